@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { COMMAND_SET_MAX, DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from './limits.ts'
+import { ID_PATTERN } from './source.ts'
+
+/** Moments in a command's life, in order. `received` and `executed` are stamped by the hub, the others by the relay. */
+export const STAGES = ['issued', 'routed', 'sent', 'received', 'executed', 'acked'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** How a command ended. With several on record the first of this list counts. */
+export const OUTCOMES = ['done', 'late', 'interrupted', 'rejected', 'expired', 'offline'] as const
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** In words, for people. */
+export const OUTCOME_MEANING: Readonly<Record<Outcome, string>> = {
+  done: 'the device confirmed within the deadline',
+  late: 'the deadline passed first, then the device confirmed: it did happen',
+  interrupted: 'the hub died while executing: it may or may not have happened, and it is not tried again',
+  rejected: 'the hub or the device said no',
+  expired: 'the deadline passed with no result: whether it happened is unknown',
+  offline: 'no live connection: nothing was sent',
+}
+
+export const attributeValue = z.union([z.number(), z.boolean(), z.string().max(256)])
+export type AttributeValue = z.infer<typeof attributeValue>
+
+/** What an app asks: body of `POST /v1/hubs/{hub}/commands`. */
+export const commandRequest = z.strictObject({
+  device: z.string().regex(ID_PATTERN),
+  set: z
+    .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), attributeValue)
+    .refine((set) => Object.keys(set).length > 0, 'set at least one attribute')
+    .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`),
+  deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).default(DEADLINE_DEFAULT_MS),
+})
+export type CommandRequest = z.infer<typeof commandRequest>
+
+/**
+ * One id from app to radio to table, so that a retry at another relay is the same command.
+ * `day` is the UTC day of the first issue, `2026-11-24`. 32 hex digits of SHA-256.
+ */
+export function commandId(fleet: string, app: string, hub: string, key: string, day: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([fleet, app, hub, key, day]))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** Hash of what is to be done: the same id with another hash is refused. Independent of the order of attributes. */
+export function commandHash(request: Pick<CommandRequest, 'device' | 'set'>): string {
+  const set = Object.entries(request.set).sort(([a], [b]) => (a < b ? -1 : 1))
+  return createHash('sha256')
+    .update(JSON.stringify([request.device, set]))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** Relay → hub, on `h/{hub}/command`. */
+export const hubBound = z.discriminatedUnion('type', [
+  z.object({
+    hearth: z.literal(1),
+    type: z.literal('command'),
+    command: z.string(),
+    hash: z.string(),
+    device: z.string(),
+    set: z.record(z.string(), attributeValue),
+    /** Wall time of issue, ms since 1970; the hub echoes it. */
+    issued: z.number(),
+    /** The holding relay's monotonic clock at sending, ms; `left_ms` is what was left of the deadline then. */
+    stamp: z.number(),
+    left_ms: z.number(),
+    /** The session epoch that it is meant for; a hub refuses an older one. */
+    epoch: z.string(),
+  }),
+  /** Only the relay's clock, at connect and each minute: the hub keeps the smallest (own clock − stamp). */
+  z.object({ hearth: z.literal(1), type: z.literal('clock'), stamp: z.number() }),
+])
+export type HubBound = z.infer<typeof hubBound>
+
+/** Hub → relay, on `h/{hub}/result`. */
+export const relayBound = z.discriminatedUnion('type', [
+  z.object({
+    hearth: z.literal(1),
+    type: z.literal('result'),
+    command: z.string(),
+    /** `received` says only that it arrived; each other ends it on the hub's side. */
+    stage: z.enum(['received', 'executed', 'rejected', 'expired', 'interrupted']),
+    /** ms since `received`, on the hub's clock. */
+    ms: z.number(),
+    reason: z.string().max(256).optional(),
+  }),
+  z.object({
+    hearth: z.literal(1),
+    type: z.literal('state'),
+    device: z.string(),
+    set: z.record(z.string(), attributeValue),
+  }),
+])
+export type RelayBound = z.infer<typeof relayBound>
+
+/** Topics of one hub. */
+export const topics = {
+  command: (hub: string) => `h/${hub}/command`,
+  result: (hub: string) => `h/${hub}/result`,
+  telemetry: (hub: string) => `h/${hub}/telemetry`,
+  refused: (hub: string) => `h/${hub}/refused`,
+} as const
+
+/** The answer to a command, and what `GET /v1/commands/{id}` tells. Durations in ms. */
+export type CommandReport = {
+  readonly command: string
+  readonly hub: string
+  readonly device: string
+  readonly set: Readonly<Record<string, AttributeValue>>
+  readonly issued: number
+  readonly day: string
+  readonly deadline_ms: number
+  /** Absent while it is running. */
+  readonly outcome?: Outcome
+  readonly reason?: string
+  /** Relay's clock: ms since `issued`. Hub's clock: ms since `received`. */
+  readonly stages: readonly { readonly stage: Stage | Outcome; readonly by: 'relay' | 'hub'; readonly ms: number }[]
+  /** sent → acked on the relay's clock. */
+  readonly round_trip_ms?: number
+}

@@ -1,0 +1,75 @@
+import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from './limits.ts'
+
+/** The kinds that sources send. An unknown kind is kept, not refused. */
+export const EVENT_KINDS = ['reading', 'command', 'connection', 'health', 'crash', 'log', 'registry', 'alive'] as const
+export type EventKind = (typeof EVENT_KINDS)[number]
+
+/** Kinds that the writer makes: rows about transport, outside the uniqueness of (source, boot, stream, seq). */
+export const TRANSPORT_KINDS = ['batch', 'dead'] as const
+
+/** One event as a source sends it: a line of a batch. Fields beyond these are kept as text in `extra`. */
+export type Event = {
+  /** Source's monotonic clock when it happened, ms since its start. */
+  readonly m: number
+  /** Only from services: the subject. */
+  readonly hub?: string
+  readonly kind: string
+  readonly device?: string
+  readonly attribute?: string
+  readonly value?: number | boolean
+  readonly text?: string
+  readonly unit?: string
+  readonly command?: string
+  /** Wall time of the command's issue, ms since 1970, given by the relay and echoed by the hub. */
+  readonly issued?: number
+  readonly stage?: string
+  readonly ms?: number
+  readonly reason?: string
+  readonly [extra: string]: unknown
+}
+
+/** The fields that become columns of their own; everything else goes to `extra`. */
+export const EVENT_FIELDS = [
+  'm',
+  'hub',
+  'kind',
+  'device',
+  'attribute',
+  'value',
+  'text',
+  'unit',
+  'command',
+  'issued',
+  'stage',
+  'ms',
+  'reason',
+] as const
+
+export type TimeSource = 'monotonic' | 'wall' | 'received'
+
+/** Is `time_ms` close enough to the receipt to be believed? */
+export function plausible(time_ms: number, received_ms: number): boolean {
+  return time_ms <= received_ms + EVENT_TIME_FUTURE_MAX_MS && time_ms >= received_ms - EVENT_TIME_PAST_MAX_MS
+}
+
+/**
+ * When an event happened, by the clocks that can be trusted most: the source's monotonic clock set against the time of
+ * receipt; else the source's own wall clock, when plausible; else the receipt. All in ms since 1970.
+ */
+export function eventTime(
+  header: { readonly now?: number | undefined; readonly wall: number },
+  m: number,
+  received_ms: number,
+): { readonly time_ms: number; readonly source: TimeSource } {
+  if (header.now !== undefined) {
+    const time_ms = received_ms - (header.now - m)
+    const clamped = Math.min(
+      Math.max(time_ms, received_ms - EVENT_TIME_PAST_MAX_MS),
+      received_ms + EVENT_TIME_FUTURE_MAX_MS,
+    )
+    return { time_ms: clamped, source: 'monotonic' }
+  }
+  const wall = header.wall + m
+  if (plausible(wall, received_ms)) return { time_ms: wall, source: 'wall' }
+  return { time_ms: received_ms, source: 'received' }
+}

@@ -1,0 +1,50 @@
+/**
+ * The world's faults. A bug is an assertion and crashes; a fault is a `Problem`, thrown, caught by name and handled.
+ * The outcome answers the one question that a caller must have answered before it tries again: did it happen?
+ * (The distinction between a definite and an indeterminate failure follows Materialize's persist.)
+ */
+export type ProblemKind =
+  | 'invalid'
+  | 'unauthorized'
+  | 'unavailable'
+  | 'conflict'
+  | 'missing'
+  | 'corrupt'
+  | 'closed'
+  | 'limit'
+  | 'internal'
+
+/** `did-not-happen`: safe to try again. `unknown`: it may have taken effect; find out before trying again. */
+export type ProblemOutcome = 'did-not-happen' | 'unknown'
+
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly kind: ProblemKind
+  readonly outcome: ProblemOutcome
+
+  /** `message` names what was expected, what was found and what to do. */
+  constructor(
+    kind: ProblemKind,
+    message: string,
+    options: { readonly outcome?: ProblemOutcome; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.kind = kind
+    this.outcome = options.outcome ?? 'did-not-happen'
+  }
+}
+
+/** Is `error` a Problem, of one of `kinds` where any are named? */
+export function isProblem(error: unknown, ...kinds: readonly ProblemKind[]): error is Problem {
+  return error instanceof Problem && (kinds.length === 0 || kinds.includes(error.kind))
+}
+
+/** For a value that the code's own logic guarantees: when it does not hold, the code is wrong, and it crashes. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`)
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config'
+
+/**
+ * Two sets: `fast` is everything that needs no server and no process of its own (the newcomer's loop);
+ * `real` (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['**/*.test.ts'],
+          exclude: ['**/*.real.test.ts', 'node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'real',
+          include: ['**/*.real.test.ts'],
+          exclude: ['node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          maxWorkers: 1,
+        },
+      },
+    ],
+  },
+})
