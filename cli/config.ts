@@ -1,46 +1,148 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { Problem } from '../contract/problem.ts'
+import { closest } from './closest.ts'
 
-const port = z.number().int().min(0).max(65535)
+const port = z.coerce.number().int().min(0).max(65535)
+const positive = z.coerce.number().int().min(1)
 
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */
 export const configSchema = z.strictObject({
-  fleet: z.string().default('demo').describe('name of the fleet; part of every certificate and of lake.json'),
-  region: z.string().default('local').describe('region of the lake'),
-  layout: z
-    .strictObject({ buckets: z.number().int().min(1).max(1024).default(4).describe('buckets of a new lake') })
-    .prefault({}),
+  fleet: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('demo')
+    .describe('Name of the fleet: part of every certificate and of lake.json. It cannot change later.'),
+  region: z.string().default('local').describe('Region of the lake. It cannot change later.'),
+  layout: z.strictObject({ buckets: positive.max(1024).default(4).describe('Buckets of a new lake.') }).prefault({}),
   relay: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('address the relay listens on'),
-      hub_port: port.default(8883).describe('MQTT over TLS for the control connection of hubs'),
-      app_port: port.default(8980).describe('HTTP and WebSocket for apps'),
+      host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),
+      hub_port: port.default(8883).describe('MQTT over TLS: the control connection of hubs.'),
+      app_port: port.default(8980).describe('HTTP and WebSocket for apps.'),
     })
     .prefault({}),
   ingest: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('address the gateway listens on'),
-      mqtt_port: port.default(8884).describe('MQTT over TLS for telemetry'),
-      https_port: port.default(8985).describe('HTTPS for telemetry batches and enrolment'),
-      freshness_ms: z
-        .number()
-        .int()
-        .min(100)
-        .default(10_000)
-        .describe('longest time a batch waits before it is committed'),
+      host: z.string().default('127.0.0.1').describe('Address that the gateway listens on.'),
+      mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
+      https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),
+      freshness_ms: positive.min(100).default(5_000).describe('Longest time a batch waits before it is committed.'),
     })
     .prefault({}),
   jobs: z
     .strictObject({
-      interval_ms: z.number().int().min(1000).default(15_000).describe('how often the schedule looks for due work'),
-      threads: z.number().int().min(1).default(1).describe('DuckDB threads of a task'),
+      interval_ms: positive.min(1000).default(10_000).describe('How often the schedule looks for due work.'),
+      threads: positive.default(1).describe('DuckDB threads of a task.'),
     })
     .prefault({}),
   dashboards: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('address the dashboards listen on'),
-      port: port.default(8990).describe('HTTP for people'),
+      host: z.string().default('127.0.0.1').describe('Address that the dashboards listen on.'),
+      port: port.default(8990).describe('HTTP for people.'),
     })
     .prefault({}),
 })
 
 export type Config = z.infer<typeof configSchema>
+
+/** `HEARTH_…` variables that are not configuration keys. */
+const OTHER_VARIABLES = ['HEARTH_HOME', 'HEARTH_CONFIG', 'HEARTH_TOKEN', 'HEARTH_RECORDINGS', 'HEARTH_REQUIRE_ALL']
+
+/**
+ * The configuration: defaults, then `hearth.yaml`, then `HEARTH_*` variables.
+ * Looked for at `HEARTH_CONFIG`, in the working folder, then in the state folder. Raises `invalid` naming the key.
+ */
+export function loadConfig(home: string, environment: NodeJS.ProcessEnv, workingFolder: string): Config {
+  const asked = environment.HEARTH_CONFIG
+  if (asked !== undefined && !existsSync(asked))
+    throw new Problem('missing', `HEARTH_CONFIG names ${asked}, which does not exist`)
+  const file = [asked, join(workingFolder, 'hearth.yaml'), join(home, 'hearth.yaml')].find(
+    (path) => path && existsSync(path),
+  )
+  const fromFile = file === undefined ? {} : parseYaml(readFileSync(file, 'utf8'), file)
+  return parseConfig(mergeVariables(fromFile, environment), file ?? 'the environment')
+}
+
+function parseYaml(text: string, file: string): Record<string, unknown> {
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error) throw new Problem('invalid', `${file} is not YAML: ${error.message}`)
+  const value: unknown = document.toJS() ?? {}
+  if (!isSection(value))
+    throw new Problem('invalid', `${file} must be a mapping of sections, as in docs/configuration.md`)
+  return value
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The value with `HEARTH_RELAY_APP_PORT=…` put at relay.app_port, and so on. */
+function mergeVariables(value: Record<string, unknown>, environment: NodeJS.ProcessEnv): Record<string, unknown> {
+  const merged = structuredClone(value)
+  const keys = new Map(configKeys().map((key) => [`HEARTH_${key.join('_').toUpperCase()}`, key]))
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith('HEARTH_') || OTHER_VARIABLES.includes(variable)) continue
+    const key = keys.get(variable)
+    if (!key) {
+      const suggestion = closest(variable, [...keys.keys(), ...OTHER_VARIABLES])
+      throw new Problem(
+        'invalid',
+        `unknown variable ${variable}${suggestion ? `; did you mean ${suggestion}?` : ''} (docs/configuration.md has all)`,
+      )
+    }
+    const [section = '', name] = key
+    if (name === undefined) {
+      merged[section] = text
+      continue
+    }
+    const inner = merged[section]
+    merged[section] = { ...(isSection(inner) ? inner : {}), [name]: text }
+  }
+  return merged
+}
+
+/** Raises `invalid`, naming each wrong key and the one that was probably meant. */
+export function parseConfig(value: unknown, where: string): Config {
+  const result = configSchema.safeParse(value)
+  if (result.success) return result.data
+  const known = configKeys()
+  const messages = result.error.issues.map((issue) => {
+    const path = issue.path.map(String)
+    if (issue.code !== 'unrecognized_keys') return `${path.join('.') || 'the file'}: ${issue.message}`
+    return issue.keys
+      .map((key) => {
+        const siblings = known.filter((k) => path.every((part, i) => k[i] === part)).map((k) => k[path.length] ?? '')
+        const suggestion = closest(key, siblings)
+        return `unknown key ${[...path, key].join('.')}${suggestion ? `; did you mean ${[...path, suggestion].join('.')}?` : `; known are ${[...new Set(siblings)].join(', ')}`}`
+      })
+      .join('; ')
+  })
+  throw new Problem('invalid', `configuration in ${where}: ${messages.join('; ')}`)
+}
+
+/** Every key as a path: ['fleet'], ['relay', 'host'], … */
+export function configKeys(): readonly (readonly string[])[] {
+  return describeConfig().map((row) => row.key)
+}
+
+export type ConfigRow = { readonly key: readonly string[]; readonly fallback: unknown; readonly meaning: string }
+
+/** What docs/configuration.md is made of. */
+export function describeConfig(): readonly ConfigRow[] {
+  const defaults: Readonly<Record<string, unknown>> = configSchema.parse({})
+  return Object.entries(configSchema.shape).flatMap(([section, schema]): ConfigRow[] => {
+    const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema
+    if (!(inner instanceof z.ZodObject))
+      return [{ key: [section], fallback: defaults[section], meaning: schema.description ?? '' }]
+    const sectionDefaults = defaults[section]
+    return Object.entries(inner.shape).map(([name, field]) => ({
+      key: [section, name],
+      fallback: isSection(sectionDefaults) ? sectionDefaults[name] : undefined,
+      meaning: field instanceof z.ZodType ? (field.description ?? '') : '',
+    }))
+  })
+}

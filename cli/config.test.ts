@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describeConfig, loadConfig, parseConfig } from './config.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hearth-config-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('configuration', () => {
+  test('with nothing set is the embedded system', () => {
+    expect(loadConfig(folder, {}, folder)).toMatchObject({
+      fleet: 'demo',
+      layout: { buckets: 4 },
+      relay: { host: '127.0.0.1' },
+    })
+  })
+
+  test('takes the file, and variables above it', () => {
+    writeFileSync(join(folder, 'hearth.yaml'), 'fleet: north\nrelay:\n  app_port: 1\n  hub_port: 2\n')
+    const config = loadConfig(folder, { HEARTH_RELAY_APP_PORT: '3', HEARTH_HOME: folder }, folder)
+    expect(config.fleet).toBe('north')
+    expect(config.relay).toMatchObject({ app_port: 3, hub_port: 2 })
+  })
+
+  test.each([
+    ['relay:\n  ap_port: 1\n', 'unknown key relay.ap_port; did you mean relay.app_port?'],
+    ['rely:\n  app_port: 1\n', 'unknown key rely; did you mean relay?'],
+    ['relay:\n  app_port: 99999\n', 'relay.app_port'],
+    ['[1, 2]', 'must be a mapping'],
+    ['a: [', 'is not YAML'],
+  ])('refuses %j, naming what is wrong', (text, message) => {
+    writeFileSync(join(folder, 'hearth.yaml'), text)
+    expect(() => loadConfig(folder, {}, folder)).toThrow(message)
+  })
+
+  test('refuses an unknown variable and suggests the right one', () => {
+    expect(() => loadConfig(folder, { HEARTH_RELAY_APPPORT: '3' }, folder)).toThrow(
+      'did you mean HEARTH_RELAY_APP_PORT?',
+    )
+  })
+
+  test('refuses a named file that is not there', () => {
+    expect(() => loadConfig(folder, { HEARTH_CONFIG: join(folder, 'no.yaml') }, folder)).toThrow('does not exist')
+  })
+
+  test('every key says what it means', () => {
+    const rows = describeConfig()
+    expect(rows.filter((row) => row.meaning === '' || row.fallback === undefined)).toEqual([])
+    expect(parseConfig({}, 'test')).toBeDefined()
+  })
+})

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Starts the command on Node 24 or newer, which runs the checkout's TypeScript as it is; the package carries JavaScript.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const OLDEST_MAJOR = 24
+
+if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
+  const source = new URL('./main.ts', import.meta.url)
+  await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)
+} else {
+  runOn(bundledNode())
+}
+
+/** The Node that `npm ci` brought as a dependency. */
+function bundledNode() {
+  const name = `node-${process.platform}-${process.arch}`
+  try {
+    return createRequire(import.meta.url).resolve(`${name}/bin/node`)
+  } catch {
+    console.error(
+      `hearth needs Node ${OLDEST_MAJOR} or newer; this is ${process.version}, and the package ${name} that would bring it is not installed. Install Node ${OLDEST_MAJOR}, or run npm ci again.`,
+    )
+    process.exit(1)
+  }
+}
+
+function runOn(node) {
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A Ctrl-C reaches both: the terminal signals the whole group. The child decides when it is over.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.on(signal, () => signal === 'SIGINT' || child.kill(signal))
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal ?? 'SIGTERM']))
+}

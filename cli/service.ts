@@ -1,0 +1,33 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CliContext } from './context.ts'
+
+/** What a running process says of itself, in `run/<name>.json` and to its supervisor. */
+export type ServiceFacts = { readonly pid: number } & Readonly<Record<string, string | number>>
+
+/** Tells the supervisor, and whoever looks into the state folder, that `name` serves. */
+export function announce(
+  context: Pick<CliContext, 'home'>,
+  name: string,
+  facts: Readonly<Record<string, string | number>>,
+): void {
+  const folder = join(context.home, 'run')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const all: ServiceFacts = { pid: process.pid, ...facts }
+  writeFileSync(join(folder, `${name}.json.new`), `${JSON.stringify(all)}\n`, { mode: 0o600 })
+  renameSync(join(folder, `${name}.json.new`), join(folder, `${name}.json`))
+  process.send?.({ ready: name, facts: all })
+}
+
+/** The process no longer serves. */
+export function withdraw(context: Pick<CliContext, 'home'>, name: string): void {
+  rmSync(join(context.home, 'run', `${name}.json`), { force: true })
+}
+
+/** Resolves when the command is asked to stop. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

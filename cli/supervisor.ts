@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { setPriority } from 'node:os'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Clock, sleep } from '../contract/clock.ts'
+import { assert, Problem } from '../contract/problem.ts'
+
+/** One process of the tree. */
+export type ProcessSpec = {
+  readonly name: string
+  /** Words after `hearth`. */
+  readonly words: readonly string[]
+  /** nice value, 0–19: jobs run below everything that a person waits for. */
+  readonly niceness?: number
+}
+
+export type Supervisor = {
+  /** Starts a process and resolves when it says that it serves; raises `unavailable` when it ends before that. */
+  start(spec: ProcessSpec): Promise<void>
+  /** SIGTERM to all, newest first, and waits; after the limit SIGKILL. */
+  stop(): Promise<void>
+}
+
+type Child = { readonly spec: ProcessSpec; process: ChildProcess | undefined; restart: Promise<void> | undefined }
+
+const BACK_OFF_FIRST_MS = 500
+const BACK_OFF_MAX_MS = 10_000
+/** A process that ran this long was well: the next back-off begins anew. */
+const STABLE_MS = 60_000
+const READY_LIMIT_MS = 60_000
+const DRAIN_LIMIT_MS = 15_000
+
+/** Keeps a tree of `hearth` processes alive: each that ends by itself is started again, with back-off, and it is said. */
+export function createSupervisor(options: {
+  readonly clock: Clock
+  readonly environment: NodeJS.ProcessEnv
+  readonly note: (line: string) => void
+}): Supervisor {
+  const { clock, environment, note } = options
+  const children: Child[] = []
+  const stopping = new AbortController()
+
+  /** Spawns once; resolves `ready` when it serves and `ended` when it is over. */
+  function launch(spec: ProcessSpec) {
+    const child = spawn(process.execPath, [fileURLToPath(new URL('./hearth.js', entryFolder())), ...spec.words], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    if (spec.niceness !== undefined && child.pid !== undefined) setPriority(child.pid, spec.niceness)
+    let lastLine = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      assert(stream, 'a spawned process has pipes')
+      createInterface({ input: stream }).on('line', (line) => {
+        if (line.trim() !== '') lastLine = line
+        note(`${spec.name.padEnd(10)} ${line}`)
+      })
+    }
+    const ended = new Promise<string>((resolve) => {
+      child.on('error', (error) => resolve(error.message))
+      child.on('exit', (code, signal) => resolve(`${signal ?? `exit code ${code}`}${lastLine ? `: ${lastLine}` : ''}`))
+    })
+    const ready = new Promise<void>((resolve) => {
+      child.on('message', (message) => {
+        if (typeof message === 'object' && message !== null && 'ready' in message) resolve()
+      })
+    })
+    return { child, ready, ended }
+  }
+
+  async function start(spec: ProcessSpec): Promise<void> {
+    const entry: Child = { spec, process: undefined, restart: undefined }
+    children.push(entry)
+    const { child, ready, ended } = launch(spec)
+    entry.process = child
+    const timeout = new AbortController()
+    const outcome = await Promise.race([
+      ready.then(() => 'ready' as const),
+      ended,
+      sleep(clock, READY_LIMIT_MS, AbortSignal.any([timeout.signal, stopping.signal])).then(
+        () => `not ready after ${READY_LIMIT_MS / 1000} s`,
+        () => 'stopped',
+      ),
+    ])
+    timeout.abort()
+    if (outcome !== 'ready') {
+      child.kill('SIGKILL')
+      throw new Problem('unavailable', `${spec.name} did not start: ${outcome}`)
+    }
+    entry.restart = keepAlive(entry, ended)
+  }
+
+  async function keepAlive(entry: Child, firstEnd: Promise<string>): Promise<void> {
+    let ended = firstEnd
+    let delay_ms = BACK_OFF_FIRST_MS
+    for (;;) {
+      const started_ms = clock.monotonic()
+      const how = await ended
+      if (stopping.signal.aborted) return
+      if (clock.monotonic() - started_ms > STABLE_MS) delay_ms = BACK_OFF_FIRST_MS
+      note(`${entry.spec.name} ended (${how}); starting it again in ${delay_ms / 1000} s`)
+      try {
+        await sleep(clock, delay_ms, stopping.signal)
+      } catch {
+        return // asked to stop while waiting
+      }
+      delay_ms = Math.min(BACK_OFF_MAX_MS, delay_ms * 2)
+      const next = launch(entry.spec)
+      entry.process = next.child
+      ended = next.ended
+      void next.ready.then(() => note(`${entry.spec.name} is back`))
+    }
+  }
+
+  async function stop(): Promise<void> {
+    stopping.abort()
+    for (const entry of children.toReversed()) {
+      const child = entry.process
+      if (!child || child.exitCode !== null || child.signalCode !== null) continue
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      child.kill('SIGTERM')
+      const cancel = clock.timer(DRAIN_LIMIT_MS, () => {
+        note(`${entry.spec.name} did not drain within ${DRAIN_LIMIT_MS / 1000} s; ending it`)
+        child.kill('SIGKILL')
+      })
+      await ended
+      cancel()
+    }
+    await Promise.all(children.map((entry) => entry.restart))
+  }
+
+  return { start, stop }
+}
+
+/** `cli/` of the checkout, or of the package when this file is the emitted one under `dist/cli/`. */
+function entryFolder(): URL {
+  return import.meta.url.endsWith('.ts') ? new URL('./', import.meta.url) : new URL('../../cli/', import.meta.url)
+}
