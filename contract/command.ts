@@ -88,6 +88,8 @@ export const relayBound = z.discriminatedUnion('type', [
     /** ms since `received`, on the hub's clock. */
     ms: z.number(),
     reason: z.string().max(256).optional(),
+    /** As the command carried it: a relay that never knew the command can still date it. */
+    issued: z.number().optional(),
   }),
   z.object({
     hearth: z.literal(1),
