@@ -1,0 +1,24 @@
+/** How often a process asks the database whether another one changed it. */
+export const WATCH_POLL_MS = 250
+/** How long a write waits for another process's write before it is `unavailable`. */
+export const BUSY_TIMEOUT_MS = 5_000
+/** Hubs that one token may name; past it the token is refused: leave the list out, or make more tokens. */
+export const TOKEN_HUBS_MAX = 1_000
+/** Tokens kept, revoked ones included; past it new ones are refused until old ones are revoked. */
+export const TOKENS_MAX = 10_000
+/** Changes that one call of `changes` returns at most. */
+export const CHANGES_READ_MAX = 10_000
+/** Enrolment codes of one hub that are good at the same time; past it the oldest is spent. */
+export const CODES_PER_HUB_MAX = 5
+/** How long an enrolment code is good when nothing else is said. */
+export const CODE_LIFE_MS = 24 * 3_600_000
+/** Body of an enrolment request: a certificate signing request is under 1 KiB. */
+export const ENROLMENT_BODY_MAX_BYTES = 16 * 1024
+/** How long after its end a hub's certificate is still good for renewal, and for nothing else. */
+export const RENEWAL_GRACE_MS = 180 * 86_400_000
+/** A certificate of a hub or a service; it renews itself after two thirds of this. */
+export const CERTIFICATE_LIFE_MS = 365 * 86_400_000
+/** The fleet's own CA certificate. */
+export const AUTHORITY_LIFE_MS = 20 * 365 * 86_400_000
+/** Certificates begin this much before they are made, for verifiers whose clock is a little late. */
+export const CERTIFICATE_BACKDATE_MS = 3_600_000
