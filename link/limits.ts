@@ -1,0 +1,61 @@
+/** Limits of the link. Each says what happens at it. */
+
+/** Events are gathered into a batch up to this, plain; then it is sealed. Far below the protocol's own limit. */
+export const BATCH_TARGET_BYTES = 256 * 1024
+/** A slow link halves its batches down to this. */
+export const BATCH_TARGET_MIN_BYTES = 4 * 1024
+/** Events in one batch, far below the protocol's own limit. */
+export const BATCH_TARGET_EVENTS = 2_000
+/** One event's line, as UTF-8; a longer one is refused by the outbox (`invalid`). */
+export const EVENT_LINE_MAX_BYTES = 64 * 1024
+/** Bytes that an outbox keeps of one stream where its owner names none; past it the oldest batch is dropped, and counted. */
+export const STREAM_MAX_BYTES = 64 * 1024 * 1024
+/** Earlier boots whose account an outbox keeps for a stream; past it the oldest is forgotten, and counted. */
+export const BOOT_ACCOUNTS_MAX = 1_000
+/** What a key and a row cost on disk besides the value, for the count of an outbox's bytes. */
+export const ENTRY_OVERHEAD_BYTES = 64
+
+/** Batches of one stream that wait for an answer at the same time. */
+export const IN_FLIGHT_MAX = 4
+/** How long events wait for company before they are sent. */
+export const LINGER_MS = 200
+/** A transmission without an answer for this long is given up and repeated. */
+export const ANSWER_TIMEOUT_MS = 30_000
+
+/** Full-jitter back-off: first ceiling, last ceiling, and how long a session must hold before it counts as stable. */
+export const BACK_OFF_BASE_MS = 500
+export const BACK_OFF_CAP_MS = 20_000
+export const STABLE_AFTER_MS = 60_000
+
+/** An MQTT connection must be a session this soon after its socket was accepted, else it is closed. */
+export const CONNECT_TIMEOUT_MS = 10_000
+/** TLS handshakes at work at the same time; more wait at accept, unread. */
+export const HANDSHAKES_MAX = 32
+/** Sockets that wait for a handshake; past it a new one is closed at once, and the hub backs off. */
+export const HANDSHAKES_WAITING_MAX = 4_096
+/** Sessions of one endpoint; past it CONNACK says `Server busy` (0x89). */
+export const SESSIONS_MAX = 50_000
+/** Bytes that may wait for one session's socket; past it the session is cut as too slow (0x97). */
+export const SESSION_BUFFER_MAX_BYTES = 256 * 1024
+/** Packets of one session that may wait for our acknowledgement (Receive Maximum); past it 0x93. */
+export const RECEIVE_MAX = 16
+/** Maximum packet size where the owner names none; past it 0x95. */
+export const PACKET_MAX_BYTES = 64 * 1024
+/** What topic, properties and framing may add to a batch. */
+export const PACKET_OVERHEAD_BYTES = 1_024
+/** Topic aliases that a hub may use. */
+export const TOPIC_ALIAS_MAX = 8
+/** Topic filters in one SUBSCRIBE; the ones past it are answered 0x97. */
+export const FILTERS_MAX = 8
+/** Keep-alive, seconds: what the server sets when the hub names none or more. */
+export const KEEP_ALIVE_MAX_S = 300
+/** Keep-alive of Hearth's own client. */
+export const KEEP_ALIVE_S = 30
+/** Pace of `Use another server` (0x9C) while draining, sessions a second. */
+export const DRAIN_PER_SECOND = 200
+/** After our last packet a peer has this long to close before the socket is destroyed. */
+export const LINGER_CLOSE_MS = 1_000
+/** How long a batch that found no room waits before it is offered again; meanwhile the session is not read. */
+export const NO_ROOM_RETRY_MS = 250
+/** Payload bytes of all sessions that may wait for an answer; past it sessions are not read. */
+export const HELD_MAX_BYTES = 64 * 1024 * 1024
