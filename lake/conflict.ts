@@ -1,0 +1,71 @@
+import type { AddFile, Commit, Metadata, RemoveFile } from './action.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/**
+ * What a commit is for; it decides what it may be rebased over.
+ * `ingest` appends rows; `replace` exchanges the files of units of a metric; `compact` moves rows and changes none;
+ * `metadata` changes schema or configuration; `floor` is vacuum's mark; `erase` removes a hub.
+ */
+export const COMMIT_KINDS = ['ingest', 'replace', 'compact', 'metadata', 'floor', 'erase'] as const
+export type CommitKind = (typeof COMMIT_KINDS)[number]
+
+/** The tag of a data file that names the unit of work it stands for; of one unit only one commit may stand. */
+export const UNIT_TAG = 'unit'
+
+/** What is to be rebased: planned on a base, while others committed. */
+export type Rebased = {
+  readonly kind: CommitKind
+  readonly adds: readonly AddFile[]
+  readonly removes: readonly RemoveFile[]
+  readonly metadata?: Metadata | undefined
+}
+
+/** Marks after which files that were planned before must not enter: whoever adds files rebuilds them. */
+const MARKS: readonly string[] = ['metadata', 'floor', 'erase']
+
+/**
+ * May `mine` be committed after `winner`, which came between its base and the head? Undefined when it may, else the
+ * reason. Pure. Fencing by txns is apart (`fencedTxns`), since it stops buckets and not the commit.
+ *
+ * | mine ↓ after → | adds only    | removes          | metadata, protocol | floor    | erase    |
+ * |----------------|--------------|------------------|--------------------|----------|----------|
+ * | ingest         | yes          | yes              | rebuild            | rebuild  | rebuild  |
+ * | replace        | if no unit of mine | if none of mine | rebuild       | rebuild  | rebuild  |
+ * | compact        | yes          | if none of mine  | rebuild            | rebuild  | rebuild  |
+ * | erase          | anew: rows of the hub may be among them | … | rebuild | rebuild | rebuild |
+ * | metadata       | yes          | yes              | rebuild            | yes      | yes      |
+ * | floor          | yes          | yes              | yes                | rebuild  | yes      |
+ *
+ * A winner of another engine has no kind and is judged by its actions alone.
+ */
+export function conflictOf(mine: Rebased, winner: Commit): string | undefined {
+  const at = `version ${winner.version}`
+  const kind = winner.info?.hearth?.kind
+  const changesSchema = winner.metadata !== undefined || winner.protocol !== undefined
+  if (mine.metadata && changesSchema) return `${at} changed the schema or the configuration`
+  if (mine.kind === 'floor' && kind === 'floor') return `${at} set a newer floor`
+  if (mine.adds.length > 0 || mine.removes.length > 0) {
+    if (changesSchema) return `${at} changed the schema or the configuration`
+    if (kind !== undefined && MARKS.includes(kind))
+      return `${at} is a mark of kind ${kind}: files planned before it are void`
+  }
+  const taken = new Set([...winner.removes, ...winner.adds].map(({ path }) => path))
+  const gone = mine.removes.find(({ path }) => taken.has(path))
+  if (gone) return `${at} touched ${gone.path}, which was to be replaced`
+  const again = mine.adds.find(({ path }) => taken.has(path))
+  if (again) return `${at} touched ${again.path}, which was to be added`
+  if (mine.kind === 'erase' && winner.adds.length > 0) return `${at} added files, which may hold the erased hub`
+  if (mine.kind === 'replace') {
+    const units = new Set(mine.adds.map(({ tags }) => tags?.[UNIT_TAG]))
+    const rival = winner.adds.find(({ tags }) => tags?.[UNIT_TAG] !== undefined && units.has(tags[UNIT_TAG]))
+    if (rival) return `${at} put ${rival.path} in the unit ${rival.tags?.[UNIT_TAG]}`
+  }
+  return undefined
+}
+
+export type TxnRequest = { readonly appId: string; readonly expected: number | undefined; readonly next: number }
+
+/** The appIds whose number in the table is not the expected one: those writers were overtaken. Pure. */
+export function fencedTxns(txns: readonly TxnRequest[], head: Snapshot): readonly string[] {
+  return txns.filter(({ appId, expected }) => head.txns.get(appId) !== expected).map(({ appId }) => appId)
+}

@@ -1,0 +1,22 @@
+/** Limits of the lake. At each, the message names the limit. */
+
+/** Attempts of one commit to find a free version before it gives up with `unavailable`. */
+export const COMMIT_ATTEMPTS_MAX = 100
+/** Puts of one version whose effect stays unknown before the commit gives up with `unknown`. */
+export const UNANSWERED_PUTS_MAX = 5
+/** A checkpoint is written at every version that this divides. */
+export const CHECKPOINT_INTERVAL = 20
+/** Recent commits that a table keeps in memory, so that rebasing over them reads nothing. */
+export const RECENT_COMMITS_MAX = 64
+/** Statistics are kept for the first columns of a table, and for those that it names (PROTOCOL.md, "Per-file Statistics"). */
+export const STATISTICS_COLUMNS_MAX = 32
+/** A text minimum or maximum longer than this is left out. */
+export const STATISTICS_TEXT_MAX = 64
+/** Rows of a Parquet row group. */
+export const ROW_GROUP_ROWS = 131_072
+/** Folders that a folder store remembers as durable before it forgets them all. */
+export const DURABLE_FOLDERS_MAX = 10_000
+/** Tombstones older than this leave the snapshot, and so the checkpoint (Delta's own default: one week). */
+export const TOMBSTONE_RETENTION_MS = 7 * 86_400_000
+/** One log entry. A larger one is no commit that Hearth writes. */
+export const LOG_ENTRY_MAX_BYTES = 64 * 1024 * 1024

@@ -1,0 +1,63 @@
+import { isProblem } from '../contract/problem.ts'
+import { type Commit, decodeCommit, encodeCommit } from './action.ts'
+import type { ObjectStore } from './object-store.ts'
+
+/** The versions of one table, as objects of `<prefix>/_delta_log` (PROTOCOL.md, "Delta Log Entries"). */
+export type Log = {
+  /** The commit of a version; undefined when it is absent. Raises `corrupt`, `invalid`. */
+  read(version: number): Promise<Commit | undefined>
+  has(version: number): Promise<boolean>
+  /** Durable when it resolves. Raises `conflict` when the version is taken; whatever the store raises else. */
+  put(commit: Commit): Promise<void>
+  /** Versions that have an entry and those that have a checkpoint, ascending, from `from` on. */
+  list(from: number): Promise<{ readonly entries: readonly number[]; readonly checkpoints: readonly number[] }>
+}
+
+export function openLog(store: ObjectStore, prefix: string): Log {
+  return {
+    async read(version) {
+      try {
+        return decodeCommit(version, await store.get(entryPath(prefix, version)))
+      } catch (error) {
+        if (isProblem(error, 'missing')) return undefined
+        throw error
+      }
+    },
+
+    async has(version) {
+      return (await store.head(entryPath(prefix, version))) !== undefined
+    },
+
+    async put(commit) {
+      await store.put(entryPath(prefix, commit.version), encodeCommit(commit), { ifAbsent: true })
+    },
+
+    async list(from) {
+      const entries: number[] = []
+      const checkpoints: number[] = []
+      const folder = `${prefix}/_delta_log`
+      for await (const { path } of store.list(folder, from > 0 ? { startAfter: `${folder}/${digits(from)}` } : {})) {
+        const match = /^(\d{20})\.(json|checkpoint\.parquet)$/.exec(path.slice(folder.length + 1))
+        if (match) (match[2] === 'json' ? entries : checkpoints).push(Number(match[1]))
+      }
+      return { entries, checkpoints }
+    },
+  }
+}
+
+export function entryPath(prefix: string, version: number): string {
+  return `${prefix}/_delta_log/${digits(version)}.json`
+}
+
+export function checkpointPath(prefix: string, version: number): string {
+  return `${prefix}/_delta_log/${digits(version)}.checkpoint.parquet`
+}
+
+/** `_last_checkpoint`: only a hint of where to begin listing. */
+export function hintPath(prefix: string): string {
+  return `${prefix}/_delta_log/_last_checkpoint`
+}
+
+function digits(version: number): string {
+  return String(version).padStart(20, '0')
+}

@@ -1,0 +1,40 @@
+import type { AddFile } from './action.ts'
+import { duckDbType, identifier, literal } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** A data file and where it can be read on this machine. */
+export type LocalFile = { readonly add: AddFile; readonly path: string }
+
+/**
+ * The SELECT that reads files of a snapshot: all columns of the table by name and type, a column that a file does not
+ * have yet as NULL, those of the partition from the log and never from a path. Pure.
+ *
+ * `schema` spares DuckDB from opening every file when it binds; it excludes hive partitioning, so partition values
+ * come from a list by the file's index (docs/decisions/012 has the figures).
+ */
+export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string {
+  const { columns, partition } = snapshot
+  if (files.length === 0) {
+    const empty = columns.map(({ name, type }) => `CAST(NULL AS ${duckDbType(type)}) AS ${identifier(name)}`)
+    return `SELECT ${empty.join(', ')} WHERE false`
+  }
+  const stored = columns.filter(({ name }) => !partition.includes(name))
+  const schema = stored.map(
+    ({ name, type }) =>
+      `${literal(name)}: {name: ${literal(name)}, type: ${literal(duckDbType(type))}, default_value: NULL}`,
+  )
+  const list = columns.map(({ name, type }) => {
+    if (!partition.includes(name)) return identifier(name)
+    const values = files.map(({ add }) => partitionLiteral(add.partitionValues[name] ?? null))
+    const distinct = new Set(values)
+    const [only] = values
+    const value = distinct.size === 1 && only ? only : `[${values.join(', ')}][CAST(file_index AS BIGINT) + 1]`
+    return `CAST(${value} AS ${duckDbType(type)}) AS ${identifier(name)}`
+  })
+  const paths = files.map(({ path }) => literal(path))
+  return `SELECT ${list.join(', ')} FROM read_parquet([${paths.join(', ')}], schema = MAP {${schema.join(', ')}})`
+}
+
+function partitionLiteral(value: string | null): string {
+  return value === null ? 'NULL' : literal(value)
+}

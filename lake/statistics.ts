@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import type { Column, ColumnType } from '../contract/column.ts'
+import { STATISTICS_COLUMNS_MAX, STATISTICS_TEXT_MAX } from './limits.ts'
+
+/** A minimum, a maximum. Timestamps are ISO texts in ms, dates `2026-11-24`. */
+export type StatisticsValue = string | number | boolean
+
+/** What is known of a data file's rows (PROTOCOL.md, "Per-file Statistics"). */
+export type Statistics = {
+  readonly numRecords: number
+  readonly minValues: Readonly<Record<string, StatisticsValue>>
+  readonly maxValues: Readonly<Record<string, StatisticsValue>>
+  readonly nullCount: Readonly<Record<string, number>>
+}
+
+/** Per column, as DuckDB returns them from a COPY with RETURN_STATS. */
+export type WrittenColumn = { readonly min?: string; readonly max?: string; readonly null_count?: string }
+
+/** Columns beyond the first 32 for which statistics are kept all the same. */
+const ALWAYS: readonly string[] = ['event_time', 'hub_id', 'kind']
+
+/** Statistics of a written file. Bounds hold: timestamps are floored and ceiled to ms, texts are left out when long. */
+export function statisticsOf(
+  rows: number,
+  columns: readonly Column[],
+  written: ReadonlyMap<string, WrittenColumn>,
+): Statistics {
+  const minValues: Record<string, StatisticsValue> = {}
+  const maxValues: Record<string, StatisticsValue> = {}
+  const nullCount: Record<string, number> = {}
+  for (const [index, { name, type }] of columns.entries()) {
+    const column = written.get(name)
+    if (!column || type === 'map' || (index >= STATISTICS_COLUMNS_MAX && !ALWAYS.includes(name))) continue
+    if (column.null_count !== undefined) nullCount[name] = Number(column.null_count)
+    const min = column.min === undefined ? undefined : bound(type, column.min, 'min')
+    const max = column.max === undefined ? undefined : bound(type, column.max, 'max')
+    if (min === undefined || max === undefined) continue
+    minValues[name] = min
+    maxValues[name] = max
+  }
+  return { numRecords: rows, minValues, maxValues, nullCount }
+}
+
+function bound(type: ColumnType, value: string, side: 'min' | 'max'): StatisticsValue | undefined {
+  switch (type) {
+    case 'string':
+      return value.length > STATISTICS_TEXT_MAX ? undefined : value
+    case 'date':
+      return value
+    case 'timestamp':
+      return timestampBound(value, side)
+    case 'boolean':
+      return value === 'true' || value === '1'
+    case 'integer':
+    case 'long':
+    case 'double': {
+      const number = Number(value)
+      return Number.isFinite(number) && Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+/** `2026-01-01 00:00:00.123456+00` → `2026-01-01T00:00:00.123Z`, or .124Z as a maximum. */
+function timestampBound(value: string, side: 'min' | 'max'): string | undefined {
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00(?::00)?$/.exec(value)
+  if (!match) return undefined
+  const micros = Number((match[3] ?? '').padEnd(6, '0'))
+  const whole_ms = Date.parse(`${match[1]}T${match[2]}Z`)
+  const ms = side === 'min' ? Math.floor(micros / 1000) : Math.ceil(micros / 1000)
+  return new Date(whole_ms + ms).toISOString()
+}
+
+const statisticsValue = z.union([z.string(), z.number(), z.boolean()])
+const statistics = z.object({
+  numRecords: z.number().int(),
+  minValues: z.record(z.string(), z.unknown()).optional(),
+  maxValues: z.record(z.string(), z.unknown()).optional(),
+  nullCount: z.record(z.string(), z.unknown()).optional(),
+})
+
+/** The statistics of an add action; undefined when it has none that can be read, which only costs a look at the file. */
+export function decodeStatistics(text: string | undefined): Statistics | undefined {
+  if (text === undefined) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const parsed = statistics.safeParse(value)
+  if (!parsed.success) return undefined
+  return {
+    numRecords: parsed.data.numRecords,
+    minValues: only(parsed.data.minValues, statisticsValue),
+    maxValues: only(parsed.data.maxValues, statisticsValue),
+    nullCount: only(parsed.data.nullCount, z.number()),
+  }
+}
+
+/** What fits the type; nested statistics of other engines are left out. */
+function only<T>(values: Readonly<Record<string, unknown>> | undefined, type: z.ZodType<T>): Record<string, T> {
+  const kept: Record<string, T> = {}
+  for (const [name, value] of Object.entries(values ?? {})) {
+    const parsed = type.safeParse(value)
+    if (parsed.success) kept[name] = parsed.data
+  }
+  return kept
+}

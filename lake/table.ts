@@ -1,0 +1,212 @@
+import type { Clock } from '../contract/clock.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
+import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
+import type { CheckpointCodec } from './checkpoint.ts'
+import { openCheckpoints } from './checkpoint.ts'
+import { type CommitOutcome, type CommitRequest, commitTo } from './commit.ts'
+import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
+import { type Log, openLog } from './log.ts'
+import type { ObjectStore } from './object-store.ts'
+import { fold, type Snapshot } from './snapshot.ts'
+
+export type Version = {
+  readonly version: number
+  readonly timestamp_ms: number
+  /** `commitInfo.hearth`; undefined for a commit of another engine. */
+  readonly info: HearthInfo | undefined
+  readonly operation: string | undefined
+  readonly adds: readonly AddFile[]
+  readonly removes: readonly RemoveFile[]
+}
+
+export type SnapshotAt = { readonly version?: number | undefined; readonly time_ms?: number | undefined }
+
+export type Table = {
+  readonly name: string
+  /** Where it lies in the store; paths of its files are relative to this. */
+  readonly prefix: string
+  /** The newest version, or the one asked for: a version, or the last one not after a time. Raises `missing`. */
+  snapshot(at?: SnapshotAt): Promise<Snapshot>
+  /** See commit.ts. */
+  commit(request: CommitRequest): Promise<CommitOutcome>
+  /** What each version from `fromVersion` to the newest did, ascending. Raises `missing` for one cleaned up. */
+  history(fromVersion: number): AsyncIterable<Version>
+}
+
+export type TableEnvironment = {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly checkpoints: CheckpointCodec | undefined
+}
+
+export function openTable(environment: TableEnvironment, name: string, prefix = name): Table {
+  const { store, clock } = environment
+  const log = openLog(store, prefix)
+  const checkpoints = openCheckpoints(environment, prefix)
+  let latest: Snapshot | undefined
+  let recent: readonly Commit[] = []
+  let refreshing: Promise<Snapshot> | undefined
+
+  async function load(): Promise<Snapshot> {
+    const { snapshot, commits } = await readVersion(log, checkpoints, undefined)
+    latest = snapshot
+    recent = commits.slice(-RECENT_COMMITS_MAX)
+    return snapshot
+  }
+
+  /**
+   * What was committed since: one read that finds nothing when nothing was. The version known before must still be
+   * there, else clean-up has passed it, and what was found after it may be a stray (docs/decisions/011).
+   */
+  async function catchUp(): Promise<Snapshot> {
+    const known = latest
+    if (!known) return await load()
+    const commits: Commit[] = []
+    for (;;) {
+      const next = await log.read(known.version + commits.length + 1)
+      if (!next) break
+      commits.push(next)
+    }
+    if (!(await log.has(known.version))) return await load()
+    return take(known, commits)
+  }
+
+  function take(known: Snapshot, commits: readonly Commit[]): Snapshot {
+    if (commits.length === 0) return latest && latest.version > known.version ? latest : known
+    const snapshot = fold(known, commits)
+    if (latest && latest.version >= snapshot.version) return latest
+    latest = snapshot
+    recent = [...recent, ...commits].slice(-RECENT_COMMITS_MAX)
+    return snapshot
+  }
+
+  function refresh(): Promise<Snapshot> {
+    refreshing ??= catchUp().finally(() => {
+      refreshing = undefined
+    })
+    return refreshing
+  }
+
+  const target = {
+    log,
+    clock,
+    refresh,
+    reload: () => load(),
+    async between(after: number, upTo: number) {
+      const commits: Commit[] = []
+      for (let version = after + 1; version <= upTo; version++) {
+        const commit = recent.find((one) => one.version === version) ?? (await log.read(version))
+        if (!commit) return undefined
+        commits.push(commit)
+      }
+      return commits
+    },
+    adopt: (head: Snapshot, commit: Commit) => {
+      if (latest && latest.version >= commit.version) return fold(head, [commit])
+      return take(head, [commit])
+    },
+  }
+
+  return {
+    name,
+    prefix,
+
+    async snapshot(at) {
+      if (at?.version === undefined && at?.time_ms === undefined) return await refresh()
+      const newest = await refresh()
+      const version = at.version ?? (await versionAt(log, newest, at.time_ms ?? 0, name))
+      if (version === newest.version) return newest
+      if (version > newest.version || version < 0 || !Number.isInteger(version)) {
+        throw new Problem('missing', `${name} has no version ${version}; its newest is ${newest.version}`)
+      }
+      return (await readVersion(log, checkpoints, version)).snapshot
+    },
+
+    async commit(request) {
+      const outcome = await commitTo(target, request)
+      if (outcome.kind === 'committed' && outcome.version % CHECKPOINT_INTERVAL === 0) {
+        await checkpoints.write(outcome.snapshot)
+      }
+      return outcome
+    },
+
+    async *history(fromVersion) {
+      const newest = await refresh()
+      for (let version = Math.max(0, fromVersion); version <= newest.version; version++) {
+        const commit = recent.find((one) => one.version === version) ?? (await log.read(version))
+        if (!commit) {
+          throw new Problem('missing', `version ${version} of ${name} is no longer in its log; ask for a newer one`)
+        }
+        yield {
+          version,
+          timestamp_ms: commit.info?.timestamp ?? 0,
+          info: commit.info?.hearth,
+          operation: commit.info?.operation,
+          adds: commit.adds,
+          removes: commit.removes,
+        }
+      }
+    },
+  }
+}
+
+type Checkpoints = ReturnType<typeof openCheckpoints>
+
+/** Builds a version (the newest when undefined) from the best checkpoint and the entries after it. */
+async function readVersion(
+  log: Log,
+  checkpoints: Checkpoints,
+  version: number | undefined,
+): Promise<{ readonly snapshot: Snapshot; readonly commits: readonly Commit[] }> {
+  const listed = await log.list(version === undefined ? await checkpoints.hint() : 0)
+  const fits = (one: number) => version === undefined || one <= version
+  const from = listed.checkpoints.findLast(fits)
+  if (from === undefined && listed.entries.length === 0) throw new Problem('missing', 'the table has no log')
+  const base = from === undefined ? undefined : await checkpoints.read(from)
+  const commits: Commit[] = []
+  for (let next = (from ?? -1) + 1; fits(next); next++) {
+    // An entry may appear while the listing is made: reading on until one is absent finds the newest all the same.
+    const commit = (await log.read(next)) ?? ((listed.entries.at(-1) ?? -1) > next ? await log.read(next) : undefined)
+    if (!commit) break
+    commits.push(commit)
+  }
+  const reached = commits.at(-1)?.version ?? from ?? -1
+  const last = version ?? listed.entries.at(-1) ?? reached
+  if (reached < last) throw gap(reached + 1, version, listed.entries)
+  return { snapshot: base && commits.length === 0 ? base : fold(base, commits), commits }
+}
+
+function gap(absent: number, version: number | undefined, entries: readonly number[]): Problem {
+  return version !== undefined && (entries[0] ?? 0) >= absent
+    ? new Problem('missing', `version ${version} can no longer be built: its log entries were cleaned up`)
+    : new Problem('corrupt', `log version ${absent} is missing, while later ones are there: restore it from a backup`)
+}
+
+/** The last version that was committed not after `time_ms`: a binary search, since times rise from version to version. */
+async function versionAt(log: Log, newest: Snapshot, time_ms: number, name: string): Promise<number> {
+  if (time_ms >= newest.timestamp_ms) return newest.version
+  const { entries } = await log.list(0)
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    const commit = await log.read(entries[middle] ?? 0)
+    if ((commit?.info?.timestamp ?? 0) <= time_ms) low = middle + 1
+    else high = middle
+  }
+  const found = low === 0 ? undefined : entries[low - 1]
+  if (found === undefined) {
+    throw new Problem('missing', `${name} has no version as old as ${new Date(time_ms).toISOString()}`)
+  }
+  return found
+}
+
+/** Is there a table at `prefix`? */
+export async function tableExists(store: ObjectStore, prefix: string): Promise<boolean> {
+  try {
+    for await (const _ of store.list(`${prefix}/_delta_log`)) return true
+  } catch (error) {
+    if (!isProblem(error, 'missing')) throw error
+  }
+  return false
+}
