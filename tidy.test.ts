@@ -99,25 +99,16 @@ describe('files', () => {
   })
 
   test('leave nothing to do, nothing unchecked, nothing skipped', () => {
-    const banned = new RegExp(
-      [
-        'TO' + 'DO',
-        'FIX' + 'ME',
-        '\\bas a' + 'ny\\b',
-        ': a' + 'ny\\b',
-        '@ts-' + '(ignore|nocheck|expect-error)',
-        '\\b(it|test|describe)\\.' + '(only|skip|todo)\\(',
-      ].join('|'),
-    )
-    expect(sources.filter((path) => banned.test(text(path)))).toEqual([])
+    const banned =
+      /TODO|FIXME|\bas any\b|: any\b|@ts-(ignore|nocheck|expect-error)|\b(it|test|describe)\.(only|skip|todo)\(/
+    expect(sources.filter((path) => path !== 'tidy.test.ts' && banned.test(text(path)))).toEqual([])
   })
 
   test('speak of the project alone', () => {
-    const places = new RegExp(
-      ['/wo' + 'rk/', '/ro' + 'ot/', '/tmp/ba' + 'sh', '\\.\\./sha' + 'red/(design|ground|review)'].join('|'),
-    )
+    const places = /\/work\/|\/root\/|\/tmp\/bash|shared\/(design|ground|review)/
     const readable = files.filter((path) => /\.(ts|tsx|js|json|md|sql|css|html|sh|yaml|yml)$/.test(path)).filter(exists)
-    expect(readable.filter((path) => path !== 'package-lock.json' && places.test(text(path)))).toEqual([])
+    const others = readable.filter((path) => path !== 'package-lock.json' && path !== 'tidy.test.ts')
+    expect(others.filter((path) => places.test(text(path)))).toEqual([])
   })
 })
 

@@ -24,7 +24,7 @@ function bundledNode() {
     console.error(
       `hearth needs Node ${OLDEST_MAJOR} or newer; this is ${process.version}, and the package ${name} that would bring it is not installed. Install Node ${OLDEST_MAJOR}, or run npm ci again.`,
     )
-    process.exit(1)
+    return process.exit(1)
   }
 }
 

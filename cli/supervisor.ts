@@ -125,7 +125,7 @@ export function createSupervisor(options: {
       await ended
       cancel()
     }
-    await Promise.all(children.map((entry) => entry.restart))
+    for (const entry of children) await entry.restart
   }
 
   return { start, stop }
