@@ -1,0 +1,55 @@
+/** Limits of ingest. Those of the protocol itself are in contract/limits.ts. */
+
+/** Appends that one commit of the embedded log takes; more wait for the next. */
+export const LOG_COMMIT_RECORDS_MAX = 512
+export const LOG_COMMIT_BYTES_MAX = 16 * 1024 * 1024
+/** Records that one transaction of a trim removes, so that appends never wait long behind it. */
+export const LOG_TRIM_RECORDS = 256
+/** How often a reader looks for records that another process appended. */
+export const LOG_POLL_MS = 200
+/** How long SQLite waits for another process's lock. */
+export const LOG_BUSY_MS = 10_000
+
+/** Between receipt and durability a gateway holds at most this; past it `receive` raises `limit` and keeps nothing. */
+export const IN_FLIGHT_MAX_BYTES = 64 * 1024 * 1024
+export const IN_FLIGHT_MAX_BATCHES = 1_024
+/** Of a batch that cannot be read as a whole, so many of its first bytes are kept. */
+export const DEAD_VALUE_MAX_BYTES = 64 * 1024
+/** Text of a whole dead batch that is put into its row. */
+export const DEAD_TEXT_MAX_BYTES = 8 * 1024
+/** A hub may send so many events a second for long, and this many at once; past it its answers come later. */
+export const HUB_EVENTS_PER_SECOND = 20_000
+export const HUB_EVENTS_BURST = 200_000
+/** The longest that an answer is held back. */
+export const HUB_DELAY_MAX_MS = 5_000
+/** Sources whose pace and highest boot a gateway remembers; the least recent is forgotten first. */
+export const SOURCES_REMEMBERED_MAX = 200_000
+
+/** An attempt of the writer ends at this much plain text … */
+export const ATTEMPT_PLAIN_MAX_BYTES = 128 * 1024 * 1024
+/** … at so many batches … */
+export const ATTEMPT_BATCHES_MAX = 20_000
+/** … and before the batch that would open one more date than this. */
+export const ATTEMPT_DATES_MAX = 64
+/** Payload bytes that one read of the log asks for. */
+export const LOG_READ_BYTES = 4 * 1024 * 1024
+/** A batch that waits is committed after this at the latest, unless set otherwise … */
+export const FRESHNESS_MS = 10_000
+/** … or this, when there is nothing but `alive` and `health`. */
+export const QUIET_FRESHNESS_MS = 60_000
+/** Pause before a failed attempt is tried again: doubles from the first to the last. */
+export const RETRY_FIRST_MS = 200
+export const RETRY_MAX_MS = 15_000
+/** An event's line longer than this is dead: no reading is so long. */
+export const EVENT_LINE_MAX_BYTES = 1024 * 1024
+/** Different kinds of reasons are counted, but no more than this many examples are logged a commit. */
+export const REGISTRY_CHANGES_A_BATCH = 500
+
+/** Ranges that a commit added go into its own entry up to this size, else into an object of their own. */
+export const ADDITIONS_INLINE_MAX_BYTES = 64 * 1024
+/** A snapshot of a bucket's ranges is written every so many of its commits. */
+export const RANGES_SNAPSHOT_COMMITS = 50
+/** Boots of a (source, stream) whose account is kept whatever happens. */
+export const BOOTS_KEPT = 50
+/** A source that was silent for so long will not send what is still missing. */
+export const SILENT_MS = 30 * 86_400_000
