@@ -53,3 +53,5 @@ export const RANGES_SNAPSHOT_COMMITS = 50
 export const BOOTS_KEPT = 50
 /** A source that was silent for so long will not send what is still missing. */
 export const SILENT_MS = 30 * 86_400_000
+/** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
+export const INFLATE_CONCURRENT_MAX = 8

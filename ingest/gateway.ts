@@ -1,0 +1,194 @@
+import { type BatchAnswer, type BatchHeader, type Codec, codecOf } from '../contract/batch.ts'
+import { bucketOf, type Layout, parseServiceStream, serviceStream } from '../contract/bucket.ts'
+import { type Clock, sleep } from '../contract/clock.ts'
+import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
+import { HUB_STREAMS, type Identity, parseBoot } from '../contract/source.ts'
+import type { EventLog, LogRecord } from './event-log.ts'
+import { DEAD_VALUE_MAX_BYTES, IN_FLIGHT_MAX_BATCHES, IN_FLIGHT_MAX_BYTES, INFLATE_CONCURRENT_MAX } from './limits.ts'
+import { forgetOldest, openPace, type Pace } from './pace.ts'
+import { inflate, readClaim, readPayload } from './payload.ts'
+
+/** What a gateway has done since it was opened. */
+export type GatewayCounts = {
+  readonly batches: number
+  readonly events: number
+  readonly bytes: number
+  readonly refused: number
+  readonly turned_away: number
+  readonly in_flight: number
+  readonly in_flight_bytes: number
+}
+
+export type Gateway = {
+  /**
+   * Answers once the batch is durable in the event log. `refused` is for good: its reason is for the firmware's
+   * developer, and the batch is kept as dead. Raises `limit` when too much is in flight (nothing kept: send again
+   * later), `closed` while draining, and the log's own Problem when it could not be made durable.
+   */
+  receive(identity: Identity, bytes: Uint8Array, listener: string): Promise<BatchAnswer>
+  /** The highest boot counter heard from a source; 0 where none was. A source below it jumps above it. */
+  floor(source: string): number
+  counts(): GatewayCounts
+  /** Takes no more and waits for what it holds. */
+  close(): Promise<void>
+}
+
+export type GatewayOptions = {
+  readonly log: EventLog
+  readonly layout: Layout
+  readonly clock: Clock
+  /** Counters heard before this gateway was opened, from the ranges. */
+  readonly knownFloor?: (source: string) => number
+  readonly pace?: Pace
+  readonly limits?: { readonly batches?: number; readonly bytes?: number }
+}
+
+type Examined =
+  | { readonly kind: 'good'; readonly bucket: number; readonly header: BatchHeader }
+  | { readonly kind: 'dead'; readonly bucket: number; readonly reason: string }
+
+type Accepted = { readonly answer: BatchAnswer; readonly events: number }
+
+/**
+ * The core of a telemetry gateway, without sockets: what comes in is checked as far as that needs no reading of events,
+ * made durable as it came, and only then acknowledged.
+ */
+export function openGateway(options: GatewayOptions): Gateway {
+  const { log, layout, clock } = options
+  const pace = options.pace ?? openPace(clock)
+  const maxBatches = options.limits?.batches ?? IN_FLIGHT_MAX_BATCHES
+  const maxBytes = options.limits?.bytes ?? IN_FLIGHT_MAX_BYTES
+  const floors = new Map<string, number>()
+  const inflating = turns(INFLATE_CONCURRENT_MAX)
+  const counts = { batches: 0, events: 0, bytes: 0, refused: 0, turned_away: 0, in_flight: 0, in_flight_bytes: 0 }
+  let closed = false
+  let idle: (() => void) | undefined
+
+  async function examine(identity: Identity, bytes: Uint8Array, codec: Codec): Promise<Examined> {
+    try {
+      if (bytes.length > BATCH_COMPRESSED_MAX_BYTES) {
+        throw new Problem(
+          'invalid',
+          `the batch is ${bytes.length} bytes as sent; the limit is ${BATCH_COMPRESSED_MAX_BYTES}: send fewer events`,
+        )
+      }
+      const { header } = await inflating(async () => readPayload(await inflate(bytes, codec)))
+      return { kind: 'good', bucket: bucketFor(identity, header, layout), header }
+    } catch (error) {
+      if (!isProblem(error, 'invalid')) throw error
+      return { kind: 'dead', bucket: await deadBucket(identity, bytes, codec, layout), reason: error.message }
+    }
+  }
+
+  async function accept(identity: Identity, bytes: Uint8Array, listener: string): Promise<Accepted> {
+    const codec = codecOf(bytes)
+    const record: LogRecord = {
+      version: 1,
+      ...{ source: identity.source, role: identity.role, generation: identity.generation },
+      received_ms: clock.now(),
+      ...{ listener, codec, value: bytes },
+    }
+    const examined = await examine(identity, bytes, codec)
+    counts.batches++
+    counts.bytes += bytes.length
+    if (examined.kind === 'dead') {
+      counts.refused++
+      const value = bytes.slice(0, DEAD_VALUE_MAX_BYTES)
+      await log.append(examined.bucket, { ...record, dead: examined.reason, value })
+      return { answer: { kind: 'refused', reason: examined.reason }, events: 0 }
+    }
+    await log.append(examined.bucket, record)
+    const { counter } = parseBoot(examined.header.boot)
+    counts.events += examined.header.count
+    floors.set(identity.source, Math.max(counter, floors.get(identity.source) ?? 0))
+    forgetOldest(floors)
+    return { answer: { kind: 'durable' }, events: examined.header.count }
+  }
+
+  return {
+    async receive(identity, bytes, listener) {
+      if (closed) throw new Problem('closed', 'the gateway is draining: send the batch again, elsewhere or later')
+      if (counts.in_flight >= maxBatches || counts.in_flight_bytes + bytes.length > maxBytes) {
+        counts.turned_away++
+        throw new Problem(
+          'limit',
+          `the gateway holds ${counts.in_flight} batches (${counts.in_flight_bytes} bytes) that are not durable yet; the limits are ${maxBatches} and ${maxBytes}: send the batch again later`,
+        )
+      }
+      counts.in_flight++
+      counts.in_flight_bytes += bytes.length
+      let accepted: Accepted
+      try {
+        accepted = await accept(identity, bytes, listener)
+      } finally {
+        counts.in_flight--
+        counts.in_flight_bytes -= bytes.length
+        if (counts.in_flight === 0) idle?.()
+      }
+      const delay_ms = identity.role === 'hub' ? pace.delay_ms(identity.source, accepted.events) : 0
+      // Held back only after the batch is durable and out of memory: the sender's own window slows it.
+      if (delay_ms > 0 && !closed) await sleep(clock, delay_ms)
+      return accepted.answer
+    },
+    floor: (source) => Math.max(floors.get(source) ?? 0, options.knownFloor?.(source) ?? 0),
+    counts: () => ({ ...counts }),
+    async close() {
+      closed = true
+      if (counts.in_flight > 0) await new Promise<void>((resolve) => (idle = resolve))
+    },
+  }
+}
+
+/** The bucket of a batch. Raises `invalid` when the source may not use the stream or the boot that it names. */
+function bucketFor(identity: Identity, header: BatchHeader, layout: Layout): number {
+  const { generation } = parseBoot(header.boot)
+  if (generation > identity.generation) {
+    throw new Problem(
+      'invalid',
+      `boot ${header.boot} is of generation ${generation}, but ${identity.source} is enrolled with generation ${identity.generation}`,
+    )
+  }
+  if (identity.role === 'hub') {
+    if (!HUB_STREAMS.some((stream) => stream === header.stream)) {
+      throw new Problem('invalid', `a hub has the streams ${HUB_STREAMS.join(' and ')}; found ${header.stream}`)
+    }
+    return bucketOf(identity.source, layout.buckets)
+  }
+  const stream = parseServiceStream(header.stream)
+  if (stream?.epoch !== layout.epoch || stream.bucket >= layout.buckets) {
+    const last = serviceStream(layout.epoch, layout.buckets - 1)
+    throw new Problem(
+      'invalid',
+      `a service has one stream a bucket, ${serviceStream(layout.epoch, 0)} to ${last}; found ${header.stream}`,
+    )
+  }
+  return stream.bucket
+}
+
+/** Where a refused batch is kept: with its stream where it names one that its source may use, else with its source. */
+async function deadBucket(identity: Identity, bytes: Uint8Array, codec: Codec, layout: Layout): Promise<number> {
+  if (identity.role === 'service') {
+    const claim = await readClaim(bytes, codec)
+    const stream = claim && parseServiceStream(claim.stream)
+    if (stream?.epoch === layout.epoch && stream.bucket < layout.buckets) return stream.bucket
+  }
+  return bucketOf(identity.source, layout.buckets)
+}
+
+/** Runs at most `count` of what it is given at the same time, in the order given. */
+function turns(count: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let free = count
+  const queue: (() => void)[] = []
+  return async (work) => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => queue.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = queue.shift()
+      if (next) next()
+      else free++
+    }
+  }
+}
