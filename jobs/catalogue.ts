@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { assert } from '../contract/problem.ts'
+import { type Metric, parseMetric } from './metric.ts'
+
+/** All metrics, each after those that it reads. */
+export type Catalogue = readonly Metric[]
+
+/** The metrics of Hearth, in the order in which they are computed. */
+export const METRICS = [
+  'hubs',
+  'command_traces',
+  'sessions',
+  'stream_hours',
+  'hub_hours',
+  'latency_hours',
+  'fleet_hours',
+] as const
+
+let loaded: Catalogue | undefined
+
+/** The definitions in `jobs/metrics/`, read once. */
+export function catalogue(): Catalogue {
+  loaded ??= ordered(
+    METRICS.map((name) =>
+      parseMetric(`metrics/${name}.sql`, readFileSync(new URL(`./metrics/${name}.sql`, import.meta.url), 'utf8')),
+    ),
+  )
+  return loaded
+}
+
+/** The same metrics, checked that each stands after those that it reads. */
+export function ordered(metrics: readonly Metric[]): Catalogue {
+  const names = new Set(metrics.map((metric) => metric.name))
+  const seen = new Set<string>()
+  for (const metric of metrics) {
+    for (const { table } of metric.inputs) {
+      assert(table === 'events' || names.has(table), `${metric.name} reads ${table}, which nobody defines`)
+      assert(table === 'events' || seen.has(table), `${metric.name} reads ${table}, which stands after it`)
+    }
+    seen.add(metric.name)
+  }
+  return metrics
+}

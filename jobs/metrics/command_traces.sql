@@ -1,0 +1,31 @@
+-- metric: command_traces
+-- meaning: one row a command: its stages joined by id, its outcome, the duration of each hop
+-- grain: command
+-- unit: hour
+-- keys: command_id
+-- inputs: events by issued, hubs
+-- affects: a stage of a command, the hour of its issue
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — hour of issue, UTC
+-- column: bucket integer — bucket of the hub
+-- column: command_id string — the command, one id from app to device
+-- column: hub_id string — the hub that it was for
+-- column: device_id string — the device
+-- column: app string — who asked
+-- column: set string — what was asked, as JSON
+-- column: issued_time timestamp — earliest issue on record, by the relay
+-- column: deadline_ms double ms — how long the app would wait
+-- column: outcome string — done, late, interrupted, rejected, expired or offline; null while the open hour's command still runs
+-- column: reason string — why, in the words of whoever ended it
+-- column: relay string — the relay that issued it
+-- column: firmware string — firmware of the hub, from its own stages; null when it told none
+-- column: expected boolean — was the hub enrolled, not retired and not in maintenance at issue: only these count for command success
+-- column: issued_to_sent_ms double ms — relay share: issued to bytes handed to the hub's socket, relay's clock
+-- column: round_trip_ms double ms — sent to acked, relay's clock
+-- column: hub_ms double ms — received to executed, hub's clock
+-- column: network_ms double ms — round trip less hub: both ways together
+-- column: tap_to_light_ms double ms — issued_to_sent + half the network + hub: an estimate
+-- column: issued_to_acked_ms double ms — upper bound of tap to light, relay's clock
+-- column: routed_ms double ms — issued to routed, relay's clock
+-- column: outcome_ms double ms — issued to the outcome, relay's clock

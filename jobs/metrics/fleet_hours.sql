@@ -1,0 +1,50 @@
+-- metric: fleet_hours
+-- meaning: the fleet in each hour, for each firmware and for all together
+-- grain: hour × firmware
+-- unit: hour of all buckets
+-- keys: firmware
+-- inputs: hub_hours, latency_hours
+-- affects: a hub hour or a latency hour, its hour
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — the hour, UTC
+-- column: firmware string — firmware of the hubs; `*` is the row for all firmwares together
+-- column: hubs long hubs — hubs that were expected in the hour
+-- column: expected_ms long ms — time that hubs were enrolled, not retired and not in maintenance
+-- column: connected_ms long ms — of the expected time, control connection surely open
+-- column: unknown_ms long ms — of the expected time, neither known up nor down
+-- column: availability double — connected ÷ (expected − unknown)
+-- column: disconnects long disconnects — unplanned; MTBF = connected_ms ÷ disconnects
+-- column: planned_disconnects long disconnects — planned
+-- column: reconnects long — unplanned ends after which the hub was back in the hour; MTTR = reconnect_ms ÷ reconnects
+-- column: reconnect_ms long ms — sum of the times until it was back
+-- column: issued long commands — commands issued to expected hubs
+-- column: done long commands — confirmed within the deadline
+-- column: late long commands — confirmed after the deadline
+-- column: interrupted long commands — the hub died while executing
+-- column: rejected long commands — hub or device said no
+-- column: expired long commands — no result by the deadline
+-- column: offline long commands — no live connection
+-- column: running long commands — no outcome yet; 0 once the hour is complete
+-- column: command_success double — done ÷ (issued − running)
+-- column: sent long events — telemetry numbers heard of in this hour
+-- column: stored long events — stored in this hour
+-- column: dead long events — came and could not be read
+-- column: dropped long events — discarded by hubs
+-- column: lost long events — found lost in this hour
+-- column: pending_before long events — may still have come at the hour's start
+-- column: pending long events — may still come at the hour's end
+-- column: duplicates long events — came again and were removed
+-- column: loss double — lost ÷ sent; by the hour of receipt, so over longer times add both sides first
+-- column: boots long boots — runs begun
+-- column: crashes long crashes — crash reports
+-- column: tap_to_light_p50_ms double ms — median of tap to light (estimate), of commands done
+-- column: tap_to_light_p95_ms double ms — 95th percentile
+-- column: tap_to_light_p99_ms double ms — 99th percentile
+-- column: issued_to_acked_p50_ms double ms — median of its upper bound
+-- column: issued_to_acked_p95_ms double ms — 95th percentile
+-- column: issued_to_acked_p99_ms double ms — 99th percentile
+-- column: relay_share_p50_ms double ms — median of issued to sent
+-- column: relay_share_p95_ms double ms — 95th percentile
+-- column: relay_share_p99_ms double ms — 99th percentile
+-- column: complete boolean — the hour is over and settled; false for the running hour

@@ -1,0 +1,47 @@
+-- metric: hub_hours
+-- meaning: what each hub of the fleet did in each hour, silent ones too
+-- grain: hub × hour
+-- unit: hour
+-- keys: hub_id
+-- inputs: events by hour, hubs, command_traces, sessions, stream_hours
+-- carry: hub_id, firmware, boot_generation, boot_counter where not retired
+-- affects: an event, its hour; boots and firmware through what is carried, the hours after
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — the hour, UTC
+-- column: bucket integer — bucket of the hub
+-- column: hub_id string — the hub
+-- column: region string — its region, by the registry
+-- column: model string — its model, by the registry
+-- column: firmware string — its firmware at the hour's end, the last known one when silent; `unknown` when it never told
+-- column: expected_ms long ms — enrolled, not retired and not in maintenance
+-- column: connected_ms long ms — of the expected time, control connection surely open
+-- column: unknown_ms long ms — of the expected time, neither known up nor down: its relay had gone silent
+-- column: availability double — connected ÷ (expected − unknown); null when nothing was expected or known
+-- column: disconnects long disconnects — unplanned
+-- column: planned_disconnects long disconnects — planned
+-- column: reconnects long — unplanned ends after which the hub was back in this hour
+-- column: reconnect_ms long ms — sum of the times until it was back
+-- column: issued long commands — commands issued in this hour while the hub was expected
+-- column: done long commands — of issued: confirmed within the deadline
+-- column: late long commands — of issued: confirmed after the deadline
+-- column: interrupted long commands — of issued: the hub died while executing
+-- column: rejected long commands — of issued: hub or device said no
+-- column: expired long commands — of issued: no result by the deadline
+-- column: offline long commands — of issued: no live connection
+-- column: running long commands — of issued: no outcome yet; 0 once the hour is complete
+-- column: unexpected long commands — commands issued while the hub was not expected; not in issued
+-- column: sent long events — telemetry numbers heard of in this hour (stream_hours)
+-- column: stored long events — stored in this hour
+-- column: dead long events — came in this hour and could not be read
+-- column: dropped long events — discarded by the hub, as heard in this hour
+-- column: lost long events — found lost in this hour
+-- column: pending_before long events — may still have come at the hour's start
+-- column: pending long events — may still come at the hour's end
+-- column: duplicates long events — came again in this hour and were removed
+-- column: boots long boots — runs begun since the last hour heard of, by the boot counter, those never heard of too
+-- column: crashes long crashes — crash reports
+-- column: boot_generation long — generation of the newest boot known
+-- column: boot_counter long — counter of the newest boot known
+-- column: retired boolean — the hub was retired before the hour's end
+-- column: complete boolean — the hour is over and settled; false for the running hour

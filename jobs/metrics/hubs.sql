@@ -1,0 +1,21 @@
+-- metric: hubs
+-- meaning: who belongs to the fleet, over time: the registry's events as history
+-- grain: hub × validity
+-- unit: bucket
+-- keys: hub_id, valid_from
+-- inputs: events by validity
+-- affects: a registry event, all of its bucket's history
+-- owner: jobs
+-- revision: 1
+-- column: hub_id string — the hub
+-- column: bucket integer — bucket of the hub
+-- column: valid_from timestamp — the record counts from here on
+-- column: valid_to timestamp — and up to here, exclusive; null while it is the newest
+-- column: home string — home that the hub stands in
+-- column: region string — region of the home
+-- column: model string — model of the hub
+-- column: zone string — IANA time zone of the home
+-- column: generation long — rises when the hub is enrolled anew
+-- column: enrolled_time timestamp — when the hub was enrolled
+-- column: retired_time timestamp — when the hub was retired; null while it is not
+-- column: maintenance string — maintenance windows as JSON [{from_ms, to_ms}], ms since 1970

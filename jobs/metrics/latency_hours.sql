@@ -1,0 +1,19 @@
+-- metric: latency_hours
+-- meaning: durations of commands that were done, as histograms with log buckets of 1 % relative error, mergeable by adding counts
+-- grain: hour × hop × firmware × relay × log bucket
+-- unit: hour
+-- keys: hop, firmware, relay, log_bucket
+-- inputs: command_traces
+-- affects: a command trace, its hour
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — hour of issue, UTC
+-- column: bucket integer — bucket of the hubs; add over buckets
+-- column: hop string — tap_to_light, issued_to_acked, relay_share, round_trip, network or hub
+-- column: firmware string — firmware of the hub; `unknown` when it told none
+-- column: relay string — relay that issued the command
+-- column: log_bucket integer — i covers (γ^(i−1), γ^i] ms with γ = 1.01/0.99; null for durations of zero and below
+-- column: count long commands — durations in the bucket
+-- column: sum_ms double ms — their sum
+-- column: min_ms double ms — the smallest
+-- column: max_ms double ms — the largest

@@ -1,0 +1,27 @@
+-- metric: sessions
+-- meaning: each control session of each hub, one row for every hour that it was open or ended in; with `ended` one row a session
+-- grain: hub session × hour
+-- unit: hour
+-- keys: hub_id, session, connected_time
+-- inputs: events by hour
+-- carry: hub_id, session, relay, relay_boot, connected_time, alive_time where not ended
+-- affects: a connection or alive event, its hour and, through what it leaves open, the hours after
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — the hour, UTC
+-- column: bucket integer — bucket of the hub
+-- column: hub_id string — the hub
+-- column: session string — session epoch: generation.boot.connect
+-- column: relay string — the relay that held it
+-- column: relay_boot string — run of that relay
+-- column: connected_time timestamp — when it connected
+-- column: disconnected_time timestamp — when it ended; null while open
+-- column: ended boolean — did it end in this hour
+-- column: reason string — why it ended: the relay's reason, taken-over, or relay-lost
+-- column: planned boolean — was the end planned (drain, hub's goodbye); null while open
+-- column: counted boolean — does its end count as a disconnect: not when the same hub is back within 1 s
+-- column: alive_time timestamp — last sign of life of the relay's run, up to the hour's end
+-- column: from_time timestamp — connected within this hour from here
+-- column: known_time timestamp — surely connected up to here
+-- column: to_time timestamp — up to here neither known up nor down (unknown); equals known_time when nothing is unknown
+-- column: reconnect_ms double ms — from its end to the next connect of the hub, when that is in this hour

@@ -1,0 +1,28 @@
+-- metric: stream_hours
+-- meaning: the account of each stream of each run of a hub, by the hour in which the gateway learned of it
+-- grain: hub × boot × stream × hour
+-- unit: hour
+-- keys: hub_id, boot_id, stream
+-- inputs: events by hour
+-- carry: hub_id, boot_id, stream, next_seq, pending, pending_ranges, closed, heard_time where kept
+-- affects: a batch, the hour of its receipt and, through what it leaves pending, the hours after
+-- owner: jobs
+-- revision: 1
+-- column: hour timestamp — hour of receipt, UTC
+-- column: bucket integer — bucket of the hub
+-- column: hub_id string — the hub, source of the stream
+-- column: boot_id string — the run of the hub
+-- column: stream string — control or readings
+-- column: pending_before long events — pending at the hour's start
+-- column: sent long events — sequence numbers newly heard of in this hour
+-- column: stored long events — of pending_before + sent, those that were stored in this hour
+-- column: dead long events — … that came but could not be read
+-- column: dropped long events — … that the hub discarded
+-- column: lost long events — … that can no longer come: the boot was closed, or silent for 30 days
+-- column: pending long events — … that may still come: pending_before + sent = stored + dead + dropped + lost + pending
+-- column: duplicates long events — events that came again and were removed
+-- column: next_seq long — the next number of the stream, as last heard
+-- column: pending_ranges string — the pending numbers, as `from-to` (to exclusive) separated by spaces
+-- column: closed boolean — the hub holds nothing of this boot any more
+-- column: heard_time timestamp — when the boot was last mentioned
+-- column: kept boolean — does the account go on: the 50 newest boots of a stream, and any with something pending
