@@ -1,0 +1,192 @@
+/**
+ * Where an outbox keeps what on its disk. Format 1, keys (boots and numbers padded, so that keys sort by them):
+ *   outbox/meta                          {version, source, counter}
+ *   outbox/boot/BOOT                     {boot, wall, firmware, agent}
+ *   outbox/account/BOOT/STREAM           {next, dropped}
+ *   outbox/line/BOOT/STREAM/SEQ          an event's line, not yet in a batch
+ *   outbox/batch/BOOT/STREAM/FIRST       {count, crc, bytes}
+ *   outbox/body/BOOT/STREAM/FIRST        the batch's lines, packed
+ */
+import { z } from 'zod'
+import type { IntervalSet } from '../contract/interval.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { parseBoot } from '../contract/source.ts'
+import type { Disk, DiskChange } from './disk.ts'
+
+export const OUTBOX_FORMAT = 1
+
+const meta = z.object({ version: z.number(), source: z.string(), counter: z.number().int() })
+const bootRecord = z.object({ boot: z.string(), wall: z.number(), firmware: z.string(), agent: z.string() })
+const accountRecord = z.object({ next: z.number(), dropped: z.array(z.tuple([z.number(), z.number()])) })
+const batchRecord = z.object({ count: z.number(), crc: z.string(), bytes: z.number() })
+
+export type BootRecord = z.infer<typeof bootRecord>
+
+/** A batch on disk. It is never cut anew; `plain` is kept between forming and the first transmission. */
+export type Held = {
+  readonly first: number
+  readonly count: number
+  readonly crc: string
+  /** What its body takes on disk. */
+  readonly bytes: number
+  plain: Buffer | undefined
+  inFlight: boolean
+}
+
+/** One boot's numbers in one stream, and what is still here of them. */
+export type Account = {
+  readonly boot: BootRecord
+  readonly stream: string
+  /** Does the boot's monotonic clock still run in this process? */
+  readonly running: boolean
+  next: number
+  dropped: IntervalSet
+  held: Held[]
+  /** Lines that are in no batch yet: the last numbers below `next`. */
+  open: string[]
+  openBytes: number
+}
+
+/** `boot` so that keys sort as boots do. */
+function bootKey(boot: string): string {
+  const { generation, counter, random } = parseBoot(boot)
+  return `${String(generation).padStart(9, '0')}-${String(counter).padStart(9, '0')}-${random}`
+}
+
+function sequenceKey(seq: number): string {
+  return String(seq).padStart(16, '0')
+}
+
+const key = {
+  meta: 'outbox/meta',
+  boot: (boot: string) => `outbox/boot/${bootKey(boot)}`,
+  account: (account: Account) => `outbox/account/${bootKey(account.boot.boot)}/${account.stream}`,
+  of: (what: 'line' | 'batch' | 'body', account: Account, seq: number) =>
+    `outbox/${what}/${bootKey(account.boot.boot)}/${account.stream}/${sequenceKey(seq)}`,
+}
+
+export const change = {
+  meta: (source: string, counter: number): DiskChange =>
+    putJson(key.meta, { version: OUTBOX_FORMAT, source, counter } satisfies z.infer<typeof meta>),
+  boot: (record: BootRecord): DiskChange => putJson(key.boot(record.boot), record),
+  forgetBoot: (boot: string): DiskChange => ({ delete: key.boot(boot) }),
+  account: (account: Account): DiskChange =>
+    putJson(key.account(account), { next: account.next, dropped: account.dropped }),
+  forgetAccount: (account: Account): DiskChange => ({ delete: key.account(account) }),
+  line: (account: Account, seq: number, line: string): DiskChange => ({
+    put: key.of('line', account, seq),
+    value: Buffer.from(line),
+  }),
+  /** The lines of the numbers become one batch. */
+  seal(account: Account, batch: Held, body: Uint8Array): DiskChange[] {
+    const changes: DiskChange[] = []
+    for (let i = 0; i < batch.count; i++) changes.push({ delete: key.of('line', account, batch.first + i) })
+    changes.push(putJson(key.of('batch', account, batch.first), recordOf(batch)))
+    changes.push({ put: key.of('body', account, batch.first), value: body })
+    return changes
+  },
+  forgetBatch: (account: Account, first: number): DiskChange[] => [
+    { delete: key.of('batch', account, first) },
+    { delete: key.of('body', account, first) },
+  ],
+}
+
+/** The packed lines of a batch; raises `corrupt` when they are not there. */
+export function readBody(disk: Disk, account: Account, first: number): Uint8Array {
+  const name = key.of('body', account, first)
+  const body = disk.get(name)
+  if (!body) throw new Problem('corrupt', `the outbox has no ${name} though its batch is listed; restore the disk`)
+  return body
+}
+
+/** The boot counter last used, 0 on an empty disk. Raises `corrupt` for a newer format, `conflict` for another source. */
+export function readCounter(disk: Disk, source: string): number {
+  const bytes = disk.get(key.meta)
+  if (!bytes) return 0
+  const found = parse(key.meta, bytes, meta)
+  if (found.version > OUTBOX_FORMAT) {
+    throw new Problem(
+      'corrupt',
+      `the outbox is of format ${found.version}; this Hearth knows up to ${OUTBOX_FORMAT}. Run the version that wrote it, or a newer one`,
+    )
+  }
+  if (found.source !== source) {
+    throw new Problem(
+      'conflict',
+      `this outbox is of source ${found.source}, not ${source}; give ${source} its own disk`,
+    )
+  }
+  return found.counter
+}
+
+/** All accounts of `streams` on the disk, oldest boot first. Streams no longer named are kept and shipped too. */
+export function readAccounts(disk: Disk): Account[] {
+  const boots = new Map<string, BootRecord>()
+  for (const entry of list(disk, 'outbox/boot/')) {
+    boots.set(entry.key.slice('outbox/boot/'.length), parse(entry.key, entry.value, bootRecord))
+  }
+  const accounts = new Map<string, Account>()
+  const accountOf = (path: string) => {
+    const [boot = '', stream = ''] = path.split('/')
+    const name = `${boot}/${stream}`
+    const found = accounts.get(name)
+    if (found) return found
+    const record = boots.get(boot)
+    if (!record) throw new Problem('corrupt', `the outbox has ${path} but no record of its boot; restore the disk`)
+    const account = { boot: record, stream, running: false, next: 0, dropped: [], held: [], open: [], openBytes: 0 }
+    accounts.set(name, account)
+    return account
+  }
+  for (const entry of list(disk, 'outbox/account/')) {
+    const account = accountOf(entry.key.slice('outbox/account/'.length))
+    Object.assign(account, parse(entry.key, entry.value, accountRecord))
+  }
+  for (const entry of list(disk, 'outbox/batch/')) {
+    const account = accountOf(entry.key.slice('outbox/batch/'.length))
+    const first = sequenceOf(entry.key)
+    const batch = parse(entry.key, entry.value, batchRecord)
+    account.held.push({ first, ...batch, plain: undefined, inFlight: false })
+    account.next = Math.max(account.next, first + batch.count)
+  }
+  for (const entry of list(disk, 'outbox/line/')) {
+    const account = accountOf(entry.key.slice('outbox/line/'.length))
+    const line = Buffer.from(entry.value).toString()
+    account.open.push(line)
+    account.openBytes += entry.value.length
+    account.next = Math.max(account.next, sequenceOf(entry.key) + 1)
+  }
+  return [...accounts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, account]) => account)
+}
+
+/** Boots on record without any number given out: nothing to account for. */
+export function emptyBoots(disk: Disk, accounts: readonly Account[]): readonly string[] {
+  const used = new Set(accounts.map((account) => account.boot.boot))
+  return list(disk, 'outbox/boot/')
+    .map((entry) => parse(entry.key, entry.value, bootRecord).boot)
+    .filter((boot) => !used.has(boot))
+}
+
+function sequenceOf(name: string): number {
+  return Number(name.slice(name.lastIndexOf('/') + 1))
+}
+
+/** `0` is the byte after `/`. */
+function list(disk: Disk, prefix: string) {
+  return disk.scan(prefix, `${prefix.slice(0, -1)}0`)
+}
+
+function recordOf(batch: Held): z.infer<typeof batchRecord> {
+  return { count: batch.count, crc: batch.crc, bytes: batch.bytes }
+}
+
+function putJson(name: string, value: unknown): DiskChange {
+  return { put: name, value: Buffer.from(JSON.stringify(value)) }
+}
+
+function parse<T>(name: string, bytes: Uint8Array, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString()))
+  } catch (error) {
+    throw new Problem('corrupt', `the outbox’s ${name} cannot be read: ${messageOf(error)}; restore the disk`)
+  }
+}

@@ -1,0 +1,478 @@
+/**
+ * The source's side of telemetry (docs/hub-protocol.md): numbers events, keeps them until they are acknowledged, and
+ * accounts for every number that it gave out. Used by the hub agent and by the relay's spool. `shipOutbox` sends it.
+ */
+import { type BatchHeader, eventsCrc, PROTOCOL_VERSION } from '../contract/batch.ts'
+import { type Clock, type Random, randomHex } from '../contract/clock.ts'
+import type { Event } from '../contract/event.ts'
+import { add, type IntervalSet, size, subtract } from '../contract/interval.ts'
+import { DROPPED_RANGES_MAX, PREVIOUS_BOOTS_MAX } from '../contract/limits.ts'
+import { assert, isProblem, Problem } from '../contract/problem.ts'
+import { compareBoots, formatBoot, formatEpoch, parseBoot } from '../contract/source.ts'
+import { batchBytes, pack, unpack } from './batch-codec.ts'
+import type { Disk, DiskChange } from './disk.ts'
+import {
+  BATCH_TARGET_BYTES,
+  BATCH_TARGET_EVENTS,
+  BATCH_TARGET_MIN_BYTES,
+  BOOT_ACCOUNTS_MAX,
+  ENTRY_OVERHEAD_BYTES,
+  EVENT_LINE_MAX_BYTES,
+  STREAM_MAX_BYTES,
+} from './limits.ts'
+import {
+  type Account,
+  type BootRecord,
+  change,
+  emptyBoots,
+  type Held,
+  readAccounts,
+  readBody,
+  readCounter,
+} from './outbox-store.ts'
+
+export type OutboxOptions = {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly source: string
+  /** From the certificate. */
+  readonly generation: number
+  readonly firmware: string
+  readonly agent: string
+  /** Most important first. `max_bytes` bounds what the stream keeps; at it the oldest whole batch is dropped. */
+  readonly streams: readonly { readonly name: string; readonly max_bytes?: number }[]
+  /** Highest boot counter that the cloud is known to have seen of this source. */
+  readonly floor?: number
+  /** `zstd` unless said otherwise. */
+  readonly codec?: 'zstd' | 'plain'
+  /** Plain bytes at which a batch is sealed; `retarget` changes it. */
+  readonly batch_bytes?: number
+}
+
+/** A batch that was taken to be sent: give it back with exactly one of acknowledge, refuse, release. */
+export type TakenBatch = {
+  readonly boot: string
+  readonly stream: string
+  readonly first: number
+  readonly count: number
+}
+
+/** One sending of a batch, with the header of this moment. */
+export type Transmission = { readonly batch: TakenBatch; readonly bytes: Buffer; readonly header: BatchHeader }
+
+export type StreamStatus = {
+  readonly stream: string
+  /** Kept on disk. */
+  readonly bytes: number
+  readonly batches: number
+  readonly events: number
+  /** Discarded for want of room or refused for good, since this outbox was opened. */
+  readonly dropped: number
+}
+
+export type Outbox = {
+  readonly source: string
+  /** Streams to ship, most important first; also ones from an earlier version that still hold something. */
+  readonly streams: readonly string[]
+  /** The running boot, `1-42-9f3ac2d1`. */
+  boot(): string
+  /** The next connection's epoch, `1.42.7`: each call counts one. */
+  nextEpoch(): string
+  /** The source's monotonic clock, ms since its start: what an event's `m` means. */
+  m(): number
+  /** Gives the event its number. When it returns the event survives the process; after `sync` a power cut too. */
+  append(stream: string, event: Event): number
+  /** The same for many in one write: all or none. Returns the first's number. */
+  appendAll(stream: string, events: readonly Event[]): number
+  sync(): Promise<void>
+  /** Oldest batch not in flight; with `flush` also of what is still gathering, or an empty one when only the account is to be told. */
+  take(stream: string, options?: { readonly flush?: boolean }): TakenBatch | undefined
+  /** The bytes to send now. Call `sync` before the first transmission, so that no power cut can cut the batch anew. */
+  transmit(batch: TakenBatch): Transmission
+  /** The cloud has it, and the account that its header told. */
+  acknowledge(transmission: Transmission): void
+  /** The cloud will not have it, ever: its numbers count as dropped (where the cloud knows them as dead, that counts first). */
+  refuse(transmission: Transmission): void
+  /** No answer came: it will be taken again. */
+  release(batch: TakenBatch): void
+  /** The cloud knows boots up to `floor`: when the running one is not above it, a new boot above it begins. Resolves with the boot. */
+  raise(floor: number): Promise<string>
+  /** Size at which batches formed from now on are sealed, for a slow link. */
+  retarget(batch_bytes: number): void
+  /** Does the stream hold anything that is not acknowledged? */
+  pending(stream: string): boolean
+  status(): readonly StreamStatus[]
+  /** Calls back after each append with the stream, until the returned function is called. */
+  watch(callback: (stream: string) => void): () => void
+}
+
+/**
+ * Opens the outbox on `disk` and begins a new boot, synced before this resolves, so that no crash repeats it.
+ * Raises `corrupt` for a newer format, `conflict` for another source's outbox, and the disk's own Problems.
+ */
+export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
+  const { disk, clock, random, source, generation, codec = 'zstd' } = options
+  const origin_ms = clock.monotonic()
+  const wall = clock.now()
+  const limits = new Map(options.streams.map((stream) => [stream.name, stream.max_bytes ?? STREAM_MAX_BYTES]))
+  for (const [name, max_bytes] of limits) {
+    assert(/^[a-z0-9]{1,16}$/.test(name), `a stream is named by 1-16 of a-z and 0-9, found ${name}`)
+    assert(max_bytes >= 2 * BATCH_TARGET_MIN_BYTES, `stream ${name} needs at least ${2 * BATCH_TARGET_MIN_BYTES} bytes`)
+  }
+  let counter = readCounter(disk, source)
+  /** Oldest boot first; the running boot's accounts are made at the first append. */
+  let accounts: Account[] = readAccounts(disk)
+  const streams = [...new Set([...limits.keys(), ...accounts.map((account) => account.stream)])]
+  const droppedEvents = new Map(streams.map((stream) => [stream, 0]))
+  const bytesKept = new Map(streams.map((stream) => [stream, 0]))
+  const watchers = new Set<(stream: string) => void>()
+  let target_bytes = options.batch_bytes ?? BATCH_TARGET_BYTES
+  let connects = 0
+  let running: BootRecord
+  /** What each taken batch is, and what each transmission's header told. */
+  const taken = new WeakMap<TakenBatch, { readonly account: Account; readonly held: Held | undefined }>()
+  const told = new WeakMap<Transmission, readonly Told[]>()
+  /** Streams with an empty batch in flight: one at a time. */
+  const telling = new Set<string>()
+
+  async function begin(floor: number): Promise<void> {
+    const next = Math.max(counter, floor) + 1
+    const boot = formatBoot({ generation, counter: next, random: randomHex(random, 4) })
+    const record = { boot, wall, firmware: options.firmware, agent: options.agent }
+    const used = accounts.filter((account) => account.next > 0)
+    const unused = accounts.filter((account) => account.next === 0)
+    disk.write([
+      change.meta(source, next),
+      change.boot(record),
+      ...unused.map((account) => change.forgetAccount(account)),
+      ...emptyBoots(disk, used).map((empty) => change.forgetBoot(empty)),
+    ])
+    await disk.sync()
+    accounts = used
+    counter = next
+    running = record
+    connects = 0
+  }
+
+  function accountsOf(stream: string): Account[] {
+    return accounts.filter((account) => account.stream === stream)
+  }
+
+  function runningAccount(stream: string): Account {
+    const found = accounts.findLast((account) => account.boot === running && account.stream === stream)
+    if (found) return found
+    assert(limits.has(stream), `the outbox of ${source} has no stream ${stream}`)
+    const account = { boot: running, stream, running: true, next: 0, dropped: [], held: [], open: [], openBytes: 0 }
+    accounts.push(account)
+    return account
+  }
+
+  function keep(stream: string, bytes: number) {
+    bytesKept.set(stream, (bytesKept.get(stream) ?? 0) + bytes)
+  }
+
+  function appendAll(stream: string, events: readonly Event[]): number {
+    const lines = events.map(lineOf)
+    const account = runningAccount(stream)
+    const first = account.next
+    makeRoom(() => disk.write(lines.map((line, i) => change.line(account, first + i, line))))
+    account.next += lines.length
+    for (const line of lines) {
+      account.open.push(line)
+      account.openBytes += Buffer.byteLength(line)
+      keep(stream, Buffer.byteLength(line) + ENTRY_OVERHEAD_BYTES)
+    }
+    tidy(account)
+    for (const callback of watchers) callback(stream)
+    return first
+  }
+
+  /** Runs `write`; on a full disk gives up the oldest batches of the least important streams for it. */
+  function makeRoom(write: () => void) {
+    for (;;) {
+      try {
+        write()
+        return
+      } catch (error) {
+        if (!isProblem(error, 'limit') || !streams.toReversed().some((stream) => dropOldest(stream))) throw error
+      }
+    }
+  }
+
+  function sealFull(account: Account) {
+    while (account.openBytes >= target_bytes || account.open.length >= BATCH_TARGET_EVENTS) {
+      seal(account)
+    }
+  }
+
+  /** After an append: the events are durable as lines, so without room for a batch they stay so until `take` tries again. */
+  function tidy(account: Account) {
+    try {
+      sealFull(account)
+      boundStream(account.stream)
+    } catch (error) {
+      if (!isProblem(error, 'limit')) throw error
+    }
+  }
+
+  /** Cuts one batch off the front of what is open. */
+  function seal(account: Account): Held {
+    let count = 0
+    let plain_bytes = 0
+    while (count < account.open.length && count < BATCH_TARGET_EVENTS && (count === 0 || plain_bytes < target_bytes)) {
+      plain_bytes += Buffer.byteLength(account.open[count] ?? '')
+      count++
+    }
+    assert(count > 0, 'a batch is cut only when a line is open')
+    const plain = Buffer.from(account.open.slice(0, count).join(''))
+    const body = pack(plain, codec)
+    const first = account.next - account.open.length
+    const held: Held = { first, count, crc: eventsCrc(plain), bytes: body.length, plain, inFlight: false }
+    disk.write([...change.seal(account, held, body), change.account(account)])
+    account.open = account.open.slice(count)
+    account.openBytes -= plain.length
+    account.held.push(held)
+    keep(account.stream, body.length + ENTRY_OVERHEAD_BYTES - plain.length - count * ENTRY_OVERHEAD_BYTES)
+    return held
+  }
+
+  function boundStream(stream: string) {
+    const max_bytes = limits.get(stream) ?? STREAM_MAX_BYTES
+    while ((bytesKept.get(stream) ?? 0) > max_bytes) {
+      if (dropOldest(stream)) continue
+      const account = accountsOf(stream).find((one) => one.open.length > 0)
+      if (!account) return
+      seal(account)
+    }
+  }
+
+  /** Drops the oldest batch, one that waits for no answer where there is one. False when the stream holds none. */
+  function dropOldest(stream: string): boolean {
+    const candidates = accountsOf(stream).flatMap((account) => account.held.map((held) => ({ account, held })))
+    const victim = candidates.find(({ held }) => !held.inFlight) ?? candidates[0]
+    if (!victim) return false
+    discard(victim.account, victim.held)
+    return true
+  }
+
+  /** The batch's numbers become a range that the headers tell until a batch that told it is acknowledged. */
+  function discard(account: Account, held: Held) {
+    const dropped = add(account.dropped, held.first, held.first + held.count)
+    disk.write([...change.forgetBatch(account, held.first), change.account({ ...account, dropped })])
+    account.dropped = dropped
+    forget(account, held)
+    droppedEvents.set(account.stream, (droppedEvents.get(account.stream) ?? 0) + held.count)
+  }
+
+  function forget(account: Account, held: Held) {
+    account.held = account.held.filter((other) => other !== held)
+    keep(account.stream, -held.bytes - ENTRY_OVERHEAD_BYTES)
+  }
+
+  function take(stream: string, { flush = false } = {}): TakenBatch | undefined {
+    const mine = accountsOf(stream)
+    const waiting = mine.reduce((sum, account) => sum + account.dropped.length, 0)
+    if (waiting >= DROPPED_RANGES_MAX && !telling.has(stream)) return hand(runningAccount(stream), undefined)
+    for (const account of mine) {
+      const held = account.held.find((one) => !one.inFlight)
+      if (held) return hand(account, held)
+      if (account.open.length > 0 && (flush || account.boot !== running)) return hand(account, seal(account))
+    }
+    const untold = mine.some((account) => account.dropped.length > 0 || closable(account))
+    if (flush && untold && !telling.has(stream) && !mine.some((account) => account.held.length > 0)) {
+      return hand(runningAccount(stream), undefined)
+    }
+    return undefined
+  }
+
+  /** Nothing of an earlier boot is left here: the next acknowledged header closes it. */
+  function closable(account: Account): boolean {
+    return account.boot !== running && account.held.length === 0 && account.open.length === 0
+  }
+
+  function hand(account: Account, held: Held | undefined): TakenBatch {
+    if (held) held.inFlight = true
+    else telling.add(account.stream)
+    const batch = {
+      boot: account.boot.boot,
+      stream: account.stream,
+      first: held?.first ?? account.next,
+      count: held?.count ?? 0,
+    }
+    taken.set(batch, { account, held })
+    return batch
+  }
+
+  function takenOf(batch: TakenBatch) {
+    const found = taken.get(batch)
+    assert(found, 'a batch is answered once, and by the outbox that gave it')
+    return found
+  }
+
+  function transmit(batch: TakenBatch): Transmission {
+    const { account, held } = takenOf(batch)
+    const lines = held ? (held.plain ?? unpack(readBody(disk, account, held.first))) : Buffer.alloc(0)
+    if (held) held.plain = undefined
+    const older = accountsOf(batch.stream).filter((other) => isOlder(other, account) && other.next > 0)
+    const previous = older.slice(0, PREVIOUS_BOOTS_MAX).map((other) => ({
+      boot: other.boot.boot,
+      next: other.next,
+      acked: ackedOf(other),
+      dropped: rangesOf(other.dropped),
+      held: other.held.length > 0 || other.open.length > 0,
+    }))
+    const header: BatchHeader = {
+      hearth: PROTOCOL_VERSION,
+      boot: batch.boot,
+      stream: batch.stream,
+      first: batch.first,
+      count: batch.count,
+      next: account.next,
+      acked: ackedOf(account),
+      ...(account.running ? { now: m() } : {}),
+      wall: account.boot.wall,
+      firmware: account.boot.firmware,
+      agent: account.boot.agent,
+      dropped: rangesOf(account.dropped),
+      crc: held?.crc ?? eventsCrc(''),
+      previous,
+    }
+    const transmission = { batch, header, bytes: batchBytes(header, lines, codec) }
+    told.set(transmission, [
+      { account, dropped: account.dropped, closed: false },
+      ...older.slice(0, PREVIOUS_BOOTS_MAX).map((other) => ({
+        account: other,
+        dropped: other.dropped,
+        closed: other.held.length === 0 && other.open.length === 0,
+      })),
+    ])
+    return transmission
+  }
+
+  function acknowledge(transmission: Transmission) {
+    const { account, held } = takenOf(transmission.batch)
+    const changes: DiskChange[] = []
+    const after = (told.get(transmission) ?? []).map((one) => ({
+      ...one,
+      dropped: subtract(one.account.dropped, one.dropped),
+    }))
+    if (held && account.held.includes(held)) changes.push(...change.forgetBatch(account, held.first))
+    for (const one of after) {
+      if (one.closed) changes.push(change.forgetAccount(one.account))
+      else changes.push(change.account({ ...one.account, dropped: one.dropped }))
+    }
+    const closed = new Set(after.filter((one) => one.closed).map((one) => one.account))
+    const left = accounts.filter((one) => !closed.has(one))
+    for (const boot of new Set([...closed].map((one) => one.boot))) {
+      if (!left.some((one) => one.boot === boot)) changes.push(change.forgetBoot(boot.boot))
+    }
+    disk.write(changes)
+    for (const one of after) one.account.dropped = one.dropped
+    accounts = left
+    if (held && account.held.includes(held)) forget(account, held)
+    done(transmission.batch)
+  }
+
+  function refuse(transmission: Transmission) {
+    const { account, held } = takenOf(transmission.batch)
+    if (held && account.held.includes(held)) discard(account, held)
+    done(transmission.batch)
+  }
+
+  function done(batch: TakenBatch) {
+    const { held } = takenOf(batch)
+    if (held) held.inFlight = false
+    else telling.delete(batch.stream)
+    taken.delete(batch)
+  }
+
+  function m(): number {
+    return clock.monotonic() - origin_ms
+  }
+
+  await begin(options.floor ?? 0)
+  for (const account of accounts) {
+    keep(account.stream, account.openBytes + account.open.length * ENTRY_OVERHEAD_BYTES)
+    for (const held of account.held) keep(account.stream, held.bytes + ENTRY_OVERHEAD_BYTES)
+  }
+  for (const stream of streams) {
+    for (const account of accountsOf(stream).slice(0, -BOOT_ACCOUNTS_MAX)) {
+      while (account.open.length > 0) seal(account)
+      for (const held of account.held) discard(account, held)
+      disk.write([change.forgetAccount(account)])
+      accounts = accounts.filter((other) => other !== account)
+    }
+    boundStream(stream)
+  }
+
+  return {
+    source,
+    streams,
+    boot: () => running.boot,
+    nextEpoch: () => formatEpoch({ generation, counter, connect: ++connects }),
+    m,
+    append: (stream, event) => appendAll(stream, [event]),
+    appendAll,
+    sync: () => disk.sync(),
+    take,
+    transmit,
+    acknowledge,
+    refuse,
+    release: done,
+    async raise(floor) {
+      if (counter <= floor) await begin(floor)
+      return running.boot
+    },
+    retarget(batch_bytes) {
+      target_bytes = Math.min(Math.max(batch_bytes, BATCH_TARGET_MIN_BYTES), options.batch_bytes ?? BATCH_TARGET_BYTES)
+    },
+    pending: (stream) =>
+      accountsOf(stream).some(
+        (account) =>
+          account.held.length > 0 || account.open.length > 0 || account.dropped.length > 0 || closable(account),
+      ),
+    status: () =>
+      streams.map((stream) => {
+        const mine = accountsOf(stream)
+        return {
+          stream,
+          bytes: bytesKept.get(stream) ?? 0,
+          batches: mine.reduce((sum, account) => sum + account.held.length, 0),
+          events: mine.reduce((sum, one) => sum + one.open.length + one.held.reduce((n, held) => n + held.count, 0), 0),
+          dropped: droppedEvents.get(stream) ?? 0,
+        }
+      }),
+    watch(callback) {
+      watchers.add(callback)
+      return () => watchers.delete(callback)
+    },
+  }
+}
+
+/** What a header told of an account. */
+type Told = { readonly account: Account; readonly dropped: IntervalSet; readonly closed: boolean }
+
+/** Every number below it was acknowledged or is dropped. */
+function ackedOf(account: Account): number {
+  return account.held[0]?.first ?? account.next - account.open.length
+}
+
+function isOlder(a: Account, b: Account): boolean {
+  return compareBoots(parseBoot(a.boot.boot), parseBoot(b.boot.boot)) < 0
+}
+
+function rangesOf(set: IntervalSet): [number, number][] {
+  return set.map(([from, to]) => [from, to])
+}
+
+function lineOf(event: Event): string {
+  const line = `${JSON.stringify(event)}\n`
+  if (Buffer.byteLength(line) > EVENT_LINE_MAX_BYTES) {
+    throw new Problem(
+      'invalid',
+      `an event is at most ${EVENT_LINE_MAX_BYTES} bytes as JSON, found ${Buffer.byteLength(line)} of kind ${event.kind}`,
+    )
+  }
+  return line
+}
