@@ -1,0 +1,112 @@
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+import { type Clock, type Random, randomHex } from '../contract/clock.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { AUTHORITY_LIFE_MS, CERTIFICATE_BACKDATE_MS } from './limits.ts'
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+export type Root = {
+  readonly key: webcrypto.CryptoKey
+  readonly certificate: x509.X509Certificate
+  readonly certificate_pem: string
+}
+
+type RootOptions = { readonly fleet: string; readonly clock: Clock; readonly random: Random }
+
+/** Reads the CA of a folder, or makes one. Of several processes that make one at once, one wins and all read it. */
+export async function readOrCreateRoot(folder: string, options: RootOptions): Promise<Root> {
+  const path = join(folder, 'authority.pem')
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (!(await exists(path))) await publish(path, await makeRoot(options), 0o600, options.random)
+    const root = await parseRoot(path, options.fleet)
+    const publicPath = join(folder, 'ca.pem')
+    if (!(await exists(publicPath))) await publish(publicPath, root.certificate_pem, 0o644, options.random)
+    return root
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem('unavailable', `the CA folder ${folder} cannot be used: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+async function makeRoot({ fleet, clock, random }: RootOptions): Promise<string> {
+  const keys = await webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])
+  const serial = random.bytes(16)
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: Buffer.from(serial).toString('hex'),
+    name: [{ CN: [`Hearth CA of ${fleet}`] }, { O: [fleet] }],
+    notBefore: new Date(clock.now() - CERTIFICATE_BACKDATE_MS),
+    notAfter: new Date(clock.now() + AUTHORITY_LIFE_MS),
+    keys,
+    signingAlgorithm: ECDSA,
+    extensions: [
+      // It signs leaves and no further CA.
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n${certificate.toString('pem')}\n`
+}
+
+async function parseRoot(path: string, fleet: string): Promise<Root> {
+  const pem = await readFile(path, 'utf8')
+  const [key, certificate] = [part(pem, 'PRIVATE KEY', path), part(pem, 'CERTIFICATE', path)]
+  const parsed = new x509.X509Certificate(certificate)
+  const found = parsed.subjectName.getField('O')[0]
+  if (found !== fleet) {
+    throw new Problem(
+      'conflict',
+      `${path} is the CA of fleet ${JSON.stringify(found)}, this process is of fleet ${JSON.stringify(fleet)}: correct \`fleet\` in hearth.yaml, or use another folder`,
+    )
+  }
+  return {
+    key: await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(key), ECDSA, false, ['sign']),
+    certificate: parsed,
+    certificate_pem: `${parsed.toString('pem')}\n`,
+  }
+}
+
+function part(pem: string, label: string, path: string): string {
+  const match = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`).exec(pem)
+  if (match) return match[0]
+  throw new Problem(
+    'corrupt',
+    `${path} holds no ${label}: restore it from a copy; without it no certificate can be made`,
+  )
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r')).close()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** Whole and synced under its final name, or not there; the first to publish wins. */
+async function publish(path: string, content: string, mode: number, random: Random): Promise<void> {
+  const temporary = `${path}.${randomHex(random, 4)}.tmp`
+  const file = await open(temporary, 'wx', mode)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  try {
+    await link(temporary, path)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  } finally {
+    await unlink(temporary)
+  }
+}

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import type { Clock } from '../contract/clock.ts'
+import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import type { Administration } from './administration.ts'
+import { type Authority, requestKeyHash } from './authority.ts'
+import { ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
+
+/** One HTTPS request to the enrolment endpoint, whoever carries it. */
+export type EnrolmentRequest = {
+  readonly method: string
+  readonly path: string
+  readonly body: string
+  /**
+   * The client certificate of the TLS handshake (DER), when there was one. The endpoint takes certificates that its TLS
+   * library calls expired (`requestCert: true, rejectUnauthorized: false`); who signed it is checked here.
+   */
+  readonly certificate_der?: Uint8Array
+}
+
+/** `body` is sent as JSON. */
+export type EnrolmentAnswer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
+
+/** Paths that this handler answers; everything else is `undefined` for it. */
+export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/renew'] as const
+
+const enrolBody = z.strictObject({ code: z.string().max(64), csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
+const renewBody = z.strictObject({ csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
+
+/**
+ * How a hub gets its certificate. `POST /v1/enrol {code, csr}` with a one-time code; `POST /v1/renew {csr}` over TLS
+ * with the certificate that it has, expired by no more than the grace. Both answer
+ * `{hub, generation, certificate, ca, expires_ms}`; failures `{error}` with 400, 401, 413 or 503. Never throws a Problem.
+ */
+export function openEnrolment(options: {
+  readonly registry: Administration
+  readonly authority: Authority
+  readonly clock: Clock
+}): (request: EnrolmentRequest) => Promise<EnrolmentAnswer> {
+  const { registry, authority, clock } = options
+
+  const sign = async (hub: string, generation: number, csr: string): Promise<EnrolmentAnswer> => {
+    const { certificate_pem, entry } = await authority.signRequest({ source: hub, role: 'hub', generation }, csr)
+    const body = { hub, generation, certificate: certificate_pem, ca: authority.certificate_pem }
+    return { status: 200, body: { ...body, expires_ms: entry.expires_ms } }
+  }
+
+  const enrol = async (request: EnrolmentRequest) => {
+    const { code, csr } = bodyOf(enrolBody, request)
+    // The request is checked before the code is spent.
+    const key_hash = await requestKeyHash(csr)
+    const { hub, generation } = registry.redeemCode(code, key_hash)
+    return sign(hub, generation, csr)
+  }
+
+  const renew = async (request: EnrolmentRequest) => {
+    const { csr } = bodyOf(renewBody, request)
+    if (!request.certificate_der) {
+      throw new Problem('unauthorized', 'renewal needs the TLS connection to present the certificate that it renews')
+    }
+    const identity = await authority.identify(request.certificate_der)
+    const allowed = registry.allows(identity)
+    if (!allowed.ok) throw new Problem('unauthorized', allowed.reason)
+    if (identity.role !== 'hub')
+      throw new Problem('unauthorized', 'services get their certificates by `hearth ca issue`')
+    if (identity.expires_ms + RENEWAL_GRACE_MS < clock.now()) {
+      throw new Problem(
+        'unauthorized',
+        `the certificate expired at ${new Date(identity.expires_ms).toISOString()}, longer ago than the grace: enrol with a new code`,
+      )
+    }
+    return sign(identity.source, identity.generation, csr)
+  }
+
+  return async (request) => {
+    try {
+      if (request.method !== 'POST') return { status: 405, body: { error: 'expected POST' } }
+      if (request.path === '/v1/enrol') return await enrol(request)
+      if (request.path === '/v1/renew') return await renew(request)
+      return { status: 404, body: { error: `expected one of ${ENROLMENT_PATHS.join(', ')}, found ${request.path}` } }
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      return { status: STATUS[error.kind], body: { error: messageOf(error) } }
+    }
+  }
+}
+
+const STATUS: Readonly<Record<ProblemKind, number>> = {
+  invalid: 400,
+  conflict: 400,
+  missing: 400,
+  unauthorized: 401,
+  limit: 413,
+  unavailable: 503,
+  internal: 503,
+  corrupt: 503,
+  closed: 503,
+}
+
+function bodyOf<T>(schema: z.ZodType<T>, { body }: EnrolmentRequest): T {
+  if (Buffer.byteLength(body) > ENROLMENT_BODY_MAX_BYTES) {
+    throw new Problem('limit', `an enrolment request has at most ${ENROLMENT_BODY_MAX_BYTES} bytes`)
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(body)
+  } catch (error) {
+    throw new Problem('invalid', `expected a JSON body: ${messageOf(error)}`, { cause: error })
+  }
+  const parsed = schema.safeParse(json)
+  if (!parsed.success) throw new Problem('invalid', z.prettifyError(parsed.error))
+  return parsed.data
+}
