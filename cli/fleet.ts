@@ -1,0 +1,94 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
+import { openFolderStore } from '../lake/folder-store.ts'
+import { createLake, type Lake } from '../lake/lake.ts'
+import type { Administration } from '../registry/administration.ts'
+import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
+import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
+import type { CliContext } from './context.ts'
+
+/** The parts of the context that say which fleet this is and where its state lives. */
+type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
+
+/** A certificate is made anew when it has less than this left. */
+const RENEW_BEFORE_MS = 30 * 86_400_000
+
+export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
+  return { epoch: FIRST_EPOCH, buckets: config.layout.buckets }
+}
+
+/** The registry in the state folder, made when there is none. */
+export function openRegistry(context: FleetContext): Administration {
+  const { home, config, clock, random } = context
+  return openSqliteRegistry(join(home, 'registry.db'), {
+    fleet: config.fleet,
+    layout: layoutOf(context),
+    clock,
+    random,
+  })
+}
+
+/** The fleet's CA in the state folder, made when there is none. */
+export function openAuthority(context: FleetContext, registry: Administration): Promise<Authority> {
+  const { home, config, clock, random } = context
+  return createAuthority(join(home, 'ca'), {
+    fleet: config.fleet,
+    clock,
+    random,
+    record: (entry) => registry.recordCertificate(entry),
+  })
+}
+
+/** The lake in the state folder, made when there is none. */
+export function openLocalLake(context: FleetContext): Promise<Lake> {
+  const { home, config, clock, random } = context
+  const root = join(home, 'lake')
+  mkdirSync(root, { recursive: true, mode: 0o700 })
+  const store = openFolderStore(root)
+  return createLake({
+    store,
+    clock,
+    random,
+    fleet: config.fleet,
+    region: config.region,
+    buckets: config.layout.buckets,
+  })
+}
+
+/** Key, certificate and the CA to trust, all PEM, as node:tls takes them. */
+export type TlsFiles = { readonly key: string; readonly cert: string; readonly ca: string }
+
+/** The certificate of a server or service of this installation, from `ca/<name>.pem`, made or renewed when needed. */
+export function serverTls(context: FleetContext, authority: Authority, name: string, host: string): Promise<TlsFiles> {
+  return keptTls(context, authority, name, () =>
+    authority.issueServer(
+      name,
+      [host].filter((h) => h !== '0.0.0.0' && h !== '::'),
+    ),
+  )
+}
+
+export function serviceTls(context: FleetContext, authority: Authority, service: string): Promise<TlsFiles> {
+  return keptTls(context, authority, service, () => authority.issueService(service))
+}
+
+async function keptTls(
+  { home, clock }: FleetContext,
+  authority: Authority,
+  name: string,
+  issue: () => Promise<IssuedWithKey>,
+): Promise<TlsFiles> {
+  const path = join(home, 'ca', `${name}.pem`)
+  if (existsSync(path)) {
+    const text = readFileSync(path, 'utf8')
+    const [key = '', cert = ''] = text.split(/(?=-----BEGIN CERTIFICATE-----)/)
+    if (new X509Certificate(cert).validToDate.getTime() - clock.now() > RENEW_BEFORE_MS) {
+      return { key, cert, ca: authority.certificate_pem }
+    }
+  }
+  const issued = await issue()
+  writeFileSync(path, `${issued.key_pem}${issued.certificate_pem}`, { mode: 0o600 })
+  return { key: issued.key_pem, cert: issued.certificate_pem, ca: authority.certificate_pem }
+}
