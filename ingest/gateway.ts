@@ -85,9 +85,13 @@ export function openGateway(options: GatewayOptions): Gateway {
     const codec = codecOf(bytes)
     const record: LogRecord = {
       version: 1,
-      ...{ source: identity.source, role: identity.role, generation: identity.generation },
+      source: identity.source,
+      role: identity.role,
+      generation: identity.generation,
       received_ms: clock.now(),
-      ...{ listener, codec, value: bytes },
+      listener,
+      codec,
+      value: bytes,
     }
     const examined = await examine(identity, bytes, codec)
     counts.batches++

@@ -147,7 +147,7 @@ async function startThread(path: string, buckets: number, id: string): Promise<T
   let ended: Problem | undefined
   const end = (problem: Problem) => {
     ended ??= problem
-    for (const { reject } of open.values()) reject(ended)
+    for (const call of open.values()) call.reject(ended)
     open.clear()
   }
   worker.on('message', (reply: LogReply) => {
@@ -171,7 +171,7 @@ async function startThread(path: string, buckets: number, id: string): Promise<T
       post(call)
     })
   const askThread = (question: LogQuestion) =>
-    ask((call) => worker.postMessage({ ...question, call } satisfies LogCall))
+    ask((call) => worker.postMessage({ ...question, call } satisfies LogCall, []))
   try {
     const opened = await ask(() => undefined)
     return {

@@ -1,0 +1,191 @@
+import type { BatchHeader } from '../contract/batch.ts'
+import { type Interval, type IntervalSet, intervalSet, subtract, union } from '../contract/interval.ts'
+import { compareBoots, parseBoot } from '../contract/source.ts'
+import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
+import { BOOTS_KEPT, SILENT_MS } from './limits.ts'
+
+/**
+ * What was received of each (source, boot, stream) of one bucket: a function of its ingest commits, and truth of its
+ * own, since rows are rewritten by retention, erasure and compaction. Sources appear by a keyed hash of their id, so
+ * that what an erased hub sent stays received without its name. Everything here is pure; values are immutable.
+ */
+export type BootRanges = {
+  /** One past the highest number that the stream is known to have given out. */
+  readonly next: number
+  /** Every number below was promised to the source as durable, or is in `dropped`. */
+  readonly acked: number
+  readonly stored: IntervalSet
+  /** Set aside; a replay moves numbers from here to `stored`. */
+  readonly dead: IntervalSet
+  readonly dropped: IntervalSet
+  /** The source holds nothing of it any more: what is missing will not come. */
+  readonly closed: boolean
+  /** Receipt of the last batch that spoke of it, ms since 1970. */
+  readonly heard_ms: number
+}
+
+/** One stream of one source. */
+export type StreamRanges = {
+  readonly source: string
+  readonly stream: string
+  /** Boots up to this one are forgotten; a batch of one is dead. */
+  readonly floor: string | undefined
+  /** What the forgotten boots came to. */
+  readonly forgotten: Totals
+  readonly boots: ReadonlyMap<string, BootRanges>
+}
+
+/** By `streamKey`. */
+export type Ranges = ReadonlyMap<string, StreamRanges>
+
+/** What one commit adds to one boot of a stream. */
+export type Addition = {
+  readonly source: string
+  readonly stream: string
+  readonly boot: string
+  readonly stored: IntervalSet
+  readonly dead: IntervalSet
+  readonly dropped: IntervalSet
+  readonly next: number
+  readonly acked: number
+  readonly closed: boolean
+  readonly heard_ms: number
+}
+
+export function streamKey(source: string, stream: string): string {
+  return `${source} ${stream}`
+}
+
+const NOTHING: BootRanges = { next: 0, acked: 0, stored: [], dead: [], dropped: [], closed: false, heard_ms: 0 }
+/** A boot that is only mentioned again is written down no more often than this. */
+const HEARD_STEP_MS = 3_600_000
+
+/** Is the boot below the floor, and so dead? */
+export function isForgotten(stream: StreamRanges | undefined, boot: string): boolean {
+  return stream?.floor !== undefined && compareBoots(parseBoot(boot), parseBoot(stream.floor)) <= 0
+}
+
+/** Numbers of [from, to) that are neither stored nor dead, and so new. */
+export function newNumbers(stream: StreamRanges | undefined, boot: string, [from, to]: Interval): IntervalSet {
+  const known = stream?.boots.get(boot)
+  if (from >= to) return []
+  return known ? subtract([[from, to]], union(known.stored, known.dead)) : [[from, to]]
+}
+
+/** Numbers of [from, to) that a replay may store: those that are dead. */
+export function replayable(stream: StreamRanges | undefined, boot: string, [from, to]: Interval): IntervalSet {
+  const dead = stream?.boots.get(boot)?.dead ?? []
+  return subtract([[from, to]], subtract([[from, to]], dead))
+}
+
+/** What a batch says and brings, as additions: its own boot first, then the earlier ones that its header speaks of. */
+export function additionsOf(
+  source: string,
+  header: Pick<BatchHeader, 'boot' | 'stream' | 'next'> & Partial<Pick<BatchHeader, 'acked' | 'dropped' | 'previous'>>,
+  brought: { readonly stored: IntervalSet; readonly dead: IntervalSet },
+  heard_ms: number,
+): readonly Addition[] {
+  const { stream } = header
+  const own = {
+    ...{ source, stream, boot: header.boot, ...brought, dropped: intervalSet(header.dropped ?? []) },
+    ...{ next: header.next, acked: header.acked ?? 0, closed: false, heard_ms },
+  }
+  const earlier = (header.previous ?? []).map(({ boot, next, acked, dropped, held }) => ({
+    ...{
+      source,
+      stream,
+      boot,
+      stored: [],
+      dead: [],
+      dropped: intervalSet(dropped),
+      next,
+      acked,
+      closed: !held,
+      heard_ms,
+    },
+  }))
+  return [own, ...earlier]
+}
+
+/** Additions of the same boot joined into one, in the order of their first. */
+export function joinAdditions(additions: Iterable<Addition>): readonly Addition[] {
+  const joined = new Map<string, Addition>()
+  for (const addition of additions) {
+    const key = `${streamKey(addition.source, addition.stream)} ${addition.boot}`
+    const before = joined.get(key)
+    joined.set(key, before ? { ...before, ...merge(before, addition) } : addition)
+  }
+  return [...joined.values()]
+}
+
+/** Without those that tell nothing new about `ranges`. */
+export function newsOnly(ranges: Ranges, additions: readonly Addition[]): readonly Addition[] {
+  return additions.filter((addition) => {
+    const stream = ranges.get(streamKey(addition.source, addition.stream))
+    if (isForgotten(stream, addition.boot)) return false
+    const before = stream?.boots.get(addition.boot)
+    return !before || saysMore(before, merge(before, addition))
+  })
+}
+
+function saysMore(before: BootRanges, after: BootRanges): boolean {
+  if (after.heard_ms - before.heard_ms >= HEARD_STEP_MS && !before.closed) return true
+  return JSON.stringify({ ...after, heard_ms: 0 }) !== JSON.stringify({ ...before, heard_ms: 0 })
+}
+
+function merge(before: BootRanges, addition: Omit<Addition, 'source' | 'stream' | 'boot'>): BootRanges {
+  const stored = union(before.stored, addition.stored)
+  return {
+    next: Math.max(before.next, addition.next),
+    acked: Math.max(before.acked, addition.acked),
+    stored,
+    dead: subtract(union(before.dead, addition.dead), stored),
+    dropped: union(before.dropped, addition.dropped),
+    closed: before.closed || addition.closed,
+    heard_ms: Math.max(before.heard_ms, addition.heard_ms),
+  }
+}
+
+/**
+ * The streams that `additions` change, as they are after them; `lookup` gives them as they were. Boots below a floor
+ * stay forgotten. A boot is forgotten when it is complete or silent, 50 newer ones exist, and all older ones are.
+ */
+export function applyAdditions(
+  lookup: (key: string) => StreamRanges | undefined,
+  additions: Iterable<Addition>,
+): ReadonlyMap<string, StreamRanges> {
+  const changed = new Map<string, { stream: StreamRanges; boots: Map<string, BootRanges> }>()
+  for (const addition of additions) {
+    const key = streamKey(addition.source, addition.stream)
+    const entry = changed.get(key) ?? opened(lookup(key), addition)
+    changed.set(key, entry)
+    if (isForgotten(entry.stream, addition.boot)) continue
+    entry.boots.set(addition.boot, merge(entry.boots.get(addition.boot) ?? NOTHING, addition))
+  }
+  const after = new Map<string, StreamRanges>()
+  for (const [key, { stream, boots }] of changed) after.set(key, forget({ ...stream, boots }))
+  return after
+}
+
+function opened(stream: StreamRanges | undefined, { source, stream: name }: Addition) {
+  const known = stream ?? { source, stream: name, floor: undefined, forgotten: NO_TOTALS, boots: new Map() }
+  return { stream: known, boots: new Map(known.boots) }
+}
+
+function forget(stream: StreamRanges): StreamRanges {
+  if (stream.boots.size <= BOOTS_KEPT) return stream
+  const heard_ms = Math.max(...[...stream.boots.values()].map((boot) => boot.heard_ms))
+  const boots = [...stream.boots].sort(([a], [b]) => compareBoots(parseBoot(a), parseBoot(b)))
+  let { floor, forgotten } = stream
+  let first = 0
+  for (; first < boots.length - BOOTS_KEPT; first++) {
+    const [boot, ranges] = boots[first] ?? []
+    if (boot === undefined || !ranges) break
+    const account = accountOf(ranges, heard_ms)
+    const complete = ranges.closed && account.pending === 0 && account.lost === 0
+    if (!complete && heard_ms - ranges.heard_ms < SILENT_MS) break
+    floor = boot
+    forgotten = addTotals(forgotten, account)
+  }
+  return { ...stream, floor, forgotten, boots: new Map(boots.slice(first)) }
+}
