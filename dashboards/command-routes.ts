@@ -1,0 +1,184 @@
+import { z } from 'zod'
+import { type Clock, type Random, uuid } from '../contract/clock.ts'
+import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
+import type { Registry } from '../registry/registry.ts'
+import {
+  aroundAnswer,
+  commandsAnswer,
+  commandsQuery,
+  type HubsAnswer,
+  hubsAnswer,
+  sendRequest,
+  traceAnswer,
+} from './api.ts'
+import { aroundCommand, listCommands, stagesSql, traceCommand } from './commands.ts'
+import { devicesOf } from './devices.ts'
+import { tablesOf } from './fleet.ts'
+import { RELAY_ANSWER_MAX_MS } from './limits.ts'
+import type { Live } from './live.ts'
+import type { Queries } from './query-protocol.ts'
+import { askRelay, type RelayAddress, refusalOf, relayReport, traceOf } from './relay-client.ts'
+import { hangUp, type Router } from './route.ts'
+import { maySee } from './session.ts'
+import { shareAnswers } from './shared-answers.ts'
+
+const commandPath = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'a command id is 32 hex digits') })
+const issuedHint = z.object({
+  issued: z.coerce.number().int().min(0).optional().describe('when it was issued, ms since 1970: reads fewer files'),
+})
+/** How long the list of devices, made from days of readings, is kept. */
+const DEVICES_KEPT_MS = 60_000
+
+/** Commands: those of the past, one of them in full, the live feed, and sending one through the relay. */
+export function mountCommands(
+  route: Router,
+  options: {
+    readonly queries: Queries
+    readonly live: Live
+    readonly registry: Registry
+    readonly relay: RelayAddress
+    readonly clock: Clock
+    readonly random: Random
+  },
+): void {
+  const { queries, live, registry, relay, clock, random } = options
+  const shared = shareAnswers(clock)
+  const nobody = new AbortController().signal
+
+  route({
+    method: 'GET',
+    url: '/api/commands',
+    summary: 'The newest commands of a window, from the table, and how many ended how.',
+    scope: 'observe',
+    fleet: true,
+    query: commandsQuery,
+    answer: commandsAnswer,
+    handle: async ({ query }, { request, reply }) => {
+      const signal = hangUp(request, reply)
+      if (!(await tablesOf(queries, signal)).has('command_stages')) return { commands: [], counts: {}, sql: '' }
+      return listCommands(queries, query, signal)
+    },
+  })
+  route({
+    method: 'GET',
+    url: '/api/commands/:id',
+    summary: 'One command with all its stages: from the relay while it is young, from the table later.',
+    scope: 'observe',
+    params: commandPath,
+    query: issuedHint,
+    answer: traceAnswer,
+    handle: async ({ params, query }, { principal, request, reply }) => {
+      const found = await young(params.id)
+      const answer = found
+        ? { trace: traceOf(found, null), sql: stagesSql(params.id, found.issued) }
+        : await traceCommand(queries, params.id, query.issued, hangUp(request, reply))
+      if (!maySee(principal, answer.trace.hub)) throw new Problem('missing', `no command ${params.id}`)
+      return answer
+    },
+  })
+  route({
+    method: 'GET',
+    url: '/api/around',
+    summary: 'Connection of a hub and readings of a device around a time.',
+    scope: 'query',
+    fleet: true,
+    query: z.object({ hub: z.string().max(64), device: z.string().max(64), at: z.coerce.number().int() }),
+    answer: aroundAnswer,
+    handle: ({ query }, { request, reply }) =>
+      aroundCommand(queries, { hub: query.hub, device: query.device, time_ms: query.at }, hangUp(request, reply)),
+  })
+  route({
+    method: 'GET',
+    url: '/api/hubs',
+    summary: 'Hubs of the fleet, whether each is connected, and the devices that reported of late.',
+    scope: 'observe',
+    answer: hubsAnswer,
+    handle: async (_input, { principal }): Promise<HubsAnswer> => {
+      const devices = await shared('devices', () => devicesOf(queries, clock.now(), nobody), DEVICES_KEPT_MS)
+      const connected = await shared('connections', connections)
+      const hubs = registry.hubs().filter((hub) => hub.retired_ms === undefined && maySee(principal, hub.hub))
+      return {
+        relay: connected ? 'up' : 'down',
+        hubs: hubs.map(({ hub, home, region, model, zone }) => ({
+          hub,
+          home,
+          region,
+          model,
+          zone,
+          connected: connected?.has(hub) ?? null,
+          devices: devices.get(hub) ?? [],
+        })),
+      }
+    },
+  })
+  route({
+    method: 'POST',
+    url: '/api/commands',
+    summary: 'Sends a command through the relay and answers when its outcome is known. Idempotency-Key is passed on.',
+    scope: 'commands',
+    body: sendRequest,
+    answer: traceAnswer,
+    handle: async ({ body }, { principal, request }) => {
+      const { hub, ...command } = body
+      if (!maySee(principal, hub)) throw new Problem('unauthorized', `${principal.app} may not command ${hub}`)
+      const key = request.headers['idempotency-key']
+      const prefer = request.headers.prefer
+      const answer = await askRelay(
+        relay,
+        {
+          method: 'POST',
+          path: `/v1/hubs/${encodeURIComponent(hub)}/commands`,
+          body: command,
+          headers: {
+            'idempotency-key': typeof key === 'string' ? key : uuid(random),
+            ...(prefer === 'respond-async' ? { prefer } : {}),
+          },
+          wait_max_ms: (body.deadline_ms ?? DEADLINE_DEFAULT_MS) + RELAY_ANSWER_MAX_MS,
+        },
+        clock,
+      )
+      const report = relayReport.safeParse(answer.body)
+      if (!report.success) throw refusalOf(answer)
+      return { trace: traceOf(report.data, null), sql: stagesSql(report.data.command, report.data.issued) }
+    },
+  })
+  route({
+    method: 'GET',
+    url: '/api/live',
+    summary: 'Server-sent events: commands, connections and states as they happen. Each data line is one JSON message.',
+    scope: 'observe',
+    answer: z.unknown(),
+    produces: ['text/event-stream'],
+    handle: async (_input, { principal, reply }) => {
+      live.listen(principal, reply.raw)
+      reply.hijack()
+    },
+  })
+
+  /** The relay's own report of a command; undefined when it has forgotten it, or does not answer. */
+  async function young(command: string) {
+    try {
+      const answer = await askRelay(relay, { method: 'GET', path: `/v1/commands/${command}` }, clock)
+      return answer.status === 200 ? relayReport.safeParse(answer.body).data : undefined
+    } catch (error) {
+      if (isProblem(error, 'unavailable')) return undefined
+      throw error
+    }
+  }
+
+  /** Hubs with a live connection; undefined when the relay does not answer. */
+  async function connections(): Promise<ReadonlySet<string> | undefined> {
+    try {
+      const answer = await askRelay(relay, { method: 'GET', path: '/v1/hubs' }, clock)
+      const parsed = z
+        .object({ hubs: z.array(z.object({ hub: z.string(), connected: z.boolean().optional() })) })
+        .safeParse(answer.body)
+      if (!parsed.success) return undefined
+      return new Set(parsed.data.hubs.flatMap((hub) => (hub.connected === false ? [] : [hub.hub])))
+    } catch (error) {
+      if (isProblem(error, 'unavailable')) return undefined
+      throw error
+    }
+  }
+}

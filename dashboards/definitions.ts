@@ -1,0 +1,100 @@
+import type { Definition } from './api.ts'
+
+/**
+ * What each figure of the pages means, in the words of the metric catalogue: the "?" beside a number opens it.
+ * `table` is where the number is read from; its columns are described by the catalogue itself.
+ */
+export const DEFINITIONS: readonly Definition[] = [
+  {
+    name: 'availability',
+    title: 'Connection availability',
+    unit: '%',
+    meaning:
+      'Time that control connections were surely open ÷ time that hubs were expected to be connected, less the time ' +
+      'that is unknown because a relay had gone silent. Expected: enrolled, not retired, not in a maintenance window, ' +
+      'as of each moment. A silent hub counts as expected and not connected.',
+    table: 'fleet_hours',
+  },
+  {
+    name: 'success',
+    title: 'Command success',
+    unit: '%',
+    meaning:
+      'Commands that the device confirmed within the deadline ÷ all commands issued to hubs that were expected. ' +
+      'Offline, late, expired, interrupted and rejected commands all count against it. Requests that were refused ' +
+      'as invalid, unauthorised or too many were never issued and do not count.',
+    table: 'fleet_hours',
+  },
+  {
+    name: 'loss',
+    title: 'Telemetry loss',
+    unit: '%',
+    meaning:
+      'Events found lost ÷ events sent, by the account of sequence numbers of each run of each source. It is the ' +
+      'error bar of every other number here: a figure made from 97 % of the events says so. Counted in the hour in ' +
+      'which the gateway learned of it.',
+    table: 'fleet_hours',
+  },
+  {
+    name: 'tap_to_light',
+    title: 'Tap to light',
+    unit: 'ms',
+    meaning:
+      'Issued to sent (relay’s clock) + half the network + received to executed (hub’s clock), where network = ' +
+      '(sent to acked) − (received to executed). An estimate, over commands that were done; each duration is taken ' +
+      'on one clock. Percentiles come from merged log buckets of 1 % relative error, never from means of percentiles.',
+    table: 'latency_hours',
+  },
+  {
+    name: 'disconnects',
+    title: 'Unplanned disconnects',
+    meaning:
+      'Control sessions that ended without being told to: not a drain of the relay, not the hub’s goodbye. A hub that ' +
+      'is back within one second, taking its own place, counts once at most.',
+    table: 'fleet_hours',
+  },
+  {
+    name: 'commands',
+    title: 'Commands issued',
+    meaning: 'Commands that a relay accepted for hubs that were expected: authorised, valid and within the rate.',
+    table: 'fleet_hours',
+  },
+  {
+    name: 'hubs',
+    title: 'Hubs expected',
+    meaning: 'Hubs that were enrolled, not retired and not in maintenance at some moment of the window.',
+    table: 'hub_hours',
+  },
+  {
+    name: 'crashes',
+    title: 'Crashes',
+    meaning: 'Crash reports of hub agents, sent at the start after the crash.',
+    table: 'hub_hours',
+  },
+  {
+    name: 'round_trip',
+    title: 'Round trip',
+    unit: 'ms',
+    meaning:
+      'From handing the command’s bytes to the hub’s socket until the hub’s result arrived: sent to acked, all on ' +
+      'the relay’s monotonic clock.',
+    table: 'command_traces',
+  },
+  {
+    name: 'outcome',
+    title: 'Outcome',
+    meaning:
+      'done: confirmed within the deadline. late: confirmed after it; it did happen. interrupted: the hub died while ' +
+      'executing; it may or may not have happened and is not tried again. rejected: hub or device said no. expired: no ' +
+      'result by the deadline; unknown whether it happened. offline: no live connection, nothing was sent.',
+    table: 'command_traces',
+  },
+  {
+    name: 'freshness',
+    title: 'Freshness',
+    meaning:
+      'Data to: the time of receipt of the newest event that is committed to the table. Loss: events lost of those ' +
+      'sent, over the last 24 hours of metrics.',
+    table: 'events',
+  },
+]

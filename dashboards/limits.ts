@@ -1,0 +1,44 @@
+/** Limits of the dashboards; what happens at each is said beside it. */
+
+/** Characters of one SQL text; more is `invalid`. */
+export const SQL_MAX_CHARACTERS = 100_000
+/** Rows that one answer shows when the caller names no number, and the most it may name; the rest is cut and said so. */
+export const ROWS_DEFAULT = 10_000
+export const ROWS_MAX = 1_000_000
+/** Longest run of one query; then it is cancelled and answered `limit`. */
+export const QUERY_TIME_MAX_MS = 60_000
+/** Queries that run at once in the child, and that wait for a place; more are answered `limit`. */
+export const QUERIES_RUNNING_MAX = 6
+export const QUERIES_WAITING_MAX = 64
+/** A cancelled query that has not ended after this long costs the child its life. */
+export const CANCEL_GRACE_MS = 3_000
+/** Longest wait for the child to be ready after its start. */
+export const CHILD_START_MAX_MS = 20_000
+/** Waits between restarts of the child: doubled from the first to the last. */
+export const CHILD_RESTART_MIN_MS = 200
+export const CHILD_RESTART_MAX_MS = 10_000
+/** How long an answer of the fleet page may be shared by those who ask the same. */
+export const ANSWER_SHARED_MS = 2_000
+export const ANSWERS_SHARED_MAX = 64
+/** Longest window of the fleet page. */
+export const WINDOW_MAX_MS = 400 * 86_400_000
+/** Hubs in the table of the worst. */
+export const WORST_HUBS_MAX = 50
+/** Browsers that listen at once; more are answered `limit`. */
+export const LISTENERS_MAX = 256
+/** Bytes that wait for a browser that does not read; at more it is cut off, and connects anew. */
+export const LISTENER_BACKLOG_MAX_BYTES = 1024 * 1024
+/** Messages of the relay kept for a browser that has just come. */
+export const LIVE_KEPT_MAX = 500
+/** Waits between attempts to reach the relay's live feed: doubled from the first to the last. */
+export const RELAY_RETRY_MIN_MS = 250
+export const RELAY_RETRY_MAX_MS = 10_000
+/** Longest wait for an answer of the relay beyond a command's own deadline. */
+export const RELAY_ANSWER_MAX_MS = 10_000
+/** Commands in one answer of the list. */
+export const COMMANDS_DEFAULT = 200
+export const COMMANDS_MAX = 1_000
+/** Bytes of one request's body. */
+export const BODY_MAX_BYTES = 256 * 1024
+/** A line to each listening browser this often, so that a cut connection is noticed. */
+export const LIVE_BEAT_MS = 15_000

@@ -1,0 +1,61 @@
+import type { ProblemKind } from '../contract/problem.ts'
+
+/** One value of an answer, as JSON can carry it: whole numbers past 2^53 and decimals come as text. */
+export type Cell = string | number | boolean | null
+
+/** What a query answered, and what it cost. */
+export type QueryAnswer = {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  readonly rows: readonly (readonly Cell[])[]
+  /** More rows were there than were asked for. */
+  readonly truncated: boolean
+  readonly statistics: {
+    readonly ms: number
+    readonly files: number
+    readonly bytes: number
+    /** The version of each table that was read. */
+    readonly versions: Readonly<Record<string, number>>
+  }
+}
+
+export type SchemaAnswer = {
+  readonly tables: readonly {
+    readonly name: string
+    readonly kind: 'table' | 'view'
+    readonly meaning: string
+    readonly columns: readonly {
+      readonly name: string
+      readonly type: string
+      readonly unit?: string
+      readonly meaning?: string
+    }[]
+  }[]
+}
+
+/** What one query asks of the child. */
+export type QueryOrder = { readonly sql: string; readonly max_rows: number }
+
+/** Dashboards → child. */
+export type ToChild =
+  | { readonly type: 'run'; readonly id: number; readonly order: QueryOrder }
+  | { readonly type: 'schema'; readonly id: number }
+  | { readonly type: 'cancel'; readonly id: number }
+
+/** Child → dashboards. */
+export type FromChild =
+  | { readonly type: 'ready' }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: QueryAnswer }
+  | { readonly type: 'schema'; readonly id: number; readonly schema: SchemaAnswer }
+  | { readonly type: 'problem'; readonly id: number; readonly kind: ProblemKind; readonly message: string }
+
+/** Asks the lake: in a child process of its own when serving people; in the same process in tests. */
+export type Queries = {
+  /** Raises `invalid` for SQL that is wrong or not allowed, `limit`, `closed` when cancelled, `unavailable`. */
+  run(order: QueryOrder, signal: AbortSignal): Promise<QueryAnswer>
+  schema(signal: AbortSignal): Promise<SchemaAnswer>
+  /** Is the child up? */
+  ready(): boolean
+  /** Queries that run and that wait. */
+  load(): { readonly running: number; readonly waiting: number; readonly restarts: number }
+  close(): Promise<void>
+}

@@ -1,0 +1,76 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { EVENTS_COLUMNS, EVENTS_VIEWS } from '../contract/events-table.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { openDuckDb } from '../lake/duckdb.ts'
+import { type Engine, serveQueries } from './query-child.ts'
+import type { Cell } from './query-protocol.ts'
+import { makeSample } from './sample.ts'
+
+/** For tests and pictures only: the query process over sample tables in memory. Arguments: now in ms, `empty`. */
+const [now_ms, state] = process.argv.slice(2)
+const { connect, connection } = await openDuckDb({ threads: 2 })
+if (state !== 'empty') await makeSample(connection, Number(now_ms))
+serveQueries(sampleEngine(), process)
+
+function sampleEngine(): Engine {
+  return {
+    run: async (order, signal) => {
+      if (order.sql.includes('crash the process')) process.exit(7)
+      const own = await connect()
+      const stop = () => own.interrupt()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return await answerOf(own, order.sql, order.max_rows)
+      } catch (error) {
+        throw new Problem('invalid', messageOf(error), { cause: error })
+      } finally {
+        signal.removeEventListener('abort', stop)
+        own.disconnectSync()
+      }
+    },
+    schema: async () => {
+      const reader = await connection.runAndReadAll(
+        `SELECT table_name, column_name, data_type FROM information_schema.columns ORDER BY table_name, ordinal_position`,
+      )
+      const tables = new Map<string, { name: string; type: string; unit?: string; meaning?: string }[]>()
+      for (const row of reader.getRowsJson()) {
+        const [table, name, type] = row.map(String)
+        if (table === undefined || name === undefined || type === undefined) continue
+        const column = EVENTS_COLUMNS.find((candidate) => candidate.name === name)
+        const columns = tables.get(table) ?? []
+        columns.push({
+          name,
+          type,
+          ...(column?.unit ? { unit: column.unit } : {}),
+          ...(column ? { meaning: column.meaning } : {}),
+        })
+        tables.set(table, columns)
+      }
+      return {
+        tables: [...tables].map(([name, columns]) => ({
+          name,
+          kind: name in EVENTS_VIEWS ? ('view' as const) : ('table' as const),
+          meaning: EVENTS_VIEWS[name]?.meaning ?? '',
+          columns,
+        })),
+      }
+    },
+  }
+}
+
+async function answerOf(own: DuckDBConnection, sql: string, max_rows: number) {
+  const reader = await own.streamAndReadUntil(sql, max_rows + 1)
+  const rows = reader.getRowsJson().map((row) =>
+    row.map((cell): Cell => {
+      if (cell === null || typeof cell !== 'object') return cell
+      return JSON.stringify(cell)
+    }),
+  )
+  const names = reader.columnNames()
+  return {
+    columns: names.map((name, index) => ({ name, type: String(reader.columnTypes()[index]) })),
+    rows: rows.slice(0, max_rows),
+    truncated: rows.length > max_rows,
+    statistics: { ms: 12, files: 3, bytes: 1_234_567, versions: { events: 7 } },
+  }
+}

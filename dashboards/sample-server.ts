@@ -1,0 +1,70 @@
+import { machineClock, machineRandom } from '../cli/machine.ts'
+import { Problem } from '../contract/problem.ts'
+import type { HubRecord } from '../contract/registry-record.ts'
+import { type Principal, type Registry, SCOPES } from '../registry/registry.ts'
+import { type Dashboards, startDashboards } from './server.ts'
+
+/** For tests and pictures only: the dashboards over sample tables. The one token is `hearth_sample`. */
+export async function startSample(options: {
+  readonly now_ms: number
+  readonly state?: 'full' | 'empty'
+  readonly relay?: string
+  readonly time_max_ms?: number
+  readonly principal?: Principal
+  readonly note?: (text: string) => void
+}): Promise<Dashboards> {
+  const principal = options.principal ?? { app: 'person', scopes: SCOPES }
+  return startDashboards({
+    registry: sampleRegistry(options.state === 'empty' ? 0 : 25, principal),
+    relay: { url: options.relay ?? 'http://127.0.0.1:9', token: 'hearth_relay' },
+    queries: {
+      module: new URL('./sample-child.ts', import.meta.url).pathname,
+      arguments: [String(options.now_ms), options.state ?? 'full'],
+      ...(options.time_max_ms === undefined ? {} : { time_max_ms: options.time_max_ms }),
+    },
+    clock: machineClock,
+    random: machineRandom,
+    host: '127.0.0.1',
+    port: 0,
+    note: options.note ?? (() => undefined),
+  })
+}
+
+function sampleRegistry(count: number, principal: Principal): Registry {
+  const refuse = () => {
+    throw new Problem('internal', 'the sample registry only reads')
+  }
+  const hubs = Array.from(
+    { length: count },
+    (_, index): HubRecord => ({
+      hub: `demo-${String(index + 1).padStart(2, '0')}`,
+      home: `home-${String(index + 1).padStart(2, '0')}`,
+      region: index % 2 === 0 ? 'eu-west' : 'eu-north',
+      model: 'hearth-one',
+      zone: 'Europe/Berlin',
+      generation: 1,
+      enrolled_ms: 0,
+      maintenance: [],
+    }),
+  )
+  return {
+    fleet: 'sample',
+    boot: '1-1-00000000',
+    wall_ms: 0,
+    hubs: () => hubs,
+    hub: (name) => hubs.find((hub) => hub.hub === name),
+    putHub: refuse,
+    retireHub: refuse,
+    changes: () => [],
+    createToken: refuse,
+    verifyToken: (token) => {
+      if (token !== 'hearth_sample') throw new Problem('unauthorized', 'this access link is not known, or was revoked')
+      return principal
+    },
+    revokeToken: refuse,
+    allows: () => ({ ok: false, reason: 'the sample registry has no certificates' }),
+    revokeCertificate: refuse,
+    watch: () => () => undefined,
+    close: () => undefined,
+  }
+}

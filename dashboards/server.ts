@@ -1,0 +1,177 @@
+import { existsSync } from 'node:fs'
+import cookie from '@fastify/cookie'
+import fixed from '@fastify/static'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Clock, Random } from '../contract/clock.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import type { Registry } from '../registry/registry.ts'
+import { mountCommands } from './command-routes.ts'
+import { mountFleet } from './fleet-routes.ts'
+import { BODY_MAX_BYTES } from './limits.ts'
+import { openLive } from './live.ts'
+import { type ChildProgram, openQueries } from './queries.ts'
+import { mountQuery } from './query-routes.ts'
+import type { RelayAddress } from './relay-client.ts'
+import { openRouter, STATUS } from './route.ts'
+import { allowedHost, allowedOrigin, exchangeToken } from './session.ts'
+
+export type DashboardsOptions = {
+  readonly registry: Registry
+  readonly relay: RelayAddress
+  /** The module of the query process and its arguments. */
+  readonly queries: ChildProgram
+  readonly clock: Clock
+  readonly random: Random
+  readonly host: string
+  readonly port: number
+  /** Host names besides localhost and the loopback addresses that people use for this server. */
+  readonly names?: readonly string[]
+  /** Folder of the built web app; absent: `web/dist` beside this file. */
+  readonly web?: string
+  readonly note: (text: string) => void
+}
+
+export type Dashboards = {
+  /** `http://127.0.0.1:8990` */
+  readonly url: string
+  readonly port: number
+  close(): Promise<void>
+}
+
+/** Nothing is loaded from anywhere else, and no page of anybody else may show these in a frame. */
+const CONTENT_SECURITY =
+  "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+/** Serves the API and the web app, with queries in a child process. Raises `unavailable` when it cannot listen. */
+export async function startDashboards(options: DashboardsOptions): Promise<Dashboards> {
+  const { registry, clock, note } = options
+  const names = new Set((options.names ?? []).map((name) => name.toLowerCase()))
+  const queries = openQueries({ program: options.queries, clock, note })
+  const live = openLive({ relay: options.relay, clock, note })
+  const app = Fastify({
+    bodyLimit: BODY_MAX_BYTES,
+    forceCloseConnections: true,
+    ajv: { customOptions: { strict: false } },
+  })
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'content-security-policy': CONTENT_SECURITY,
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+    })
+    if (!allowedHost(request.headers.host, names)) {
+      throw new Problem('unauthorized', `these dashboards do not go by the name ${request.headers.host ?? '(none)'}`)
+    }
+    if (!allowedOrigin(request)) throw new Problem('unauthorized', 'this request comes from a page of somebody else')
+    if (exchangeToken(request, reply, registry)) return reply
+  })
+  app.setErrorHandler((error, request, reply) => {
+    if (isProblem(error)) {
+      return reply.code(STATUS[error.kind]).send({ kind: error.kind, message: error.message, outcome: error.outcome })
+    }
+    const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
+    if (status < 500) {
+      return reply.code(status).send({ kind: 'invalid', message: messageOf(error), outcome: 'did-not-happen' })
+    }
+    note(
+      `${request.method} ${request.url.split('?')[0]} failed: ${error instanceof Error ? error.stack : String(error)}`,
+    )
+    return reply
+      .code(500)
+      .send({ kind: 'internal', message: 'a bug in the dashboards; their log has it', outcome: 'unknown' })
+  })
+  await app.register(cookie)
+  await app.register(swagger, {
+    openapi: {
+      info: {
+        title: 'Hearth dashboards',
+        version: '1',
+        description: 'What the pages read and send. Sign in with an access link, or send a Bearer token.',
+      },
+    },
+  })
+  // Routes are mounted in a plugin of their own, so that swagger's hook sees each.
+  await app.register(async (scope) => {
+    const route = openRouter(scope, registry)
+    mountQuery(route, { queries })
+    mountFleet(route, { queries, clock })
+    mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
+    scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+    scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))
+    scope.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
+      reply.code(queries.ready() ? 200 : 503).send({ ready: queries.ready(), relay: live.up() }),
+    )
+    scope.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
+      const { running, waiting, restarts } = queries.load()
+      return reply.type('text/plain; version=0.0.4').send(
+        [
+          ['hearth_dashboards_queries_running', 'gauge', 'Queries that run now.', running],
+          ['hearth_dashboards_queries_waiting', 'gauge', 'Queries that wait for a place.', waiting],
+          ['hearth_dashboards_query_process_restarts_total', 'counter', 'Starts after a death.', restarts],
+          ['hearth_dashboards_live_listeners', 'gauge', 'Browsers on the live feed.', live.listeners()],
+          ['hearth_dashboards_relay_up', 'gauge', 'Is the live feed of the relay open?', live.up() ? 1 : 0],
+        ]
+          .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)
+          .join(''),
+      )
+    })
+  })
+  await mountWeb(app, options.web ?? webFolder())
+
+  try {
+    await app.listen({ host: options.host, port: options.port })
+  } catch (error) {
+    live.close()
+    await queries.close()
+    throw new Problem(
+      'unavailable',
+      `the dashboards cannot listen on ${options.host}:${options.port} (${messageOf(error)}); set HEARTH_DASHBOARDS_PORT`,
+      { cause: error },
+    )
+  }
+  const address = app.server.address()
+  const port = typeof address === 'object' && address ? address.port : options.port
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  return {
+    url: `http://${host}:${port}`,
+    port,
+    close: async () => {
+      live.close()
+      await queries.close()
+      await app.close()
+    },
+  }
+}
+
+/** The built web app: beside this file in a checkout, one level up where JavaScript was packed into dist/. */
+function webFolder(): string {
+  const places = ['./web/dist/', '../../dashboards/web/dist/'].map((place) => new URL(place, import.meta.url).pathname)
+  return places.find((place) => existsSync(`${place}index.html`)) ?? places[0] ?? ''
+}
+
+/** Hashed files may be kept for ever; index.html stands for each page of the app and never. */
+async function mountWeb(app: FastifyInstance, folder: string): Promise<void> {
+  if (!existsSync(`${folder}/index.html`)) {
+    app.get('/*', async (_request, reply) =>
+      reply.code(503).type('text/plain').send('The web app is not built yet: npm run build\n'),
+    )
+    return
+  }
+  await app.register(fixed, {
+    root: folder,
+    index: false,
+    wildcard: false,
+    setHeaders: (reply, path) => {
+      reply.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
+  app.setNotFoundHandler(async (request, reply) => {
+    const wantsPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
+    if (!wantsPage || request.url.startsWith('/api/')) {
+      throw new Problem('missing', `nothing is at ${request.url.split('?')[0]}; /api/openapi.json lists what there is`)
+    }
+    return reply.sendFile('index.html')
+  })
+}
