@@ -1,0 +1,56 @@
+import type { BatchHeader } from '../contract/batch.ts'
+import type { IntervalSet } from '../contract/interval.ts'
+import type { Touched } from '../contract/touched.ts'
+import type { AddFile } from '../lake/action.ts'
+
+/** One batch as the writer hands it over to be turned into rows. */
+export type EncoderBatch = {
+  readonly bucket: number
+  readonly position: number
+  readonly source: string
+  readonly role: 'hub' | 'service'
+  readonly listener: string
+  readonly received_ms: number
+  /** Absent for a batch that could not be read as a whole. */
+  readonly header: BatchHeader | undefined
+  /** Event lines as they came, each with its newline. */
+  readonly lines: Buffer
+  /** Ordinals (from 0) of the lines that are new. */
+  readonly take: IntervalSet
+  /** Lines that were received before. */
+  readonly duplicates: number
+  /** Set when nothing of it can be stored: why. Without a header the batch becomes one row, else each taken line. */
+  readonly dead: string | undefined
+}
+
+/** A data file, and the bucket whose rows it holds. */
+export type EncodedFile = { readonly bucket: number; readonly add: AddFile; readonly rows: number }
+
+export type Encoded = {
+  readonly files: readonly EncodedFile[]
+  /** By bucket: position of the last batch that is in the files. A bucket may end early, at the limit of dates. */
+  readonly through: ReadonlyMap<number, number>
+  /** By `<bucket> <position>`: ordinals of the lines that became rows of kind `dead`. */
+  readonly dead: ReadonlyMap<string, IntervalSet>
+  readonly touched: Touched
+}
+
+/** Turns the batches of one attempt into data files of the events table. */
+export type Encoding = {
+  /** In the order of the positions of each bucket. */
+  add(batch: EncoderBatch): Promise<void>
+  /** Makes the files and uploads them. Of the same batches it makes the same rows. */
+  finish(): Promise<Encoded>
+  /** Lets go of everything; after `finish` too. */
+  close(): Promise<void>
+}
+
+/** DuckDB in production (duckdb-encoder.ts); the simulator brings a plainer one. */
+export type Encoder = {
+  begin(): Promise<Encoding>
+  close(): Promise<void>
+}
+
+export function batchKey(bucket: number, position: number): string {
+  return `${bucket} ${position}`
+}
