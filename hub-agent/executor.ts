@@ -1,0 +1,204 @@
+/**
+ * Carries out commands, each at most once, whatever crashes: the id is in the journal, synced, before the device hears
+ * of it; a repeat is answered from there; a crash in between is `interrupted`, and not tried again (relay.md, A command).
+ * Its only effects are the disk, the devices and the two callbacks that it is given.
+ */
+import type { Clock } from '../contract/clock.ts'
+import type { HubBound, RelayBound } from '../contract/command.ts'
+import type { Event } from '../contract/event.ts'
+import { isProblem, messageOf } from '../contract/problem.ts'
+import { compareEpochs, parseEpoch, type SessionEpoch } from '../contract/source.ts'
+import type { Disk } from '../link/disk.ts'
+import type { Devices } from './devices.ts'
+import { openExcess } from './excess.ts'
+import { type Ended, openJournal } from './journal.ts'
+import { COMMANDS_WAITING_MAX, CONFIRM_GRACE_MS } from './limits.ts'
+
+type Command = Extract<HubBound, { type: 'command' }>
+type Result = Extract<RelayBound, { type: 'result' }>
+type Running = { readonly command: Command; readonly received_ms: number; readonly due_ms: number }
+
+export type ExecutorOptions = {
+  readonly disk: Disk
+  readonly devices: Devices
+  readonly clock: Clock
+  /** `clock.monotonic()` at the start of this boot: events count from there. */
+  readonly origin_ms: number
+  /** To the relay; it may be away, and what could not be told is in the control stream anyway. */
+  tell(result: Result): void
+  /** To the control stream of the outbox. */
+  record(event: Event): void
+  /** A disk that fails. The command is answered all the same; somebody should know. */
+  readonly fault: (error: unknown) => void
+}
+
+export type Executor = {
+  /** A control connection was accepted under this epoch: stamps count anew, commands of older epochs are refused. */
+  begin(epoch: SessionEpoch): void
+  receive(message: HubBound): void
+  /** Commands that wait or run. */
+  readonly waiting: number
+  /** Takes nothing new; resolves when what runs has ended. */
+  close(): Promise<void>
+}
+
+/** Tells of commands that a crash interrupted before it returns. Raises `corrupt` for a journal it cannot read. */
+export function openExecutor(options: ExecutorOptions): Executor {
+  const { disk, devices, clock, origin_ms, fault } = options
+  const journal = openJournal({ disk, clock })
+  const excess = openExcess()
+  /** By command id. */
+  const running = new Map<string, Running>()
+  /** The last command to each device: the next one waits for it. */
+  const last = new Map<string, Promise<void>>()
+  let session: SessionEpoch | undefined
+  let closing = false
+
+  const stage = (
+    about: { readonly command: string; readonly issued: number; readonly device: string },
+    name: Result['stage'],
+    ms: number,
+    reason?: string,
+  ) => {
+    const { command, issued, device } = about
+    const because = reason === undefined ? {} : { reason: reason.slice(0, 256) }
+    const took_ms = Math.max(0, Math.round(ms * 1000) / 1000)
+    const m = Math.round((clock.monotonic() - origin_ms) * 1000) / 1000
+    attempt(() => options.record({ m, kind: 'command', command, issued, stage: name, ms: took_ms, device, ...because }))
+    options.tell({ hearth: 1, type: 'result', command, stage: name, ms: took_ms, issued, ...because })
+  }
+  const attempt = (act: () => void) => {
+    try {
+      act()
+    } catch (error) {
+      fault(error)
+    }
+  }
+
+  for (const command of journal.unended()) {
+    const entry = journal.get(command)
+    if (!entry) continue
+    const reason = 'the hub stopped while it carried the command out'
+    journal.end(command, { stage: 'interrupted', ms: 0, reason })
+    stage({ command, issued: entry.issued, device: entry.device }, 'interrupted', 0, reason)
+  }
+
+  /** A repeat of what the hub knows; false when it knows nothing of it. */
+  const repeated = (command: Command): boolean => {
+    const now = running.get(command.command)
+    const then = now ? undefined : journal.get(command.command)
+    const hash = now?.command.hash ?? then?.hash
+    if (hash === undefined) return false
+    const about = { hearth: 1, type: 'result', command: command.command, issued: command.issued } as const
+    if (hash !== command.hash) {
+      options.tell({ ...about, stage: 'rejected', ms: 0, reason: 'this id was used for another command' })
+    } else if (then?.ended) {
+      options.tell({ ...about, ...then.ended })
+    } else {
+      // Its result follows when there is one.
+      options.tell({ ...about, stage: 'received', ms: 0 })
+    }
+    return true
+  }
+
+  const receive = (command: Command) => {
+    const received_ms = clock.monotonic()
+    const excess_ms = excess.take(received_ms, command.stamp)
+    if (repeated(command)) return
+    const refusal = refuse(command)
+    if (refusal !== undefined) {
+      stage(command, 'rejected', 0, refusal)
+      return
+    }
+    const left_ms = command.left_ms - excess_ms
+    if (left_ms <= 0) {
+      stage(command, 'expired', 0, `it lay ${Math.round(excess_ms)} ms on its way; nothing was done`)
+      return
+    }
+    const work: Running = { command, received_ms, due_ms: received_ms + left_ms }
+    running.set(command.command, work)
+    stage(command, 'received', 0)
+    last.set(command.device, after(last.get(command.device), work))
+  }
+
+  const after = async (before: Promise<void> | undefined, work: Running): Promise<void> => {
+    await before
+    await carryOut(work)
+    if (!queued(work.command.device)) last.delete(work.command.device)
+  }
+  const queued = (device: string) => [...running.values()].some((work) => work.command.device === device)
+
+  const refuse = (command: Command): string | undefined => {
+    if (closing) return 'the hub is shutting down'
+    if (session && compareEpochs(parseEpoch(command.epoch), session) < 0) {
+      return `it was meant for session ${command.epoch}, which has ended`
+    }
+    if (running.size >= COMMANDS_WAITING_MAX) return `the hub is busy: ${running.size} commands are waiting`
+    return undefined
+  }
+
+  /** Never rejects: whatever happens becomes the command's result. */
+  const carryOut = async (work: Running): Promise<void> => {
+    const { command, due_ms, received_ms } = work
+    const finish = (how: Ended) => {
+      attempt(() => {
+        if (journal.get(command.command)) journal.end(command.command, how)
+      })
+      running.delete(command.command)
+      stage(command, how.stage, how.ms, how.reason)
+    }
+    const since_ms = () => clock.monotonic() - received_ms
+    const expired = (where: string): Ended => {
+      return { stage: 'expired', ms: since_ms(), reason: `its time ran out ${where}; nothing was done` }
+    }
+    if (clock.monotonic() >= due_ms) {
+      finish(expired('behind other commands to this device'))
+      return
+    }
+    try {
+      await journal.begin(command.command, { hash: command.hash, device: command.device, issued: command.issued })
+    } catch (error) {
+      fault(error)
+      finish({ stage: 'rejected', ms: since_ms(), reason: `not written down, so not done: ${messageOf(error)}` })
+      return
+    }
+    if (clock.monotonic() >= due_ms) {
+      finish(expired('while it was written down'))
+      return
+    }
+    finish(await actuate(command, due_ms, since_ms))
+  }
+
+  const actuate = async (command: Command, due_ms: number, since_ms: () => number): Promise<Ended> => {
+    const patience = new AbortController()
+    const cancel = clock.timer(due_ms + CONFIRM_GRACE_MS - clock.monotonic(), () => patience.abort())
+    try {
+      await devices.actuate(command.device, command.set, patience.signal)
+      return { stage: 'executed', ms: since_ms() }
+    } catch (error) {
+      // Not knowing is not a no: only a device that surely did nothing makes it `rejected`.
+      const unknown = !isProblem(error) || error.outcome === 'unknown'
+      return { stage: unknown ? 'expired' : 'rejected', ms: since_ms(), reason: messageOf(error) }
+    } finally {
+      cancel()
+    }
+  }
+
+  return {
+    get waiting() {
+      return running.size
+    },
+    begin(epoch) {
+      session = epoch
+      excess.reset()
+    },
+    receive(message) {
+      if (message.type === 'clock') excess.take(clock.monotonic(), message.stamp)
+      else receive(message)
+    },
+    async close() {
+      closing = true
+      await Promise.all(last.values())
+    },
+  }
+}

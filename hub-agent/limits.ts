@@ -1,0 +1,26 @@
+/** Limits of the hub's agent. Each says what happens at it. */
+
+/** Commands that wait or run on one hub; past it a command is answered `rejected`, and the device hears nothing. */
+export const COMMANDS_WAITING_MAX = 64
+/** Ids that the journal keeps; past it new commands are `rejected`, since forgetting one could execute it twice. */
+export const JOURNAL_ENTRIES_MAX = 50_000
+/** An id is forgotten after this much running time of the hub: past the idempotency key's window of 24 h. */
+export const JOURNAL_KEEP_MS = 26 * 3_600_000
+/** Old journal entries removed at one receipt: more than one comes in, so the journal shrinks to its window. */
+export const JOURNAL_FORGET_AT_ONCE = 8
+/** A device may confirm this long after the command's deadline (the app sees `late`); then it is given up. */
+export const CONFIRM_GRACE_MS = 5_000
+/** The smallest (own clock − stamp) is taken over this much of the session (relay.md). */
+export const STAMP_WINDOW_MS = 10 * 60_000
+/** Stamps remembered in that window; past it, each keeps the smaller of itself and its neighbour. */
+export const STAMPS_MAX = 64
+/** Results kept for the relay while the control connection is down; past it the oldest is only in the outbox. */
+export const RESULTS_WAITING_MAX = 256
+/** States published to apps at most so often for one device and attribute, ms; the newest value wins. */
+export const STATE_INTERVAL_MS = 1_000
+/** Times that a radio tries one message before the device counts as not answering. */
+export const RADIO_ATTEMPTS_MAX = 3
+/** A file of recorded readings; a larger one is refused by name. */
+export const RECORDING_FILE_MAX_BYTES = 256 * 1024 * 1024
+/** Bad lines of a recording that are named one by one; the rest are counted. */
+export const RECORDING_FAULTS_NAMED_MAX = 100
