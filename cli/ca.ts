@@ -3,8 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { Problem } from '../contract/problem.ts'
-import type { Administration } from '../registry/administration.ts'
-import { type Authority, createAuthority } from '../registry/authority.ts'
+import type { Administration, CertificateEntry } from '../registry/administration.ts'
+import { type Authority, createAuthority, type Issued, type IssuedWithKey } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
 import { openRegistry } from './registry.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -28,7 +28,7 @@ export function register(program: Command, context: CliContext): void {
     const registry = openRegistry(context)
     try {
       const { config, clock, random } = context
-      const record = registry.recordCertificate
+      const record = (entry: CertificateEntry) => registry.recordCertificate(entry)
       await action(
         await createAuthority(join(context.home, 'ca'), { fleet: config.fleet, clock, random, record }),
         registry,
@@ -113,7 +113,12 @@ export function register(program: Command, context: CliContext): void {
     )
 }
 
-async function issue(authority: Authority, registry: Administration, name: string, options: IssueOptions) {
+async function issue(
+  authority: Authority,
+  registry: Administration,
+  name: string,
+  options: IssueOptions,
+): Promise<Issued | IssuedWithKey> {
   if (options.role === 'server') {
     if (options.csr) throw new Problem('invalid', '--csr is for hubs and services; a server certificate gets a new key')
     return authority.issueServer(name, options.name)
