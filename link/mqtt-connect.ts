@@ -1,0 +1,47 @@
+import type { IConnectPacket } from 'mqtt-packet'
+import { messageOf } from '../contract/problem.ts'
+import { parseEpoch } from '../contract/source.ts'
+import type { PeerIdentity } from './identity.ts'
+import { KEEP_ALIVE_MAX_S } from './limits.ts'
+import { REASON } from './mqtt-reason.ts'
+
+export type Refusal = { readonly code: number; readonly reason: string }
+
+/** What a CONNECT asks for, within Hearth's rules; all that Hearth does not offer is refused, never ignored. */
+export function checkConnect(packet: IConnectPacket, identity: PeerIdentity): Refusal | undefined {
+  if (packet.protocolVersion !== 4 && packet.protocolVersion !== 5) {
+    return { code: REASON.unsupportedVersion, reason: 'expected MQTT 5 or 3.1.1' }
+  }
+  if (packet.clientId !== identity.source) {
+    return { code: REASON.clientIdNotValid, reason: `expected client id ${identity.source}, as the certificate says` }
+  }
+  if (packet.will) return { code: REASON.notAuthorised, reason: 'wills are not offered; the server tells of the end' }
+  if (packet.properties?.authenticationMethod !== undefined) {
+    return { code: REASON.notAuthorised, reason: 'enhanced authentication is not offered; the certificate is enough' }
+  }
+  try {
+    const epoch = parseEpoch(packet.username ?? '')
+    if (epoch.generation !== identity.generation) {
+      return {
+        code: REASON.notAuthorised,
+        reason: `expected generation ${identity.generation} in the epoch, as the certificate says, found ${epoch.generation}`,
+      }
+    }
+  } catch (error) {
+    return { code: REASON.notAuthorised, reason: `the user name is the session epoch: ${messageOf(error)}` }
+  }
+  return undefined
+}
+
+/** Seconds that hold, and whether the hub must be told so (MQTT 5.0 section 3.2.2.3.14). */
+export function keepAliveOf(asked_s: number): { readonly keepAlive_s: number; readonly told: boolean } {
+  const asked = asked_s > 0 && asked_s <= KEEP_ALIVE_MAX_S
+  return { keepAlive_s: asked ? asked_s : KEEP_ALIVE_MAX_S, told: !asked }
+}
+
+/** Granted QoS, or why not (MQTT 5.0 section 3.9.3). `allowed` are the hub's own topics. */
+export function grant(filter: string, qos: number, allowed: ReadonlySet<string>): number {
+  if (filter.startsWith('$share/')) return REASON.sharedNotSupported
+  if (/[+#]/.test(filter)) return REASON.wildcardsNotSupported
+  return allowed.has(filter) ? Math.min(qos, 1) : REASON.notAuthorised
+}

@@ -1,0 +1,245 @@
+import type { AddressInfo } from 'node:net'
+import net from 'node:net'
+import tls from 'node:tls'
+import { type Clock, sleep } from '../contract/clock.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { handshakeGate } from './handshake-gate.ts'
+import { type Authorise, type PeerIdentity, peerOf } from './identity.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  DRAIN_PER_SECOND,
+  HANDSHAKES_MAX,
+  HANDSHAKES_WAITING_MAX,
+  HELD_MAX_BYTES,
+  PACKET_MAX_BYTES,
+  RECEIVE_MAX,
+  SESSIONS_MAX,
+} from './limits.ts'
+import type { MqttHandler } from './mqtt-handler.ts'
+import { type CloseReason, REASON } from './mqtt-reason.ts'
+import { type MqttSession, type SessionContext, serveSession } from './mqtt-session.ts'
+
+/** A server's key and certificate (PEM), and the authorities that its peers' certificates must come from. */
+export type ServerTls = {
+  readonly key: string
+  readonly cert: string
+  readonly ca: string | readonly string[]
+  /** TLS 1.2 as well, for hardware that has no 1.3. */
+  readonly allow_tls12?: boolean
+}
+
+export type MqttEndpointOptions = {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly tls: ServerTls
+  readonly clock: Clock
+  /** Certificates of other fleets are turned away. */
+  readonly fleet?: string
+  readonly authorise: Authorise
+  readonly handler: MqttHandler
+  readonly publishTopics: (identity: PeerIdentity) => readonly string[]
+  readonly subscribeTopics: (identity: PeerIdentity) => readonly string[]
+  readonly packet_max_bytes?: number
+  readonly receive_max?: number
+  readonly sessions_max?: number
+  readonly handshakes_max?: number
+  /** A handler raised something: a fault of ours, to be logged. */
+  readonly fault?: (error: unknown) => void
+  /** A connection was turned away before it was a session. */
+  readonly refused?: (reason: string, address: string) => void
+}
+
+export type MqttEndpoint = {
+  readonly port: number
+  /** `mqtts://host:port` */
+  readonly url: string
+  sessions(): Iterable<MqttSession>
+  session(client: string): MqttSession | undefined
+  readonly count: number
+  /** Asks `authorise` again for every session and cuts the ones that are no longer good. */
+  recheck(): void
+  /** Takes no more connections and moves the sessions away (0x9C), so many a second. */
+  drain(options?: { readonly per_second?: number; readonly signal?: AbortSignal }): Promise<void>
+  close(): Promise<void>
+}
+
+/** Serves MQTT 5 and 3.1.1 over mutual TLS. Raises `unavailable` when the port cannot be had. */
+export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndpoint> {
+  const { clock, authorise } = options
+  const sessions = new Map<string, MqttSession>()
+  const sockets = new Set<net.Socket>()
+  const waiters = new Set<() => void>()
+  let held_bytes = 0
+  let draining = false
+
+  const fault = options.fault ?? (() => undefined)
+  const context: SessionContext = {
+    clock,
+    handler: options.handler,
+    packet_max_bytes: options.packet_max_bytes ?? PACKET_MAX_BYTES,
+    receive_max: options.receive_max ?? RECEIVE_MAX,
+    publishTopics: options.publishTopics,
+    subscribeTopics: options.subscribeTopics,
+    admit(session) {
+      const older = sessions.get(session.client)
+      if (draining) return { code: REASON.useAnotherServer, reason: 'this server is going away' }
+      if (!older && sessions.size >= (options.sessions_max ?? SESSIONS_MAX)) {
+        return { code: REASON.serverBusy, reason: 'no room for another session; try later' }
+      }
+      older?.close({
+        kind: 'taken-over',
+        planned: true,
+        code: REASON.takenOver,
+        text: 'a newer session of this hub came',
+      })
+      sessions.set(session.client, session)
+      return undefined
+    },
+    leave(session) {
+      if (sessions.get(session.client) === session) sessions.delete(session.client)
+    },
+    room(later) {
+      if (held_bytes < HELD_MAX_BYTES) return true
+      waiters.add(later)
+      return false
+    },
+    hold(bytes) {
+      held_bytes += bytes
+    },
+    unhold(bytes) {
+      held_bytes -= bytes
+      if (waiters.size === 0 || held_bytes > HELD_MAX_BYTES / 2) return
+      const all = [...waiters]
+      waiters.clear()
+      for (const later of all) later()
+    },
+    fault,
+  }
+
+  const secure = tls.createServer({
+    key: options.tls.key,
+    cert: options.tls.cert,
+    ca: typeof options.tls.ca === 'string' ? options.tls.ca : [...options.tls.ca],
+    minVersion: options.tls.allow_tls12 ? 'TLSv1.2' : 'TLSv1.3',
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['mqtt'],
+    handshakeTimeout: CONNECT_TIMEOUT_MS,
+  })
+  const gate = handshakeGate({
+    clock,
+    atWork_max: options.handshakes_max ?? HANDSHAKES_MAX,
+    waiting_max: HANDSHAKES_WAITING_MAX,
+    timeout_ms: CONNECT_TIMEOUT_MS,
+    begin(socket, done) {
+      finished.set(portOf(socket), done)
+      secure.emit('connection', socket)
+    },
+  })
+  /** By the peer's address and port, which TLS's own socket shares with the one below it. */
+  const finished = new Map<string, () => void>()
+  const over = (socket: net.Socket) => {
+    finished.get(portOf(socket))?.()
+    finished.delete(portOf(socket))
+  }
+
+  secure.on('secureConnection', (socket) => {
+    over(socket)
+    try {
+      const identity = peerOf(socket, clock.now(), options.fleet)
+      const answer = authorise(identity)
+      if (!answer.ok) throw new Problem('unauthorized', answer.reason)
+      serveSession(socket, identity, context)
+    } catch (error) {
+      options.refused?.(messageOf(error), socket.remoteAddress ?? '')
+      socket.on('error', () => socket.destroy())
+      socket.destroy()
+    }
+  })
+  secure.on('tlsClientError', (error, socket) => {
+    over(socket)
+    options.refused?.(error.message, socket.remoteAddress ?? '')
+    socket.destroy()
+  })
+
+  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+    sockets.add(socket)
+    const name = portOf(socket)
+    socket.once('close', () => {
+      sockets.delete(socket)
+      finished.delete(name)
+    })
+    if (draining) socket.destroy()
+    else gate.admit(socket)
+  })
+  await listening(server, options.host, options.port)
+  const port = portNumber(server)
+
+  function closeAll(reason: CloseReason) {
+    for (const session of sessions.values()) session.close(reason)
+  }
+
+  return {
+    port,
+    url: `mqtts://${options.host}:${port}`,
+    sessions: () => sessions.values(),
+    session: (client) => sessions.get(client),
+    get count() {
+      return sessions.size
+    },
+    recheck() {
+      for (const session of [...sessions.values()]) {
+        const answer = authorise(session.identity)
+        if (answer.ok) continue
+        session.close({ kind: 'revoked', planned: false, code: REASON.notAuthorised, text: answer.reason })
+      }
+    },
+    async drain({ per_second = DRAIN_PER_SECOND, signal } = {}) {
+      draining = true
+      for (const session of [...sessions.values()]) {
+        session.close({
+          kind: 'draining',
+          planned: true,
+          code: REASON.useAnotherServer,
+          text: 'this server is going away',
+        })
+        await sleep(clock, 1_000 / per_second, signal)
+      }
+    },
+    async close() {
+      draining = true
+      closeAll({ kind: 'stopped', planned: true, code: REASON.shuttingDown, text: 'this server stops' })
+      gate.close()
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve())
+        // Sessions were told; what has not left by then is cut.
+        const cancel = clock.timer(200, () => {
+          for (const socket of sockets) socket.destroy()
+        })
+        server.once('close', cancel)
+      })
+    },
+  }
+}
+
+function portOf(socket: net.Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`
+}
+
+/** Resolves when `server` listens; raises `unavailable` with the reason, a port in use by name. */
+export function listening(server: net.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const what = error.code === 'EADDRINUSE' ? 'is in use; stop what has it, or choose another port' : error.message
+      reject(new Problem('unavailable', `cannot listen on ${host}:${port}: ${what}`, { cause: error }))
+    })
+    server.listen({ host, port }, () => resolve())
+  })
+}
+
+export function portNumber(server: net.Server): number {
+  const address: AddressInfo | string | null = server.address()
+  if (address === null || typeof address === 'string') throw new Problem('internal', 'the server has no port')
+  return address.port
+}

@@ -1,0 +1,36 @@
+import type { PeerIdentity } from './identity.ts'
+import type { CloseReason } from './mqtt-reason.ts'
+import type { MqttSession } from './mqtt-session.ts'
+
+export type ConnectRequest = {
+  readonly identity: PeerIdentity
+  /** The user name as it came: a session epoch, `1.42.7`. */
+  readonly epoch: string
+  readonly protocol: 4 | 5
+  readonly address: string
+}
+
+/** `floor` goes to the hub as user property `hearth-floor`, which only MQTT 5 can carry. */
+export type ConnectAnswer =
+  | { readonly accept: true; readonly floor?: number }
+  | { readonly accept: false; readonly code: number; readonly reason: string; readonly floor?: number }
+
+export type MqttMessage = { readonly topic: string; readonly payload: Buffer; readonly qos: 0 | 1 }
+
+/** Absent, or code 0: taken. A reason goes into the PUBACK of MQTT 5. */
+export type MessageAnswer = { readonly code: number; readonly reason?: string } | undefined
+
+/** What the owner of an endpoint does with its sessions. Calls for one session come in order, `closed` last, once. */
+export type MqttHandler = {
+  /** Asked after the certificate was found good. Without it every known hub is let in. */
+  connect?(request: ConnectRequest): ConnectAnswer | Promise<ConnectAnswer>
+  /** CONNACK is on its way; the hub has not subscribed yet. */
+  opened?(session: MqttSession): void
+  /** From now on the hub hears `topic`. */
+  subscribed?(session: MqttSession, topic: string): void
+  /** PUBACK waits for the answer. A rejection is a fault of ours: the session is cut and the hub sends again. */
+  message(session: MqttSession, message: MqttMessage): MessageAnswer | Promise<MessageAnswer>
+  /** After a `full` publish there is room again. */
+  drained?(session: MqttSession): void
+  closed?(session: MqttSession, reason: CloseReason): void
+}

@@ -1,0 +1,461 @@
+/** One MQTT connection from its CONNECT to its end. Clauses in brackets are of MQTT 5.0. */
+import type { TLSSocket } from 'node:tls'
+import {
+  generate,
+  type IConnackPacket,
+  type IConnectPacket,
+  type IPublishPacket,
+  type ISubscribePacket,
+  parser as makeParser,
+  type Packet,
+} from 'mqtt-packet'
+import type { Clock } from '../contract/clock.ts'
+import { messageOf } from '../contract/problem.ts'
+import type { PeerIdentity } from './identity.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  FILTERS_MAX,
+  LINGER_CLOSE_MS,
+  SESSION_BUFFER_MAX_BYTES,
+  TOPIC_ALIAS_MAX,
+} from './limits.ts'
+import { checkConnect, grant, keepAliveOf } from './mqtt-connect.ts'
+import { packetFramer } from './mqtt-framing.ts'
+import type { MqttHandler } from './mqtt-handler.ts'
+import { type CloseReason, connackCode4, REASON } from './mqtt-reason.ts'
+
+/** What became of a message to a hub. `full`: nothing was sent, wait for `drained`. */
+export type PublishOutcome = 'sent' | 'full' | 'gone' | 'unsubscribed' | 'too-large'
+
+export type MqttSession = {
+  readonly client: string
+  readonly identity: PeerIdentity
+  /** The user name: the session epoch. */
+  readonly epoch: string
+  readonly protocol: 4 | 5
+  readonly address: string
+  /** Monotonic clock at CONNACK, ms. */
+  readonly opened_ms: number
+  readonly open: boolean
+  readonly buffered_bytes: number
+  /** `handed` is called when the bytes were handed to the socket; `acked` at the hub's PUBACK (QoS 1). */
+  publish(
+    topic: string,
+    payload: Uint8Array,
+    options?: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void },
+  ): PublishOutcome
+  close(reason: CloseReason): void
+}
+
+/** What the endpoint gives each of its sessions. */
+export type SessionContext = {
+  readonly clock: Clock
+  readonly handler: MqttHandler
+  readonly packet_max_bytes: number
+  readonly receive_max: number
+  readonly publishTopics: (identity: PeerIdentity) => readonly string[]
+  readonly subscribeTopics: (identity: PeerIdentity) => readonly string[]
+  /** Ends the older session of the same hub; says why there is no place, if so. */
+  admit(session: MqttSession): { readonly code: number; readonly reason: string } | undefined
+  leave(session: MqttSession): void
+  /** Is there room for more payloads in all sessions together? When not, `later` is called once there is. */
+  room(later: () => void): boolean
+  hold(bytes: number): void
+  unhold(bytes: number): void
+  /** For what a handler raised: a fault of ours. */
+  fault(error: unknown): void
+}
+
+type State = 'waiting' | 'connecting' | 'open' | 'closed'
+
+/** Takes over a socket whose handshake is done and whose certificate was found good. */
+export function serveSession(socket: TLSSocket, identity: PeerIdentity, context: SessionContext): void {
+  const { clock, handler } = context
+  const settings: { protocolVersion: 4 | 5 } = { protocolVersion: 5 }
+  const parser = makeParser(settings)
+  const frame = packetFramer(() => context.packet_max_bytes)
+  const publishable = new Set(context.publishTopics(identity))
+  const subscribable = new Set(context.subscribeTopics(identity))
+  const subscriptions = new Map<string, 0 | 1>()
+  const aliases = new Map<number, string>()
+  /** Packet ids of the hub that wait for our PUBACK. */
+  const unanswered = new Set<number>()
+  /** Our packet ids that wait for the hub's. */
+  const outgoing = new Map<number, (() => void) | undefined>()
+  const peer = { receive_max: 65_535, packet_max_bytes: 268_435_460 }
+  let queue: Buffer[] = []
+  let state: State = 'waiting'
+  let epoch = ''
+  let protocol: 4 | 5 = 5
+  let opened_ms = 0
+  let lastHeard_ms = clock.monotonic()
+  let keepAlive_ms = 0
+  let wasFull = false
+  let nextId = 1
+  let working = false
+  let cancelTimer = clock.timer(CONNECT_TIMEOUT_MS, () =>
+    end({ kind: 'lost', planned: false, text: 'no CONNECT in time' }),
+  )
+
+  const session: MqttSession = {
+    client: identity.source,
+    identity,
+    get epoch() {
+      return epoch
+    },
+    get protocol() {
+      return protocol
+    },
+    get opened_ms() {
+      return opened_ms
+    },
+    get open() {
+      return state === 'open'
+    },
+    get buffered_bytes() {
+      return socket.writableLength
+    },
+    address: socket.remoteAddress ?? '',
+    publish,
+    close: end,
+  }
+
+  parser.on('packet', (packet) => handle(packet))
+  parser.on('error', (error: unknown) => breakRule(REASON.malformed, `malformed packet: ${messageOf(error)}`))
+  socket.on('data', (chunk: Buffer) => {
+    lastHeard_ms = clock.monotonic()
+    const framed = frame(chunk)
+    queue.push(...framed.packets)
+    work()
+    if (framed.problem === 'too-large') {
+      breakRule(REASON.packetTooLarge, `a packet is at most ${context.packet_max_bytes} bytes`)
+    } else if (framed.problem) breakRule(REASON.malformed, 'the remaining length is longer than four bytes')
+  })
+  socket.on('drain', () => {
+    if (!wasFull || state !== 'open') return
+    wasFull = false
+    handler.drained?.(session)
+  })
+  socket.on('error', (error) => end({ kind: 'lost', planned: false, text: error.message }))
+  socket.on('end', () => end({ kind: 'lost', planned: false, text: 'the hub closed the connection' }))
+  socket.on('close', () => end({ kind: 'lost', planned: false, text: 'the connection was lost' }))
+
+  /** Handles what was read, one packet after another, and stops reading while something must be waited for. */
+  function work() {
+    if (working) return
+    working = true
+    while (queue.length > 0 && mayWork()) {
+      const bytes = queue[0] ?? Buffer.alloc(0)
+      if (!context.room(work)) break
+      queue.shift()
+      parse(bytes)
+    }
+    working = false
+    if (state !== 'closed' && (queue.length > 0 || state === 'connecting')) socket.pause()
+    else socket.resume()
+  }
+
+  function mayWork(): boolean {
+    if (state === 'closed' || state === 'connecting') return false
+    // A hub of MQTT 3.1.1 knows no Receive Maximum: it is not read instead.
+    return protocol === 5 || unanswered.size < context.receive_max
+  }
+
+  function parse(bytes: Buffer) {
+    try {
+      const left = parser.parse(bytes)
+      if (left > 0) breakRule(REASON.malformed, 'the packet ends before its remaining length')
+    } catch (error) {
+      breakRule(REASON.malformed, `malformed packet: ${messageOf(error)}`)
+    }
+  }
+
+  function handle(packet: Packet) {
+    if (state === 'closed') return
+    if (state === 'waiting') {
+      if (packet.cmd === 'connect') void connect(packet)
+      else breakRule(REASON.protocolError, 'the first packet is CONNECT [3.1.0-1]')
+      return
+    }
+    if (packet.cmd === 'publish') receive(packet)
+    else if (packet.cmd === 'puback') acknowledged(packet.messageId ?? 0)
+    else if (packet.cmd === 'subscribe') subscribe(packet)
+    else if (packet.cmd === 'unsubscribe') {
+      const known = packet.unsubscriptions.map((filter) => subscriptions.delete(filter))
+      send({
+        cmd: 'unsuback',
+        messageId: packet.messageId ?? 0,
+        granted: known.map((was) => (was ? 0 : 0x11)),
+      })
+    } else if (packet.cmd === 'pingreq') send({ cmd: 'pingresp' })
+    else if (packet.cmd === 'disconnect') goodBye(packet.reasonCode ?? 0, packet.properties?.sessionExpiryInterval ?? 0)
+    else breakRule(REASON.protocolError, `${packet.cmd.toUpperCase()} has no place here`)
+  }
+
+  async function connect(packet: IConnectPacket) {
+    state = 'connecting'
+    protocol = packet.protocolVersion === 5 ? 5 : 4
+    settings.protocolVersion = protocol
+    epoch = packet.username ?? ''
+    const refusal = checkConnect(packet, identity)
+    if (refusal) return refuse(refusal.code, refusal.reason)
+    peer.receive_max = packet.properties?.receiveMaximum ?? peer.receive_max
+    peer.packet_max_bytes = packet.properties?.maximumPacketSize ?? peer.packet_max_bytes
+    let floor: number | undefined
+    try {
+      const answer = await handler.connect?.({ identity, epoch, protocol, address: session.address })
+      if (isClosed()) return undefined
+      floor = answer?.floor
+      if (answer && !answer.accept) return refuse(answer.code, answer.reason, floor)
+    } catch (error) {
+      context.fault(error)
+      return refuse(REASON.serverBusy, 'try again later')
+    }
+    const full = context.admit(session)
+    if (full) return refuse(full.code, full.reason, floor)
+    const { keepAlive_s, told } = keepAliveOf(packet.keepalive ?? 0)
+    keepAlive_ms = keepAlive_s * 1_500
+    state = 'open'
+    opened_ms = clock.monotonic()
+    cancelTimer()
+    watchKeepAlive(keepAlive_ms)
+    connack({
+      reasonCode: 0,
+      properties: {
+        sessionExpiryInterval: 0,
+        receiveMaximum: context.receive_max,
+        maximumQoS: 1,
+        retainAvailable: false,
+        maximumPacketSize: context.packet_max_bytes,
+        topicAliasMaximum: TOPIC_ALIAS_MAX,
+        wildcardSubscriptionAvailable: false,
+        subscriptionIdentifiersAvailable: false,
+        sharedSubscriptionAvailable: false,
+        ...(told ? { serverKeepAlive: keepAlive_s } : {}),
+        ...floorProperty(floor),
+      },
+    })
+    handler.opened?.(session)
+    work()
+    return undefined
+  }
+
+  function refuse(code: number, reason: string, floor?: number) {
+    connack({ reasonCode: code, properties: { reasonString: reason, ...floorProperty(floor) } })
+    finish()
+    return undefined
+  }
+
+  function connack(fields: {
+    readonly reasonCode: number
+    readonly properties: NonNullable<IConnackPacket['properties']>
+  }) {
+    if (protocol === 5) send({ cmd: 'connack', sessionPresent: false, ...fields })
+    else send({ cmd: 'connack', sessionPresent: false, returnCode: connackCode4(fields.reasonCode) })
+  }
+
+  function receive(packet: IPublishPacket) {
+    const qos = packet.qos
+    if (qos === 2) return breakRule(REASON.qosNotSupported, 'QoS 0 and 1 are offered [3.2.2-11]')
+    if (packet.retain) return breakRule(REASON.retainNotSupported, 'retained messages are not offered [3.2.2-14]')
+    const topic = topicOf(packet)
+    if (topic === undefined) return undefined
+    if (/[+#]/.test(topic)) return breakRule(REASON.topicNotValid, 'a topic name has no wildcards [3.3.2-2]')
+    const id = packet.messageId ?? 0
+    if (qos === 1 && unanswered.has(id)) {
+      // A hub of 3.1.1 may send it again on the same connection: its answer is on the way.
+      return protocol === 5 ? breakRule(REASON.protocolError, `packet id ${id} is in use [2.2.1-3]`) : undefined
+    }
+    if (qos === 1 && unanswered.size >= context.receive_max) {
+      return breakRule(REASON.receiveMaximum, `at most ${context.receive_max} messages may wait for PUBACK [3.3.4-9]`)
+    }
+    if (!publishable.has(topic)) {
+      const reason = `${identity.source} may publish to ${[...publishable].join(', ')}; found ${topic}`
+      if (qos === 0 || protocol === 4) return breakRule(REASON.notAuthorised, reason)
+      return puback(id, { code: REASON.notAuthorised, reason })
+    }
+    const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload)
+    void deliver(topic, payload, qos, id)
+    return undefined
+  }
+
+  async function deliver(topic: string, payload: Buffer, qos: 0 | 1, id: number) {
+    if (qos === 1) unanswered.add(id)
+    context.hold(payload.length)
+    try {
+      const answer = await handler.message(session, { topic, payload, qos })
+      unanswered.delete(id)
+      if (state === 'open' && qos === 1) puback(id, answer)
+    } catch (error) {
+      // No PUBACK: the hub keeps the message and sends it again.
+      context.fault(error)
+      end({ kind: 'closed', planned: false, code: REASON.unspecified, text: messageOf(error) })
+    } finally {
+      context.unhold(payload.length)
+      work()
+    }
+  }
+
+  /** The topic, by its alias where one is used [3.3.2.3.4]. */
+  function topicOf(packet: IPublishPacket): string | undefined {
+    const alias = packet.properties?.topicAlias
+    if (alias === undefined) {
+      if (packet.topic !== '') return packet.topic
+      breakRule(REASON.protocolError, 'a PUBLISH names its topic or an alias')
+      return undefined
+    }
+    if (alias < 1 || alias > TOPIC_ALIAS_MAX) {
+      breakRule(REASON.topicAlias, `topic aliases are 1 to ${TOPIC_ALIAS_MAX} [3.3.2-9]`)
+      return undefined
+    }
+    if (packet.topic !== '') aliases.set(alias, packet.topic)
+    const topic = aliases.get(alias)
+    if (topic === undefined) breakRule(REASON.protocolError, `topic alias ${alias} was never set [3.3.2-7]`)
+    return topic
+  }
+
+  function puback(id: number, answer: { readonly code: number; readonly reason?: string } | undefined) {
+    if (protocol === 4 || !answer?.code) send({ cmd: 'puback', messageId: id, reasonCode: 0 })
+    else {
+      const { code, reason = '' } = answer
+      const properties = reason ? { reasonString: reason, userProperties: { reason } } : {}
+      send({ cmd: 'puback', messageId: id, reasonCode: code, properties })
+    }
+  }
+
+  function subscribe(packet: ISubscribePacket) {
+    if (packet.properties?.subscriptionIdentifier !== undefined) {
+      return breakRule(REASON.subscriptionIds, 'subscription identifiers are not offered [3.2.2.3.12]')
+    }
+    const granted = packet.subscriptions.map((one, i) =>
+      i < FILTERS_MAX ? grant(one.topic, one.qos, subscribable) : REASON.quotaExceeded,
+    )
+    const heard: string[] = []
+    packet.subscriptions.forEach((one, i) => {
+      const code = granted[i]
+      if (code !== 0 && code !== 1) return
+      subscriptions.set(one.topic, code)
+      heard.push(one.topic)
+    })
+    const codes = protocol === 5 ? granted : granted.map((code) => (code < 0x80 ? code : 0x80))
+    send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: codes })
+    for (const topic of heard) handler.subscribed?.(session, topic)
+    return undefined
+  }
+
+  function goodBye(code: number, expiry_s: number) {
+    if (expiry_s > 0) return breakRule(REASON.protocolError, 'session expiry is 0 [3.14.2.2.2]')
+    return end({ kind: 'good-bye', planned: code === 0, code, text: 'the hub said good-bye' }, false)
+  }
+
+  function publish(
+    topic: string,
+    payload: Uint8Array,
+    options: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void } = {},
+  ): PublishOutcome {
+    if (state !== 'open' || !socket.writable) return 'gone'
+    const most = subscriptions.get(topic)
+    if (most === undefined) return 'unsubscribed'
+    const qos = Math.min(options.qos ?? 0, most)
+    const limit = Math.min(peer.receive_max, 1_024)
+    if (socket.writableLength + payload.length > SESSION_BUFFER_MAX_BYTES || (qos === 1 && outgoing.size >= limit)) {
+      wasFull = true
+      return 'full'
+    }
+    const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+    const packet: IPublishPacket = {
+      cmd: 'publish',
+      topic,
+      payload: body,
+      qos: qos === 1 ? 1 : 0,
+      dup: false,
+      retain: false,
+    }
+    if (qos === 1) packet.messageId = freeId()
+    const bytes = generate(packet, settings)
+    if (bytes.length > peer.packet_max_bytes) return 'too-large'
+    if (qos === 1) outgoing.set(packet.messageId ?? 0, options.acked)
+    socket.write(bytes, (error) => {
+      if (!error) options.handed?.()
+    })
+    return 'sent'
+  }
+
+  function acknowledged(id: number) {
+    const known = outgoing.has(id)
+    const acked = outgoing.get(id)
+    if (!known) return breakRule(REASON.protocolError, `PUBACK for packet id ${id}, which is not in use`)
+    outgoing.delete(id)
+    acked?.()
+    if (wasFull && socket.writableLength === 0) {
+      wasFull = false
+      handler.drained?.(session)
+    }
+    return undefined
+  }
+
+  function freeId(): number {
+    while (outgoing.has(nextId)) nextId = (nextId % 65_535) + 1
+    const id = nextId
+    nextId = (nextId % 65_535) + 1
+    return id
+  }
+
+  function send(packet: Packet) {
+    if (!socket.writable) return
+    if (socket.writableLength > SESSION_BUFFER_MAX_BYTES) {
+      return end({ kind: 'too-slow', planned: false, code: REASON.quotaExceeded, text: 'the hub does not read' })
+    }
+    socket.write(generate(packet, settings))
+    return undefined
+  }
+
+  /** A timer that is not reset by each packet, but looks when the last one was [3.1.2-22]. */
+  function watchKeepAlive(delay_ms: number) {
+    cancelTimer = clock.timer(delay_ms, () => {
+      const left_ms = lastHeard_ms + keepAlive_ms - clock.monotonic()
+      if (left_ms > 0) watchKeepAlive(left_ms)
+      else if (socket.isPaused()) watchKeepAlive(keepAlive_ms)
+      else end({ kind: 'keep-alive', planned: false, code: REASON.keepAliveTimeout, text: 'nothing heard in time' })
+    })
+  }
+
+  function breakRule(code: number, text: string) {
+    if (state === 'waiting' || state === 'connecting') return finish()
+    return end({ kind: 'broken-rule', planned: false, code, text })
+  }
+
+  /** The session is over from here on; with a code of ours MQTT 5 says why. */
+  function end(reason: CloseReason, tell = reason.code !== undefined) {
+    if (state === 'closed') return
+    const wasOpen = state === 'open'
+    if (tell && wasOpen && protocol === 5 && socket.writable) {
+      const properties = { reasonString: reason.text }
+      socket.write(generate({ cmd: 'disconnect', reasonCode: reason.code ?? 0, properties }, settings))
+    }
+    finish()
+    if (!wasOpen) return
+    context.leave(session)
+    handler.closed?.(session, reason)
+  }
+
+  function finish() {
+    if (state === 'closed') return
+    state = 'closed'
+    queue = []
+    cancelTimer()
+    socket.end()
+    // What still comes is read and thrown away, so that our last packet is not lost to a reset.
+    socket.resume()
+    const cancel = clock.timer(LINGER_CLOSE_MS, () => socket.destroy())
+    socket.once('close', cancel)
+  }
+
+  function isClosed(): boolean {
+    return state === 'closed'
+  }
+}
+
+function floorProperty(floor: number | undefined): { userProperties?: Record<string, string> } {
+  return floor === undefined ? {} : { userProperties: { 'hearth-floor': String(floor) } }
+}
