@@ -1,0 +1,11 @@
+import type { Fault } from '../step.ts'
+
+/** The process dies, just before or just after the step took effect. */
+export const kill: Fault = {
+  name: 'kill',
+  strikes: (step) => step.kind !== 'message',
+  chance: 0.004,
+  act(strike, float) {
+    strike.kill = float() < 0.5 ? 'before' : 'after'
+  },
+}

@@ -1,0 +1,76 @@
+/**
+ * The steps of the system: each call of a seam is one, and faults strike at them. A step's kind says what can happen
+ * to it: a `call` is asked and answered, a `write` takes effect within one turn, a `message` crosses the network.
+ */
+export const STEPS = {
+  'disk.write': { kind: 'write' },
+  'disk.sync': { kind: 'call', durable: true },
+  'log.append': { kind: 'call', durable: true },
+  'log.read': { kind: 'call' },
+  'log.trim': { kind: 'call' },
+  'store.get': { kind: 'call', remote: true },
+  'store.put': { kind: 'call', remote: true, durable: true },
+  'store.list': { kind: 'call', remote: true },
+  'device.actuate': { kind: 'call', durable: true },
+  'net.batch': { kind: 'message' },
+  'net.answer': { kind: 'message' },
+  'net.command': { kind: 'message' },
+  'net.result': { kind: 'message' },
+} as const satisfies Record<string, Step>
+
+export type Step = {
+  readonly kind: 'call' | 'write' | 'message'
+  /** Carried out elsewhere: it may take effect after its caller died. */
+  readonly remote?: true
+  /** Has an effect that outlives the caller, so that a lost answer matters. */
+  readonly durable?: true
+}
+
+export type StepName = keyof typeof STEPS
+
+export function stepOf(name: StepName): Step {
+  return STEPS[name]
+}
+
+/** What the faults that strike one step do to it together. */
+export type Strike = {
+  delay_ms: number
+  /** The caller's process dies before or after the effect. */
+  kill: 'before' | 'after' | undefined
+  /** … and with it the machine's power: what was not synced is lost. */
+  power: boolean
+  /** It does not happen, and the caller is told so. */
+  refused: boolean
+  /** It happens, and the caller is not told. */
+  unanswered: boolean
+  /** Further copies of a message. */
+  copies: number
+  /** The connection ends, and the message with it. */
+  cut: boolean
+  /** The machine's wall clock jumps by so much. */
+  jump_ms: number
+}
+
+export function noStrike(): Strike {
+  return {
+    delay_ms: 0,
+    kill: undefined,
+    power: false,
+    refused: false,
+    unanswered: false,
+    copies: 0,
+    cut: false,
+    jump_ms: 0,
+  }
+}
+
+/** One way in which the world fails: a file in `faults/`, named in `faults/all.ts`. */
+export type Fault = {
+  readonly name: string
+  /** Can it strike this step? The coverage table expects every fault at every step where it can. */
+  strikes(step: Step, name: StepName): boolean
+  /** Chance at one step in a run of usual harshness. */
+  readonly chance: number
+  /** `float` is uniform in [0, 1). */
+  act(strike: Strike, float: () => number): void
+}

@@ -1,0 +1,181 @@
+import { createHash } from 'node:crypto'
+import type { Clock, Random } from '../contract/clock.ts'
+import { Problem } from '../contract/problem.ts'
+import { seededRandom } from './clock.ts'
+import { type Coverage, hit } from './coverage.ts'
+import { Scheduler } from './scheduler.ts'
+import { type Fault, noStrike, type StepName, type Strike, stepOf } from './step.ts'
+
+/** One run of a process on a machine. Once dead, its code may run on to its next wait as a ghost, without any effect. */
+export type Life = {
+  readonly name: string
+  alive: boolean
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** Wall time at which every run begins. */
+const START_MS = Date.UTC(2026, 10, 24, 22, 30)
+/** A call's usual time, there or back, ms. */
+const LATENCY_MS = 4
+const TRACE_KEPT = 20_000
+
+export type WorldOptions = {
+  readonly seed: number
+  readonly faults: readonly Fault[]
+  readonly coverage: Coverage
+}
+
+/** Time, chance, faults and the trace of one simulated run: everything that is not the system itself. */
+export class World {
+  readonly scheduler = new Scheduler()
+  readonly random: Random
+  readonly seed: number
+  /** The last lines of what happened, for reading; the hash is over all of them. */
+  readonly lines: string[] = []
+  /** No fault strikes while it is set: the system is left to finish. */
+  calm = false
+  steps = 0
+  #hash = createHash('sha256')
+  #faults: readonly { readonly fault: Fault; readonly chance: number }[]
+  #coverage: Coverage
+  #deaths = new Map<Life, (power: boolean) => void>()
+  #offsets = new Map<string, number>()
+
+  constructor({ seed, faults, coverage }: WorldOptions) {
+    this.seed = seed
+    this.random = seededRandom(seed)
+    this.#coverage = coverage
+    // Swarm testing (Groce et al., 2012): each run has its own mix, so that faults do not always hide one another.
+    this.#faults = faults.map((fault) => ({ fault, chance: fault.chance * this.pick([0, 0.3, 1, 1, 3]) }))
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    const chosen = choices[Math.floor(this.random.float() * choices.length)]
+    if (chosen === undefined) throw new Error('nothing to pick from')
+    return chosen
+  }
+
+  between(low: number, high: number): number {
+    return low + this.random.float() * (high - low)
+  }
+
+  trace(who: string, what: string): void {
+    const line = `${this.scheduler.now_ms.toFixed(3)} ${who} ${what}`
+    this.#hash.update(line).update('\n')
+    this.lines.push(line)
+    if (this.lines.length > TRACE_KEPT) this.lines.splice(0, TRACE_KEPT / 2)
+  }
+
+  traceHash(): string {
+    return this.#hash.copy().digest('hex').slice(0, 16)
+  }
+
+  /** True wall time, which no process sees. */
+  wall_ms(): number {
+    return START_MS + this.scheduler.now_ms
+  }
+
+  /** Begins a process; `died` is told once, at its death, in the same turn. */
+  live(name: string, died: (power: boolean) => void): Life {
+    const origin_ms = this.scheduler.now_ms - this.between(0, 1e6)
+    const life: Life = {
+      name,
+      alive: true,
+      random: seededRandom(Math.floor(this.random.float() * 2 ** 32)),
+      clock: {
+        now: () => Math.round(this.wall_ms() + (this.#offsets.get(name) ?? 0)),
+        monotonic: () => this.scheduler.now_ms - origin_ms,
+        timer: (delay_ms, callback) => this.later(life, delay_ms, callback),
+      },
+    }
+    this.#deaths.set(life, died)
+    this.trace(name, 'begins')
+    return life
+  }
+
+  /** Calls back after a while, if the process still lives then. */
+  later(life: Life, delay_ms: number, callback: () => void): () => void {
+    return this.scheduler.after(delay_ms, () => {
+      if (life.alive) callback()
+    })
+  }
+
+  kill(life: Life, power: boolean): void {
+    if (!life.alive) return
+    life.alive = false
+    this.trace(life.name, power ? 'loses power' : 'is killed')
+    this.#deaths.get(life)?.(power)
+    this.#deaths.delete(life)
+  }
+
+  /** What strikes this step of this process. */
+  strike(life: Pick<Life, 'name'>, step: StepName): Strike {
+    this.steps++
+    const strike = noStrike()
+    if (this.calm) return strike
+    for (const { fault, chance } of this.#faults) {
+      if (chance === 0 || !fault.strikes(stepOf(step), step) || this.random.float() >= chance) continue
+      fault.act(strike, () => this.random.float())
+      hit(this.#coverage, fault.name, step)
+      this.trace(life.name, `${fault.name} at ${step}`)
+    }
+    if (strike.jump_ms !== 0) {
+      this.#offsets.set(life.name, (this.#offsets.get(life.name) ?? 0) + Math.round(strike.jump_ms))
+    }
+    return strike
+  }
+
+  /** All clocks right again, as after a time server was reached. */
+  setClocks(): void {
+    this.#offsets.clear()
+  }
+
+  /** A step that is asked and answered. A dead caller waits for ever. */
+  async call<T>(life: Life, step: StepName, effect: () => T | Promise<T>, detail = ''): Promise<T> {
+    if (!life.alive) return never()
+    const strike = this.strike(life, step)
+    this.trace(life.name, `${step} ${detail}`)
+    if (strike.kill === 'before') {
+      this.kill(life, strike.power)
+      return never()
+    }
+    const there_ms = this.between(0, 2 * LATENCY_MS) + strike.delay_ms
+    // What was handed to another machine goes on without its caller.
+    await new Promise<void>((resolve) => {
+      if (stepOf(step).remote) this.scheduler.after(there_ms, resolve)
+      else this.later(life, there_ms, resolve)
+    })
+    if (strike.refused) {
+      await this.pause(life, this.between(0, LATENCY_MS))
+      throw new Problem('unavailable', `${step} ${detail} was refused (simulated)`)
+    }
+    const outcome = await Promise.allSettled([effect()])
+    if (strike.kill === 'after') this.kill(life, strike.power)
+    await this.pause(life, this.between(0, 2 * LATENCY_MS))
+    if (strike.unanswered) {
+      throw new Problem('unavailable', `${step} ${detail}: the answer was lost (simulated)`, { outcome: 'unknown' })
+    }
+    if (outcome[0].status === 'rejected') throw outcome[0].reason
+    return outcome[0].value
+  }
+
+  /** A step that takes effect within one turn; a ghost's does not. */
+  write(life: Life, step: StepName, effect: () => void): void {
+    if (!life.alive) return
+    const strike = this.strike(life, step)
+    if (strike.kill === 'before') this.kill(life, strike.power)
+    if (life.alive) effect()
+    if (strike.kill === 'after') this.kill(life, strike.power)
+  }
+
+  pause(life: Life, delay_ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.later(life, delay_ms, resolve)
+    })
+  }
+}
+
+export function never(): Promise<never> {
+  return new Promise(() => undefined)
+}
