@@ -55,3 +55,7 @@ export const BOOTS_KEPT = 50
 export const SILENT_MS = 30 * 86_400_000
 /** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
 export const INFLATE_CONCURRENT_MAX = 8
+/** Lines that are gathered in memory before they go into the spool's file. */
+export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024
+/** A line's number in the spool is (number of its batch) × this + its ordinal. */
+export const SPOOL_BATCH_NUMBERS = 16_384

@@ -7,7 +7,14 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import { ADDITIONS_INLINE_MAX_BYTES } from './limits.ts'
 import { type Addition, applyAdditions, type Ranges, type StreamRanges } from './ranges.ts'
-import { additionRows, decodeRanges, encodeRanges, formatAddition, parseAddition, RANGES_VERSION } from './ranges-form.ts'
+import {
+  additionRows,
+  decodeRanges,
+  encodeRanges,
+  formatAddition,
+  parseAddition,
+  RANGES_VERSION,
+} from './ranges-form.ts'
 
 /** Of one bucket: as of a version of the events table, and the version of the newest snapshot object. */
 export type LoadedRanges = { readonly ranges: Map<string, StreamRanges>; readonly snapshot_version: number }

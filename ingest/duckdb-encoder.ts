@@ -1,0 +1,209 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
+import { bucketOf } from '../contract/bucket.ts'
+import { type Clock, type Random, randomHex } from '../contract/clock.ts'
+import { EVENTS_COLUMNS, EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
+import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import type { Touched } from '../contract/touched.ts'
+import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import { writeFile } from '../lake/write.ts'
+import * as sql from './encode-sql.ts'
+import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
+import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
+import { openSpool, type Spool } from './spool.ts'
+
+export type DuckDbEncoderOptions = {
+  readonly store: ObjectStore
+  /** The event log that batches are read from; may change when the log is minted anew. */
+  readonly logId: () => string
+  readonly buckets: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly scratch_folder: string
+  readonly threads?: number
+  readonly memory_limit?: string
+}
+
+/** Encodes in bulk with DuckDB: lines are never parsed in JavaScript. Raises `internal` when DuckDB refuses. */
+export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<Encoder> {
+  await mkdir(options.scratch_folder, { recursive: true })
+  const database = await openDuckDb({
+    threads: options.threads ?? 2,
+    memory_limit: options.memory_limit ?? '2GB',
+    temp_folder: options.scratch_folder,
+  })
+  await database.connection.run('SET preserve_insertion_order = false')
+  return {
+    begin: () => beginEncoding(options, database.connection),
+    close: () => database[Symbol.asyncDispose](),
+  }
+}
+
+async function beginEncoding(options: DuckDbEncoderOptions, connection: DuckDBConnection): Promise<Encoding> {
+  for (const statement of [sql.BATCHES_TABLE, sql.MISFITS_TABLE, sql.SUBJECTS_TABLE, sql.CHOSEN_TABLE]) {
+    await connection.run(statement)
+  }
+  const spool = await openSpool(join(options.scratch_folder, `${randomHex(options.random, 8)}.lines`))
+  const batches: EncoderBatch[] = []
+  const rows = await connection.createAppender('batches')
+  const misfits = await connection.createAppender('misfits')
+  return {
+    async add(batch) {
+      const number = batches.length
+      appendBatch(rows, number, batch)
+      for (const { ordinal, reason, line } of await spool.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
+        misfits.appendBigInt(BigInt(number * SPOOL_BATCH_NUMBERS + ordinal))
+        misfits.appendVarchar(reason)
+        misfits.appendVarchar(line)
+        misfits.endRow()
+      }
+      batches.push({ ...batch, lines: NO_LINES })
+    },
+    async finish() {
+      rows.closeSync()
+      misfits.closeSync()
+      await spool.finish()
+      try {
+        return await encode(options, connection, spool, batches)
+      } catch (error) {
+        if (error instanceof Problem) throw error
+        throw new Problem('internal', `DuckDB could not turn events into rows: ${messageOf(error)}`, { cause: error })
+      }
+    },
+    close: () => spool.close(),
+  }
+}
+
+const NO_LINES = Buffer.alloc(0)
+
+function appendBatch(rows: DuckDBAppender, number: number, batch: EncoderBatch): void {
+  const { header } = batch
+  const whole = (value: number | undefined) =>
+    value === undefined ? rows.appendNull() : rows.appendBigInt(BigInt(value))
+  const double = (value: number | undefined) => (value === undefined ? rows.appendNull() : rows.appendDouble(value))
+  const text = (value: string | undefined) => (value === undefined ? rows.appendNull() : rows.appendVarchar(value))
+  whole(number)
+  rows.appendInteger(batch.bucket)
+  whole(batch.position)
+  text(batch.source)
+  rows.appendBoolean(batch.role === 'service')
+  text(batch.listener)
+  double(batch.received_ms)
+  text(header?.boot)
+  text(header?.stream)
+  for (const value of [header?.first, header?.count, header?.next, header?.acked]) whole(value)
+  double(header?.now)
+  double(header?.wall)
+  text(header?.firmware)
+  text(header?.agent)
+  text(header && JSON.stringify({ dropped: header.dropped, previous: header.previous }))
+  text(header?.crc)
+  whole(header && batch.duplicates)
+  text(batch.dead)
+  text(header ? undefined : textOf(batch.lines))
+  rows.endRow()
+}
+
+/** The first bytes of what could not be read; what is no UTF-8 shows as replacement characters. */
+function textOf(bytes: Buffer): string {
+  return bytes.subarray(0, DEAD_TEXT_MAX_BYTES).toString('utf8').replaceAll('\0', '\ufffd')
+}
+
+async function encode(
+  options: DuckDbEncoderOptions,
+  connection: DuckDBConnection,
+  spool: Spool,
+  batches: readonly EncoderBatch[],
+): Promise<Encoded> {
+  await connection.run(sql.parseSql(spool.path))
+  await fillSubjects(connection, options.buckets)
+  await connection.run(sql.JUDGE_SQL)
+  const through = await choose(connection, batches)
+  await connection.run(sql.DEAD_COUNTS_TABLE)
+  await connection.run(sql.rowsSql(options.logId()))
+  const dead = await deadLines(connection, batches)
+  const touched = await touchedHours(connection)
+  const files: EncodedFile[] = []
+  for (const { bucket, date } of await rowsOf(connection, sql.PARTITIONS)) {
+    const { rows, ...add } = await writeFile({
+      connection,
+      select: `SELECT * FROM rows WHERE bucket = ${Number(bucket)} AND event_date = DATE '${String(date)}'`,
+      store: options.store,
+      prefix: EVENTS_TABLE,
+      columns: EVENTS_COLUMNS,
+      partitionValues: { event_date: String(date), bucket: String(bucket) },
+      sort: EVENTS_SORT,
+      random: options.random,
+      clock: options.clock,
+      scratch_folder: options.scratch_folder,
+    })
+    files.push({ bucket: Number(bucket), add, rows })
+  }
+  return { files, through, dead, touched }
+}
+
+/** DuckDB has no xxh64 with our bytes, so the few distinct subjects are hashed here. */
+async function fillSubjects(connection: DuckDBConnection, buckets: number): Promise<void> {
+  const subjects = await connection.createAppender('subjects')
+  for (const { hub } of await rowsOf(connection, sql.SPOKEN_OF)) {
+    subjects.appendVarchar(String(hub))
+    subjects.appendInteger(bucketOf(String(hub), buckets))
+    subjects.endRow()
+  }
+  subjects.closeSync()
+}
+
+/** Takes batches in order while they open no more dates than an attempt may; a bucket ends where it would. */
+async function choose(
+  connection: DuckDBConnection,
+  batches: readonly EncoderBatch[],
+): Promise<ReadonlyMap<number, number>> {
+  const dates = new Set<string>()
+  const through = new Map<number, number>()
+  const ended = new Set<number>()
+  const chosen = await connection.createAppender('chosen')
+  for (const row of await rowsOf(connection, sql.DATES_SQL)) {
+    const batch = batches[Number(row['batch'])]
+    if (!batch || ended.has(batch.bucket) || !Array.isArray(row['dates'])) continue
+    const opens = row['dates'].map(String).filter((date) => !dates.has(date))
+    if (dates.size > 0 && dates.size + opens.length > ATTEMPT_DATES_MAX) {
+      ended.add(batch.bucket)
+      continue
+    }
+    for (const date of opens) dates.add(date)
+    through.set(batch.bucket, batch.position)
+    chosen.appendBigInt(BigInt(Number(row['batch'])))
+    chosen.endRow()
+  }
+  chosen.closeSync()
+  return through
+}
+
+async function deadLines(
+  connection: DuckDBConnection,
+  batches: readonly EncoderBatch[],
+): Promise<ReadonlyMap<string, IntervalSet>> {
+  const lines = new Map<string, Interval[]>()
+  for (const row of await rowsOf(connection, sql.DEAD_LINES)) {
+    const batch = batches[Number(row['batch'])]
+    if (!batch) continue
+    const key = batchKey(batch.bucket, batch.position)
+    const ordinal = Number(row['ordinal'])
+    const list = lines.get(key) ?? []
+    lines.set(key, list)
+    list.push([ordinal, ordinal + 1])
+  }
+  return new Map([...lines].map(([key, list]) => [key, intervalSet(list)]))
+}
+
+async function touchedHours(connection: DuckDBConnection): Promise<Touched> {
+  const touched: Record<'hours' | 'issued' | 'registry', [number, number][]> = { hours: [], issued: [], registry: [] }
+  for (const { what, at, bucket } of await rowsOf(connection, sql.TOUCHED_SQL)) {
+    if (what === 'registry') touched.registry.push([Number(bucket), Number(at)])
+    else if (what === 'hours' || what === 'issued') touched[what].push([Number(at), Number(bucket)])
+  }
+  return touched
+}

@@ -1,0 +1,370 @@
+import type { Layout } from '../contract/bucket.ts'
+import { type Clock, type Random, sleep, uuid } from '../contract/clock.ts'
+import { assert, isProblem, messageOf } from '../contract/problem.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import type { Table } from '../lake/table.ts'
+import type { Encoded, Encoder, Encoding } from './encoder.ts'
+import type { EventLog } from './event-log.ts'
+import {
+  ATTEMPT_BATCHES_MAX,
+  ATTEMPT_PLAIN_MAX_BYTES,
+  FRESHNESS_MS,
+  LOG_READ_BYTES,
+  RANGES_SNAPSHOT_COMMITS,
+  RETRY_FIRST_MS,
+  RETRY_MAX_MS,
+} from './limits.ts'
+import { additionsAfter, type PlannedBatch, planBatch } from './planned-batch.ts'
+import { type Addition, applyAdditions, joinAdditions, newsOnly, type Ranges, type StreamRanges } from './ranges.ts'
+import { sourceKey } from './ranges-form.ts'
+import { commitRanges, loadRanges, putRanges, rangesKey } from './ranges-store.ts'
+
+/** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
+export type Loss = {
+  readonly time_ms: number
+  readonly log_id: string
+  readonly epoch: number
+  readonly bucket: number
+  /** Last position that the table has read; the log holds [log_first, log_next). */
+  readonly table_position: number
+  readonly log_first: number
+  readonly log_next: number
+  readonly reason: string
+}
+
+/** What a writer tells of itself; the composition logs it. */
+export type WriterFact =
+  | { readonly kind: 'committed'; readonly version: number; readonly batches: number; readonly rows: number }
+  | { readonly kind: 'fenced'; readonly buckets: readonly number[] }
+  | { readonly kind: 'retry'; readonly reason: string; readonly delay_ms: number }
+  | { readonly kind: 'loss'; readonly loss: Loss }
+
+export type BucketState = {
+  readonly bucket: number
+  /** Last position of the log that is in the table. */
+  readonly position: number
+  /** Set when the bucket was stopped: why. */
+  readonly stopped: string | undefined
+}
+
+export type Writer = {
+  /** Gathers and commits until the signal aborts, then commits what it has gathered. */
+  run(signal: AbortSignal): Promise<void>
+  /** Commits what the log holds now, in one attempt; false when there was nothing. Not beside `run`. */
+  commitOnce(): Promise<boolean>
+  buckets(): readonly BucketState[]
+  ranges(bucket: number): Ranges
+}
+
+export type WriterOptions = {
+  readonly log: EventLog
+  readonly table: Table
+  readonly store: ObjectStore
+  readonly layout: Layout
+  readonly encoder: Encoder
+  readonly clock: Clock
+  readonly random: Random
+  /** Buckets that it owns; all when absent. */
+  readonly buckets?: readonly number[]
+  readonly freshness_ms?: number
+  /** Keeps a loss durably, before the bucket is reported as stopped. */
+  recordLoss(loss: Loss): Promise<void>
+  note(fact: WriterFact): void
+}
+
+type Bucket = {
+  readonly bucket: number
+  position: number
+  ranges: Map<string, StreamRanges>
+  snapshot_version: number
+  stopped: string | undefined
+  /** Known anew from the table before the next attempt. */
+  stale: boolean
+}
+
+type Attempt = {
+  readonly encoding: Encoding
+  readonly planned: PlannedBatch[]
+  readonly overlay: Map<string, StreamRanges>
+  /** By bucket: last position that was taken. */
+  readonly taken: Map<number, number>
+  bytes: number
+}
+
+/** The number that the table keeps for a bucket of a log: the last position that is in it. */
+export function positionTxn(logId: string, layout: Layout, bucket: number): string {
+  return `ingest:${logId}:${layout.epoch}:${bucket}`
+}
+
+/**
+ * Takes batches from the log into the events table, exactly once: where a bucket stands is part of the table's own
+ * commit, compared and set, and what was received is kept as ranges in that commit. A writer that was overtaken in a
+ * bucket (fenced) forgets what it knew of it and begins again from the table. docs/decisions/022.
+ */
+export async function openWriter(options: WriterOptions): Promise<Writer> {
+  const { log, table, store, layout, encoder, clock, random } = options
+  const key = await rangesKey(store, random)
+  const freshness_ms = options.freshness_ms ?? FRESHNESS_MS
+  const owned = options.buckets ?? Array.from({ length: layout.buckets }, (_, bucket) => bucket)
+  const buckets = new Map<number, Bucket>(
+    owned.map((bucket) => [
+      bucket,
+      { bucket, position: 0, ranges: new Map(), snapshot_version: -1, stopped: undefined, stale: true },
+    ]),
+  )
+  const sources = new Map<string, string>()
+
+  function keyOf(source: string): string {
+    const known = sources.get(source) ?? sourceKey(key, source)
+    if (sources.size > 100_000) sources.clear()
+    sources.set(source, known)
+    return known
+  }
+
+  /** Learns from the table where the stale buckets stand, and checks that the log joins up. */
+  async function refresh(): Promise<void> {
+    const stale = [...buckets.values()].filter((one) => one.stale && one.stopped === undefined)
+    if (stale.length === 0) return
+    const snapshot = await table.snapshot()
+    const numbers = stale.map(({ bucket }) => bucket)
+    const loaded = await loadRanges({ store, table, layout }, numbers, snapshot.version)
+    for (const one of stale) {
+      const known = loaded.get(one.bucket)
+      assert(known, 'ranges of each bucket')
+      one.position = snapshot.txns.get(positionTxn(log.id, layout, one.bucket)) ?? 0
+      one.ranges = known.ranges
+      one.snapshot_version = known.snapshot_version
+      await checkLog(one)
+      one.stale = false
+      await keepSnapshot(one, snapshot.version)
+    }
+  }
+
+  async function checkLog(one: Bucket): Promise<void> {
+    const { first, next } = await log.bounds(one.bucket)
+    const gap = first > one.position + 1
+    if (!gap && next > one.position) return
+    const reason = gap
+      ? `the log begins at ${first}, but the table has read only up to ${one.position}: what lay between is gone`
+      : `the log ends at ${next - 1}, but the table has read up to ${one.position}: the log was lost or restored`
+    const loss = {
+      time_ms: clock.now(),
+      log_id: log.id,
+      epoch: layout.epoch,
+      bucket: one.bucket,
+      table_position: one.position,
+      log_first: first,
+      log_next: next,
+      reason,
+    }
+    await options.recordLoss(loss)
+    one.stopped = reason
+    options.note({ kind: 'loss', loss })
+  }
+
+  async function keepSnapshot(one: Bucket, version: number): Promise<void> {
+    if (version - one.snapshot_version < RANGES_SNAPSHOT_COMMITS) return
+    await putRanges(store, layout, one.bucket, version, one.ranges)
+    one.snapshot_version = version
+  }
+
+  const running = () => [...buckets.values()].filter((one) => one.stopped === undefined)
+  const isFull = (attempt: Attempt) =>
+    attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES || attempt.planned.length >= ATTEMPT_BATCHES_MAX
+
+  async function begin(): Promise<Attempt> {
+    return { encoding: await encoder.begin(), planned: [], overlay: new Map(), taken: new Map(), bytes: 0 }
+  }
+
+  /** Takes what the log holds, bucket by bucket in turns, until it holds no more or the attempt is full. */
+  async function take(attempt: Attempt): Promise<void> {
+    for (let more = true; more && !isFull(attempt); ) {
+      more = false
+      for (const one of running()) {
+        const from = (attempt.taken.get(one.bucket) ?? one.position) + 1
+        const records = isFull(attempt) ? [] : await log.read(one.bucket, from, LOG_READ_BYTES)
+        for (const record of records) {
+          if (isFull(attempt)) break
+          await takeOne(attempt, one, record)
+          more = true
+        }
+      }
+    }
+  }
+
+  async function takeOne(attempt: Attempt, one: Bucket, record: Parameters<typeof planBatch>[1]): Promise<void> {
+    // A stream belongs to one bucket, so that one overlay serves all.
+    const lookup = (name: string) => attempt.overlay.get(name) ?? one.ranges.get(name)
+    const expected = (attempt.taken.get(one.bucket) ?? one.position) + 1
+    assert(record.position >= expected, `positions rise: ${record.position} after ${expected - 1}`)
+    const planned = await planBatch(one.bucket, record, keyOf(record.record.source), lookup)
+    const changed = applyAdditions(lookup, planned.additions([]))
+    for (const [name, stream] of changed) attempt.overlay.set(name, stream)
+    attempt.bytes += planned.batch.lines.length
+    await attempt.encoding.add(planned.batch)
+    attempt.planned.push({ ...planned, batch: { ...planned.batch, lines: Buffer.alloc(0) } })
+    attempt.taken.set(one.bucket, record.position)
+  }
+
+  /** Commits an attempt, without the buckets in which this writer was overtaken. */
+  async function commit(attempt: Attempt): Promise<void> {
+    const encoded = await attempt.encoding.finish()
+    let left = running().filter(({ bucket }) => encoded.through.has(bucket))
+    while (left.length > 0) {
+      const request = await requestOf(attempt, encoded, left)
+      const outcome = await table.commit({ ...request.commit, base: await table.snapshot() })
+      if (outcome.kind === 'committed') {
+        await adopt(left, request.additions, encoded, outcome.version)
+        const rows = request.commit.adds.length
+        options.note({ kind: 'committed', version: outcome.version, batches: attempt.planned.length, rows })
+        return
+      }
+      if (outcome.kind === 'conflict') {
+        forget(left)
+        options.note({ kind: 'retry', reason: outcome.reason, delay_ms: 0 })
+        return
+      }
+      const isFenced = (one: Bucket) => outcome.appIds.includes(positionTxn(log.id, layout, one.bucket))
+      const fenced = left.filter(isFenced)
+      assert(fenced.length > 0, 'a fenced commit names a bucket of its own')
+      forget(fenced)
+      options.note({ kind: 'fenced', buckets: fenced.map(({ bucket }) => bucket) })
+      left = left.filter((one) => !isFenced(one))
+    }
+  }
+
+  async function requestOf(attempt: Attempt, encoded: Encoded, left: readonly Bucket[]) {
+    const chosen = new Set(left.map(({ bucket }) => bucket))
+    const additions = new Map<number, readonly Addition[]>()
+    const counts: Record<string, { from: number; through: number; batches: number; duplicates: number }> = {}
+    for (const { bucket, position, ranges } of left) {
+      const through = encoded.through.get(bucket) ?? position
+      const mine = attempt.planned.filter(({ batch }) => batch.bucket === bucket && batch.position <= through)
+      const all = joinAdditions(mine.flatMap((planned) => additionsAfter(planned, encoded)))
+      additions.set(bucket, newsOnly(ranges, all))
+      const duplicates = mine.reduce((sum, { batch }) => sum + batch.duplicates, 0)
+      counts[bucket] = { from: position + 1, through, batches: mine.length, duplicates }
+    }
+    const { hours, issued, registry } = encoded.touched
+    const commit = {
+      id: uuid(random),
+      kind: 'ingest' as const,
+      adds: encoded.files.filter(({ bucket }) => chosen.has(bucket)).map(({ add }) => add),
+      removes: [],
+      txns: left.map(({ bucket, position }) => ({
+        appId: positionTxn(log.id, layout, bucket),
+        expected: position === 0 ? undefined : position,
+        next: encoded.through.get(bucket) ?? position,
+      })),
+      info: {
+        ingest: { log: log.id, epoch: layout.epoch, buckets: counts },
+        touched: {
+          hours: hours.filter(([, bucket]) => chosen.has(bucket)),
+          issued: issued.filter(([, bucket]) => chosen.has(bucket)),
+          registry: registry.filter(([bucket]) => chosen.has(bucket)),
+        },
+        ranges: await commitRanges(store, layout.epoch, additions),
+      },
+    }
+    return { commit, additions }
+  }
+
+  /** The commit is confirmed: only now the ranges are real, and the log may forget. */
+  async function adopt(
+    left: readonly Bucket[],
+    additions: ReadonlyMap<number, readonly Addition[]>,
+    encoded: Encoded,
+    version: number,
+  ): Promise<void> {
+    for (const one of left) {
+      const changed = applyAdditions((name) => one.ranges.get(name), additions.get(one.bucket) ?? [])
+      for (const [name, stream] of changed) one.ranges.set(name, stream)
+      one.position = encoded.through.get(one.bucket) ?? one.position
+    }
+    for (const one of left) {
+      await keepSnapshot(one, version)
+      await log.trim(one.bucket, one.position + 1)
+    }
+  }
+
+  function forget(some: Iterable<Bucket>): void {
+    for (const one of some) one.stale = true
+  }
+
+  /** Resolves when a bucket has more than the attempt took, when the time is over, or at the signal. */
+  async function waitForMore(taken: ReadonlyMap<number, number>, signal: AbortSignal, left_ms?: number): Promise<void> {
+    const over = new AbortController()
+    const end = () => over.abort()
+    const cancel = left_ms === undefined ? undefined : clock.timer(left_ms, end)
+    signal.addEventListener('abort', end, { once: true })
+    if (signal.aborted) end()
+    const waits = running().map((one) =>
+      log.waitFor(one.bucket, (taken.get(one.bucket) ?? one.position) + 1, over.signal),
+    )
+    try {
+      // With every bucket stopped there is nothing to wait for but the end.
+      if (waits.length > 0) await Promise.race(waits)
+      else await new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve(), { once: true }))
+    } finally {
+      end()
+      cancel?.()
+      signal.removeEventListener('abort', end)
+      await Promise.allSettled(waits)
+    }
+  }
+
+  async function gatherAndCommit(signal: AbortSignal): Promise<void> {
+    await refresh()
+    await waitForMore(new Map(), signal)
+    if (signal.aborted) return
+    const attempt = await begin()
+    try {
+      const start_ms = clock.monotonic()
+      for (;;) {
+        await take(attempt)
+        const left_ms = freshness_ms - (clock.monotonic() - start_ms)
+        if (isFull(attempt) || left_ms <= 0 || signal.aborted) break
+        await waitForMore(attempt.taken, signal, left_ms)
+      }
+      if (attempt.planned.length > 0) await commit(attempt)
+    } finally {
+      await attempt.encoding.close()
+    }
+  }
+
+  return {
+    async run(signal) {
+      let delay_ms = RETRY_FIRST_MS
+      while (!signal.aborted) {
+        try {
+          await gatherAndCommit(signal)
+          delay_ms = RETRY_FIRST_MS
+        } catch (error) {
+          // Whether it was committed or not, the table tells.
+          forget(buckets.values())
+          if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
+          options.note({ kind: 'retry', reason: messageOf(error), delay_ms })
+          await sleep(clock, delay_ms, signal).catch(() => undefined)
+          delay_ms = Math.min(RETRY_MAX_MS, delay_ms * 2)
+        }
+      }
+    },
+    async commitOnce() {
+      await refresh()
+      const attempt = await begin()
+      try {
+        await take(attempt)
+        if (attempt.planned.length === 0) return false
+        await commit(attempt)
+        return true
+      } catch (error) {
+        forget(buckets.values())
+        throw error
+      } finally {
+        await attempt.encoding.close()
+      }
+    },
+    buckets: () => [...buckets.values()].map(({ bucket, position, stopped }) => ({ bucket, position, stopped })),
+    ranges: (bucket) => buckets.get(bucket)?.ranges ?? new Map(),
+  }
+}
