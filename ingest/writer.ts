@@ -215,8 +215,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       const outcome = await table.commit({ ...request.commit, base: await table.snapshot() })
       if (outcome.kind === 'committed') {
         await adopt(left, request.additions, encoded, outcome.version)
-        const rows = request.commit.adds.length
-        options.note({ kind: 'committed', version: outcome.version, batches: attempt.planned.length, rows })
+        const rows = encoded.files.filter(({ bucket }) => left.some((one) => one.bucket === bucket))
+        options.note({
+          kind: 'committed',
+          version: outcome.version,
+          batches: attempt.planned.length,
+          rows: rows.reduce((sum, file) => sum + file.rows, 0),
+        })
         return
       }
       if (outcome.kind === 'conflict') {
@@ -332,6 +337,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
   }
 
+  await refresh()
   return {
     async run(signal) {
       let delay_ms = RETRY_FIRST_MS
