@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api'
 import { bucketOf } from '../contract/bucket.ts'
@@ -22,6 +22,7 @@ export type DuckDbEncoderOptions = {
   readonly buckets: number
   readonly clock: Clock
   readonly random: Random
+  /** Its own: emptied at the start. */
   readonly scratch_folder: string
   readonly threads?: number
   readonly memory_limit?: string
@@ -29,6 +30,8 @@ export type DuckDbEncoderOptions = {
 
 /** Encodes in bulk with DuckDB: lines are never parsed in JavaScript. Raises `internal` when DuckDB refuses. */
 export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<Encoder> {
+  // What a killed process left behind.
+  await rm(options.scratch_folder, { recursive: true, force: true })
   await mkdir(options.scratch_folder, { recursive: true })
   const database = await openDuckDb({
     threads: options.threads ?? 2,
@@ -81,6 +84,7 @@ const NO_LINES = Buffer.alloc(0)
 
 function appendBatch(rows: DuckDBAppender, number: number, batch: EncoderBatch): void {
   const { header } = batch
+  const named = header ?? batch.claim
   const whole = (value: number | undefined) =>
     value === undefined ? rows.appendNull() : rows.appendBigInt(BigInt(value))
   const double = (value: number | undefined) => (value === undefined ? rows.appendNull() : rows.appendDouble(value))
@@ -92,9 +96,9 @@ function appendBatch(rows: DuckDBAppender, number: number, batch: EncoderBatch):
   rows.appendBoolean(batch.role === 'service')
   text(batch.listener)
   double(batch.received_ms)
-  text(header?.boot)
-  text(header?.stream)
-  for (const value of [header?.first, header?.count, header?.next, header?.acked]) whole(value)
+  text(named?.boot)
+  text(named?.stream)
+  for (const value of [named?.first, named?.count, header?.next, header?.acked]) whole(value)
   double(header?.now)
   double(header?.wall)
   text(header?.firmware)

@@ -13,6 +13,8 @@ export type EncoderBatch = {
   readonly received_ms: number
   /** Absent for a batch that could not be read as a whole. */
   readonly header: BatchHeader | undefined
+  /** What such a batch says of itself all the same, where that can be read and its source may say it. */
+  readonly claim?: Pick<BatchHeader, 'boot' | 'stream' | 'first' | 'count'>
   /** Event lines as they came, each with its newline. */
   readonly lines: Buffer
   /** Ordinals (from 0) of the lines that are new. */

@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import { TLSSocket } from 'node:tls'
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import type { FastifyInstance } from 'fastify'
+import { Problem } from '../contract/problem.ts'
+import type { Identity } from '../contract/source.ts'
+import { type Ingest, openIngest } from '../ingest/ingest.ts'
+import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import type { WriterFact } from '../ingest/writer.ts'
+import { listenTelemetry } from '../link/telemetry-endpoint.ts'
+import type { Administration } from '../registry/administration.ts'
+import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
+import type { CliContext } from './context.ts'
+import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
+import { announce, untilAborted, withdraw } from './service.ts'
+
+/** How long the drain of connections may take before they are cut. */
+const DRAIN_MS = 2_000
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('ingest')
+    .description('take telemetry over MQTT and HTTPS, keep it, and write it into the lake')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth ingest\n  HEARTH_INGEST_FRESHNESS_MS=1000 hearth ingest\n\nCtrl-C drains: what was taken is committed before it ends.',
+    )
+    .action(() => runIngest(context))
+}
+
+/** Gateway, endpoints and writer in this process, until the context's signal aborts; then drains and returns. */
+export async function runIngest(context: CliContext): Promise<void> {
+  const { clock, config, home, random, signal } = context
+  const layout = layoutOf(context)
+  const registry = openRegistry(context)
+  const authority = await openAuthority(context, registry)
+  const lake = await openLocalLake(context)
+  const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
+  const log = await openSqliteLog(join(home, 'log.db'), { buckets: layout.buckets, clock, random })
+  const ingest = await openIngest({
+    ...{ lake, log, registry, layout, clock, random },
+    scratch_folder: join(home, 'spool', 'ingest'),
+    freshness_ms: config.ingest.freshness_ms,
+    note: (fact) => tell(context, fact),
+  })
+  const enrol = openEnrolment({ registry, authority, clock })
+  const endpoint = await listenTelemetry({
+    mqtt: { host: config.ingest.host, port: config.ingest.mqtt_port },
+    https: { host: config.ingest.host, port: config.ingest.https_port },
+    tls,
+    clock,
+    fleet: config.fleet,
+    authorise: (identity) => registry.allows(identity),
+    receive: (identity, bytes, listener) => ingest.gateway.receive(identity, bytes, listener),
+    verifyToken: (token) => senderOf(registry, token),
+    floor: (source) => ingest.gateway.floor(source),
+    routes: (app) => addRoutes(app, enrol, ingest),
+    fault: (error) =>
+      context.note(`ingest: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  })
+  // Revoked certificates lose their session, not only their next connection.
+  const unwatch = registry.watch(() => endpoint.recheck())
+  const writing = new AbortController()
+  const written = ingest.run(writing.signal)
+  announce(context, 'ingest', { mqtt: endpoint.mqttUrl, https: endpoint.httpsUrl })
+  context.note(`ingest: telemetry on ${endpoint.mqttUrl} and ${endpoint.httpsUrl}`)
+  try {
+    await Promise.race([untilAborted(signal), written])
+  } finally {
+    unwatch()
+    const overdue = new AbortController()
+    const cancel = clock.timer(DRAIN_MS, () => overdue.abort())
+    // Connections that have not gone by then are cut by `close`.
+    await endpoint.drain({ signal: overdue.signal }).catch((error: unknown) => {
+      if (!overdue.signal.aborted) throw error
+    })
+    cancel()
+    await ingest.gateway.close()
+    await endpoint.close()
+    writing.abort()
+    await written.finally(() => Promise.all([ingest.close(), log.close()]))
+    registry.close()
+    withdraw(context, 'ingest')
+  }
+}
+
+/** Raises `unauthorized` for a token that may not send telemetry. */
+function senderOf(registry: Administration, token: string): Identity {
+  const { app, identity, scopes } = registry.verifyToken(token)
+  if (identity && scopes.includes('telemetry')) return identity
+  throw new Problem('unauthorized', `the token of ${app} may not send telemetry: it needs the scope telemetry`)
+}
+
+function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>, ingest: Ingest): void {
+  for (const path of ENROLMENT_PATHS) {
+    app.post(path, async (request, reply) => {
+      const { socket } = request.raw
+      const certificate = socket instanceof TLSSocket ? socket.getPeerCertificate().raw : undefined
+      const body = Buffer.isBuffer(request.body) ? request.body.toString('utf8') : ''
+      const answer = await enrol({
+        ...{ method: 'POST', path, body },
+        ...(certificate ? { certificate_der: certificate } : {}),
+      })
+      return reply.code(answer.status).send(answer.body)
+    })
+  }
+  app.get('/metrics', async (_request, reply) => {
+    const lines = Object.entries(ingest.gateway.counts()).map(([name, value]) => `hearth_gateway_${name} ${value}`)
+    const stopped = ingest.writer.buckets().filter((one) => one.stopped !== undefined).length
+    lines.push(`hearth_writer_buckets_stopped ${stopped}`)
+    return reply.type('text/plain; version=0.0.4').send(`${lines.join('\n')}\n`)
+  })
+}
+
+function tell(context: CliContext, fact: WriterFact | { readonly kind: 'registry'; readonly reason: string }): void {
+  if (fact.kind === 'loss') {
+    context.note(`${styleText('red', 'ingest: LOSS')} in bucket ${fact.loss.bucket}: ${fact.loss.reason}`)
+  }
+  if (fact.kind === 'retry') context.note(`ingest: the writer tries again in ${fact.delay_ms} ms: ${fact.reason}`)
+  if (fact.kind === 'fenced') context.note(`ingest: overtaken in buckets ${fact.buckets.join(', ')}; beginning again`)
+  if (fact.kind === 'registry') context.note(`ingest: the registry's changes could not be told: ${fact.reason}`)
+}
