@@ -4,7 +4,7 @@
  */
 import net from 'node:net'
 import tls from 'node:tls'
-import { type IClientOptions, MqttClient } from 'mqtt'
+import { type IClientOptions, MqttClient, type Packet } from 'mqtt'
 import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
@@ -197,10 +197,11 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       mine.publish(topic, Buffer.from(payload), { qos: 1 }, (error, packet) => {
         settle()
         const code = error && 'code' in error ? Number(error.code) : 0
-        const properties = packet && 'properties' in packet ? packet.properties : undefined
+        const answer: Packet | undefined = packet
+        const said = answer?.cmd === 'puback' ? answer.properties?.reasonString : undefined
         if (!error) resolve({ kind: 'durable' })
         else if (code === REASON.payloadNotValid || code === REASON.quotaExceeded) {
-          resolve({ kind: 'refused', reason: properties?.reasonString ?? messageOf(error) })
+          resolve({ kind: 'refused', reason: said ?? messageOf(error) })
         } else reject(new Problem('unavailable', messageOf(error), { outcome: 'unknown', cause: error }))
       })
     })

@@ -1,0 +1,84 @@
+import { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import type { Identity } from '../contract/source.ts'
+import { peerOf } from './identity.ts'
+import { CONNECT_TIMEOUT_MS, PACKET_OVERHEAD_BYTES } from './limits.ts'
+import type { TelemetryOptions } from './telemetry-endpoint.ts'
+
+const BEARER = /^Bearer (\S{1,512})$/
+
+/** HTTPS side of the telemetry endpoint: `POST /v1/telemetry`, `/healthz`, `/readyz`, and the composer's routes. */
+export async function telemetryHttps(options: TelemetryOptions, isReady: () => boolean): Promise<FastifyInstance> {
+  const { tls } = options
+  const app = fastify({
+    https: {
+      key: tls.key,
+      cert: tls.cert,
+      ca: typeof tls.ca === 'string' ? tls.ca : [...tls.ca],
+      minVersion: tls.allow_tls12 ? 'TLSv1.2' : 'TLSv1.3',
+      requestCert: true,
+      // A token may stand for the certificate; where there is one it is checked for each request, in `identify`.
+      rejectUnauthorized: false,
+      handshakeTimeout: CONNECT_TIMEOUT_MS,
+    },
+    bodyLimit: BATCH_COMPRESSED_MAX_BYTES + PACKET_OVERHEAD_BYTES,
+    requestTimeout: 60_000,
+    forceCloseConnections: true,
+  })
+  app.server.on('connection', (socket) => {
+    if (socket instanceof Socket) socket.setNoDelay(true)
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  app.get('/healthz', () => ({ alive: true }))
+  app.get('/readyz', (_request, reply) => reply.code(isReady() ? 200 : 503).send({ ready: isReady() }))
+  app.post('/v1/telemetry', (request, reply) => telemetry(request, reply))
+  app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+    const status = statusOf(error)
+    if (status === 429) reply.header('retry-after', '1')
+    if (status >= 500) options.fault?.(error)
+    const body = status === 413 || status === 422 ? { refused: messageOf(error) } : { error: messageOf(error) }
+    return reply.code(status).send(body)
+  })
+  await options.routes?.(app)
+
+  async function telemetry(request: FastifyRequest, reply: FastifyReply) {
+    const identity = identify(request)
+    const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+    const answer = await options.receive(identity, bytes, 'https')
+    const floor = options.floor?.(identity.source, identity.generation)
+    if (floor !== undefined) reply.header('hearth-floor', String(floor))
+    return answer.kind === 'durable' ? { durable: true } : reply.code(422).send({ refused: answer.reason })
+  }
+
+  /** By certificate where there is a good one, else by token. */
+  function identify(request: FastifyRequest): Identity {
+    const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
+    if (token !== undefined && options.verifyToken) return options.verifyToken(token)
+    const socket = request.raw.socket as TLSSocket
+    if (!socket.authorized) {
+      throw new Problem(
+        'unauthorized',
+        'expected a client certificate of this fleet, or Authorization: Bearer hearth_…',
+      )
+    }
+    const identity = peerOf(socket, options.clock.now(), options.fleet)
+    const answer = options.authorise(identity)
+    if (!answer.ok) throw new Problem('unauthorized', answer.reason)
+    return identity
+  }
+
+  return app
+}
+
+function statusOf(error: Error & { statusCode?: number }): number {
+  if (isProblem(error, 'unauthorized')) return 401
+  if (isProblem(error, 'limit')) return 429
+  if (isProblem(error, 'invalid')) return 400
+  if (isProblem(error, 'unavailable', 'closed')) return 503
+  return error.statusCode ?? 500
+}
