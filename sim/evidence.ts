@@ -1,0 +1,54 @@
+import type { Outcome } from '../contract/command.ts'
+import type { LogRecord } from '../ingest/event-log.ts'
+import type { Ranges } from '../ingest/ranges.ts'
+import type { Row } from './row-encoder.ts'
+
+/** A batch whose sender was told that it is durable. */
+export type Acknowledged = {
+  readonly source: string
+  readonly boot: string
+  readonly stream: string
+  readonly first: number
+  readonly count: number
+}
+
+/** What is left of a run when it has come to rest: all that an invariant may look at. */
+export type Evidence = {
+  readonly acknowledged: readonly Acknowledged[]
+  /** The events table. */
+  readonly rows: readonly Row[]
+  /** By bucket, as a writer that begins now reads them. */
+  readonly ranges: ReadonlyMap<number, Ranges>
+  /** The name of a source in the ranges. */
+  readonly sourceKey: (source: string) => string
+  /** Everything that was ever durable in the log, by bucket. */
+  readonly log: readonly (readonly LogRecord[])[]
+  /** Where the table says that each bucket stands. */
+  readonly positions: readonly number[]
+  readonly now_ms: number
+  /** Commands that an app was told an id of. */
+  readonly commands: readonly CommandEvidence[]
+  /** How often the device did it, by command. */
+  readonly executions: ReadonlyMap<string, number>
+}
+
+export type CommandEvidence = {
+  readonly id: string
+  /** What apps were told, in order. */
+  readonly told: readonly (Outcome | undefined)[]
+  /** What the relay has on record at the end. */
+  readonly outcome: Outcome | undefined
+  /** Did a living relay take in the hub's word that it was executed? */
+  readonly heard_executed: boolean
+}
+
+/** A promise that holds after every run, whatever struck it: a file in `invariants/`, named in `invariants/all.ts`. */
+export type Invariant = {
+  readonly name: string
+  /** What is wrong; nothing when the promise holds. */
+  check(evidence: Evidence): readonly string[]
+}
+
+export function eventKey(event: { source: string; boot: string; stream: string; seq: number }): string {
+  return `${event.source} ${event.boot} ${event.stream} ${event.seq}`
+}

@@ -1,0 +1,38 @@
+import { OUTCOMES, type Outcome } from '../../contract/command.ts'
+import type { Invariant } from '../evidence.ts'
+
+/** Outcomes that say that nothing happened. */
+const DENIALS: readonly Outcome[] = ['rejected', 'offline']
+/** Outcomes that say that it did. */
+const CLAIMS: readonly Outcome[] = ['done', 'late']
+
+/** Each command ends, with an outcome that agrees with what the device did; told outcomes are only ever improved. */
+export const oneTrueOutcome: Invariant = {
+  name: 'each command has one outcome, and a true one',
+  check({ commands, executions, rows }) {
+    const stages = new Map<string, Set<string>>()
+    for (const { command, stage } of rows) {
+      if (command === undefined || stage === undefined) continue
+      stages.set(command, (stages.get(command) ?? new Set()).add(stage))
+    }
+    return commands.flatMap(({ id, told, outcome, heard_executed }) => {
+      const executed = executions.has(id)
+      // On record: the first of the list counts (contract/command.ts).
+      const recorded = OUTCOMES.find((one) => stages.get(id)?.has(one))
+      const wrong: string[] = []
+      if (outcome === undefined) wrong.push('has no outcome')
+      if (recorded === undefined) wrong.push('has no outcome on record in the table')
+      for (const said of new Set([...told, outcome, recorded])) {
+        if (said === undefined) continue
+        if (executed && DENIALS.includes(said)) wrong.push(`was executed and is called ${said}`)
+        if (!executed && CLAIMS.includes(said)) wrong.push(`was not executed and is called ${said}`)
+      }
+      if (heard_executed && outcome !== undefined && !CLAIMS.includes(outcome) && outcome !== 'interrupted') {
+        wrong.push(`the relay heard that it was executed, and calls it ${outcome}`)
+      }
+      const ranks = told.filter((one) => one !== undefined).map((one) => OUTCOMES.indexOf(one))
+      if (ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank))) wrong.push(`apps were told ${told.join(', then ')}`)
+      return wrong.map((what) => `command ${id} ${what}`)
+    })
+  },
+}

@@ -1,0 +1,118 @@
+import type { BatchAnswer } from '../contract/batch.ts'
+import type { HubBound, RelayBound } from '../contract/command.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import type { Identity } from '../contract/source.ts'
+import type { Gateway } from '../ingest/gateway.ts'
+import type { Life, World } from './world.ts'
+
+/** One way of a message, ms. */
+const WAY_MS = 20
+/** A sender that hears nothing for so long knows that the connection is gone. */
+const SILENCE_MS = 20_000
+
+/** Sends a batch to whatever gateway is there when it arrives. Raises `unavailable`/`unknown` when no answer came. */
+export function sendBatch(
+  world: World,
+  from: Life,
+  identity: Identity,
+  bytes: Uint8Array,
+  gateway: () => { readonly life: Life; readonly core: Gateway } | undefined,
+): Promise<BatchAnswer> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      const problem = new Problem('unavailable', `no answer to the batch: ${why}`, { outcome: 'unknown' })
+      world.later(from, world.between(0, SILENCE_MS), () => reject(problem))
+    }
+    const answer = (by: Life, result: BatchAnswer) => {
+      const strike = world.strike(by, 'net.answer')
+      if (strike.cut) return fail('the connection ended')
+      for (let copy = 0; copy <= strike.copies; copy++) {
+        world.later(from, world.between(0, 2 * WAY_MS) + strike.delay_ms, () => resolve(result))
+      }
+    }
+    const arrive = () => {
+      const at = gateway()
+      if (!at?.life.alive) return fail('nobody is there')
+      at.core.receive(identity, bytes, 'mqtt').then(
+        (result) => answer(at.life, result),
+        (error: unknown) => fail(messageOf(error)),
+      )
+    }
+    const strike = world.strike(from, 'net.batch')
+    if (strike.cut) return fail('the connection ended')
+    for (let copy = 0; copy <= strike.copies; copy++) {
+      world.scheduler.after(world.between(0, 2 * WAY_MS) + strike.delay_ms + copy * world.between(0, 5_000), arrive)
+    }
+    // A gateway that dies with the batch in its hands sends nothing.
+    world.later(from, 2 * SILENCE_MS, () => fail('silence'))
+  })
+}
+
+/** The relay's end of a hub's control connection, as its process sees it. */
+export type RelayEnd = {
+  readonly life: Life
+  readonly hub: string
+  readonly epoch: string
+  fromHub(message: RelayBound): void
+  closed(): void
+}
+
+export type HubEnd = { readonly life: Life; fromRelay(message: HubBound): void; closed(): void }
+
+/** A control connection. Its ends learn of its end each in their own time, and send into nothing until then. */
+export class ControlSession {
+  readonly #world: World
+  readonly #relay: RelayEnd
+  readonly #hub: HubEnd
+  #open = true
+  #told = { relay: false, hub: false }
+
+  constructor(world: World, relay: RelayEnd, hub: HubEnd) {
+    this.#world = world
+    this.#relay = relay
+    this.#hub = hub
+  }
+
+  get openAtRelay(): boolean {
+    return !this.#told.relay
+  }
+
+  toHub(message: HubBound): void {
+    this.#carry('net.command', this.#relay.life, this.#hub.life, () => this.#hub.fromRelay(message))
+  }
+
+  toRelay(message: RelayBound): void {
+    this.#carry('net.result', this.#hub.life, this.#relay.life, () => this.#relay.fromHub(message))
+  }
+
+  /** The connection ends, for one reason or another; who does not know yet learns it by silence. */
+  end(knows?: 'relay' | 'hub'): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#tell('relay', knows === 'relay' ? 0 : this.#world.between(0, SILENCE_MS))
+    this.#tell('hub', knows === 'hub' ? 0 : this.#world.between(0, SILENCE_MS))
+  }
+
+  #tell(side: 'relay' | 'hub', delay_ms: number) {
+    const end = side === 'relay' ? this.#relay : this.#hub
+    this.#world.later(end.life, delay_ms, () => {
+      if (this.#told[side]) return
+      this.#told[side] = true
+      end.closed()
+    })
+  }
+
+  #carry(step: 'net.command' | 'net.result', from: Life, to: Life, arrive: () => void) {
+    if (!from.alive) return
+    const strike = this.#world.strike(from, step)
+    if (strike.cut) this.end()
+    if (!this.#open) return
+    for (let copy = 0; copy <= strike.copies; copy++) {
+      const way_ms = this.#world.between(0, 2 * WAY_MS) + strike.delay_ms + copy * this.#world.between(0, 2_000)
+      this.#world.scheduler.after(way_ms, () => {
+        if (this.#open && to.alive) arrive()
+        else if (!to.alive) this.end()
+      })
+    }
+  }
+}
