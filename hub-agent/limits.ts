@@ -16,11 +16,19 @@ export const STAMP_WINDOW_MS = 10 * 60_000
 export const STAMPS_MAX = 64
 /** Results kept for the relay while the control connection is down; past it the oldest is only in the outbox. */
 export const RESULTS_WAITING_MAX = 256
-/** States published to apps at most so often for one device and attribute, ms; the newest value wins. */
-export const STATE_INTERVAL_MS = 1_000
+/** What the outbox keeps of command stages, crashes and health; past it the oldest batch is dropped, and counted. */
+export const CONTROL_MAX_BYTES = 16 * 1024 * 1024
+/** What it keeps of readings: about a month of a busy home. */
+export const READINGS_MAX_BYTES = 64 * 1024 * 1024
+/** How often a hub tells how it is. */
+export const HEALTH_INTERVAL_MS = 300_000
+/** How long a closing agent tries to finish commands and to send what it has; the rest stays in the outbox. */
+export const DRAIN_MAX_MS = 5_000
 /** Times that a radio tries one message before the device counts as not answering. */
 export const RADIO_ATTEMPTS_MAX = 3
 /** A file of recorded readings; a larger one is refused by name. */
 export const RECORDING_FILE_MAX_BYTES = 256 * 1024 * 1024
+/** Outbox of a hub that replays a recording as fast as it goes: about ten million readings, packed. */
+export const RECORDING_OUTBOX_MAX_BYTES = 1024 * 1024 * 1024
 /** Bad lines of a recording that are named one by one; the rest are counted. */
 export const RECORDING_FAULTS_NAMED_MAX = 100
