@@ -1,5 +1,6 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, type Json } from '@duckdb/node-api'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { literal } from './schema.ts'
 
 export type DuckDbOptions = {
   readonly threads?: number
@@ -7,6 +8,8 @@ export type DuckDbOptions = {
   readonly memory_limit?: string
   /** Where it may spill; nothing is spilled when absent. */
   readonly temp_folder?: string
+  /** Shut in: files below these folders can be read, nothing else can be, and no setting changed. */
+  readonly locked_to?: readonly string[]
 }
 
 export type DuckDb = {
@@ -31,12 +34,10 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
   } catch (error) {
     throw new Problem('internal', `DuckDB did not start: ${messageOf(error)}`, { cause: error })
   }
-  const connect = async () => {
-    const connection = await instance.connect()
-    await connection.run("SET TimeZone = 'UTC'")
-    return connection
-  }
+  const connect = () => instance.connect()
   const connection = await connect()
+  await connection.run("SET GLOBAL TimeZone = 'UTC'")
+  if (options.locked_to) await lock(connection, options.locked_to)
   return {
     connection,
     connect,
@@ -45,6 +46,15 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
       instance.closeSync()
     },
   }
+}
+
+/** What is turned off cannot be turned on again in this instance. */
+async function lock(connection: DuckDBConnection, folders: readonly string[]): Promise<void> {
+  const list = folders.map((folder) => literal(folder.endsWith('/') ? folder : `${folder}/`))
+  await connection.run(`SET GLOBAL allowed_directories = [${list.join(', ')}]`)
+  await connection.run('SET GLOBAL enable_external_access = false')
+  await connection.run('SET GLOBAL allow_community_extensions = false')
+  await connection.run('SET GLOBAL lock_configuration = true')
 }
 
 /** Rows of a statement as objects of JSON values (whole numbers past 32 bits as text). */

@@ -20,3 +20,5 @@ export const DURABLE_FOLDERS_MAX = 10_000
 export const TOMBSTONE_RETENTION_MS = 7 * 86_400_000
 /** One log entry. A larger one is no commit that Hearth writes. */
 export const LOG_ENTRY_MAX_BYTES = 64 * 1024 * 1024
+/** Rows that one query answers at most; more are cut off, and the answer says so. */
+export const QUERY_ROWS_MAX = 1_000_000

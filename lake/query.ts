@@ -1,0 +1,246 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { DuckDBConnection, Json } from '@duckdb/node-api'
+import type { Clock } from '../contract/clock.ts'
+import type { Column } from '../contract/column.ts'
+import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { boundsOf } from './constant.ts'
+import { openDuckDb } from './duckdb.ts'
+import type { Lake } from './lake.ts'
+import { QUERY_ROWS_MAX } from './limits.ts'
+import { type Condition, conditionsOf } from './predicate.ts'
+import { prune } from './prune.ts'
+import { scanSql } from './scan.ts'
+import { identifier } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+import { checkStatement, type Statement } from './statement.ts'
+import type { SnapshotAt } from './table.ts'
+
+/** What a query answered, and what it cost. */
+export type QueryResult = {
+  readonly columns: readonly { readonly name: string; readonly type: string }[]
+  /** Values as JSON: whole numbers past 32 bits and decimals as text. */
+  readonly rows: readonly (readonly Json[])[]
+  /** There were more rows than `max_rows`. */
+  readonly truncated: boolean
+  readonly statistics: {
+    readonly ms: number
+    /** Data files that could match, of `files_total` in the versions that were read. */
+    readonly files: number
+    readonly files_total: number
+    /** Size of those files; DuckDB reads of them only the columns that are asked for. */
+    readonly bytes: number
+    /** The version of each table that was read. */
+    readonly versions: Readonly<Record<string, number>>
+  }
+}
+
+export type QueryOptions = {
+  /** Versions other than the newest: of all tables by time, or of single tables by name. */
+  readonly at?: { readonly time_ms?: number; readonly versions?: Readonly<Record<string, number>> }
+  readonly signal?: AbortSignal
+  /** Rows of the answer. Default and limit: QUERY_ROWS_MAX. */
+  readonly max_rows?: number
+}
+
+export type TableDescription = {
+  readonly name: string
+  readonly kind: 'table' | 'view'
+  readonly meaning: string
+  readonly columns: readonly {
+    readonly name: string
+    readonly type: string
+    readonly unit?: string
+    readonly meaning?: string
+  }[]
+}
+
+export type Query = {
+  /**
+   * Answers one SELECT over the newest versions of the tables that it names, or those asked for; they are pinned for
+   * the whole query. Raises `invalid` (not a SELECT, not allowed, or wrong SQL: the engine's own words), `missing`
+   * (no such table or version), `limit` (memory), `closed` (aborted).
+   */
+  run(sql: string, options?: QueryOptions): Promise<QueryResult>
+  /** Every table and view with its columns, units and meanings. */
+  schema(): Promise<readonly TableDescription[]>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export type QueryEnvironment = {
+  readonly lake: Lake
+  readonly clock: Clock
+  readonly threads?: number
+  /** As DuckDB writes it: `512MB`. */
+  readonly memory_limit?: string
+}
+
+/** Opens a DuckDB of its own that is shut in: it reads the lake's files and nothing else of the machine. */
+export async function openQuery({ lake, clock, threads, memory_limit }: QueryEnvironment): Promise<Query> {
+  const localPath = lake.store.localPath?.bind(lake.store)
+  if (!localPath) throw new Problem('invalid', `${lake.store.url} has no files on this machine to query`)
+  const root = dirname(localPath('lake'))
+  mkdirSync(root, { recursive: true })
+  const options = { ...(threads !== undefined && { threads }), ...(memory_limit !== undefined && { memory_limit }) }
+  const duckdb = await openDuckDb({ ...options, locked_to: [root] })
+
+  async function snapshotsFor(statement: Statement, at: QueryOptions['at']): Promise<ReadonlyMap<string, Snapshot>> {
+    const known = new Set(await lake.tables())
+    const names = new Set<string>()
+    for (const name of statement.tables) {
+      if (known.has(name)) names.add(name)
+      else if (Object.hasOwn(EVENTS_VIEWS, name)) names.add(EVENTS_TABLE)
+      else
+        throw new Problem(
+          'missing',
+          `no table ${name}; there are ${[...known, ...Object.keys(EVENTS_VIEWS)].sort().join(', ')}`,
+        )
+    }
+    for (const name of Object.keys(at?.versions ?? {})) {
+      if (!names.has(name))
+        throw new Problem('invalid', `a version of ${name} was asked for, and the query does not read ${name}`)
+    }
+    const snapshots = [...names].map(async (name): Promise<[string, Snapshot]> => {
+      const version = at?.versions?.[name]
+      const when: SnapshotAt = version === undefined ? { time_ms: at?.time_ms } : { version }
+      return [name, await (await lake.table(name)).snapshot(when)]
+    })
+    return new Map(await Promise.all(snapshots))
+  }
+
+  /** Makes a view of each table over the files that can match; they live as long as the connection. */
+  async function prepare(connection: DuckDBConnection, statement: Statement, snapshots: ReadonlyMap<string, Snapshot>) {
+    const places = await allPlaces(connection, statement)
+    let files = 0
+    let files_total = 0
+    let bytes = 0
+    for (const [name, snapshot] of snapshots) {
+      const kept = new Set<string>()
+      for (const conditions of places.get(name) ?? [[]]) {
+        for (const file of prune(snapshot, await boundsOf(connection, snapshot, conditions))) kept.add(file.path)
+      }
+      const adds = [...snapshot.files.values()].filter((file) => kept.has(file.path))
+      const table = await lake.table(name)
+      const local = adds.map((add) => ({ add, path: localPath?.(`${table.prefix}/${add.path}`) ?? '' }))
+      await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${scanSql(snapshot, local)}`)
+      files += adds.length
+      files_total += snapshot.files.size
+      bytes += adds.reduce((sum, add) => sum + add.size, 0)
+    }
+    if (snapshots.has(EVENTS_TABLE)) {
+      for (const name of statement.tables) {
+        const view = EVENTS_VIEWS[name]
+        if (view && !snapshots.has(name)) await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${view.sql}`)
+      }
+    }
+    return { files, files_total, bytes }
+  }
+
+  async function run(sql: string, { at, signal, max_rows = QUERY_ROWS_MAX }: QueryOptions = {}): Promise<QueryResult> {
+    signal?.throwIfAborted()
+    const started_ms = clock.monotonic()
+    const limit = Math.min(max_rows, QUERY_ROWS_MAX)
+    const connection = await duckdb.connect()
+    const interrupt = () => connection.interrupt()
+    signal?.addEventListener('abort', interrupt, { once: true })
+    try {
+      const statement = await checkStatement(connection, sql)
+      const snapshots = await snapshotsFor(statement, at)
+      const cost = await prepare(connection, statement, snapshots)
+      signal?.throwIfAborted()
+      const reader = await connection.streamAndReadUntil(sql, limit + 1)
+      signal?.throwIfAborted()
+      const all = reader.getRowsJson()
+      const types = reader.columnTypes()
+      return {
+        columns: reader.deduplicatedColumnNames().map((name, index) => ({ name, type: String(types[index]) })),
+        rows: all.slice(0, limit),
+        truncated: all.length > limit,
+        statistics: {
+          ms: clock.monotonic() - started_ms,
+          ...cost,
+          versions: Object.fromEntries([...snapshots].map(([name, { version }]) => [name, version])),
+        },
+      }
+    } catch (error) {
+      throw translate(error, signal)
+    } finally {
+      signal?.removeEventListener('abort', interrupt)
+      connection.closeSync()
+    }
+  }
+
+  async function schema(): Promise<readonly TableDescription[]> {
+    const tables = await Promise.all(
+      (await lake.tables()).map(async (name): Promise<TableDescription> => {
+        const { columns, metadata } = await (await lake.table(name)).snapshot()
+        return { name, kind: 'table', meaning: metadata.description ?? '', columns: columns.map(describe) }
+      }),
+    )
+    const events = tables.find(({ name }) => name === EVENTS_TABLE)
+    const connection = await duckdb.connect()
+    try {
+      if (events) {
+        const snapshot = await (await lake.table(EVENTS_TABLE)).snapshot()
+        await connection.run(`CREATE TEMP VIEW ${EVENTS_TABLE} AS ${scanSql(snapshot, [])}`)
+      }
+      const views = Object.entries(EVENTS_VIEWS).map(async ([name, view]): Promise<TableDescription> => {
+        const prepared = await connection.run(`SELECT * FROM (${view.sql}) LIMIT 0`)
+        const types = prepared.columnTypes()
+        const columns = prepared.columnNames().map((column, index) => {
+          return events?.columns.find((known) => known.name === column) ?? { name: column, type: String(types[index]) }
+        })
+        return { name, kind: 'view', meaning: view.meaning, columns }
+      })
+      return [...tables, ...(events ? await Promise.all(views) : [])]
+    } finally {
+      connection.closeSync()
+    }
+  }
+
+  return { run, schema, [Symbol.asyncDispose]: () => duckdb[Symbol.asyncDispose]() }
+}
+
+/** The conditions at every place where a table is read, those inside views and on views included. */
+async function allPlaces(connection: DuckDBConnection, statement: Statement) {
+  const places = new Map<string, (readonly Condition[])[]>()
+  const note = (table: string, conditions: readonly Condition[]) =>
+    places.set(table, [...(places.get(table) ?? []), conditions])
+  for (const [name, all] of conditionsOf(statement.tree)) {
+    const view = EVENTS_VIEWS[name]
+    for (const conditions of all) {
+      if (!view) {
+        note(name, conditions)
+        continue
+      }
+      const inside = conditionsOf((await checkStatement(connection, view.sql)).tree).get(EVENTS_TABLE) ?? [[]]
+      // A view that reads the table once passes its columns on as they are, so conditions on it hold for the table too.
+      for (const own of inside) note(EVENTS_TABLE, inside.length === 1 ? [...own, ...conditions] : [])
+    }
+  }
+  return places
+}
+
+function describe({ name, type, unit, meaning }: Column) {
+  return { name, type, ...(unit !== undefined && { unit }), meaning }
+}
+
+function translate(error: unknown, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return new Problem('closed', 'the query was cancelled', { cause: error })
+  if (isProblem(error)) return error
+  const message = messageOf(error)
+  if (/^Out of Memory/i.test(message)) {
+    return new Problem('limit', 'the query needs more memory than it may have: ask for fewer rows, columns or days', {
+      cause: error,
+    })
+  }
+  if (/^(INTERNAL|Fatal)/i.test(message)) return new Problem('internal', message, { cause: error })
+  if (/^IO Error/i.test(message)) return new Problem('unavailable', message, { cause: error })
+  assert(error instanceof Error, 'DuckDB throws errors')
+  return new Problem(
+    'invalid',
+    message.replace(/^(Binder|Catalog|Parser|Conversion|Invalid Input|Not implemented) Error: /i, ''),
+    { cause: error },
+  )
+}
