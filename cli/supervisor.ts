@@ -35,8 +35,10 @@ export function createSupervisor(options: {
   readonly clock: Clock
   readonly environment: NodeJS.ProcessEnv
   readonly note: (line: string) => void
+  /** Also passes on what the processes say; else only that one ended, and its last line. */
+  readonly verbose: boolean
 }): Supervisor {
-  const { clock, environment, note } = options
+  const { clock, environment, note, verbose } = options
   const children: Child[] = []
   const stopping = new AbortController()
 
@@ -52,7 +54,7 @@ export function createSupervisor(options: {
       assert(stream, 'a spawned process has pipes')
       createInterface({ input: stream }).on('line', (line) => {
         if (line.trim() !== '') lastLine = line
-        note(`${spec.name.padEnd(10)} ${line}`)
+        if (verbose) note(`${spec.name.padEnd(10)} ${line}`)
       })
     }
     const ended = new Promise<string>((resolve) => {

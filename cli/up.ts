@@ -1,0 +1,137 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import type { Administration } from '../registry/administration.ts'
+import { SCOPES } from '../registry/registry.ts'
+import type { CliContext } from './context.ts'
+import { type Demo, openDemo } from './demo.ts'
+import { isAlive, isFree } from './doctor.ts'
+import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
+import { announce, untilAborted, withdraw } from './service.ts'
+import { createSupervisor, type ProcessSpec } from './supervisor.ts'
+
+/** Jobs run below everything that a person waits for. */
+const JOBS_NICENESS = 10
+/** The app that the access link and the local commands act as. */
+export const LOCAL_APP = 'local'
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('up')
+    .description('run the whole system on this machine: relay, ingest, jobs, dashboards')
+    .option('--demo', 'with simulated homes, and at the first start a week of their history')
+    .option('--hubs <count>', 'simulated homes of the demo', (text) => count(text, 1, 1000), 25)
+    .option('--days <count>', 'days of history at the first start of the demo', (text) => count(text, 0, 60), 7)
+    .option('--verbose', 'show what each process says')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth up --demo\n  HEARTH_HOME=/var/lib/hearth hearth up\n\nCtrl-C drains; a second one does not wait. State is kept, and the next start goes on from it.',
+    )
+    .action((options: { demo?: boolean; hubs: number; days: number; verbose?: boolean }) => up(context, options))
+}
+
+function count(text: string, from: number, to: number): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= from && value <= to) return value
+  throw new Problem('invalid', `expected a whole number from ${from} to ${to}, found ${text}`)
+}
+
+async function up(
+  context: CliContext,
+  options: { demo?: boolean; hubs: number; days: number; verbose?: boolean },
+): Promise<void> {
+  const { clock, config, home, note, signal } = context
+  refuseSecond(home)
+  await refuseTakenPorts(context)
+  announce(context, 'up', {})
+  const supervisor = createSupervisor({
+    clock,
+    environment: { ...process.env, HEARTH_HOME: home },
+    note,
+    verbose: options.verbose === true,
+  })
+  try {
+    const registry = openRegistry(context)
+    const authority = await openAuthority(context, registry)
+    await openLocalLake(context)
+    // Made here once, so that the processes do not race to make them.
+    await serverTls(context, authority, 'relay', config.relay.host)
+    await serverTls(context, authority, 'ingest', config.ingest.host)
+    await serviceTls(context, authority, 'relay-0')
+    const token = accessToken(home, registry)
+    const demo: Demo | undefined = options.demo
+      ? openDemo(context, { registry, authority, hubs: options.hubs, days: options.days })
+      : undefined
+    const start = (spec: ProcessSpec) => (signal.aborted ? Promise.resolve() : supervisor.start(spec))
+    await start({ name: 'ingest', words: ['ingest'] })
+    await Promise.all([
+      start({ name: 'relay', words: ['relay'] }),
+      start({ name: 'dashboards', words: ['dashboards'] }),
+      demo?.sendHistory(),
+    ])
+    await start({ name: 'jobs', words: ['jobs', 'scheduler'], niceness: JOBS_NICENESS })
+    if (demo) await start({ name: 'hubs', words: demo.hubWords })
+    registry.close()
+    if (!signal.aborted) {
+      const link = `http://${config.dashboards.host}:${config.dashboards.port}/?token=${token}`
+      context.print(`${styleText('green', 'Hearth is ready:')} ${link}`)
+    }
+    await untilAborted(signal)
+    note('draining; Ctrl-C again ends it at once')
+  } finally {
+    await supervisor.stop()
+    withdraw(context, 'up')
+  }
+}
+
+/** Two trees on one state folder would fight over its ports, its log and its outboxes. */
+function refuseSecond(home: string): void {
+  const path = join(home, 'run', 'up.json')
+  if (!existsSync(path)) return
+  const facts: unknown = JSON.parse(readFileSync(path, 'utf8'))
+  const pid = typeof facts === 'object' && facts !== null && 'pid' in facts ? Number(facts.pid) : 0
+  if (pid > 0 && pid !== process.pid && isAlive(pid)) {
+    throw new Problem(
+      'conflict',
+      `Hearth is already running on ${home} (process ${pid}): end it first, or set HEARTH_HOME to another folder`,
+    )
+  }
+}
+
+async function refuseTakenPorts({ config }: CliContext): Promise<void> {
+  const wanted = [
+    ['relay.hub_port', config.relay.host, config.relay.hub_port],
+    ['relay.app_port', config.relay.host, config.relay.app_port],
+    ['ingest.mqtt_port', config.ingest.host, config.ingest.mqtt_port],
+    ['ingest.https_port', config.ingest.host, config.ingest.https_port],
+    ['dashboards.port', config.dashboards.host, config.dashboards.port],
+  ] as const
+  for (const [key, host, port] of wanted) {
+    if (await isFree(host, port)) continue
+    const variable = `HEARTH_${key.replace('.', '_').toUpperCase()}`
+    throw new Problem(
+      'unavailable',
+      `${host}:${port} is in use: end what holds it, or choose another port with ${variable}`,
+    )
+  }
+}
+
+/** The token of this machine's own user: the access link, `hearth send`. Kept in the state folder, mode 0600. */
+function accessToken(home: string, registry: Administration): string {
+  const path = join(home, 'run', 'token')
+  if (existsSync(path)) {
+    const token = readFileSync(path, 'utf8').trim()
+    try {
+      registry.verifyToken(token)
+      return token
+    } catch (error) {
+      if (!(error instanceof Problem && error.kind === 'unauthorized')) throw error
+    }
+  }
+  const token = registry.createToken({ app: LOCAL_APP, scopes: SCOPES })
+  mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
+  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  return token
+}
