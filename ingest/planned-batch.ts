@@ -64,7 +64,10 @@ export async function planBatch(
     const batch = { ...common, header: undefined, lines, take: [], duplicates: 0, dead: reason }
     if (!claim || !mayClaim(bucket, record, claim)) return { batch, additions: () => [] }
     const dead = newNumbers(lookup(streamKey(source, claim.stream)), claim.boot, [claim.first, claim.next])
-    return { batch: { ...batch, claim }, additions: () => additionsOf(source, claim, { stored: [], dead }, record.received_ms) }
+    return {
+      batch: { ...batch, claim },
+      additions: () => additionsOf(source, claim, { stored: [], dead }, record.received_ms),
+    }
   }
   const { header, lines } = read.payload
   const stream = lookup(streamKey(source, header.stream))

@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import type { IntervalSet } from '../contract/interval.ts'
+import { readAckJournal } from '../ingest/ack-journal.ts'
+import { rangesKey } from '../ingest/ranges-store.ts'
+import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import { isWrong, type Verification, type VerifiedStream, verify } from '../ingest/verify.ts'
+import type { CliContext } from './context.ts'
+import { layoutOf, openLocalLake } from './fleet.ts'
+import { textTable } from './text-table.ts'
+
+/** Streams that are printed unless all are asked for: those with something wrong first. */
+const STREAMS_SHOWN = 20
+
+type Options = { readonly acks?: string; readonly json?: boolean; readonly all?: boolean }
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('verify')
+    .description('prove from the tables that nothing acknowledged was lost or doubled')
+    .option('--acks <file>', 'also check a journal of acknowledgements: lines {source, boot, stream, seq}')
+    .option('--all', 'print every (source, boot, stream)')
+    .option('--json', 'print the whole result as JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, or an acknowledged event is nowhere.',
+    )
+    .action(async (options: Options) => {
+      const result = await runVerify(context, options)
+      context.print(options.json ? JSON.stringify(result, undefined, 2) : reportOf(result, options.all === true))
+      process.exitCode = result.ok ? 0 : 1
+    })
+}
+
+export async function runVerify(context: CliContext, options: Pick<Options, 'acks'>): Promise<Verification> {
+  const { home, clock, random } = context
+  const layout = layoutOf(context)
+  const lake = await openLocalLake(context)
+  const path = join(home, 'log.db')
+  const log = existsSync(path) ? await openSqliteLog(path, { buckets: layout.buckets, clock, random }) : undefined
+  const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-verify-'))
+  try {
+    return await verify({
+      ...{ lake, layout, now_ms: clock.now(), scratch_folder, key: await rangesKey(lake.store, random) },
+      ...(log ? { log } : {}),
+      ...(options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }),
+    })
+  } finally {
+    await log?.close()
+    await rm(scratch_folder, { recursive: true, force: true })
+  }
+}
+
+function reportOf(result: Verification, all: boolean): string {
+  const { totals, acknowledged } = result
+  const lines = [
+    textTable(
+      ['events', 'count', ''],
+      [
+        ...(acknowledged ? [['acknowledged', acknowledged.journal, 'in the journal']] : []),
+        ['sent', totals.sent, 'numbers that sources gave out'],
+        ['stored', totals.stored, 'rows of the table events'],
+        ['dead', totals.dead, 'set aside: hearth deadletters list'],
+        ['dropped', totals.dropped, 'discarded by their source, which said so'],
+        ['pending', totals.pending, 'may still come'],
+        ['lost', totals.lost, 'will not come'],
+        ['broken promises', totals.broken, 'acknowledged, and nowhere'],
+        ['duplicates removed', totals.duplicates, 'sent again, stored once'],
+        ['in the log', totals.in_log, 'durable, not in the table yet'],
+      ],
+    ),
+  ]
+  const shown = [...result.streams].sort((a, b) => Number(isWrong(b)) - Number(isWrong(a)))
+  const some = all ? shown : shown.filter((one, i) => isWrong(one) || i < STREAMS_SHOWN).slice(0, 10 * STREAMS_SHOWN)
+  lines.push('', textTable(STREAM_HEAD, some.map(streamRow)))
+  if (some.length < shown.length)
+    lines.push(`… and ${shown.length - some.length} more, all complete (--all shows them)`)
+  for (const one of some.filter(isWrong)) lines.push(...complaints(one))
+  for (const one of acknowledged?.missing ?? []) {
+    lines.push(`${one.source} ${one.boot} ${one.stream}: acknowledged, and nowhere: ${rangesText(one.numbers)}`)
+  }
+  const verdict = result.ok
+    ? styleText('green', 'complete: nothing acknowledged is lost or doubled')
+    : styleText('red', 'NOT complete')
+  return [...lines, '', `${verdict} (events at version ${result.version})`].join('\n')
+}
+
+const STREAM_HEAD = ['source', 'boot', 'stream', 'sent', 'stored', 'dead', 'dropped', 'pending', 'lost', 'duplicates']
+
+function streamRow(one: VerifiedStream): (string | number)[] {
+  return [
+    ...[one.source, one.boot, one.stream, one.sent, one.stored],
+    ...[one.dead, one.dropped, one.pending, one.lost, one.duplicates],
+  ]
+}
+
+function complaints(one: VerifiedStream): string[] {
+  const name = `${one.source} ${one.boot} ${one.stream}`
+  const found: [IntervalSet, string][] = [
+    [one.lost > 0 ? one.missing : [], 'lost'],
+    [one.broken_numbers, 'acknowledged, and neither stored, dead nor dropped'],
+    [one.rows_missing, 'received, but the table has no such row'],
+    [one.rows_doubled, 'in the table more than once'],
+    [one.rows_unknown, 'in the table, but never received'],
+  ]
+  return found.filter(([set]) => set.length > 0).map(([set, what]) => `${name}: ${what}: ${rangesText(set)}`)
+}
+
+function rangesText(set: IntervalSet): string {
+  const text = set.slice(0, 10).map(([from, to]) => (to - from === 1 ? String(from) : `${from}–${to - 1}`))
+  return text.join(', ') + (set.length > 10 ? ` and ${set.length - 10} more ranges` : '')
+}

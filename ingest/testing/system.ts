@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
+import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
+import { openFolderStore } from '../../lake/folder-store.ts'
+import { createLake } from '../../lake/lake.ts'
+import { openDuckDbEncoder } from '../duckdb-encoder.ts'
+import { openGateway } from '../gateway.ts'
+import { rangesKey } from '../ranges-store.ts'
+import { openSqliteLog } from '../sqlite-log.ts'
+import { type Acks, verify } from '../verify.ts'
+import { type Loss, openWriter, type WriterFact } from '../writer.ts'
+
+/** Gateway, log, writer and table in a folder, with the real parts. */
+export async function openSystem(folder: string) {
+  const store = openFolderStore(join(folder, 'lake'))
+  const lake = await createLake({ store, clock, random, fleet: 'demo', region: 'local', buckets: 4 })
+  const layout = { epoch: 1, buckets: 4 }
+  const table = await lake.table('events')
+  const log = await openSqliteLog(join(folder, 'log.db'), { buckets: 4, clock, random })
+  const encoder = await openDuckDbEncoder({
+    ...{ store, logId: () => log.id, buckets: 4, clock, random, scratch_folder: join(folder, 'spool') },
+  })
+  const facts: WriterFact[] = []
+  const losses: Loss[] = []
+  const openOne = () =>
+    openWriter({
+      ...{ log, table, store, layout, encoder, clock, random },
+      recordLoss: async (loss) => void losses.push(loss),
+      note: (fact) => facts.push(fact),
+    })
+  const gateway = openGateway({ log, layout, clock })
+  const duckdb = await openDuckDb({ threads: 1 })
+  return {
+    ...{ store, table, log, gateway, facts, losses, openOne, writer: await openOne() },
+    async rows(sql: string) {
+      const snapshot = await table.snapshot()
+      const paths = [...snapshot.files.keys()].map((path) => `'${join(folder, 'lake', 'events', path)}'`)
+      if (paths.length === 0) return []
+      const from = `read_parquet([${paths.join(', ')}], union_by_name = true, hive_partitioning = true)`
+      return rowsOf(duckdb.connection, sql.replaceAll('FROM events', `FROM ${from}`))
+    },
+    async verify(acks?: ReadonlyMap<string, Acks>) {
+      const options = { lake, layout, log, key: await rangesKey(store, random), now_ms: clock.now() }
+      return verify({ ...options, scratch_folder: folder, ...(acks ? { acks } : {}) })
+    },
+    async close() {
+      await duckdb[Symbol.asyncDispose]()
+      await encoder.close()
+      await log.close()
+    },
+  }
+}
+
+export type System = Awaited<ReturnType<typeof openSystem>>
