@@ -103,3 +103,9 @@ export function historyRegistry(
     return changes
   })
 }
+
+/** How the live agent of a demo's hub goes on where its history ended; `number` as in its id. */
+export function liveTraits(number: number): { readonly firmware: string; readonly weak_radios: boolean } {
+  const firmware = number % 2 === 0 ? FIRMWARE_OLD : FIRMWARE_NEW
+  return { firmware, weak_radios: TROUBLES[number] === 'weak-wifi' }
+}

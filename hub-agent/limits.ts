@@ -32,3 +32,6 @@ export const RECORDING_FILE_MAX_BYTES = 256 * 1024 * 1024
 export const RECORDING_OUTBOX_MAX_BYTES = 1024 * 1024 * 1024
 /** Bad lines of a recording that are named one by one; the rest are counted. */
 export const RECORDING_FAULTS_NAMED_MAX = 100
+/** An answer of the enrolment endpoint: two certificates and little else. */
+export const ENROLMENT_ANSWER_MAX_BYTES = 64 * 1024
+export const ENROLMENT_TIMEOUT_MS = 15_000

@@ -1,0 +1,109 @@
+/** The certificate of a hub that runs on this machine: kept in `hubs/<hub>/`, made or renewed when needed. */
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Problem } from '../contract/problem.ts'
+import { type Enrolled, enrol, hubOf, renew, renewalDue } from '../hub-agent/enrolment.ts'
+import type { ClientTls } from '../link/mqtt-connection.ts'
+import type { CliContext } from './context.ts'
+import { openAuthority, openRegistry } from './fleet.ts'
+
+export type HubIdentity = {
+  readonly hub: string
+  readonly generation: number
+  readonly tls: ClientTls
+  readonly zone: string
+}
+
+/** `hubs/<hub>` in the state folder. */
+export function hubFolder({ home }: Pick<CliContext, 'home'>, hub: string): string {
+  return join(home, 'hubs', hub)
+}
+
+/** What is in the folder, or undefined when the hub was not enrolled yet. */
+function kept(folder: string): ClientTls | undefined {
+  if (!existsSync(join(folder, 'cert.pem'))) return undefined
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+  return { key: read('key.pem'), cert: read('cert.pem'), ca: read('ca.pem') }
+}
+
+/** The certificate goes last: where it is, the rest is. */
+function keep(folder: string, tls: ClientTls): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const files = [
+    ['key.pem', tls.key],
+    ['ca.pem', tls.ca],
+    ['cert.pem', tls.cert],
+  ] as const
+  for (const [name, text] of files) writeFileSync(join(folder, `${name}.new`), text, { mode: 0o600 })
+  for (const [name] of files) renameSync(join(folder, `${name}.new`), join(folder, name))
+}
+
+/** Hubs of this machine's own fleet: what the registry does not know it learns, and the local CA signs. */
+export async function localIdentities(
+  context: CliContext,
+  hubs: readonly string[],
+  model: string,
+): Promise<readonly HubIdentity[]> {
+  const registry = openRegistry(context)
+  try {
+    const authority = await openAuthority(context, registry)
+    const identities: HubIdentity[] = []
+    for (const hub of hubs) {
+      const now_ms = context.clock.now()
+      if (!registry.hub(hub)) {
+        const where = { home: `home-${hub}`.slice(0, 64), region: context.config.region, model, zone: 'UTC' }
+        registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
+      }
+      const record = registry.hub(hub)
+      if (!record || record.retired_ms !== undefined)
+        throw new Problem('conflict', `hub ${hub} is retired; add it anew`)
+      const folder = hubFolder(context, hub)
+      const { generation, zone } = record
+      const before = kept(folder)
+      if (before && hubOf(before.cert).generation === generation && !renewalDue(before.cert, now_ms)) {
+        identities.push({ hub, generation, zone, tls: before })
+        continue
+      }
+      const issued = await authority.issueHub(hub, generation)
+      const tls = { key: issued.key_pem, cert: issued.certificate_pem, ca: authority.certificate_pem }
+      keep(folder, tls)
+      identities.push({ hub, generation, zone, tls })
+    }
+    return identities
+  } finally {
+    registry.close()
+  }
+}
+
+/** A hub of a fleet elsewhere: by the certificate that it has, renewed in time, or by a one-time code. */
+export async function remoteIdentity(
+  context: CliContext,
+  options: { readonly hub: string; readonly url: string; readonly code?: string; readonly ca?: string },
+): Promise<HubIdentity> {
+  const folder = hubFolder(context, options.hub)
+  const before = kept(folder)
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  if (before && !options.code) {
+    if (!renewalDue(before.cert, context.clock.now())) return { ...hubOf(before.cert), zone, tls: before }
+    return taken(folder, options.hub, await renew({ url: options.url, tls: before }), zone)
+  }
+  if (!options.code) {
+    throw new Problem(
+      'unauthorized',
+      `${folder} has no certificate: enrol with --code (hearth registry code ${options.hub})`,
+    )
+  }
+  const ca = options.ca ?? join(context.home, 'ca', 'ca.pem')
+  if (!existsSync(ca))
+    throw new Problem('missing', `${ca} is not there: give the certificate of the fleet's CA with --ca`)
+  const enrolled = await enrol({ url: options.url, ca: readFileSync(ca, 'utf8'), code: options.code })
+  return taken(folder, options.hub, enrolled, zone)
+}
+
+function taken(folder: string, hub: string, enrolled: Enrolled, zone: string): HubIdentity {
+  if (enrolled.hub !== hub) {
+    throw new Problem('conflict', `the code is for hub ${enrolled.hub}, not ${hub}: run it with --id ${enrolled.hub}`)
+  }
+  keep(folder, enrolled.tls)
+  return { hub, generation: enrolled.generation, zone, tls: enrolled.tls }
+}

@@ -1,0 +1,283 @@
+import { join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import { isId } from '../contract/source.ts'
+import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
+import type { Devices } from '../hub-agent/devices.ts'
+import { FIRMWARE_OLD, liveTraits } from '../hub-agent/history-fleet.ts'
+import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
+import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
+import { simulatedHome } from '../hub-agent/simulated-home.ts'
+import type { Disk } from '../link/disk.ts'
+import { openSqliteDisk } from '../link/sqlite-disk.ts'
+import type { CliContext } from './context.ts'
+import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
+import { announce, untilAborted, withdraw } from './service.ts'
+
+type Options = {
+  readonly simulated?: number
+  readonly prefix: string
+  readonly recorded?: string
+  readonly hub?: string
+  readonly device?: string[]
+  readonly shift?: string
+  readonly speed?: number
+  readonly id?: string
+  readonly code?: string
+  readonly ca?: string
+  readonly enrol?: string
+  readonly relay?: string
+  readonly gateway?: string
+  readonly pace: number
+  readonly health: number
+  readonly json?: boolean
+}
+
+/** The mark of a recording that this outbox was given. */
+const RECORDED = 'recording/boot'
+
+const EXAMPLES = `
+Examples:
+  hearth hub --simulated 25 --prefix demo-            simulated homes of this machine's own fleet
+  hearth hub --recorded rooms --hub villa --shift P9Y all of it at once, nine years later, times exact
+  hearth hub --recorded rooms --hub villa --speed 60  as if it were now, a minute each second
+  hearth hub --id kitchen-1 --code X7… --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
+
+Each hub keeps its certificate, its outbox and its command journal in <state>/hubs/<hub>/. Ctrl-C drains.`
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('hub')
+    .description('run a hub agent: real, simulated, or replaying a recording')
+    .option('--simulated <count>', 'this many simulated homes', whole(1, 1000))
+    .option('--prefix <text>', 'ids of simulated hubs: <prefix>01, <prefix>02, …', 'hub-')
+    .option('--recorded <folder>', 'a folder of Room_Attribute.csv: Unix seconds, tab, value')
+    .option('--hub <id>', 'the hub that the recording becomes')
+    .option('--device <id...>', 'only these devices of the recording')
+    .option('--shift <time>', 'add this to the times of the recording: ms, or a duration like P9Y', '0')
+    .option('--speed <factor>', 'replay as if it were now, this many times faster', number)
+    .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home')
+    .option('--code <code>', 'enrol with this one-time code')
+    .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
+    .option('--enrol <url>', 'where to enrol and renew (default: the gateway over HTTPS)')
+    .option('--relay <url>', 'mqtts://host:port of the relay')
+    .option('--gateway <url>', 'mqtts://host:port or https://host:port of the gateway')
+    .option('--pace <factor>', 'simulated sensors report this many times more often', number, 10)
+    .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), 30_000)
+    .option('--json', 'notable facts as JSON, one a line')
+    .addHelpText('after', EXAMPLES)
+    .action((options: Options) => run(context, options))
+}
+
+function number(text: string): number {
+  const value = Number(text)
+  if (Number.isFinite(value) && value > 0) return value
+  throw new InvalidArgumentError('expected a number above 0')
+}
+
+function whole(from: number, to: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (Number.isInteger(value) && value >= from && value <= to) return value
+    throw new InvalidArgumentError(`expected a whole number from ${from} to ${to}`)
+  }
+}
+
+async function run(context: CliContext, options: Options): Promise<void> {
+  if (options.recorded !== undefined) await recorded(context, options, options.recorded)
+  else if (options.simulated !== undefined) await simulated(context, options, options.simulated)
+  else if (options.id !== undefined) await single(context, options, options.id)
+  else throw new Problem('invalid', 'say which hub to run: --simulated, --recorded or --id (hearth hub --help)')
+}
+
+async function simulated(context: CliContext, options: Options, count: number): Promise<void> {
+  const names = Array.from({ length: count }, (_, i) => `${options.prefix}${String(i + 1).padStart(2, '0')}`)
+  const bad = names.find((name) => !isId(name))
+  if (bad !== undefined) throw new Problem('invalid', `${bad} is no id of a hub: a-z, 0-9, dot, dash and underscore`)
+  const identities = await localIdentities(context, names, 'simulated')
+  const running: Running[] = []
+  try {
+    for (const [index, identity] of identities.entries()) {
+      if (context.signal.aborted) break
+      const { firmware, weak_radios } = liveTraits(index + 1)
+      const { clock, random } = context
+      const devices = simulatedHome({ clock, random, zone: identity.zone, pace: options.pace, weak_radios })
+      const rssi_dbm = () => Math.round((weak_radios ? -83 : -55) + 6 * (random.float() - 0.5))
+      running.push(await start(context, options, { identity, devices, firmware, rssi_dbm }))
+    }
+    announce(context, 'hubs', { hubs: running.length })
+    await untilAborted(context.signal)
+  } finally {
+    withdraw(context, 'hubs')
+    await Promise.all(running.map((each) => each.close()))
+  }
+}
+
+async function single(context: CliContext, options: Options, hub: string): Promise<void> {
+  const { clock, random, config } = context
+  const gateway = options.gateway === undefined ? undefined : new URL(options.gateway)
+  const host = gateway?.hostname ?? reachable(config.ingest.host)
+  const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
+  const url = options.enrol ?? `https://${host}:${port}`
+  const identity = await remoteIdentity(context, { hub, url, ...given({ code: options.code, ca: options.ca }) })
+  const devices = simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
+  const running = await start(context, options, { identity, devices, firmware: FIRMWARE_OLD })
+  try {
+    announce(context, `hub-${hub}`, { hub })
+    await untilAborted(context.signal)
+  } finally {
+    withdraw(context, `hub-${hub}`)
+    await running.close()
+  }
+}
+
+async function recorded(context: CliContext, options: Options, folder: string): Promise<void> {
+  const hub = options.hub
+  if (hub === undefined || !isId(hub))
+    throw new Problem('invalid', 'name the hub that the recording becomes: --hub villa')
+  const recording = readRecording(folder, options.device)
+  for (const { file, line, reason } of recording.faults) context.note(`${file}:${line}: ${reason}`)
+  if (recording.fault_count > recording.faults.length) {
+    context.note(`… and ${recording.fault_count - recording.faults.length} more bad lines`)
+  }
+  const shift_ms = parseShift(options.shift ?? '0', recording.span_ms?.[0] ?? 0)
+  const [identity] = await localIdentities(context, [hub], 'recorded')
+  if (!identity) throw new Problem('missing', `hub ${hub} has no identity`)
+  await (options.speed === undefined
+    ? replayAll(context, options, identity, recording, shift_ms)
+    : replayLive(context, options, identity, recording, shift_ms, options.speed))
+}
+
+/** Everything at once: a boot that is over, so that times are exact; ends when all of it is acknowledged. */
+async function replayAll(
+  context: CliContext,
+  options: Options,
+  identity: HubIdentity,
+  recording: Recording,
+  shift_ms: number,
+): Promise<void> {
+  const { random } = context
+  const { hub, generation } = identity
+  const disk = openDisk(context, hub)
+  // A replay that was cut short goes on; one that is told again tells nothing twice.
+  const mark = `${RECORDED}/${recording.count}/${shift_ms}/${recording.series.map((series) => series.file).join(',')}`
+  const facts = { hub, readings: recording.count, bad_lines: recording.fault_count, shift_ms }
+  if (!disk.get(mark)) {
+    const { boot } = await writeRecording({ recording, shift_ms, disk, random, hub, generation, firmware: 'recorded' })
+    disk.write([{ put: mark, value: Buffer.from(boot) }])
+    await disk.sync()
+  }
+  const running = await start(context, options, { identity, devices: silent(), firmware: 'recorded', disk })
+  try {
+    await Promise.race([running.agent.flush(), untilAborted(context.signal)])
+    if (context.signal.aborted) return
+    const text = `${hub}: ${recording.count} readings are acknowledged, shifted by ${shift_ms} ms`
+    context.print(options.json ? JSON.stringify({ fact: 'replayed', ...facts }) : text)
+  } finally {
+    await running.close()
+  }
+}
+
+async function replayLive(
+  context: CliContext,
+  options: Options,
+  identity: HubIdentity,
+  recording: Recording,
+  shift_ms: number,
+  speed: number,
+): Promise<void> {
+  const end = new AbortController()
+  const devices = recordedHome({ recording, clock: context.clock, speed, shift_ms, ended: () => end.abort() })
+  const running = await start(context, options, { identity, devices, firmware: 'recorded' })
+  try {
+    await untilAborted(AbortSignal.any([context.signal, end.signal]))
+  } finally {
+    await running.close()
+  }
+}
+
+/** No device at all. */
+function silent(): Devices {
+  return {
+    list: () => [],
+    actuate: (device) => Promise.reject(new Problem('invalid', `this hub replays a recording and has no ${device}`)),
+    subscribe: () => () => undefined,
+    close: () => Promise.resolve(),
+  }
+}
+
+type Running = { readonly agent: Agent; readonly close: () => Promise<void> }
+
+async function start(
+  context: CliContext,
+  options: Options,
+  what: Pick<AgentOptions, 'devices' | 'firmware' | 'rssi_dbm'> & {
+    readonly identity: HubIdentity
+    readonly disk?: Disk
+  },
+): Promise<Running> {
+  const { clock, random, config } = context
+  const { identity, ...rest } = what
+  const disk = what.disk ?? openDisk(context, identity.hub)
+  const relay = endpointOf(options.relay) ?? { host: reachable(config.relay.host), port: config.relay.hub_port }
+  const gateway = options.gateway?.startsWith('https:')
+    ? { url: options.gateway }
+    : (endpointOf(options.gateway) ?? { host: reachable(config.ingest.host), port: config.ingest.mqtt_port })
+  const { hub, generation, tls } = identity
+  const notice = (fact: AgentFact) => tell(context, options, hub, fact)
+  const agent = await startAgent({
+    ...rest,
+    hub,
+    generation,
+    tls,
+    disk,
+    clock,
+    random,
+    relay,
+    gateway,
+    health_ms: options.health,
+    notice,
+  })
+  return {
+    agent,
+    async close() {
+      await agent.close()
+      disk.close()
+    },
+  }
+}
+
+function openDisk(context: CliContext, hub: string): Disk {
+  return openSqliteDisk(join(hubFolder(context, hub), 'agent.db'))
+}
+
+/** A server that listens everywhere is reached on loopback. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+}
+
+function endpointOf(text: string | undefined): Endpoint | undefined {
+  if (text === undefined) return undefined
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol === 'mqtts:' && url.port !== '') return { host: url.hostname, port: Number(url.port) }
+  throw new Problem('invalid', `expected mqtts://host:port, found ${text}`)
+}
+
+/** Without what is undefined, for options that are either there or not. */
+function given<T extends Readonly<Record<string, string | undefined>>>(options: T): { [K in keyof T]?: string } {
+  const found: { [K in keyof T]?: string } = {}
+  for (const key in options) if (options[key] !== undefined) found[key] = options[key]
+  return found
+}
+
+function tell(context: CliContext, options: Options, hub: string, fact: AgentFact): void {
+  context.print(options.json ? JSON.stringify({ hub, ...fact }) : `${hub}: ${sentence(fact)}`)
+}
+
+function sentence(fact: AgentFact): string {
+  if (fact.fact === 'boot') return `boot ${fact.boot}${fact.crashed ? ', the one before did not end cleanly' : ''}`
+  if (fact.fact === 'connected') return `connected to the ${fact.to} as ${fact.epoch}`
+  if (fact.fact === 'disconnected') return `disconnected from the ${fact.from}: ${fact.reason}`
+  if (fact.fact === 'refused') return `batch ${fact.boot} ${fact.stream} ${fact.first} was refused: ${fact.reason}`
+  return `fault: ${fact.message}`
+}

@@ -1,0 +1,143 @@
+/** How a hub gets its certificate: its key never leaves it, a request for it goes to the enrolment endpoint. */
+import 'reflect-metadata' // @peculiar/x509's dependency injection needs it loaded first
+import { webcrypto, X509Certificate } from 'node:crypto'
+import https from 'node:https'
+import * as x509 from '@peculiar/x509'
+import { z } from 'zod'
+import { messageOf, Problem } from '../contract/problem.ts'
+import type { ClientTls } from '../link/mqtt-connection.ts'
+import { ENROLMENT_ANSWER_MAX_BYTES, ENROLMENT_TIMEOUT_MS } from './limits.ts'
+
+const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+const granted = z.object({
+  hub: z.string(),
+  generation: z.number().int().min(1),
+  certificate: z.string(),
+  ca: z.string(),
+  expires_ms: z.number(),
+})
+
+/** What a hub keeps: `tls` are the contents of key.pem, cert.pem and ca.pem. */
+export type Enrolled = {
+  readonly hub: string
+  readonly generation: number
+  readonly expires_ms: number
+  readonly tls: ClientTls
+}
+
+/**
+ * Spends a one-time code. `url` is the endpoint, `https://host:port`; `ca` must have signed its certificate.
+ * Raises `unauthorized` (the code), `unavailable` (no answer: the same code with the same key may be tried again).
+ */
+export async function enrol(options: {
+  readonly url: string
+  readonly ca: string
+  readonly code: string
+  /** A key from an attempt whose answer was lost. */
+  readonly key?: string
+}): Promise<Enrolled> {
+  const { key, csr } = await request(options.key)
+  const answer = await post(new URL('/v1/enrol', options.url), { code: options.code, csr }, { ca: options.ca })
+  return enrolled(answer, key)
+}
+
+/** A new certificate for a new key, by the one that the hub has; expired within the grace is good enough. */
+export async function renew(options: { readonly url: string; readonly tls: ClientTls }): Promise<Enrolled> {
+  const { key, csr } = await request(undefined)
+  return enrolled(await post(new URL('/v1/renew', options.url), { csr }, options.tls), key)
+}
+
+/** Time to renew: less than a third of the certificate's life is left. */
+export function renewalDue(certificate_pem: string, now_ms: number): boolean {
+  const { validFromDate, validToDate } = new X509Certificate(certificate_pem)
+  const life_ms = validToDate.getTime() - validFromDate.getTime()
+  return validToDate.getTime() - now_ms < life_ms / 3
+}
+
+/** The hub and generation that a certificate names. Raises `invalid` for one that names no hub. */
+export function hubOf(certificate_pem: string): { readonly hub: string; readonly generation: number } {
+  const names = new X509Certificate(certificate_pem).subjectAltName ?? ''
+  const match = /URI:hearth:\/\/[^/]+\/hub\/([^/,]+)\/(\d{1,9})/.exec(names)
+  if (!match) throw new Problem('invalid', `the certificate names no hub, it has ${names || 'no name'}; enrol anew`)
+  return { hub: match[1] ?? '', generation: Number(match[2]) }
+}
+
+async function request(key_pem: string | undefined): Promise<{ readonly key: string; readonly csr: string }> {
+  const keys =
+    key_pem === undefined ? await webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify']) : await keysOf(key_pem)
+  const made = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: ['hub'] }],
+    keys,
+    signingAlgorithm: ECDSA,
+  })
+  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return { key: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n`, csr: `${made.toString('pem')}\n` }
+}
+
+/** Both halves of a kept private key: the public one is among the numbers of its JWK form (RFC 7518 section 6.2). */
+async function keysOf(key_pem: string) {
+  const [der] = x509.PemConverter.decode(key_pem)
+  if (!der) throw new Problem('invalid', 'expected a private key in PKCS #8, PEM')
+  const privateKey = await webcrypto.subtle.importKey('pkcs8', der, ECDSA, true, ['sign'])
+  const { d: _secret, key_ops: _uses, ...half } = await webcrypto.subtle.exportKey('jwk', privateKey)
+  const publicKey = await webcrypto.subtle.importKey('jwk', half, ECDSA, true, ['verify'])
+  return { privateKey, publicKey }
+}
+
+function enrolled(answer: unknown, key: string): Enrolled {
+  const parsed = granted.safeParse(answer)
+  if (!parsed.success)
+    throw new Problem('corrupt', `the endpoint's answer is not a certificate: ${parsed.error.message}`)
+  const { hub, generation, certificate, ca, expires_ms } = parsed.data
+  return { hub, generation, expires_ms, tls: { key, cert: certificate, ca } }
+}
+
+function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const text = JSON.stringify(body)
+    const lost = (error: Error) =>
+      reject(
+        new Problem('unavailable', `no answer from ${url.href}: ${error.message}`, {
+          outcome: 'unknown',
+          cause: error,
+        }),
+      )
+    const sent = https.request(
+      url,
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        minVersion: 'TLSv1.3',
+        timeout: ENROLMENT_TIMEOUT_MS,
+        agent: false,
+        ...tls,
+      },
+      (answer) => {
+        let said = ''
+        answer.setEncoding('utf8')
+        answer.on('error', lost)
+        answer.on('data', (part: string) => {
+          said += part
+          if (said.length > ENROLMENT_ANSWER_MAX_BYTES) answer.destroy(new Error('the answer is too long'))
+        })
+        answer.on('end', () => {
+          try {
+            if (answer.statusCode === 200) resolve(JSON.parse(said))
+            else reject(refusal(answer.statusCode ?? 0, said))
+          } catch (error) {
+            lost(new Error(messageOf(error)))
+          }
+        })
+      },
+    )
+    sent.on('timeout', () => sent.destroy(new Error(`nothing within ${ENROLMENT_TIMEOUT_MS} ms`)))
+    sent.on('error', lost)
+    sent.end(text)
+  })
+}
+
+function refusal(status: number, said: string): Problem {
+  const kind = status === 401 || status === 403 ? 'unauthorized' : status >= 500 ? 'unavailable' : 'invalid'
+  return new Problem(kind, `the enrolment endpoint answered ${status}: ${said.slice(0, 300)}`)
+}
