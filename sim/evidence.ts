@@ -40,6 +40,8 @@ export type CommandEvidence = {
   readonly outcome: Outcome | undefined
   /** Did a living relay take in the hub's word that it was executed? */
   readonly heard_executed: boolean
+  /** A power cut may have taken what the relay knew of it before it was synced: at most the last group. */
+  readonly forgotten: boolean
 }
 
 /** A promise that holds after every run, whatever struck it: a file in `invariants/`, named in `invariants/all.ts`. */

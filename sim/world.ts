@@ -14,8 +14,8 @@ export type Life = {
   readonly random: Random
 }
 
-/** Wall time at which every run begins. */
-const START_MS = Date.UTC(2026, 10, 24, 22, 30)
+/** Wall time at which every run begins: midnight falls into it. */
+const START_MS = Date.UTC(2026, 10, 24, 23, 58)
 /** A call's usual time, there or back, ms. */
 const LATENCY_MS = 4
 const TRACE_KEPT = 20_000
@@ -36,6 +36,8 @@ export class World {
   /** No fault strikes while it is set: the system is left to finish. */
   calm = false
   steps = 0
+  /** Errors that are nobody's fault but the code's. */
+  readonly bugs: string[] = []
   #hash = createHash('sha256')
   #faults: readonly { readonly fault: Fault; readonly chance: number }[]
   #coverage: Coverage

@@ -15,23 +15,30 @@ export const oneTrueOutcome: Invariant = {
       if (command === undefined || stage === undefined) continue
       stages.set(command, (stages.get(command) ?? new Set()).add(stage))
     }
-    return commands.flatMap(({ id, told, outcome, heard_executed }) => {
+    return commands.flatMap(({ id, told, outcome, heard_executed, forgotten }) => {
       const executed = executions.has(id)
       // On record: the first of the list counts (contract/command.ts).
       const recorded = OUTCOMES.find((one) => stages.get(id)?.has(one))
       const wrong: string[] = []
-      if (outcome === undefined) wrong.push('has no outcome')
-      if (recorded === undefined) wrong.push('has no outcome on record in the table')
+      if (outcome === undefined && !forgotten) wrong.push('has no outcome')
+      if (recorded === undefined && !forgotten) wrong.push('has no outcome on record in the table')
       for (const said of new Set([...told, outcome, recorded])) {
         if (said === undefined) continue
         if (executed && DENIALS.includes(said)) wrong.push(`was executed and is called ${said}`)
         if (!executed && CLAIMS.includes(said)) wrong.push(`was not executed and is called ${said}`)
       }
-      if (heard_executed && outcome !== undefined && !CLAIMS.includes(outcome) && outcome !== 'interrupted') {
+      if (
+        heard_executed &&
+        !forgotten &&
+        outcome !== undefined &&
+        !CLAIMS.includes(outcome) &&
+        outcome !== 'interrupted'
+      ) {
         wrong.push(`the relay heard that it was executed, and calls it ${outcome}`)
       }
       const ranks = told.filter((one) => one !== undefined).map((one) => OUTCOMES.indexOf(one))
-      if (ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank))) wrong.push(`apps were told ${told.join(', then ')}`)
+      if (!forgotten && ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank)))
+        wrong.push(`apps were told ${told.join(', then ')}`)
       return wrong.map((what) => `command ${id} ${what}`)
     })
   },

@@ -1,0 +1,91 @@
+import type { CommandReport, Outcome } from '../contract/command.ts'
+import { isProblem } from '../contract/problem.ts'
+import { utcDay } from '../relay/command.ts'
+import type { RelayNode } from './relay-node.ts'
+import type { Life, World } from './world.ts'
+
+const THINK_MS = 2_500
+const RETRIES_MAX = 4
+
+/** One tap, and everything that came of it. */
+export type Tap = {
+  readonly level: number
+  readonly hub: string
+  readonly key: string
+  readonly day: string
+  readonly deadline_ms: number
+  /** Known once a relay took it. */
+  id: string | undefined
+  /** When a relay last took it in or spoke of it, simulated ms. */
+  touched_ms: number[]
+  readonly told: (Outcome | undefined)[]
+}
+
+/** People with phones: they tap, and tap again when nothing seems to happen; their app then repeats the same command. */
+export class App {
+  readonly taps: Tap[] = []
+  quiet = false
+  #world: World
+  #relay: RelayNode
+  #hubs: readonly string[]
+
+  constructor(world: World, relay: RelayNode, hubs: readonly string[]) {
+    this.#world = world
+    this.#relay = relay
+    this.#hubs = hubs
+  }
+
+  start(): void {
+    this.#world.scheduler.after(this.#world.between(0, THINK_MS), () => {
+      if (this.quiet) return
+      const level = this.taps.length
+      const tap: Tap = {
+        level,
+        hub: this.#world.pick(this.#hubs),
+        key: `tap-${level}`,
+        day: utcDay(this.#world.wall_ms()),
+        deadline_ms: this.#world.pick([200, 1_000, 5_000, 20_000]),
+        id: undefined,
+        touched_ms: [],
+        told: [],
+      }
+      this.taps.push(tap)
+      this.#send(tap, RETRIES_MAX)
+      this.start()
+    })
+  }
+
+  #send(tap: Tap, retries: number) {
+    const world = this.#world
+    const again = () => {
+      if (retries > 0) world.scheduler.after(world.between(500, 8_000), () => this.#send(tap, retries - 1))
+    }
+    const up = this.#relay.machine.up
+    if (!up) return again()
+    const { hub, key, day, deadline_ms, level } = tap
+    try {
+      const request = { app: 'phone', hub, device: 'lamp', set: { level }, deadline_ms, key, day }
+      const { command } = up.process.core.issue(request)
+      // A relay that died while it took the command in answered nobody.
+      if (!up.life.alive) return again()
+      tap.id = command.id
+      tap.touched_ms.push(world.scheduler.now_ms)
+      this.#hear(tap, up.life, up.process.core.settled(command)).catch((error: unknown) =>
+        world.bugs.push(`app: ${String(error)}`),
+      )
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      world.trace('app', `tap ${level}: ${error.message}`)
+      return again()
+    }
+    if (world.random.float() < 0.4) again()
+  }
+
+  async #hear(tap: Tap, relay: Life, answer: Promise<CommandReport>): Promise<void> {
+    const { outcome } = await answer
+    if (!relay.alive) return
+    tap.touched_ms.push(this.#world.scheduler.now_ms)
+    tap.told.push(outcome)
+    this.#world.trace('app', `tap ${tap.level} is ${outcome}`)
+  }
+}

@@ -1,0 +1,138 @@
+import type { RelayBound } from '../contract/command.ts'
+import { HUB_STREAMS, type Identity, parseEpoch } from '../contract/source.ts'
+import type { Devices } from '../hub-agent/devices.ts'
+import { type Executor, openExecutor } from '../hub-agent/executor.ts'
+import { type Outbox, openOutbox } from '../link/outbox.ts'
+import type { IngestNode } from './ingest-node.ts'
+import { Machine } from './machine.ts'
+import type { ControlSession, HubEnd } from './network.ts'
+import type { Plant } from './plant.ts'
+import type { RelayNode } from './relay-node.ts'
+import { type AcknowledgedListener, ship } from './shipping.ts'
+import { SimDisk } from './sim-disk.ts'
+import type { Life, World } from './world.ts'
+
+const RECONNECT_MS = 3_000
+const EVENT_MS = 1_500
+const RESULTS_WAITING = 64
+
+type HubProcess = { readonly outbox: Outbox; readonly executor: Executor }
+
+/** A hub: outbox, executor and journal are the real ones; devices only count what was done to them. */
+export class HubNode {
+  readonly machine: Machine<HubProcess>
+  readonly hub: string
+  /** No more readings. */
+  quiet = false
+  #world: World
+  #disk = new SimDisk()
+  #session: ControlSession | undefined
+
+  constructor(options: {
+    readonly world: World
+    readonly hub: string
+    readonly ingest: IngestNode
+    readonly relay: RelayNode
+    readonly plant: Plant | undefined
+    readonly acknowledged: AcknowledgedListener
+    /** The device did what was asked with this number. */
+    readonly executed: (level: number) => void
+  }) {
+    const { world, hub, ingest, relay, plant, executed } = options
+    this.hub = hub
+    this.#world = world
+    const identity: Identity = { source: hub, role: 'hub', generation: 1 }
+    this.machine = new Machine(
+      world,
+      hub,
+      async (life) => {
+        this.#session = undefined
+        const { clock, random } = life
+        const disk = this.#disk.open(world, life)
+        const origin_ms = clock.monotonic()
+        const about = { source: hub, generation: 1, firmware: '4.2.1', agent: '1.0.0', codec: 'plain' as const }
+        const outbox = await openOutbox({
+          disk,
+          clock,
+          random,
+          ...about,
+          streams: HUB_STREAMS.map((name) => ({ name })),
+        })
+        const waiting: RelayBound[] = []
+        const executor = openExecutor({
+          disk: plant?.hubDisk?.(disk) ?? disk,
+          devices: countingDevices(world, life, executed),
+          clock,
+          origin_ms,
+          tell: (result) => {
+            if (this.#session) this.#session.toRelay(result)
+            else if (waiting.length < RESULTS_WAITING) waiting.push(result)
+          },
+          record: (event) => void outbox.append('control', event),
+          fault: (error) => world.trace(hub, `fault: ${String(error)}`),
+        })
+        ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
+        this.#read(life, outbox)
+        this.#connect(life, outbox, executor, relay, waiting)
+        return { outbox, executor }
+      },
+      (power) => {
+        this.#session?.end('hub')
+        this.#session = undefined
+        this.#disk.died(power)
+      },
+    )
+  }
+
+  /** Nothing is left to be sent or done. */
+  atRest(): boolean {
+    const up = this.machine.up
+    return (
+      up !== undefined &&
+      this.#session !== undefined &&
+      up.process.executor.waiting === 0 &&
+      HUB_STREAMS.every((stream) => !up.process.outbox.pending(stream))
+    )
+  }
+
+  #read(life: Life, outbox: Outbox) {
+    this.#world.later(life, this.#world.between(0, EVENT_MS), () => {
+      if (!this.quiet) {
+        const about = { m: outbox.m(), device: 'thermometer', attribute: 'temperature', unit: '°C' }
+        const count = Math.floor(this.#world.between(1, 5))
+        const events = Array.from({ length: count }, (_, i) => ({ ...about, kind: 'reading', value: 20 + i }))
+        outbox.appendAll('readings', events)
+        if (life.random.float() < 0.1)
+          outbox.append('control', { m: outbox.m(), kind: 'health', uptime_ms: outbox.m() })
+      }
+      this.#read(life, outbox)
+    })
+  }
+
+  #connect(life: Life, outbox: Outbox, executor: Executor, relay: RelayNode, waiting: RelayBound[]) {
+    const again = () => {
+      this.#session = undefined
+      this.#world.later(life, this.#world.between(0, RECONNECT_MS), attempt)
+    }
+    const attempt = () => {
+      const epoch = outbox.nextEpoch()
+      const end: HubEnd = { life, fromRelay: (message) => executor.receive(message), closed: again }
+      const session = relay.accept(this.hub, epoch, end)
+      if (!session) return again()
+      this.#session = session
+      executor.begin(parseEpoch(epoch))
+      for (const result of waiting.splice(0)) session.toRelay(result)
+    }
+    this.#world.later(life, this.#world.between(0, RECONNECT_MS), attempt)
+  }
+}
+
+function countingDevices(world: World, life: Life, executed: (level: number) => void): Devices {
+  return {
+    list: () => [{ device: 'lamp', type: 'light', attributes: ['level'] }],
+    actuate: (device, set) =>
+      world.call(life, 'device.actuate', () => executed(Number(set['level'])), `${device} ${String(set['level'])}`),
+    subscribe: () => () => undefined,
+    close: async () => undefined,
+  }
+}

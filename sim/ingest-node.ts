@@ -1,0 +1,72 @@
+import type { Layout } from '../contract/bucket.ts'
+import { type Gateway, openGateway } from '../ingest/gateway.ts'
+import { openWriter, type Writer } from '../ingest/writer.ts'
+import { openLake } from '../lake/lake.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import { Machine } from './machine.ts'
+import { plainCheckpoints } from './plain-checkpoints.ts'
+import type { Plant } from './plant.ts'
+import { rowEncoder } from './row-encoder.ts'
+import { SimLog } from './sim-log.ts'
+import { simStore } from './sim-store.ts'
+import type { Life, World } from './world.ts'
+
+const FRESHNESS_MS = 2_000
+
+/** Gateway and writer, each a process of its own, over one log and one store. */
+export class IngestNode {
+  readonly log: SimLog
+  readonly #gateway: Machine<Gateway>
+  readonly #writer: Machine<Writer>
+
+  constructor(options: {
+    readonly world: World
+    readonly layout: Layout
+    readonly store: ObjectStore
+    readonly plant: Plant | undefined
+  }) {
+    const { world, layout, plant } = options
+    this.log = new SimLog('simulated-log', layout.buckets)
+    this.#gateway = new Machine(world, 'gateway', async (life) => {
+      const log = this.log.open(world, life)
+      return openGateway({ log: plant?.gatewayLog?.(log) ?? log, layout, clock: life.clock })
+    })
+    this.#writer = new Machine(world, 'writer', async (life) => {
+      const { clock, random } = life
+      const store = simStore(world, life, options.store)
+      const lake = await openLake({ store, clock, random, checkpoints: plainCheckpoints })
+      const table = await lake.table('events')
+      const encoder = rowEncoder({ store, random, buckets: layout.buckets })
+      const writer = await openWriter({
+        log: this.log.open(world, life),
+        table: plant?.table?.(table) ?? table,
+        store,
+        layout,
+        encoder: plant?.encoder?.(encoder) ?? encoder,
+        clock,
+        random,
+        freshness_ms: FRESHNESS_MS,
+        recordLoss: async (loss) => void world.bugs.push(`writer: ${loss.reason}`),
+        note: (fact) => world.trace('writer', JSON.stringify(fact)),
+      })
+      writer.run(new AbortController().signal).catch((error: unknown) => this.#writer.fail(life, error))
+      return writer
+    })
+  }
+
+  start(): void {
+    this.#gateway.start()
+    this.#writer.start()
+  }
+
+  gateway(): { readonly life: Life; readonly core: Gateway } | undefined {
+    const up = this.#gateway.up
+    return up && { life: up.life, core: up.process }
+  }
+
+  /** The table holds all that the log ever had. */
+  atRest(): boolean {
+    const states = this.#writer.up?.process.buckets()
+    return states?.every(({ bucket, position }) => position === this.log.everything[bucket]?.length) ?? false
+  }
+}

@@ -1,0 +1,54 @@
+import { isProblem, messageOf } from '../contract/problem.ts'
+import type { Life, World } from './world.ts'
+
+const DOWN_MIN_MS = 100
+const DOWN_MAX_MS = 10_000
+
+/** A machine that runs one process, and starts it again a while after it died. */
+export class Machine<T> {
+  readonly name: string
+  #world: World
+  #boot: (life: Life) => Promise<T>
+  #died: (power: boolean) => void
+  #life: Life | undefined
+  #running: T | undefined
+
+  constructor(world: World, name: string, boot: (life: Life) => Promise<T>, died: (power: boolean) => void = () => {}) {
+    this.name = name
+    this.#world = world
+    this.#boot = boot
+    this.#died = died
+  }
+
+  /** The process, once it has come up; undefined while it is down. */
+  get up(): { readonly life: Life; readonly process: T } | undefined {
+    return this.#life?.alive && this.#running !== undefined ? { life: this.#life, process: this.#running } : undefined
+  }
+
+  start(): void {
+    const world = this.#world
+    const life = world.live(this.name, (power) => {
+      this.#running = undefined
+      this.#died(power)
+      world.scheduler.after(world.between(DOWN_MIN_MS, DOWN_MAX_MS), () => this.start())
+    })
+    this.#life = life
+    this.#come(life).catch((error: unknown) => this.fail(life, error))
+  }
+
+  async #come(life: Life): Promise<void> {
+    const running = await this.#boot(life)
+    if (life.alive) this.#running = running
+  }
+
+  /** The process ends by an error of its own: the world's faults end it and it starts again, anything else is a bug. */
+  fail(life: Life, error: unknown): void {
+    if (!life.alive) return
+    if (!isProblem(error, 'unavailable', 'limit', 'conflict', 'closed')) {
+      const where = error instanceof Error ? (error.stack ?? '') : ''
+      this.#world.bugs.push(`${this.name}: ${messageOf(error)}\n${where}`)
+    }
+    this.#world.trace(this.name, `ends: ${messageOf(error)}`)
+    this.#world.kill(life, false)
+  }
+}

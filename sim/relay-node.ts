@@ -1,0 +1,152 @@
+import { type Layout, serviceStream } from '../contract/bucket.ts'
+import { sleep } from '../contract/clock.ts'
+import { isProblem } from '../contract/problem.ts'
+import { compareEpochs, type Identity, parseEpoch } from '../contract/source.ts'
+import { type Outbox, openOutbox } from '../link/outbox.ts'
+import { type CommandCore, commandCore } from '../relay/command-core.ts'
+import { CLOCK_INTERVAL_MS, SYNC_INTERVAL_MS } from '../relay/limits.ts'
+import { liveFeed } from '../relay/live-event.ts'
+import type { IngestNode } from './ingest-node.ts'
+import { Machine } from './machine.ts'
+import { ControlSession, type HubEnd } from './network.ts'
+import type { Plant } from './plant.ts'
+import { relayLedger } from './relay-ledger.ts'
+import { type AcknowledgedListener, ship } from './shipping.ts'
+import { SimDisk } from './sim-disk.ts'
+import type { Life, World } from './world.ts'
+
+type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox }
+
+/** A relay: the real command core over the real outbox, with simulated sessions. */
+export class RelayNode {
+  readonly machine: Machine<RelayProcess>
+  /** Commands of which a living relay heard that they were executed. */
+  readonly heard = new Set<string>()
+  /** When the last sync that was completed began: what is older survives a power cut. */
+  synced_ms = 0
+  /** (from, to) in which a power cut may have taken what the relay knew. */
+  readonly amnesia: (readonly [number, number])[] = []
+  #world: World
+  #disk = new SimDisk()
+  #sessions = new Map<string, { readonly epoch: string; readonly session: ControlSession }>()
+  #streams: readonly string[]
+
+  constructor(options: {
+    readonly world: World
+    readonly fleet: string
+    readonly layout: Layout
+    readonly ingest: IngestNode
+    readonly plant: Plant | undefined
+    readonly acknowledged: AcknowledgedListener
+  }) {
+    const { world, fleet, layout, ingest, plant } = options
+    this.#world = world
+    this.#streams = Array.from({ length: layout.buckets }, (_, bucket) => serviceStream(layout.epoch, bucket))
+    const identity: Identity = { source: 'relay-0', role: 'service', generation: 1 }
+    this.machine = new Machine(
+      world,
+      'relay-0',
+      async (life) => {
+        const { clock, random } = life
+        const disk = this.#disk.open(world, life)
+        const about = { source: 'relay-0', generation: 1, firmware: '1.0.0', agent: '1.0.0', codec: 'plain' as const }
+        const streams = this.#streams.map((name) => ({ name }))
+        const outbox = await openOutbox({ disk, clock, random, ...about, streams })
+        const real = commandCore({
+          fleet,
+          clock,
+          random,
+          ledger: relayLedger(disk, outbox, clock, layout),
+          link: {
+            send: (hub, epoch, message) => {
+              const found = this.#sessions.get(hub)
+              if (found?.epoch !== epoch || !found.session.openAtRelay) return 'gone'
+              found.session.toHub(message)
+              return 'sent'
+            },
+          },
+          feed: liveFeed(),
+        })
+        const core = plant?.core?.(real) ?? real
+        core.recover()
+        ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
+        this.#sync(life, outbox).catch((error: unknown) => this.machine.fail(life, error))
+        this.#tick(life)
+        return { core, outbox }
+      },
+      (power) => {
+        if (power) this.amnesia.push([this.synced_ms, world.scheduler.now_ms])
+        for (const { session } of this.#sessions.values()) session.end('relay')
+        this.#sessions.clear()
+        this.#disk.died(power)
+      },
+    )
+  }
+
+  /** A hub connects; undefined when nobody is there, or a newer session is. */
+  accept(hub: string, epoch: string, end: HubEnd): ControlSession | undefined {
+    const up = this.machine.up
+    if (!up) return undefined
+    const { life, process } = up
+    const present = this.#sessions.get(hub)
+    if (present) {
+      if (compareEpochs(parseEpoch(present.epoch), parseEpoch(epoch)) >= 0) return undefined
+      present.session.end('relay')
+    }
+    const session: ControlSession = new ControlSession(
+      this.#world,
+      {
+        life,
+        hub,
+        epoch,
+        fromHub: (message) => {
+          if (message.type !== 'result') return
+          process.core.result(hub, message)
+          // A relay that died over it heard nothing.
+          if (message.stage === 'executed' && life.alive) this.heard.add(message.command)
+        },
+        closed: () => {
+          if (this.#sessions.get(hub)?.session !== session) return
+          this.#sessions.delete(hub)
+          process.core.disconnected(hub, epoch)
+        },
+      },
+      end,
+    )
+    this.#sessions.set(hub, { epoch, session })
+    process.core.connected(hub, epoch)
+    session.toHub({ hearth: 1, type: 'clock', stamp: life.clock.monotonic() })
+    return session
+  }
+
+  atRest(): boolean {
+    const up = this.machine.up
+    return (
+      up !== undefined &&
+      up.process.core.openCount() === 0 &&
+      this.#streams.every((stream) => !up.process.outbox.pending(stream))
+    )
+  }
+
+  async #sync(life: Life, outbox: Outbox): Promise<void> {
+    for (;;) {
+      await sleep(life.clock, SYNC_INTERVAL_MS)
+      const began_ms = this.#world.scheduler.now_ms
+      try {
+        await outbox.sync()
+        this.synced_ms = began_ms
+      } catch (error) {
+        if (!isProblem(error)) throw error
+      }
+    }
+  }
+
+  #tick(life: Life) {
+    this.#world.later(life, CLOCK_INTERVAL_MS, () => {
+      for (const { session } of this.#sessions.values()) {
+        session.toHub({ hearth: 1, type: 'clock', stamp: life.clock.monotonic() })
+      }
+      this.#tick(life)
+    })
+  }
+}

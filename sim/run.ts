@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util'
+import { machineClock } from '../cli/machine.ts'
+import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
+import { FAULTS } from './faults/all.ts'
+import { PLANTS } from './planted/all.ts'
+import { simulate } from './simulate.ts'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '500' },
+    seed: { type: 'string' },
+    plant: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+  },
+})
+
+process.exitCode = await main()
+
+/**
+ * `npm run sim -- --seeds 500`: runs seeds 1 to 500. `--seed N [--trace]`: one of them again, with what happened.
+ * `--plant NAME`: with a planted bug.
+ */
+async function main(): Promise<number> {
+  const plant = PLANTS.find(({ name }) => name === values.plant)
+  if (values.plant !== undefined && !plant) {
+    console.error(`no planted bug ${values.plant}; there are ${PLANTS.map(({ name }) => name).join(', ')}`)
+    return 2
+  }
+  const only = values.seed === undefined ? undefined : Number(values.seed)
+  const last = only ?? Number(values.seeds)
+  if (!Number.isInteger(last) || last < 1) {
+    console.error('--seeds and --seed take a positive whole number')
+    return 2
+  }
+  const coverage: Coverage = new Map()
+  const started_ms = machineClock.monotonic()
+  const failed: number[] = []
+  let steps = 0
+  for (let seed = only ?? 1; seed <= last; seed++) {
+    const run = await simulate(seed, coverage, plant)
+    steps += run.steps
+    if (only !== undefined && values.trace) for (const line of run.lines) console.log(line)
+    if (only !== undefined) console.log(`seed ${seed}: ${run.steps} steps, trace ${run.trace_hash}`)
+    if (run.failures.length === 0) continue
+    failed.push(seed)
+    console.log(`\nseed ${seed} failed:`)
+    for (const failure of run.failures.slice(0, 12)) console.log(`  ${failure}`)
+    console.log(`  again: npm run sim -- --seed ${seed}${plant ? ` --plant '${plant.name}'` : ''} --trace`)
+  }
+  const count = only === undefined ? last : 1
+  const took_s = (machineClock.monotonic() - started_ms) / 1000
+  console.log(`\n${coverageTable(coverage, FAULTS)}\n`)
+  console.log(
+    `${count} seeds, ${steps} steps in ${took_s.toFixed(1)} s; ${failed.length} failed ${failed.slice(0, 20).join(' ')}`,
+  )
+  const missed = only === undefined && count >= 100 ? missedPairs(coverage, FAULTS) : []
+  for (const pair of missed) console.log(`never happened: ${pair}`)
+  return failed.length > 0 || missed.length > 0 ? 1 : 0
+}

@@ -1,0 +1,111 @@
+import type { Ranges } from '../ingest/ranges.ts'
+import { sourceKey } from '../ingest/ranges-form.ts'
+import { loadRanges, rangesKey } from '../ingest/ranges-store.ts'
+import { positionTxn } from '../ingest/writer.ts'
+import { createLake, openLake } from '../lake/lake.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import { App } from './app.ts'
+import type { Acknowledged, CommandEvidence, Evidence } from './evidence.ts'
+import { HubNode } from './hub-node.ts'
+import { IngestNode } from './ingest-node.ts'
+import { plainCheckpoints } from './plain-checkpoints.ts'
+import type { Plant } from './plant.ts'
+import { RelayNode } from './relay-node.ts'
+import { decodeRows } from './row-encoder.ts'
+import type { World } from './world.ts'
+
+const FLEET = 'simulated'
+const LAYOUT = { epoch: 1, buckets: 2 }
+const HUBS = ['hub-a', 'hub-b', 'hub-c']
+const TROUBLE_MS = 90_000
+const REST_MAX_MS = 3_600_000
+
+/** The whole system in one simulated world: trouble for a while, then calm until it has come to rest. */
+export async function runSystem(world: World, plant: Plant | undefined): Promise<Evidence> {
+  const outside = world.live('outside', () => undefined)
+  const store = openMemoryStore({ clock: outside.clock })
+  const environment = { store, clock: outside.clock, random: outside.random, checkpoints: plainCheckpoints }
+  await createLake({ ...environment, fleet: FLEET, region: 'nowhere', buckets: LAYOUT.buckets })
+
+  const acknowledged: Acknowledged[] = []
+  const executions = new Map<number, number>()
+  const ingest = new IngestNode({ world, layout: LAYOUT, store, plant })
+  const note = (batch: Acknowledged) => void acknowledged.push(batch)
+  const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, ingest, plant, acknowledged: note })
+  const hubs = HUBS.map(
+    (hub) =>
+      new HubNode({
+        world,
+        hub,
+        ingest,
+        relay,
+        plant,
+        acknowledged: note,
+        executed: (level) => void executions.set(level, (executions.get(level) ?? 0) + 1),
+      }),
+  )
+  const app = new App(world, relay, HUBS)
+  ingest.start()
+  relay.machine.start()
+  for (const hub of hubs) hub.machine.start()
+  app.start()
+
+  await world.scheduler.run(TROUBLE_MS)
+  world.calm = true
+  world.setClocks()
+  app.quiet = true
+  for (const hub of hubs) hub.quiet = true
+  const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest()
+  const end_ms = world.scheduler.now_ms + REST_MAX_MS
+  // What was still on its way may begin something anew, so rest must last.
+  for (let quiet_s = 0; quiet_s < 60 && world.scheduler.now_ms < end_ms && world.bugs.length === 0; ) {
+    await world.scheduler.run(world.scheduler.now_ms + 1_000)
+    quiet_s = atRest() ? quiet_s + 1 : 0
+  }
+  if (!atRest()) {
+    const who = [
+      relay.atRest() ? '' : 'relay',
+      ingest.atRest() ? '' : 'ingest',
+      ...hubs.map((hub) => (hub.atRest() ? '' : hub.hub)),
+    ]
+    world.bugs.push(`not at rest after ${REST_MAX_MS / 60_000} simulated minutes: ${who.filter(Boolean).join(', ')}`)
+  }
+
+  const byId = new Map<string, number>()
+  for (const { id, level } of app.taps) if (id !== undefined) byId.set(id, executions.get(level) ?? 0)
+  return {
+    ...(await readLake(store, environment, ingest)),
+    acknowledged,
+    now_ms: world.wall_ms(),
+    commands: app.taps.flatMap((tap): CommandEvidence[] => {
+      const forgotten = tap.touched_ms.some((at) => relay.amnesia.some(([from, to]) => from <= at && at <= to))
+      if (tap.id === undefined) return []
+      const outcome = relay.machine.up?.process.core.find(tap.id)?.outcome
+      return [{ id: tap.id, told: tap.told, outcome, heard_executed: relay.heard.has(tap.id), forgotten }]
+    }),
+    executions: new Map([...byId].filter(([, times]) => times > 0)),
+  }
+}
+
+async function readLake(
+  store: ObjectStore,
+  environment: Parameters<typeof openLake>[0],
+  ingest: IngestNode,
+): Promise<Pick<Evidence, 'rows' | 'ranges' | 'positions' | 'log' | 'sourceKey'>> {
+  const table = await (await openLake(environment)).table('events')
+  const snapshot = await table.snapshot()
+  const rows = []
+  for (const path of snapshot.files.keys()) rows.push(...decodeRows(await store.get(`events/${path}`)))
+  const buckets = Array.from({ length: LAYOUT.buckets }, (_, bucket) => bucket)
+  const loaded = await loadRanges({ store, table, layout: LAYOUT }, buckets, snapshot.version)
+  const ranges = new Map<number, Ranges>([...loaded].map(([bucket, one]) => [bucket, one.ranges]))
+  const key = await rangesKey(store, environment.random)
+  return {
+    rows,
+    ranges,
+    log: ingest.log.everything,
+    positions: buckets.map((bucket) => snapshot.txns.get(positionTxn(ingest.log.id, LAYOUT, bucket)) ?? 0),
+    sourceKey: (source) => sourceKey(key, source),
+  }
+}
