@@ -1,0 +1,175 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import type { FreshnessAnswer } from '../../api.ts'
+import { ask, serverGone, signedOut } from './api-client.ts'
+import { now } from './browser.ts'
+import { DefinitionPopover, Explain } from './definition.tsx'
+import './frame.css'
+import { Icon, type IconName, Shape, Tag } from './icon.tsx'
+import { keysShown, useKeys } from './keyboard.ts'
+import { href, path } from './location.ts'
+import { percent } from './number-format.ts'
+import { RangeMenu } from './range-menu.tsx'
+import { useResource } from './resource.ts'
+import { Empty } from './state-notes.tsx'
+import { nextTheme, theme } from './theme.ts'
+import { age, clockTime, step, toggleZone, zone } from './time-range.ts'
+
+/** The pages that there are, in the order of the rail; `key` follows `g`. */
+export const PAGES: readonly {
+  readonly path: string
+  readonly name: string
+  readonly icon: IconName
+  readonly key: string
+}[] = [
+  { path: '/fleet', name: 'Fleet', icon: 'fleet', key: 'f' },
+  { path: '/commands', name: 'Commands', icon: 'commands', key: 'c' },
+  { path: '/query', name: 'Query', icon: 'query', key: 'q' },
+]
+
+const FRESHNESS_EVERY_MS = 5_000
+/** Data older than this is marked. */
+const OLD_MS = 120_000
+
+/** What stands around every page. */
+export function Frame({ children }: { readonly children: ComponentChildren }) {
+  useKeys(PAGES)
+  return (
+    <div class="frame">
+      <nav class="rail" aria-label="Pages">
+        <img class="mark" src="/icon.svg" alt="Hearth" />
+        {PAGES.map((page) => (
+          <a key={page.path} href={href(page.path)} aria-current={path.value === page.path ? 'page' : undefined}>
+            <Icon name={page.icon} size={18} />
+            {page.name}
+          </a>
+        ))}
+        <div class="rest">
+          <button
+            type="button"
+            class="keyboard"
+            onClick={() => (keysShown.value = true)}
+            title="Keyboard shortcuts (?)"
+          >
+            <Icon name="keyboard" size={18} />
+            Keys
+          </button>
+          <button type="button" onClick={nextTheme} title={`Colours: ${theme.value}`}>
+            <Icon name="theme" size={18} />
+            {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
+          </button>
+        </div>
+      </nav>
+      <header class="top">
+        <button type="button" class="button quiet" aria-label="One window back" onClick={() => step(-1)}>
+          <Icon name="back" />
+        </button>
+        <RangeMenu />
+        <button type="button" class="button quiet" aria-label="One window forward" onClick={() => step(1)}>
+          <Icon name="forward" />
+        </button>
+        <button type="button" class="button quiet" onClick={toggleZone} title="Time zone of all times; click to change">
+          {zone.value}
+        </button>
+        <Freshness />
+      </header>
+      <main class="page" id="page">
+        {signedOut.value ? (
+          <Empty title="No session in this browser">
+            Open the access link that <code>hearth up</code> printed: a line that begins with “Hearth is ready”.
+          </Empty>
+        ) : (
+          children
+        )}
+      </main>
+      {serverGone.value && (
+        <div class="banner bad gone" role="alert">
+          <Shape tone="bad" /> The server does not answer. What is shown is old; trying again.
+        </div>
+      )}
+      <DefinitionPopover />
+      <KeysDialog />
+    </div>
+  )
+}
+
+function Freshness() {
+  const { state } = useResource(
+    () => '/api/freshness',
+    (address, signal) => ask<FreshnessAnswer>(address, { signal }),
+    FRESHNESS_EVERY_MS,
+  )
+  const { answer, failure, answered_ms } = state.value
+  const newest = answer?.newest_received_ms
+  if (failure && answered_ms !== undefined) {
+    return (
+      <div class="freshness" aria-live="polite">
+        <Tag tone="bad">{`last answer ${age(now.value - answered_ms)} ago`}</Tag>
+      </div>
+    )
+  }
+  if (!answer) return <div class="freshness" />
+  if (newest === null || newest === undefined) return <div class="freshness">no data yet</div>
+  const old_ms = answer.now_ms - newest
+  return (
+    <div class="freshness" title={`newest event received ${age(old_ms)} ago`}>
+      {old_ms > OLD_MS ? <Tag tone="warn">{`${age(old_ms)} old`}</Tag> : null}
+      <span>
+        data to <b data-changing>{clockTime(newest)}</b>, loss{' '}
+        {answer.loss === null ? 'not known yet' : `${percent(answer.loss)} %`}
+      </span>
+      <Explain name="freshness" />
+    </div>
+  )
+}
+
+function KeysDialog() {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const shown = useSignal(false)
+  shown.value = keysShown.value
+  useEffect(() => {
+    if (keysShown.value) dialog.current?.showModal()
+    else dialog.current?.close()
+  }, [keysShown.value])
+  return (
+    <dialog ref={dialog} class="keys" aria-label="Keyboard" onClose={() => (keysShown.value = false)}>
+      <h1>Keyboard</h1>
+      <dl>
+        {PAGES.map((page) => (
+          <>
+            <dt key={page.key}>
+              <kbd>g</kbd> <kbd>{page.key}</kbd>
+            </dt>
+            <dd>go to {page.name}</dd>
+          </>
+        ))}
+        <dt>
+          <kbd>/</kbd>
+        </dt>
+        <dd>search: hubs, the filter, or the schema</dd>
+        <dt>
+          <kbd>[</kbd> <kbd>]</kbd>
+        </dt>
+        <dd>one time window back, forward</dd>
+        <dt>
+          <kbd>Ctrl</kbd> <kbd>Enter</kbd>
+        </dt>
+        <dd>run the query</dd>
+        <dt>
+          <kbd>Esc</kbd>
+        </dt>
+        <dd>close, or cancel the query</dd>
+        <dt>
+          <kbd>?</kbd>
+        </dt>
+        <dd>this list</dd>
+      </dl>
+      <form method="dialog">
+        <button class="button" type="submit">
+          Close
+        </button>
+      </form>
+    </dialog>
+  )
+}
