@@ -1,8 +1,9 @@
-import type { IConnectPacket } from 'mqtt-packet'
+import type { IConnackPacket, IConnectPacket, IPubackPacket } from 'mqtt-packet'
 import { messageOf } from '../contract/problem.ts'
 import { parseEpoch } from '../contract/source.ts'
 import type { PeerIdentity } from './identity.ts'
-import { KEEP_ALIVE_MAX_S } from './limits.ts'
+import { KEEP_ALIVE_MAX_S, TOPIC_ALIAS_MAX } from './limits.ts'
+import type { MessageAnswer } from './mqtt-handler.ts'
 import { REASON } from './mqtt-reason.ts'
 
 export type Refusal = { readonly code: number; readonly reason: string }
@@ -44,4 +45,37 @@ export function grant(filter: string, qos: number, allowed: ReadonlySet<string>)
   if (filter.startsWith('$share/')) return REASON.sharedNotSupported
   if (/[+#]/.test(filter)) return REASON.wildcardsNotSupported
   return allowed.has(filter) ? Math.min(qos, 1) : REASON.notAuthorised
+}
+
+/** What CONNACK announces: every limit that is enforced (MQTT 5.0 section 3.2.2.3). */
+export function announced(
+  limits: { readonly receive_max: number; readonly packet_max_bytes: number },
+  serverKeepAlive_s: number | undefined,
+  floor: number | undefined,
+): NonNullable<IConnackPacket['properties']> {
+  return {
+    sessionExpiryInterval: 0,
+    receiveMaximum: limits.receive_max,
+    maximumQoS: 1,
+    retainAvailable: false,
+    maximumPacketSize: limits.packet_max_bytes,
+    topicAliasMaximum: TOPIC_ALIAS_MAX,
+    wildcardSubscriptionAvailable: false,
+    subscriptionIdentifiersAvailable: false,
+    sharedSubscriptionAvailable: false,
+    ...(serverKeepAlive_s === undefined ? {} : { serverKeepAlive: serverKeepAlive_s }),
+    ...floorProperty(floor),
+  }
+}
+
+export function floorProperty(floor: number | undefined): { userProperties?: Record<string, string> } {
+  return floor === undefined ? {} : { userProperties: { 'hearth-floor': String(floor) } }
+}
+
+/** PUBACK; only MQTT 5 can say why (section 3.4.2). */
+export function pubackOf(protocol: 4 | 5, id: number, answer: MessageAnswer): IPubackPacket {
+  if (protocol === 4 || !answer?.code) return { cmd: 'puback', messageId: id, reasonCode: 0 }
+  const { code, reason = '' } = answer
+  const properties = reason ? { reasonString: reason, userProperties: { reason } } : {}
+  return { cmd: 'puback', messageId: id, reasonCode: code, properties }
 }

@@ -196,7 +196,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       abort?.addEventListener('abort', aborted, { once: true })
       mine.publish(topic, Buffer.from(payload), { qos: 1 }, (error, packet) => {
         settle()
-        const code = error && 'code' in error ? Number(error.code) : 0
+        const code = error && 'code' in error ? error.code : 0
         const answer: Packet | undefined = packet
         const said = answer?.cmd === 'puback' ? answer.properties?.reasonString : undefined
         if (!error) resolve({ kind: 'durable' })

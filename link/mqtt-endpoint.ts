@@ -15,9 +15,9 @@ import {
   RECEIVE_MAX,
   SESSIONS_MAX,
 } from './limits.ts'
-import type { MqttHandler } from './mqtt-handler.ts'
+import type { MqttHandler, MqttSession, SessionContext } from './mqtt-handler.ts'
 import { type CloseReason, REASON } from './mqtt-reason.ts'
-import { type MqttSession, type SessionContext, serveSession } from './mqtt-session.ts'
+import { serveSession } from './mqtt-session.ts'
 
 /** A server's key and certificate (PEM), and the authorities that its peers' certificates must come from. */
 export type ServerTls = {
@@ -189,7 +189,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       return sessions.size
     },
     recheck() {
-      for (const session of [...sessions.values()]) {
+      for (const session of sessions.values()) {
         const answer = authorise(session.identity)
         if (answer.ok) continue
         session.close({ kind: 'revoked', planned: false, code: REASON.notAuthorised, text: answer.reason })
@@ -197,7 +197,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     },
     async drain({ per_second = DRAIN_PER_SECOND, signal } = {}) {
       draining = true
-      for (const session of [...sessions.values()]) {
+      for (const session of sessions.values()) {
         session.close({
           kind: 'draining',
           planned: true,

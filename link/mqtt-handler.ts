@@ -1,6 +1,6 @@
+import type { Clock } from '../contract/clock.ts'
 import type { PeerIdentity } from './identity.ts'
 import type { CloseReason } from './mqtt-reason.ts'
-import type { MqttSession } from './mqtt-session.ts'
 
 export type ConnectRequest = {
   readonly identity: PeerIdentity
@@ -33,4 +33,46 @@ export type MqttHandler = {
   /** After a `full` publish there is room again. */
   drained?(session: MqttSession): void
   closed?(session: MqttSession, reason: CloseReason): void
+}
+
+/** What became of a message to a hub. `full`: nothing was sent, wait for `drained`. */
+export type PublishOutcome = 'sent' | 'full' | 'gone' | 'unsubscribed' | 'too-large'
+
+export type MqttSession = {
+  readonly client: string
+  readonly identity: PeerIdentity
+  /** The user name: the session epoch. */
+  readonly epoch: string
+  readonly protocol: 4 | 5
+  readonly address: string
+  /** Monotonic clock at CONNACK, ms. */
+  readonly opened_ms: number
+  readonly open: boolean
+  readonly buffered_bytes: number
+  /** `handed` is called when the bytes were handed to the socket; `acked` at the hub's PUBACK (QoS 1). */
+  publish(
+    topic: string,
+    payload: Uint8Array,
+    options?: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void },
+  ): PublishOutcome
+  close(reason: CloseReason): void
+}
+
+/** What the endpoint gives each of its sessions. */
+export type SessionContext = {
+  readonly clock: Clock
+  readonly handler: MqttHandler
+  readonly packet_max_bytes: number
+  readonly receive_max: number
+  readonly publishTopics: (identity: PeerIdentity) => readonly string[]
+  readonly subscribeTopics: (identity: PeerIdentity) => readonly string[]
+  /** Ends the older session of the same hub; says why there is no place, if so. */
+  admit(session: MqttSession): { readonly code: number; readonly reason: string } | undefined
+  leave(session: MqttSession): void
+  /** Is there room for more payloads in all sessions together? When not, `later` is called once there is. */
+  room(later: () => void): boolean
+  hold(bytes: number): void
+  unhold(bytes: number): void
+  /** For what a handler raised: a fault of ours. */
+  fault(error: unknown): void
 }

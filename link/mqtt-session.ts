@@ -9,7 +9,6 @@ import {
   parser as makeParser,
   type Packet,
 } from 'mqtt-packet'
-import type { Clock } from '../contract/clock.ts'
 import { messageOf } from '../contract/problem.ts'
 import type { PeerIdentity } from './identity.ts'
 import {
@@ -19,52 +18,12 @@ import {
   SESSION_BUFFER_MAX_BYTES,
   TOPIC_ALIAS_MAX,
 } from './limits.ts'
-import { checkConnect, grant, keepAliveOf } from './mqtt-connect.ts'
+import { announced, checkConnect, floorProperty, grant, keepAliveOf, pubackOf } from './mqtt-connect.ts'
 import { packetFramer } from './mqtt-framing.ts'
-import type { MqttHandler } from './mqtt-handler.ts'
+import type { MessageAnswer, MqttSession, PublishOutcome, SessionContext } from './mqtt-handler.ts'
 import { type CloseReason, connackCode4, REASON } from './mqtt-reason.ts'
 
-/** What became of a message to a hub. `full`: nothing was sent, wait for `drained`. */
-export type PublishOutcome = 'sent' | 'full' | 'gone' | 'unsubscribed' | 'too-large'
-
-export type MqttSession = {
-  readonly client: string
-  readonly identity: PeerIdentity
-  /** The user name: the session epoch. */
-  readonly epoch: string
-  readonly protocol: 4 | 5
-  readonly address: string
-  /** Monotonic clock at CONNACK, ms. */
-  readonly opened_ms: number
-  readonly open: boolean
-  readonly buffered_bytes: number
-  /** `handed` is called when the bytes were handed to the socket; `acked` at the hub's PUBACK (QoS 1). */
-  publish(
-    topic: string,
-    payload: Uint8Array,
-    options?: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void },
-  ): PublishOutcome
-  close(reason: CloseReason): void
-}
-
-/** What the endpoint gives each of its sessions. */
-export type SessionContext = {
-  readonly clock: Clock
-  readonly handler: MqttHandler
-  readonly packet_max_bytes: number
-  readonly receive_max: number
-  readonly publishTopics: (identity: PeerIdentity) => readonly string[]
-  readonly subscribeTopics: (identity: PeerIdentity) => readonly string[]
-  /** Ends the older session of the same hub; says why there is no place, if so. */
-  admit(session: MqttSession): { readonly code: number; readonly reason: string } | undefined
-  leave(session: MqttSession): void
-  /** Is there room for more payloads in all sessions together? When not, `later` is called once there is. */
-  room(later: () => void): boolean
-  hold(bytes: number): void
-  unhold(bytes: number): void
-  /** For what a handler raised: a fault of ours. */
-  fault(error: unknown): void
-}
+export type { MqttSession, PublishOutcome } from './mqtt-handler.ts'
 
 type State = 'waiting' | 'connecting' | 'open' | 'closed'
 
@@ -221,19 +180,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     watchKeepAlive(keepAlive_ms)
     connack({
       reasonCode: 0,
-      properties: {
-        sessionExpiryInterval: 0,
-        receiveMaximum: context.receive_max,
-        maximumQoS: 1,
-        retainAvailable: false,
-        maximumPacketSize: context.packet_max_bytes,
-        topicAliasMaximum: TOPIC_ALIAS_MAX,
-        wildcardSubscriptionAvailable: false,
-        subscriptionIdentifiersAvailable: false,
-        sharedSubscriptionAvailable: false,
-        ...(told ? { serverKeepAlive: keepAlive_s } : {}),
-        ...floorProperty(floor),
-      },
+      properties: announced(context, told ? keepAlive_s : undefined, floor),
     })
     handler.opened?.(session)
     work()
@@ -314,13 +261,8 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     return topic
   }
 
-  function puback(id: number, answer: { readonly code: number; readonly reason?: string } | undefined) {
-    if (protocol === 4 || !answer?.code) send({ cmd: 'puback', messageId: id, reasonCode: 0 })
-    else {
-      const { code, reason = '' } = answer
-      const properties = reason ? { reasonString: reason, userProperties: { reason } } : {}
-      send({ cmd: 'puback', messageId: id, reasonCode: code, properties })
-    }
+  function puback(id: number, answer: MessageAnswer) {
+    send(pubackOf(protocol, id, answer))
   }
 
   function subscribe(packet: ISubscribePacket) {
@@ -454,8 +396,4 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   function isClosed(): boolean {
     return state === 'closed'
   }
-}
-
-function floorProperty(floor: number | undefined): { userProperties?: Record<string, string> } {
-  return floor === undefined ? {} : { userProperties: { 'hearth-floor': String(floor) } }
 }

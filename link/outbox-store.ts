@@ -10,7 +10,7 @@
 import { z } from 'zod'
 import type { IntervalSet } from '../contract/interval.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { parseBoot } from '../contract/source.ts'
+import { compareBoots, parseBoot } from '../contract/source.ts'
 import type { Disk, DiskChange } from './disk.ts'
 
 export const OUTBOX_FORMAT = 1
@@ -45,6 +45,19 @@ export type Account = {
   /** Lines that are in no batch yet: the last numbers below `next`. */
   open: string[]
   openBytes: number
+}
+
+/** Every number below it was acknowledged or is dropped. */
+export function ackedOf(account: Account): number {
+  return account.held[0]?.first ?? account.next - account.open.length
+}
+
+export function isOlder(a: Account, b: Account): boolean {
+  return compareBoots(parseBoot(a.boot.boot), parseBoot(b.boot.boot)) < 0
+}
+
+export function rangesOf(set: IntervalSet): [number, number][] {
+  return set.map(([from, to]) => [from, to])
 }
 
 /** `boot` so that keys sort as boots do. */

@@ -3,14 +3,14 @@
  * accounts for every number that it gave out. Used by the hub agent and by the relay's spool. `shipOutbox` sends it.
  */
 import { type BatchHeader, eventsCrc, PROTOCOL_VERSION } from '../contract/batch.ts'
-import { type Clock, type Random, randomHex } from '../contract/clock.ts'
+import { randomHex } from '../contract/clock.ts'
 import type { Event } from '../contract/event.ts'
-import { add, type IntervalSet, size, subtract } from '../contract/interval.ts'
+import { add, type IntervalSet, subtract } from '../contract/interval.ts'
 import { DROPPED_RANGES_MAX, PREVIOUS_BOOTS_MAX } from '../contract/limits.ts'
 import { assert, isProblem, Problem } from '../contract/problem.ts'
-import { compareBoots, formatBoot, formatEpoch, parseBoot } from '../contract/source.ts'
+import { formatBoot, formatEpoch } from '../contract/source.ts'
 import { batchBytes, pack, unpack } from './batch-codec.ts'
-import type { Disk, DiskChange } from './disk.ts'
+import type { DiskChange } from './disk.ts'
 import {
   BATCH_TARGET_BYTES,
   BATCH_TARGET_EVENTS,
@@ -20,92 +20,22 @@ import {
   EVENT_LINE_MAX_BYTES,
   STREAM_MAX_BYTES,
 } from './limits.ts'
+import type { Outbox, OutboxOptions, TakenBatch, Transmission } from './outbox-seam.ts'
 import {
   type Account,
+  ackedOf,
   type BootRecord,
   change,
   emptyBoots,
   type Held,
+  isOlder,
+  rangesOf,
   readAccounts,
   readBody,
   readCounter,
 } from './outbox-store.ts'
 
-export type OutboxOptions = {
-  readonly disk: Disk
-  readonly clock: Clock
-  readonly random: Random
-  readonly source: string
-  /** From the certificate. */
-  readonly generation: number
-  readonly firmware: string
-  readonly agent: string
-  /** Most important first. `max_bytes` bounds what the stream keeps; at it the oldest whole batch is dropped. */
-  readonly streams: readonly { readonly name: string; readonly max_bytes?: number }[]
-  /** Highest boot counter that the cloud is known to have seen of this source. */
-  readonly floor?: number
-  /** `zstd` unless said otherwise. */
-  readonly codec?: 'zstd' | 'plain'
-  /** Plain bytes at which a batch is sealed; `retarget` changes it. */
-  readonly batch_bytes?: number
-}
-
-/** A batch that was taken to be sent: give it back with exactly one of acknowledge, refuse, release. */
-export type TakenBatch = {
-  readonly boot: string
-  readonly stream: string
-  readonly first: number
-  readonly count: number
-}
-
-/** One sending of a batch, with the header of this moment. */
-export type Transmission = { readonly batch: TakenBatch; readonly bytes: Buffer; readonly header: BatchHeader }
-
-export type StreamStatus = {
-  readonly stream: string
-  /** Kept on disk. */
-  readonly bytes: number
-  readonly batches: number
-  readonly events: number
-  /** Discarded for want of room or refused for good, since this outbox was opened. */
-  readonly dropped: number
-}
-
-export type Outbox = {
-  readonly source: string
-  /** Streams to ship, most important first; also ones from an earlier version that still hold something. */
-  readonly streams: readonly string[]
-  /** The running boot, `1-42-9f3ac2d1`. */
-  boot(): string
-  /** The next connection's epoch, `1.42.7`: each call counts one. */
-  nextEpoch(): string
-  /** The source's monotonic clock, ms since its start: what an event's `m` means. */
-  m(): number
-  /** Gives the event its number. When it returns the event survives the process; after `sync` a power cut too. */
-  append(stream: string, event: Event): number
-  /** The same for many in one write: all or none. Returns the first's number. */
-  appendAll(stream: string, events: readonly Event[]): number
-  sync(): Promise<void>
-  /** Oldest batch not in flight; with `flush` also of what is still gathering, or an empty one when only the account is to be told. */
-  take(stream: string, options?: { readonly flush?: boolean }): TakenBatch | undefined
-  /** The bytes to send now. Call `sync` before the first transmission, so that no power cut can cut the batch anew. */
-  transmit(batch: TakenBatch): Transmission
-  /** The cloud has it, and the account that its header told. */
-  acknowledge(transmission: Transmission): void
-  /** The cloud will not have it, ever: its numbers count as dropped (where the cloud knows them as dead, that counts first). */
-  refuse(transmission: Transmission): void
-  /** No answer came: it will be taken again. */
-  release(batch: TakenBatch): void
-  /** The cloud knows boots up to `floor`: when the running one is not above it, a new boot above it begins. Resolves with the boot. */
-  raise(floor: number): Promise<string>
-  /** Size at which batches formed from now on are sealed, for a slow link. */
-  retarget(batch_bytes: number): void
-  /** Does the stream hold anything that is not acknowledged? */
-  pending(stream: string): boolean
-  status(): readonly StreamStatus[]
-  /** Calls back after each append with the stream, until the returned function is called. */
-  watch(callback: (stream: string) => void): () => void
-}
+export type { Outbox, OutboxOptions, StreamStatus, TakenBatch, Transmission } from './outbox-seam.ts'
 
 /**
  * Opens the outbox on `disk` and begins a new boot, synced before this resolves, so that no crash repeats it.
@@ -353,10 +283,10 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   function acknowledge(transmission: Transmission) {
     const { account, held } = takenOf(transmission.batch)
     const changes: DiskChange[] = []
-    const after = (told.get(transmission) ?? []).map((one) => ({
-      ...one,
-      dropped: subtract(one.account.dropped, one.dropped),
-    }))
+    // An answer that was overtaken may speak of an account that was closed meanwhile: it must not come back.
+    const after = (told.get(transmission) ?? [])
+      .filter((one) => accounts.includes(one.account))
+      .map((one) => ({ ...one, dropped: subtract(one.account.dropped, one.dropped) }))
     if (held && account.held.includes(held)) changes.push(...change.forgetBatch(account, held.first))
     for (const one of after) {
       if (one.closed) changes.push(change.forgetAccount(one.account))
@@ -452,19 +382,6 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
 
 /** What a header told of an account. */
 type Told = { readonly account: Account; readonly dropped: IntervalSet; readonly closed: boolean }
-
-/** Every number below it was acknowledged or is dropped. */
-function ackedOf(account: Account): number {
-  return account.held[0]?.first ?? account.next - account.open.length
-}
-
-function isOlder(a: Account, b: Account): boolean {
-  return compareBoots(parseBoot(a.boot.boot), parseBoot(b.boot.boot)) < 0
-}
-
-function rangesOf(set: IntervalSet): [number, number][] {
-  return set.map(([from, to]) => [from, to])
-}
 
 function lineOf(event: Event): string {
   const line = `${JSON.stringify(event)}\n`

@@ -1,5 +1,5 @@
 import type { BatchAnswer } from '../contract/batch.ts'
-import { type Clock, type Random, sleep } from '../contract/clock.ts'
+import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem } from '../contract/problem.ts'
 import { backOff_ms } from './back-off.ts'
 import { ANSWER_TIMEOUT_MS, BATCH_TARGET_BYTES, BATCH_TARGET_MIN_BYTES, IN_FLIGHT_MAX, LINGER_MS } from './limits.ts'
@@ -45,6 +45,7 @@ export function shipOutbox(options: ShipOptions): Shipper {
   let failures = 0
   let target_bytes = BATCH_TARGET_BYTES
   let paused = false
+  let cancelPause: () => void = () => undefined
   let finish: () => void = () => undefined
   const done = new Promise<void>((resolve) => {
     finish = resolve
@@ -157,16 +158,15 @@ export function shipOutbox(options: ShipOptions): Shipper {
     if (paused) return
     paused = true
     failures++
-    void sleep(clock, backOff_ms(failures, random.float()), signal)
-      .catch(() => undefined)
-      .then(() => {
-        paused = false
-        pump()
-      })
+    cancelPause = clock.timer(backOff_ms(failures, random.float()), () => {
+      paused = false
+      pump()
+    })
   }
 
   function stop() {
     unwatch()
+    cancelPause()
     for (const cancel of lingering.values()) cancel()
     lingering.clear()
     if (inFlight.size === 0) finish()

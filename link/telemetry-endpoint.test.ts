@@ -77,7 +77,7 @@ test('an outbox ships over MQTT through lost answers and a busy gateway: everyth
     port: mqtt.port,
     tls: hub,
     hub: 'demo-01',
-    epoch: outbox.nextEpoch,
+    epoch: () => outbox.nextEpoch(),
     clock: machineClock,
     random: quick,
     signal: stop.signal,

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import tls from 'node:tls'
+import fc from 'fast-check'
+import { generate } from 'mqtt-packet'
+import { afterAll, expect, test } from 'vitest'
+import { machineClock } from '../cli/machine.ts'
+import { testFleet } from './fleet.fixture.ts'
+import { listenMqtt } from './mqtt-endpoint.ts'
+import { packetFramer } from './mqtt-framing.ts'
+
+const fleet = await testFleet()
+const hub = await fleet.hub('demo-01')
+const faults: unknown[] = []
+const endpoint = await listenMqtt({
+  host: '127.0.0.1',
+  port: 0,
+  tls: await fleet.server(),
+  clock: machineClock,
+  authorise: () => ({ ok: true }),
+  publishTopics: ({ source }) => [`h/${source}/telemetry`],
+  subscribeTopics: ({ source }) => [`h/${source}/command`],
+  handler: { message: () => undefined },
+  fault: (error) => faults.push(error),
+})
+afterAll(async () => {
+  await endpoint.close()
+  fleet.close()
+})
+
+const connect = generate({
+  cmd: 'connect',
+  protocolId: 'MQTT',
+  protocolVersion: 5,
+  clean: true,
+  clientId: 'demo-01',
+  username: '1.1.1',
+  keepalive: 30,
+})
+const publish = generate(
+  { cmd: 'publish', topic: 'h/demo-01/telemetry', payload: 'x', qos: 1, messageId: 1, dup: false, retain: false },
+  { protocolVersion: 5 },
+)
+
+/** Random bytes as a packet whose length is right, and good packets with bytes changed. */
+const malformed = fc.oneof(
+  fc
+    .tuple(fc.nat(255), fc.uint8Array({ maxLength: 100 }))
+    .map(([first, body]) => Buffer.from([first, body.length, ...body])),
+  fc.uint8Array({ minLength: 1, maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
+  fc
+    .tuple(
+      fc.constantFrom(connect, publish),
+      fc.array(fc.tuple(fc.nat(60), fc.nat(255)), { minLength: 1, maxLength: 3 }),
+    )
+    .map(([good, changes]) => {
+      const bytes = Buffer.from(good)
+      for (const [at, value] of changes) bytes[at % bytes.length] = value
+      return bytes
+    }),
+)
+
+test('whatever bytes come, before and after CONNECT, the endpoint closes that connection at most and serves on', async () => {
+  await fc.assert(
+    fc.asyncProperty(malformed, fc.boolean(), async (bytes, connected) => {
+      const socket = tls.connect({ host: '127.0.0.1', port: endpoint.port, ...hub })
+      socket.on('error', () => undefined)
+      socket.resume()
+      await once(socket, 'secureConnect')
+      if (connected) socket.write(connect)
+      const closed = once(socket, 'close')
+      socket.end(bytes)
+      await closed
+    }),
+    { numRuns: 150 },
+  )
+  expect(faults).toEqual([])
+  const socket = tls.connect({ host: '127.0.0.1', port: endpoint.port, ...hub })
+  socket.write(connect)
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  expect(answer[0]).toBe(0x20)
+  socket.destroy()
+  await expect.poll(() => endpoint.count).toBe(0)
+})
+
+test('packets are cut alike however the bytes are split', () => {
+  const packets = [connect, publish, Buffer.from([0xc0, 0])]
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1 }), (sizes) => {
+      const frame = packetFramer(() => 1_000)
+      const all = Buffer.concat(packets)
+      const found: Buffer[] = []
+      for (let at = 0, i = 0; at < all.length; i++) {
+        const size = sizes[i % sizes.length] ?? 1
+        found.push(...frame(all.subarray(at, at + size)).packets)
+        at += size
+      }
+      expect(found).toEqual(packets)
+    }),
+  )
+  expect(packetFramer(() => 4)(Buffer.from([0x30, 3])).problem).toBe('too-large')
+  expect(packetFramer(() => 4)(Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff])).problem).toBe('malformed')
+})
