@@ -1,6 +1,6 @@
 import type { BatchHeader } from '../contract/batch.ts'
 import { parseServiceStream } from '../contract/bucket.ts'
-import { type IntervalSet, intersect, size, subtract } from '../contract/interval.ts'
+import { type Interval, type IntervalSet, intersect, size, subtract } from '../contract/interval.ts'
 import { isProblem } from '../contract/problem.ts'
 import { HUB_STREAMS, parseBoot } from '../contract/source.ts'
 import { batchKey, type Encoded, type EncoderBatch } from './encoder.ts'
@@ -21,6 +21,8 @@ export type PlannedBatch = {
   readonly batch: EncoderBatch
   /** What becomes of the ranges, once it is known which lines are dead. */
   additions(dead: IntervalSet): readonly Addition[]
+  /** Set for a replay: which numbers of which (stream, boot). */
+  readonly replayed?: { readonly name: string; readonly span: Interval }
 }
 
 type Read = { readonly payload: Payload } | { readonly reason: string; readonly claim: Claim | undefined }
@@ -80,8 +82,10 @@ export async function planBatch(
   const wanted = record.replay ? replayable(stream, header.boot, span) : newNumbers(stream, header.boot, span)
   const take = shift(wanted, -header.first)
   const batch = { ...common, header, lines, take, duplicates: header.count - size(take), dead: undefined }
+  const name = `${streamKey(source, header.stream)} ${header.boot}`
   return {
     batch,
+    ...(record.replay ? { replayed: { name, span } } : {}),
     additions(dead) {
       const deadNumbers = shift(intersect(dead, take), header.first)
       const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers }

@@ -1,13 +1,12 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Layout } from '../contract/bucket.ts'
 import { add, type Interval, type IntervalSet, intervalSet, size, subtract, union } from '../contract/interval.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
-import { type LocalFile, scanSql } from '../lake/scan.ts'
+import { scanSql } from '../lake/scan.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
+import { eventFiles } from './event-files.ts'
 import type { EventLog } from './event-log.ts'
 import { LOG_READ_BYTES } from './limits.ts'
 import { readClaim } from './payload.ts'
@@ -171,7 +170,7 @@ function checkAcks(
 async function readRows(lake: Lake, snapshot: Snapshot, scratch_folder: string): Promise<Map<string, Rows>> {
   await using database = await openDuckDb({ temp_folder: scratch_folder })
   const rows = new Map<string, Rows>()
-  const files = await localFiles(lake, snapshot, scratch_folder)
+  const files = await eventFiles(lake, snapshot, scratch_folder)
   if (files.length === 0) return rows
   await database.connection.run(
     `CREATE VIEW numbered AS SELECT source_id, boot_id, stream, seq, kind = 'dead' AS dead FROM (${scanSql(snapshot, files)})
@@ -219,17 +218,6 @@ function islands(connection: DuckDBConnection) {
 function spansOf(firsts: unknown, counts: unknown): IntervalSet {
   if (!Array.isArray(firsts) || !Array.isArray(counts)) return []
   return intervalSet(firsts.map((first, i): Interval => [Number(first), Number(first) + Number(counts[i] ?? 0)]))
-}
-
-async function localFiles(lake: Lake, snapshot: Snapshot, scratch_folder: string): Promise<readonly LocalFile[]> {
-  const files: LocalFile[] = []
-  for (const add of snapshot.files.values()) {
-    const object = `events/${add.path}`
-    const path = lake.store.localPath?.(object) ?? join(scratch_folder, `${files.length}.parquet`)
-    if (!lake.store.localPath) await writeFile(path, await lake.store.get(object))
-    files.push({ add, path })
-  }
-  return files
 }
 
 /** What is durable in the log; some of it may be in the table as well. */

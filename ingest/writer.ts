@@ -1,10 +1,11 @@
 import type { Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, sleep, uuid } from '../contract/clock.ts'
+import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import type { Encoded, Encoder, Encoding } from './encoder.ts'
-import type { EventLog } from './event-log.ts'
+import type { EventLog, Positioned } from './event-log.ts'
 import {
   ATTEMPT_BATCHES_MAX,
   ATTEMPT_PLAIN_MAX_BYTES,
@@ -88,6 +89,10 @@ type Attempt = {
   readonly overlay: Map<string, StreamRanges>
   /** By bucket: last position that was taken. */
   readonly taken: Map<number, number>
+  /** Buckets that take no more in this attempt. */
+  readonly ended: Set<number>
+  /** By (stream, boot): numbers that a replay took. Whether it stores them is known only after encoding. */
+  readonly replayed: Map<string, IntervalSet>
   bytes: number
 }
 
@@ -173,7 +178,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES || attempt.planned.length >= ATTEMPT_BATCHES_MAX
 
   async function begin(): Promise<Attempt> {
-    return { encoding: await encoder.begin(), planned: [], overlay: new Map(), taken: new Map(), bytes: 0 }
+    return {
+      ...{ encoding: await encoder.begin(), planned: [], overlay: new Map(), taken: new Map() },
+      ...{ ended: new Set(), replayed: new Map(), bytes: 0 },
+    }
   }
 
   /** Takes what the log holds, bucket by bucket in turns, until it holds no more or the attempt is full. */
@@ -182,28 +190,39 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       more = false
       for (const one of running()) {
         const from = (attempt.taken.get(one.bucket) ?? one.position) + 1
-        const records = isFull(attempt) ? [] : await log.read(one.bucket, from, LOG_READ_BYTES)
+        const records =
+          isFull(attempt) || attempt.ended.has(one.bucket) ? [] : await log.read(one.bucket, from, LOG_READ_BYTES)
         for (const record of records) {
-          if (isFull(attempt)) break
-          await takeOne(attempt, one, record)
+          if (isFull(attempt) || !(await takeOne(attempt, one, record))) break
           more = true
         }
       }
     }
   }
 
-  async function takeOne(attempt: Attempt, one: Bucket, record: Parameters<typeof planBatch>[1]): Promise<void> {
+  /** False, and the bucket's end in this attempt, for a replay of what another replay has just tried to store. */
+  async function takeOne(attempt: Attempt, one: Bucket, record: Positioned): Promise<boolean> {
     // A stream belongs to one bucket, so that one overlay serves all.
     const lookup = (name: string) => attempt.overlay.get(name) ?? one.ranges.get(name)
     const expected = (attempt.taken.get(one.bucket) ?? one.position) + 1
     assert(record.position >= expected, `positions rise: ${record.position} after ${expected - 1}`)
     const planned = await planBatch(one.bucket, record, keyOf(record.record.source), lookup)
+    const { replayed } = planned
+    if (replayed) {
+      const before = attempt.replayed.get(replayed.name) ?? []
+      if (intersect(before, [replayed.span]).length > 0) {
+        attempt.ended.add(one.bucket)
+        return false
+      }
+      attempt.replayed.set(replayed.name, add(before, ...replayed.span))
+    }
     const changed = applyAdditions(lookup, planned.additions([]))
     for (const [name, stream] of changed) attempt.overlay.set(name, stream)
     attempt.bytes += planned.batch.lines.length
     await attempt.encoding.add(planned.batch)
     attempt.planned.push({ ...planned, batch: { ...planned.batch, lines: Buffer.alloc(0) } })
     attempt.taken.set(one.bucket, record.position)
+    return true
   }
 
   /** Commits an attempt, without the buckets in which this writer was overtaken. */
@@ -328,7 +347,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       for (;;) {
         await take(attempt)
         const left_ms = freshness_ms - (clock.monotonic() - start_ms)
-        if (isFull(attempt) || left_ms <= 0 || signal.aborted) break
+        if (isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted) break
         await waitForMore(attempt.taken, signal, left_ms)
       }
       if (attempt.planned.length > 0) await commit(attempt)

@@ -31,7 +31,7 @@ export async function openSystem(folder: string) {
   const gateway = openGateway({ log, layout, clock })
   const duckdb = await openDuckDb({ threads: 1 })
   return {
-    ...{ store, table, log, gateway, facts, losses, openOne, writer: await openOne() },
+    ...{ lake, store, table, log, gateway, facts, losses, openOne, writer: await openOne() },
     async rows(sql: string) {
       const snapshot = await table.snapshot()
       const paths = [...snapshot.files.keys()].map((path) => `'${join(folder, 'lake', 'events', path)}'`)

@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
+import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import type { CliContext } from './context.ts'
+import { layoutOf, openLocalLake } from './fleet.ts'
+import { shortTime, textTable } from './text-table.ts'
+
+const LIMIT_DEFAULT = 50
+const REPLAY_MAX = 10_000
+
+type Options = { readonly source?: string; readonly limit: number; readonly json?: boolean }
+
+export function register(program: Command, context: CliContext): void {
+  const group = program
+    .command('deadletters')
+    .description('events that could not be read: list, show, replay')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth deadletters list --source demo-01\n  hearth deadletters show 2:118:4\n  hearth deadletters replay 2:118:4 --line corrected.json\n  hearth deadletters replay --source demo-01\n\nAn id is <bucket>:<log position>:<ordinal>.',
+    )
+  group
+    .command('list')
+    .description('the newest, newest first; what a replay has stored is not shown')
+    .option('--source <id>', 'of one source')
+    .option('--limit <count>', 'how many', (text) => count(text), LIMIT_DEFAULT)
+    .option('--json', 'one JSON object a line')
+    .action(async (options: Options) => {
+      const letters = await find(context, options)
+      if (options.json) for (const letter of letters) context.print(JSON.stringify(letter))
+      else context.print(textTable(HEAD, letters.map(row)))
+    })
+  group
+    .command('show <id>')
+    .description('one, with its raw line')
+    .action(async (id: string) => context.print(JSON.stringify(await one(context, id), undefined, 2)))
+  group
+    .command('replay [id]')
+    .description('give one, or all of a source, to the writer again')
+    .option('--source <id>', 'all of one source')
+    .option('--line <file>', 'a corrected line for the one')
+    .action(async (id: string | undefined, options: { readonly source?: string; readonly line?: string }) => {
+      const letters = await chosen(context, id, options)
+      const line = options.line === undefined ? undefined : (await readFile(options.line, 'utf8')).trimEnd()
+      const { home, clock, random } = context
+      const log = await openSqliteLog(join(home, 'log.db'), { buckets: layoutOf(context).buckets, clock, random })
+      try {
+        for (const letter of letters) await replay(log, letter, line)
+      } finally {
+        await log.close()
+      }
+      context.print(
+        `${letters.length} handed to the writer; those that are events now leave the list at its next commit`,
+      )
+    })
+}
+
+const HEAD = ['id', 'received', 'source', 'stream', 'seq', 'reason', 'line']
+
+function row(letter: DeadLetter): (string | number)[] {
+  const { id, line, reason, received_ms, seq, source, stream } = letter
+  return [id, shortTime(received_ms), source, stream ?? '', seq ?? 'batch', reason.slice(0, 60), line.slice(0, 60)]
+}
+
+async function chosen(
+  context: CliContext,
+  id: string | undefined,
+  options: { readonly source?: string; readonly line?: string },
+): Promise<readonly DeadLetter[]> {
+  if (id !== undefined) return [await one(context, id)]
+  if (options.source === undefined || options.line !== undefined) {
+    throw new Problem('invalid', 'say which: an id, or --source; a corrected --line is for one id')
+  }
+  const letters = await find(context, { source: options.source, limit: REPLAY_MAX })
+  return letters.filter(({ seq }) => seq !== undefined)
+}
+
+async function one(context: CliContext, id: string): Promise<DeadLetter> {
+  const [letter] = await find(context, { id, limit: 1 })
+  if (letter) return letter
+  throw new Problem('missing', `there is no dead letter ${id}: hearth deadletters list shows those that there are`)
+}
+
+async function find(
+  context: CliContext,
+  filter: { readonly source?: string; readonly id?: string; readonly limit: number },
+): Promise<readonly DeadLetter[]> {
+  const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-dead-'))
+  try {
+    return await deadLetters({ lake: await openLocalLake(context), scratch_folder }, filter)
+  } finally {
+    await rm(scratch_folder, { recursive: true, force: true })
+  }
+}
+
+function count(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0 && value <= REPLAY_MAX) return value
+  throw new Problem('invalid', `expected a whole number from 1 to ${REPLAY_MAX}, found ${text}`)
+}
