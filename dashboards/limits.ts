@@ -42,3 +42,8 @@ export const COMMANDS_MAX = 1_000
 export const BODY_MAX_BYTES = 256 * 1024
 /** A line to each listening browser this often, so that a cut connection is noticed. */
 export const LIVE_BEAT_MS = 15_000
+/** Processors and memory of the query process's DuckDB: past the memory a query ends with `limit`. */
+export const QUERY_THREADS = 2
+export const QUERY_MEMORY_LIMIT = '1GB'
+/** How long the list of tables is kept: a new one shows after this. */
+export const SCHEMA_KEPT_MS = 5_000

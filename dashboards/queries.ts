@@ -9,6 +9,7 @@ import {
   QUERIES_RUNNING_MAX,
   QUERIES_WAITING_MAX,
   QUERY_TIME_MAX_MS,
+  SCHEMA_KEPT_MS,
 } from './limits.ts'
 import type { FromChild, Queries, QueryAnswer, SchemaAnswer, ToChild } from './query-protocol.ts'
 
@@ -49,6 +50,7 @@ class QueryChild implements Queries {
   #restarts = 0
   #delay_ms = CHILD_RESTART_MIN_MS
   #next = 1
+  #schema: { readonly at: number; readonly answer: SchemaAnswer } | undefined
   #cancelTimer: (() => void) | undefined
 
   constructor(options: {
@@ -69,8 +71,11 @@ class QueryChild implements Queries {
   }
 
   async schema(signal: AbortSignal): Promise<SchemaAnswer> {
+    const kept = this.#schema
+    if (kept && this.#clock.monotonic() - kept.at < SCHEMA_KEPT_MS) return kept.answer
     const result = await this.#ask((id) => ({ type: 'schema', id }), signal)
     assert(result.type === 'schema', 'a question for the schema is answered by one')
+    this.#schema = { at: this.#clock.monotonic(), answer: result.schema }
     return result.schema
   }
 

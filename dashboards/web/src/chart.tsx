@@ -110,7 +110,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
   return {
     width,
     height: props.height,
-    padding: [8, 12, 0, 0],
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC.key, setSeries: false },
@@ -129,7 +129,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
       },
     },
     axes: [
-      { ...axis, space: 72, values: (_plot, ticks) => ticks.map((tick) => tickText(tick * 1000, span_ms)) },
+      { ...axis, space: 72, size: 30, values: (_plot, ticks) => ticks.map((tick) => tickText(tick * 1000, span_ms)) },
       {
         ...axis,
         size: 52,

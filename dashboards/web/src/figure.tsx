@@ -1,7 +1,7 @@
 import type { FigureValue } from '../../api.ts'
 import { Explain, RowsLink } from './definition.tsx'
 import './figure.css'
-import { duration, NOTHING, percent, signed, significant, whole } from './number-format.ts'
+import { duration, NOTHING, percent, significant, whole } from './number-format.ts'
 import { Skeleton } from './state-notes.tsx'
 
 export type FigureKind = 'share' | 'ms' | 'count'
@@ -16,10 +16,28 @@ function written(kind: FigureKind, value: number | null): { readonly text: strin
 /** The change against the window before: shares in percentage points, the rest in per cent of what it was. */
 export function changeText(kind: FigureKind, value: number, before: number): string {
   if (value === before) return 'unchanged'
-  if (kind === 'share') return signed((value - before) * 100, (points) => `${significant(points)} pp`)
-  if (before === 0) return signed(value, whole)
+  if (kind === 'share') return `${significant(Math.abs(value - before) * 100)} pp`
+  if (before === 0) return whole(Math.abs(value))
   const relative = (value - before) / before
-  return Math.abs(relative) < 0.0005 ? 'unchanged' : signed(relative * 100, (share) => `${significant(share)} %`)
+  return Math.abs(relative) < 0.0005 ? 'unchanged' : `${significant(Math.abs(relative) * 100)} %`
+}
+
+type Comparison = { readonly tone: '' | 'better' | 'worse'; readonly words: string; readonly against: string }
+
+function compare(
+  kind: FigureKind,
+  value: number | null,
+  before: number | null,
+  good: 'up' | 'down' | undefined,
+  window: string,
+): Comparison {
+  if (value === null) return { tone: '', words: 'no data in this window', against: '' }
+  if (before === null) return { tone: '', words: `no data in ${window}`, against: '' }
+  const change = changeText(kind, value, before)
+  if (change === 'unchanged') return { tone: '', words: 'unchanged', against: `against ${window}` }
+  const tone = !good ? '' : value > before === (good === 'up') ? 'better' : 'worse'
+  const words = `${value > before ? '▲' : '▼'} ${change}${tone === '' ? '' : `, ${tone}`}`
+  return { tone, words, against: `against ${window}` }
 }
 
 /** One number: what it is, its value and unit, its change against the window before, its definition, its rows. */
@@ -40,21 +58,7 @@ export function Figure(props: {
   const value = figure?.value ?? null
   const before = figure?.before ?? null
   const { text, unit } = written(kind, value)
-  let change = <>{NOTHING}</>
-  if (value !== null && before !== null) {
-    const better = value === before || !good ? undefined : value > before === (good === 'up')
-    change = (
-      <>
-        <span class={better === undefined ? '' : better ? 'better' : 'worse'}>
-          {value === before ? '' : value > before ? '▲ ' : '▼ '}
-          {changeText(kind, value, before)}
-          {better === undefined ? '' : better ? ', better' : ', worse'}
-        </span>{' '}
-        than {props.window}
-      </>
-    )
-    if (value === before) change = <>as in {props.window}</>
-  } else if (value !== null) change = <>no data in {props.window}</>
+  const comparison = compare(kind, value, before, good, props.window)
   return (
     <section class={`figure ${props.stale ? 'stale' : ''}`} aria-label={title}>
       <div class="name">
@@ -75,7 +79,8 @@ export function Figure(props: {
       <div class="change">
         {figure ? (
           <>
-            <div>{change}</div>
+            <div class={comparison.tone}>{comparison.words}</div>
+            <div>{comparison.against}</div>
             {props.note && <div>{props.note}</div>}
           </>
         ) : (

@@ -52,6 +52,7 @@ export function duration(ms: Maybe): { readonly text: string; readonly unit: str
 }
 
 export function durationText(ms: Maybe): string {
+  if (ms === null || ms === undefined) return NOTHING
   const { text, unit } = duration(ms)
   return `${text} ${unit}`
 }
@@ -66,9 +67,4 @@ export function bytes(size: Maybe): string {
     index++
   }
   return `${index === 0 ? whole(rest) : significant(rest)} ${units[index] ?? ''}`
-}
-
-/** `−`, not a hyphen, before what is below zero; `+` before what is above. */
-export function signed(value: number, write: (value: number) => string): string {
-  return `${value < 0 ? '−' : '+'}${write(Math.abs(value))}`
 }

@@ -1,5 +1,6 @@
 import type { AroundAnswer, CommandTrace, TraceAnswer } from '../../../api.ts'
 import { ask } from '../api-client.ts'
+import { now } from '../browser.ts'
 import { Explain, RowsLink } from '../definition.tsx'
 import { Icon } from '../icon.tsx'
 import { parameter, set } from '../location.ts'
@@ -160,7 +161,7 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
   const { from_ms, to_ms, connections } = answer
   const place = (time_ms: number) =>
     `${((Math.min(Math.max(time_ms, from_ms), to_ms) - from_ms) / (to_ms - from_ms)) * 100}%`
-  const spans = connectedSpans(answer)
+  const spans = connectionSpans(answer)
   const cuts = connections.filter(({ stage, time_ms }) => stage === 'disconnected' && time_ms >= from_ms)
   const readings = [...answer.readings]
     .sort((a, b) => Math.abs(a.time_ms - at) - Math.abs(b.time_ms - at))
@@ -179,14 +180,19 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
       </span>
       {spans.length > 0 && (
         <>
-          <div class="strip" role="img" aria-label="Green where connected; the mark is the command">
+          <div class="strip" role="img" aria-label="Plain where connected, striped where not; the mark is the command">
             {spans.map((span) => (
-              <i key={span[0]} style={{ left: place(span[0]), right: `calc(100% - ${place(span[1])})` }} />
+              <i
+                key={span.from}
+                class={span.up ? '' : 'down'}
+                style={{ left: place(span.from), right: `calc(100% - ${place(span.to)})` }}
+              />
             ))}
             <b style={{ left: place(at) }} />
           </div>
           <div class="ends">
             <span>{minuteTime(from_ms)}</span>
+            <span>striped: not connected</span>
             <span>{minuteTime(to_ms)}</span>
           </div>
         </>
@@ -209,19 +215,16 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
   )
 }
 
-/** [from, to) of each connection, from the events; open at the end up to the newest that is known. */
-function connectedSpans(answer: AroundAnswer): readonly (readonly [number, number])[] {
-  const spans: [number, number][] = []
-  let since: number | undefined
-  const first = answer.connections[0]
-  if (first?.stage === 'disconnected') since = answer.from_ms
-  for (const { stage, time_ms } of answer.connections) {
-    if (stage === 'connected') since ??= time_ms
-    else if (since !== undefined) {
-      spans.push([since, time_ms])
-      since = undefined
-    }
-  }
-  if (since !== undefined) spans.push([since, answer.to_ms])
-  return spans.filter(([, to]) => to > answer.from_ms)
+/** What is known of the connection from the events, up to now: spans of up and down. */
+function connectionSpans(
+  answer: AroundAnswer,
+): readonly { readonly from: number; readonly to: number; readonly up: boolean }[] {
+  const known_to = Math.min(answer.to_ms, now.value)
+  return answer.connections
+    .map(({ stage, time_ms }, index) => ({
+      from: Math.max(time_ms, answer.from_ms),
+      to: Math.min(answer.connections[index + 1]?.time_ms ?? known_to, known_to),
+      up: stage === 'connected',
+    }))
+    .filter(({ from, to }) => from < to)
 }

@@ -53,7 +53,7 @@ export function WorstHubs({
                   <span class="share-bar" aria-hidden="true">
                     <i style={{ width: `${(hub.availability ?? 0) * 100}%` }} />
                   </span>
-                  {percent(hub.availability)}
+                  <span class="share-number">{percent(hub.availability)}</span>
                 </span>
               </td>
               <td data-label="Disconnects" class="number">

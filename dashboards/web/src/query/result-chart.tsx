@@ -125,7 +125,7 @@ function optionsOf(points: Points, width: number): uPlot.Options {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 16, 0, 0],
+    padding: [8, 28, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
     scales: {
@@ -140,7 +140,7 @@ function optionsOf(points: Points, width: number): uPlot.Options {
         : {}),
     },
     axes: [
-      { ...axis, space: 110, values: (_plot, ticks) => values(ticks) },
+      { ...axis, space: 110, size: 30, values: (_plot, ticks) => values(ticks) },
       { ...axis, size: 60, values: (_plot, ticks) => ticks.map((tick) => significant(tick)) },
     ],
     series: [

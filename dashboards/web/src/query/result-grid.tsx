@@ -24,7 +24,7 @@ export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
           .slice(0, 200)
           .reduce(
             (most, row) => Math.max(most, written(row[index] ?? null).length),
-            Math.max(column.name.length, column.type.length),
+            Math.max(Math.ceil(column.name.length * 1.15), column.type.length),
           )
         return Math.min(WIDTH_MAX_PX, Math.max(WIDTH_MIN_PX, Math.round(longest * CHARACTER_PX) + 26))
       }),

@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { QUERY_MEMORY_LIMIT, QUERY_THREADS } from '../dashboards/limits.ts'
+import { serveQueries } from '../dashboards/query-child.ts'
+import { lakeEngine } from '../dashboards/query-engine.ts'
+import { openQuery } from '../lake/query.ts'
+import { configSchema } from './config.ts'
+import { openLocalLake } from './fleet.ts'
+import { machineClock, machineRandom } from './machine.ts'
+
+/** The dashboards' query process: started by them, told the state folder and the configuration. */
+const [home, text] = z.tuple([z.string(), z.string()]).parse(process.argv.slice(2))
+const config = configSchema.parse(JSON.parse(text))
+// A terminal's Ctrl-C reaches the whole tree; this process ends when its parent closes the channel.
+process.on('SIGINT', () => undefined)
+const lake = await openLocalLake({ home, config, clock: machineClock, random: machineRandom })
+const query = await openQuery({
+  lake,
+  clock: machineClock,
+  threads: QUERY_THREADS,
+  memory_limit: QUERY_MEMORY_LIMIT,
+})
+serveQueries(lakeEngine(query), process)

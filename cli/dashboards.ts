@@ -1,0 +1,71 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { isProblem } from '../contract/problem.ts'
+import { startDashboards } from '../dashboards/server.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { CliContext } from './context.ts'
+import { openRegistry } from './fleet.ts'
+import { announce, untilAborted, withdraw } from './service.ts'
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('dashboards')
+    .description('serve the pages and their API, with queries in a process of their own')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hearth dashboards
+  HEARTH_DASHBOARDS_PORT=9000 hearth dashboards
+
+Sign in with a token of the scopes query, observe and commands: open http://127.0.0.1:8990/?token=hearth_…
+The API describes itself at /api/openapi.json.`,
+    )
+    .action(() => runDashboards(context))
+}
+
+/** Serves the dashboards until the context's signal aborts. */
+export async function runDashboards(context: CliContext): Promise<void> {
+  const { clock, config, home, random, signal } = context
+  const registry = openRegistry(context)
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  try {
+    const { host, port } = config.dashboards
+    const dashboards = await startDashboards({
+      registry,
+      relay: { url: `http://${config.relay.host}:${config.relay.app_port}`, token: ownToken(home, registry) },
+      queries: {
+        module: fileURLToPath(new URL(`./dashboards-query.${extension}`, import.meta.url)),
+        arguments: [home, JSON.stringify(config)],
+      },
+      ...{ clock, random, host, port },
+      names: host === '0.0.0.0' || host === '::' ? [] : [host],
+      note: (text) => context.note(`dashboards: ${text}`),
+    })
+    announce(context, 'dashboards', { url: dashboards.url })
+    context.note(`dashboards: ${dashboards.url}`)
+    await untilAborted(signal)
+    await dashboards.close()
+  } finally {
+    registry.close()
+    withdraw(context, 'dashboards')
+  }
+}
+
+/** The token with which the dashboards speak to the relay: kept in the state folder, made when it is not there or dead. */
+function ownToken(home: string, registry: Registry): string {
+  const path = join(home, 'dashboards.token')
+  try {
+    const token = readFileSync(path, 'utf8').trim()
+    registry.verifyToken(token)
+    return token
+  } catch (error) {
+    const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    if (!absent && !isProblem(error, 'unauthorized')) throw error
+  }
+  const token = registry.createToken({ app: 'dashboards', scopes: ['commands', 'observe'] })
+  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  return token
+}

@@ -1,0 +1,22 @@
+import type { Query } from '../lake/query.ts'
+import type { Engine } from './query-child.ts'
+import type { Cell } from './query-protocol.ts'
+
+/** The lake's query as the child's engine: nested values become JSON text, which a cell can hold. */
+export function lakeEngine(query: Query): Engine {
+  return {
+    run: async (order, signal) => {
+      const { columns, rows, truncated, statistics } = await query.run(order.sql, { signal, max_rows: order.max_rows })
+      const { ms, files, bytes, versions } = statistics
+      return {
+        columns,
+        rows: rows.map((row) =>
+          row.map((value): Cell => (value === null || typeof value !== 'object' ? value : JSON.stringify(value))),
+        ),
+        truncated,
+        statistics: { ms, files, bytes, versions },
+      }
+    },
+    schema: async () => ({ tables: await query.schema() }),
+  }
+}
