@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { Command } from 'commander'
@@ -7,6 +7,7 @@ import { closest } from './closest.ts'
 import { loadConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { version } from './version.ts'
 
 type Room = { readonly register: (program: Command, context: CliContext) => void }
 type Entry = { readonly name: string; readonly summary: string; readonly load: () => Promise<Room> }
@@ -121,16 +122,4 @@ function report(error: unknown): number {
     `hearth: this is a bug, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
   )
   return 70
-}
-
-function version(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const value: unknown = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'))
-      if (typeof value === 'object' && value !== null && 'version' in value) return String(value.version)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-    }
-  }
-  return 'unknown'
 }

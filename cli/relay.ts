@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { messageOf } from '../contract/problem.ts'
+import { batchPoster } from '../link/post-batch.ts'
+import { openSqliteDisk } from '../link/sqlite-disk.ts'
+import { startRelay } from '../relay/relay.ts'
+import type { CliContext } from './context.ts'
+import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
+import { announce, untilAborted, withdraw } from './service.ts'
+import { version } from './version.ts'
+
+/** A relay's name as a source of events is a stable ordinal, never a host's name. */
+const SOURCE = 'relay-0'
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('relay')
+    .description('carry commands from apps to hubs, and their outcomes back')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth relay\n  HEARTH_RELAY_APP_PORT=9000 hearth relay\n\nCtrl-C drains: commands in flight are finished, hubs are moved away.',
+    )
+    .action(() => runRelay(context))
+}
+
+/** A relay in this process, until the context's signal aborts; then drains and returns. */
+export async function runRelay(context: CliContext): Promise<void> {
+  const { clock, config, home, random, signal } = context
+  const registry = openRegistry(context)
+  const authority = await openAuthority(context, registry)
+  const tls = await serverTls(context, authority, 'relay', config.relay.host)
+  const client = await serviceTls(context, authority, SOURCE)
+  const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
+  const disk = openSqliteDisk(join(home, 'relay.db'))
+  const relay = await startRelay({
+    source: SOURCE,
+    version: version(),
+    fleet: config.fleet,
+    layout: layoutOf(context),
+    registry,
+    disk,
+    clock,
+    random,
+    hubs: { host: config.relay.host, port: config.relay.hub_port, tls },
+    apps: { host: config.relay.host, port: config.relay.app_port },
+    send: (bytes, aborted) => poster.post(bytes, aborted),
+    fault: (error) => context.note(`relay: ${messageOf(error)}`),
+  })
+  announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl })
+  context.note(`relay: apps on ${relay.appUrl}, hubs on ${relay.hubUrl}`)
+  await untilAborted(signal)
+  await relay.close()
+  poster.close()
+  disk.close()
+  registry.close()
+  withdraw(context, 'relay')
+}

@@ -1,0 +1,181 @@
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { randomHex } from '../contract/clock.ts'
+import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
+import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import type { CliContext } from './context.ts'
+import { localToken, runningFact } from './running.ts'
+import { textTable } from './text-table.ts'
+
+type Options = { deadline: number; repeat: number; json?: boolean; relay?: string; tokenFile?: string }
+type Sent = CommandReport & { readonly app_ms: number }
+
+/** The command reached nobody, or did not happen as asked. */
+const NOT_DONE = 3
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('send <hub> <device> <set...>')
+    .description('send a command to a device and show each stage with its ms')
+    .option('--deadline <ms>', 'how long the outcome may take', Number, DEADLINE_DEFAULT_MS)
+    .option('--repeat <times>', 'send it so many times, one after the other', Number, 1)
+    .option('--json', 'each answer and a summary as JSON')
+    .option('--relay <url>', "the relay's app API (default: the one that runs here)")
+    .option('--token-file <file>', 'a token with the scope commands (default: HEARTH_TOKEN, or of this installation)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hearth send demo-01 kitchen-lamp powered=1
+  hearth send demo-01 kitchen-lamp powered=true brightness=40 --deadline 1000
+  hearth send demo-01 kitchen-lamp powered=1 --repeat 200 --json
+
+Exit code 0 when done, ${NOT_DONE} when not.`,
+    )
+    .action((hub: string, device: string, set: string[], options: Options) =>
+      send(context, hub, device, parseSet(set), options),
+    )
+}
+
+/** `powered=1` → number, `powered=true` → boolean, else text. Raises `invalid`. */
+export function parseSet(words: readonly string[]): Record<string, AttributeValue> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, name, text] = /^([a-z][a-z0-9_]*)=(.*)$/.exec(word) ?? []
+      if (name === undefined || text === undefined)
+        throw new Problem('invalid', `expected attribute=value, as powered=1; found ${JSON.stringify(word)}`)
+      if (text === 'true' || text === 'false') return [name, text === 'true']
+      return [name, text !== '' && Number.isFinite(Number(text)) ? Number(text) : text]
+    }),
+  )
+}
+
+async function send(
+  context: CliContext,
+  hub: string,
+  device: string,
+  set: Record<string, AttributeValue>,
+  options: Options,
+): Promise<void> {
+  const url = options.relay ?? runningFact(context, 'relay', 'app_url')
+  const token = localToken(context, options.tokenFile)
+  if (!Number.isInteger(options.repeat) || options.repeat < 1)
+    throw new Problem('invalid', '--repeat takes a whole number from 1')
+  const answers: Sent[] = []
+  for (let i = 0; i < options.repeat && !context.signal.aborted; i++) {
+    answers.push(
+      await post(context, `${url}/v1/hubs/${encodeURIComponent(hub)}/commands`, token, {
+        device,
+        set,
+        deadline_ms: options.deadline,
+      }),
+    )
+  }
+  if (options.json)
+    context.print(
+      JSON.stringify(options.repeat === 1 ? answers[0] : { answers, summary: summaryOf(answers) }, undefined, 2),
+    )
+  else for (const line of options.repeat === 1 ? answers.flatMap(describe) : summaryLines(answers)) context.print(line)
+  if (answers.some(({ outcome }) => outcome !== 'done')) process.exitCode = NOT_DONE
+}
+
+async function post({ clock, random, signal }: CliContext, url: string, token: string, body: unknown): Promise<Sent> {
+  const started_ms = clock.monotonic()
+  let response: Response
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        'idempotency-key': randomHex(random, 16),
+      },
+      body: JSON.stringify(body),
+      signal,
+    })
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
+    throw new Problem('unavailable', `the relay at ${new URL(url).origin} does not answer: ${cause}`, {
+      outcome: 'unknown',
+      cause: error,
+    })
+  }
+  const answer: unknown = await response.json()
+  if (!response.ok) {
+    const words =
+      typeof answer === 'object' && answer !== null && 'detail' in answer
+        ? String(answer.detail)
+        : `status ${response.status}`
+    throw new Problem(response.status === 400 ? 'invalid' : 'unavailable', `the relay refused: ${words}`)
+  }
+  if (!isReport(answer))
+    throw new Problem(
+      'corrupt',
+      `the relay at ${new URL(url).origin} answered something else than a report: is it a Hearth relay?`,
+    )
+  return { ...answer, app_ms: clock.monotonic() - started_ms }
+}
+
+function isReport(value: unknown): value is CommandReport {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'command' in value &&
+    'stages' in value &&
+    Array.isArray(value.stages)
+  )
+}
+
+function describe(sent: Sent): string[] {
+  const { outcome, reason, stages, round_trip_ms, app_ms, hub, device, set, command } = sent
+  const good = outcome === 'done'
+  const rows = stages
+    .filter(({ stage }) => stage !== outcome)
+    .map(({ stage, by, ms }) => [
+      stage,
+      by === 'relay' ? "since issued, relay's clock" : "since received, hub's clock",
+      `${ms.toFixed(2)} ms`,
+    ])
+  const words = outcome ? `${outcome}: ${OUTCOME_MEANING[outcome]}` : 'running'
+  return [
+    `${hub} ${device} ${Object.entries(set)
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(' ')}   ${command}`,
+    textTable(['stage', 'measured', 'ms'], rows),
+    `${styleText(good ? 'green' : 'yellow', words, { stream: process.stdout })}${reason ? ` (${reason})` : ''}`,
+    `round trip ${round_trip_ms?.toFixed(2) ?? '–'} ms from sent to acked; ${app_ms.toFixed(2)} ms as seen here`,
+  ]
+}
+
+/** Milliseconds at the 50th, 95th, 99th percentile, by nearest rank. */
+function percentiles(values: readonly number[]) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const at = (q: number) => sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1))]
+  return { median: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) }
+}
+
+function summaryOf(answers: readonly Sent[]) {
+  const outcomes: Record<string, number> = {}
+  for (const { outcome = 'running' } of answers) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  return {
+    sent: answers.length,
+    outcomes,
+    round_trip_ms: percentiles(answers.flatMap(({ round_trip_ms }) => round_trip_ms ?? [])),
+    app_ms: percentiles(answers.map(({ app_ms }) => app_ms)),
+  }
+}
+
+function summaryLines(answers: readonly Sent[]): string[] {
+  const { outcomes, round_trip_ms, app_ms } = summaryOf(answers)
+  const row = (name: string, p: ReturnType<typeof percentiles>) => [
+    name,
+    ...[p.median, p.p95, p.p99, p.max].map((ms) => (ms === undefined ? '–' : ms.toFixed(2))),
+  ]
+  return [
+    Object.entries(outcomes)
+      .map(([outcome, count]) => `${outcome} ${count}`)
+      .join(', '),
+    textTable(['ms', 'median', 'p95', 'p99', 'max'], [row('round trip', round_trip_ms), row('as seen here', app_ms)]),
+  ]
+}

@@ -1,0 +1,161 @@
+/** What apps see of a relay: commands over HTTP and over a WebSocket, live events, connected hubs (docs/openapi-relay.json). */
+import rateLimit from '@fastify/rate-limit'
+import websocket from '@fastify/websocket'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Clock } from '../contract/clock.ts'
+import { commandRequest } from '../contract/command.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import type { Principal, Registry, Scope } from '../registry/registry.ts'
+import { reportOf } from './command.ts'
+import type { CommandCore } from './command-core.ts'
+import type { HubListener } from './hub-listener.ts'
+import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, REQUESTS_PER_ADDRESS } from './limits.ts'
+import type { LiveFeed } from './live-event.ts'
+import { serveLive } from './live-socket.ts'
+import { openApiDocument } from './openapi.ts'
+import { problemBody, statusOf } from './problem-answer.ts'
+import { tokenCache } from './token-cache.ts'
+
+export type AppApiOptions = {
+  readonly core: CommandCore
+  readonly feed: LiveFeed
+  readonly hubs: HubListener['hubs']
+  readonly registry: Pick<Registry, 'verifyToken' | 'hub'>
+  readonly clock: Clock
+  readonly metrics: () => string
+  readonly ready: () => boolean
+  readonly fault: (error: unknown) => void
+  /** PEM; plain HTTP when absent. */
+  readonly tls?: { readonly key: string; readonly cert: string }
+}
+
+/** Issues what an app asks, after every check; shared by HTTP and WebSocket. Nothing is issued when it raises. */
+export type Issue = (
+  principal: Principal,
+  ask: {
+    readonly hub: string
+    readonly body: unknown
+    readonly key?: string | undefined
+    readonly day?: string | undefined
+  },
+) => ReturnType<CommandCore['issue']>
+
+export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
+  const { core, feed, registry, clock } = options
+  const verify = tokenCache(registry, clock)
+  const app: FastifyInstance = Fastify({
+    bodyLimit: BODY_MAX_BYTES,
+    ...(options.tls && { https: { ...options.tls, minVersion: 'TLSv1.3' } }),
+    requestTimeout: 70_000,
+    keepAliveTimeout: 75_000,
+  })
+  await app.register(rateLimit, { max: REQUESTS_PER_ADDRESS, timeWindow: 1_000 })
+  await app.register(websocket, { options: { maxPayload: BODY_MAX_BYTES } })
+  app.addHook('onRequest', async (request) => {
+    request.raw.socket.setNoDelay(true)
+  })
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = isProblem(error) ? error : fastifyProblem(error)
+    if (problem.kind === 'internal') options.fault(error)
+    return refuse(reply, problem)
+  })
+  app.setNotFoundHandler((request, reply) =>
+    refuse(
+      reply,
+      new Problem('missing', `no such path: ${request.method} ${request.url}; GET /v1/openapi.json has all`),
+    ),
+  )
+
+  /** Raises `unauthorized` (no, bad or weak token). */
+  const principalOf = (request: FastifyRequest, scope: Scope): Principal => {
+    const match = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')
+    if (!match?.[1]) throw new Problem('unauthorized', 'expected the header Authorization: Bearer hearth_…')
+    const principal = verify(match[1])
+    if (!principal.scopes.includes(scope))
+      throw new Problem('unauthorized', `the token of ${principal.app} lacks the scope ${scope}`, { cause: 'scope' })
+    return principal
+  }
+  /** A hub that a token may not see is, to it, a hub that is not there. */
+  const seen = (principal: Principal, hub: string) => {
+    const record = principal.hubs === undefined || principal.hubs.includes(hub) ? registry.hub(hub) : undefined
+    if (!record || record.retired_ms !== undefined)
+      throw new Problem('missing', `no hub ${hub} in this fleet, or not for ${principal.app}`)
+  }
+
+  const issue: Issue = (principal, { hub, body, key, day }) => {
+    seen(principal, hub)
+    if (key !== undefined && (key === '' || key.length > KEY_MAX_CHARACTERS)) {
+      throw new Problem('invalid', `an Idempotency-Key has 1 to ${KEY_MAX_CHARACTERS} characters, found ${key.length}`)
+    }
+    const parsed = commandRequest.safeParse(body)
+    if (!parsed.success) {
+      const words = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
+      throw new Problem('invalid', `not a command: ${words.join('; ')}`)
+    }
+    return core.issue({ app: principal.app, hub, ...parsed.data, key, day })
+  }
+
+  app.post<{ Params: { hub: string } }>('/v1/hubs/:hub/commands', async (request, reply) => {
+    const principal = principalOf(request, 'commands')
+    const { command } = issue(principal, {
+      hub: request.params.hub,
+      body: request.body,
+      key: header(request, 'idempotency-key'),
+      day: header(request, 'idempotency-day'),
+    })
+    if (/\brespond-async\b/.test(header(request, 'prefer') ?? '')) {
+      return reply.code(202).header('location', `/v1/commands/${command.id}`).send(reportOf(command))
+    }
+    return reply.send(await core.settled(command))
+  })
+  app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
+    const principal = principalOf(request, 'observe')
+    const command = core.find(request.params.id)
+    if (!command || (principal.hubs && !principal.hubs.includes(command.hub))) {
+      throw new Problem(
+        'missing',
+        `no command ${request.params.id} in this relay's memory; older ones are in the lake: command_traces`,
+      )
+    }
+    return { app: command.app, ...reportOf(command) }
+  })
+  app.get('/v1/hubs', async (request) => {
+    const principal = principalOf(request, 'observe')
+    const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
+    return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
+  })
+  app.get(
+    '/v1/live',
+    { websocket: true, preValidation: async (request) => void principalOf(request, 'observe') },
+    (socket, request) => {
+      serveLive(socket, { principal: principalOf(request, 'observe'), core, feed, issue })
+    },
+  )
+  app.get('/v1/openapi.json', async () => openApiDocument())
+  app.get('/healthz', async () => ({ alive: true }))
+  app.get('/readyz', async (_request, reply) =>
+    reply.code(options.ready() ? 200 : 503).send({ ready: options.ready() }),
+  )
+  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(options.metrics()))
+  return app
+}
+
+function refuse(reply: FastifyReply, problem: Problem): FastifyReply {
+  const { status, retry_after_s } = statusOf(problem)
+  if (retry_after_s !== undefined) reply.header('retry-after', retry_after_s)
+  if (status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply.code(status).type('application/problem+json').send(problemBody(problem, status))
+}
+
+/** What Fastify itself refuses (a body too large, JSON that is none) as a Problem. */
+function fastifyProblem(error: unknown): Problem {
+  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500
+  if (status === 429) return new Problem('limit', messageOf(error), { cause: { retry_after_ms: 1_000 } })
+  if (status >= 400 && status < 500) return new Problem('invalid', messageOf(error), { cause: error })
+  return new Problem('internal', 'the relay failed to answer; it was logged', { cause: error, outcome: 'unknown' })
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return typeof value === 'string' ? value : undefined
+}

@@ -1,0 +1,63 @@
+import type { Clock } from '../contract/clock.ts'
+import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
+import { isProblem } from '../contract/problem.ts'
+import type { Command, LedgerEvent } from './command.ts'
+import type { Ledger } from './command-core.ts'
+import { FINISHED_IN_MEMORY_MAX, UNWRITTEN_MAX } from './limits.ts'
+
+/** Finished commands, the newest in memory and all that the disk still has; and the order of ledger writes. */
+export type CommandMemory = {
+  /** Writes a new command and its events. Raises `unavailable`: then it must not be sent. */
+  begin(command: Command, events: readonly LedgerEvent[]): void
+  /** Writes an outcome. A disk that refuses does not hold back the answer: the write is kept and tried again. */
+  finish(command: Command, events: readonly LedgerEvent[]): void
+  /** Writes events of a command that nobody here knows. */
+  note(events: readonly LedgerEvent[]): void
+  find(id: string): Command | undefined
+}
+
+export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
+  /** In the order in which they finished. */
+  const finished = new Map<string, Command>()
+  let unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
+
+  const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
+    if (unwritten.length === 0) return ledger.write(events, commands)
+    ledger.write(
+      [...unwritten.flatMap((one) => one.events), ...events],
+      [...unwritten.flatMap((one) => one.commands), ...commands],
+    )
+    unwritten = []
+  }
+
+  const writeOrKeep = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
+    try {
+      write(events, commands)
+    } catch (error) {
+      if (!isProblem(error, 'unavailable')) throw error
+      unwritten.push({ events, commands })
+      if (unwritten.length > UNWRITTEN_MAX) unwritten.shift()
+    }
+  }
+
+  const forgetOld = () => {
+    const oldest_ms = clock.now() - IDEMPOTENCY_WINDOW_MS
+    for (const [id, command] of finished) {
+      if (finished.size <= FINISHED_IN_MEMORY_MAX && command.issued > oldest_ms) return
+      finished.delete(id)
+    }
+  }
+
+  return {
+    begin: (command, events) => write(events, [command]),
+    finish: (command, events) => {
+      writeOrKeep(events, [command])
+      finished.set(command.id, command)
+      forgetOld()
+    },
+    note: (events) => {
+      if (events.length > 0) writeOrKeep(events, [])
+    },
+    find: (id) => finished.get(id) ?? ledger.find(id),
+  }
+}

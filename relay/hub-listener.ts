@@ -1,0 +1,188 @@
+/** The relay's side of the hubs' control connections: who may connect, in which epoch, and what is told of it. */
+import { bucketOf, type Layout } from '../contract/bucket.ts'
+import type { Clock } from '../contract/clock.ts'
+import { type HubBound, relayBound, topics } from '../contract/command.ts'
+import { isProblem, messageOf } from '../contract/problem.ts'
+import { compareEpochs, parseEpoch, type SessionEpoch } from '../contract/source.ts'
+import type { Authorise } from '../link/identity.ts'
+import { listenMqtt, type MqttEndpoint, type ServerTls } from '../link/mqtt-endpoint.ts'
+import type { ConnectAnswer, ConnectRequest, MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
+import { type CloseReason, REASON } from '../link/mqtt-reason.ts'
+import type { MqttSession } from '../link/mqtt-session.ts'
+import type { LedgerEvent } from './command.ts'
+import type { CommandCore, HubLink } from './command-core.ts'
+import { ALIVE_INTERVAL_MS, CLOCK_INTERVAL_MS } from './limits.ts'
+import type { LiveFeed } from './live-event.ts'
+
+export type HubListener = {
+  readonly endpoint: MqttEndpoint
+  /** Who is connected, by hub. */
+  hubs(): ReadonlyMap<string, { readonly epoch: string; readonly since_ms: number }>
+  /** Stops the clocks; sessions are the endpoint's to drain and close. */
+  close(): Promise<void>
+}
+
+export type HubListenerOptions = {
+  readonly host: string
+  readonly port: number
+  readonly tls: ServerTls
+  readonly fleet: string
+  readonly layout: Layout
+  readonly clock: Clock
+  readonly authorise: Authorise
+  readonly core: () => CommandCore
+  readonly feed: LiveFeed
+  readonly tell: (event: LedgerEvent) => void
+  readonly fault: (error: unknown) => void
+}
+
+/** What the core sends through: nothing is connected until the listener is there. */
+export function hubLink(endpoint: () => MqttEndpoint | undefined): HubLink {
+  return {
+    send(hub, epoch, message) {
+      const session = endpoint()?.session(hub)
+      if (!session || session.epoch !== epoch) return 'gone'
+      const outcome = publish(session, message)
+      return outcome === 'sent' || outcome === 'full' ? outcome : 'gone'
+    },
+  }
+}
+
+/** QoS 0: a command that is not there in time must not come later, and the hub's result is its acknowledgement. */
+function publish(session: MqttSession, message: HubBound) {
+  return session.publish(topics.command(session.client), Buffer.from(JSON.stringify(message)), { qos: 0 })
+}
+
+/** Listens for hubs. Raises `unavailable` when the port cannot be had. */
+export async function listenForHubs(options: HubListenerOptions): Promise<HubListener> {
+  const { clock, core, feed, layout, tell, fault } = options
+  const epochs = new Map<string, SessionEpoch>()
+  const connected = new Map<string, { readonly epoch: string; readonly since_ms: number }>()
+
+  const stamp = (session: MqttSession) => publish(session, { hearth: 1, type: 'clock', stamp: clock.monotonic() })
+
+  function connect({ identity, epoch }: ConnectRequest): ConnectAnswer {
+    const code = REASON.notAuthorised
+    if (identity.role !== 'hub')
+      return { accept: false, code, reason: `${identity.source} is a ${identity.role}; only hubs connect here` }
+    let asked: SessionEpoch
+    try {
+      asked = parseEpoch(epoch)
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      return { accept: false, code: REASON.clientIdNotValid, reason: `user name: ${error.message}` }
+    }
+    if (asked.generation !== identity.generation) {
+      return {
+        accept: false,
+        code,
+        reason: `epoch ${epoch} is of generation ${asked.generation}, the certificate of ${identity.generation}`,
+      }
+    }
+    const known = epochs.get(identity.source)
+    if (known && compareEpochs(asked, known) <= 0) {
+      return { accept: false, code, reason: `epoch ${epoch} is not above the last one`, floor: known.counter }
+    }
+    epochs.set(identity.source, asked)
+    return { accept: true }
+  }
+
+  function announce(session: MqttSession, stage: 'connected' | 'disconnected', reason?: CloseReason): void {
+    const { client: hub, epoch } = session
+    const why = reason === undefined ? {} : { reason: reason.kind, planned: reason.planned }
+    tell({ m: clock.monotonic(), hub, kind: 'connection', stage, epoch, ...why })
+    if (feed.watched) feed.publish({ type: 'connection', hub, stage, epoch, at: clock.now(), ...why })
+  }
+
+  function message(session: MqttSession, { topic, payload }: MqttMessage): MessageAnswer {
+    if (topic !== topics.result(session.client))
+      return { code: REASON.topicNotValid, reason: `expected ${topics.result(session.client)}` }
+    let said: unknown
+    try {
+      said = JSON.parse(payload.toString('utf8'))
+    } catch (error) {
+      return { code: REASON.payloadNotValid, reason: `not JSON: ${messageOf(error)}` }
+    }
+    const parsed = relayBound.safeParse(said)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      return {
+        code: REASON.payloadNotValid,
+        reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`,
+      }
+    }
+    if (parsed.data.type === 'result') core().result(session.client, parsed.data)
+    else if (feed.watched) {
+      feed.publish({
+        type: 'state',
+        hub: session.client,
+        device: parsed.data.device,
+        set: parsed.data.set,
+        at: clock.now(),
+      })
+    }
+    return undefined
+  }
+
+  const endpoint = await listenMqtt({
+    host: options.host,
+    port: options.port,
+    tls: options.tls,
+    fleet: options.fleet,
+    clock,
+    authorise: options.authorise,
+    publishTopics: ({ source }) => [topics.result(source)],
+    subscribeTopics: ({ source }) => [topics.command(source)],
+    fault,
+    handler: {
+      connect,
+      opened(session) {
+        connected.set(session.client, { epoch: session.epoch, since_ms: clock.now() })
+        announce(session, 'connected')
+      },
+      // Only from here on does the hub hear commands.
+      subscribed(session) {
+        stamp(session)
+        core().connected(session.client, session.epoch)
+      },
+      message,
+      drained: (session) => core().drained(session.client),
+      closed(session, reason) {
+        if (connected.get(session.client)?.epoch === session.epoch) connected.delete(session.client)
+        core().disconnected(session.client, session.epoch)
+        announce(session, 'disconnected', reason)
+      },
+    },
+  })
+
+  const every = (interval_ms: number, act: () => void) => {
+    let cancel = clock.timer(interval_ms, tick)
+    function tick() {
+      act()
+      cancel = clock.timer(interval_ms, tick)
+    }
+    return () => cancel()
+  }
+  const stopClocks = every(CLOCK_INTERVAL_MS, () => {
+    for (const session of endpoint.sessions()) stamp(session)
+  })
+  const stopAlive = every(ALIVE_INTERVAL_MS, () => {
+    const subjects = new Map<number, { hub: string; sessions: number }>()
+    for (const { client } of endpoint.sessions()) {
+      const bucket = bucketOf(client, layout.buckets)
+      const before = subjects.get(bucket)
+      subjects.set(bucket, { hub: before?.hub ?? client, sessions: (before?.sessions ?? 0) + 1 })
+    }
+    for (const subject of subjects.values()) tell({ m: clock.monotonic(), kind: 'alive', ...subject })
+  })
+
+  return {
+    endpoint,
+    hubs: () => connected,
+    async close() {
+      stopClocks()
+      stopAlive()
+      await endpoint.close()
+    },
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The ledger: what the relay must remember across its own death. Events are in an outbox, one stream a bucket, on their
+ * way to the lake; commands are beside them, so that a restarted relay knows repeats and closes what it left open.
+ */
+
+import { z } from 'zod'
+import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
+import type { Clock, Random } from '../contract/clock.ts'
+import { OUTCOMES, STAGES } from '../contract/command.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
+import type { Disk, DiskChange } from '../link/disk.ts'
+import { type Outbox, openOutbox } from '../link/outbox.ts'
+import type { Command, LedgerEvent } from './command.ts'
+import type { Ledger } from './command-core.ts'
+import { COMMANDS_ON_DISK_MAX, FORGET_AT_ONCE, SPOOL_STREAM_MAX_BYTES, SYNC_INTERVAL_MS } from './limits.ts'
+
+/** Version of a command's form on disk; a newer one is refused by name. */
+const FORM = 1
+/** `relay/command/<id>`: the command. `relay/open/<issued>/<id>`: it has no outcome. `relay/age/<issued>/<id>`: to forget the oldest. */
+const PREFIX = { command: 'relay/command/', open: 'relay/open/', age: 'relay/age/' } as const
+
+const stored = z.object({
+  form: z.literal(FORM, 'a newer version of this relay wrote it: start that version'),
+  id: z.string(),
+  hash: z.string(),
+  app: z.string(),
+  hub: z.string(),
+  device: z.string(),
+  set: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])),
+  issued: z.number(),
+  day: z.string(),
+  deadline_ms: z.number(),
+  stages: z.array(z.object({ stage: z.enum([...STAGES, ...OUTCOMES]), by: z.enum(['relay', 'hub']), ms: z.number() })),
+  outcome: z.enum(OUTCOMES).optional(),
+  reason: z.string().optional(),
+  round_trip_ms: z.number().optional(),
+})
+
+export type RelayLedger = Ledger & {
+  readonly outbox: Outbox
+  /** Records what is about no command: connections, signs of life. A full disk costs the event, never the session. */
+  tell(event: LedgerEvent): void
+  /** What was written is on the disk itself. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens the ledger on `disk`, as service `source`. Raises `corrupt` for a form it does not know. */
+export async function openLedger(options: {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly source: string
+  readonly layout: Layout
+  readonly version: string
+  /** An event could not be kept, or the disk not be synced. */
+  readonly fault: (error: unknown) => void
+}): Promise<RelayLedger> {
+  const { disk, clock, random, source, layout, fault } = options
+  const streams = Array.from({ length: layout.buckets }, (_, bucket) => serviceStream(layout.epoch, bucket))
+  const outbox = await openOutbox({
+    disk,
+    clock,
+    random,
+    source,
+    generation: 1,
+    firmware: options.version,
+    agent: options.version,
+    streams: streams.map((name) => ({ name, max_bytes: SPOOL_STREAM_MAX_BYTES })),
+  })
+  let kept = disk.scan(PREFIX.age, `${PREFIX.age}~`).length
+  let cancelSync: (() => void) | undefined
+  let syncing = Promise.resolve()
+
+  /** A power cut costs at most what was written since the last group. */
+  const syncSoon = () => {
+    cancelSync ??= clock.timer(SYNC_INTERVAL_MS, () => {
+      cancelSync = undefined
+      syncing = outbox.sync().catch(fault)
+    })
+  }
+
+  const append = (events: readonly LedgerEvent[]) => {
+    const offset_ms = outbox.m() - clock.monotonic()
+    const byStream = new Map<string, LedgerEvent[]>()
+    for (const event of events) {
+      const stream = streams[bucketOf(event.hub, layout.buckets)] ?? ''
+      const told = { ...event, m: Math.round((event.m + offset_ms) * 1000) / 1000 }
+      const before = byStream.get(stream)
+      if (before) before.push(told)
+      else byStream.set(stream, [told])
+    }
+    for (const [stream, told] of byStream) outbox.appendAll(stream, told)
+    syncSoon()
+  }
+
+  const forget = (): DiskChange[] => {
+    if (kept <= COMMANDS_ON_DISK_MAX) return []
+    const oldest = disk.scan(PREFIX.age, `${PREFIX.age}~`, FORGET_AT_ONCE)
+    kept -= oldest.length
+    return oldest.flatMap(({ key }) => {
+      const place = key.slice(PREFIX.age.length)
+      const id = place.slice(place.indexOf('/') + 1)
+      return [{ delete: key }, { delete: `${PREFIX.command}${id}` }, { delete: `${PREFIX.open}${place}` }]
+    })
+  }
+
+  const changesOf = (command: Command): DiskChange[] => {
+    const place = `${String(command.issued).padStart(15, '0')}/${command.id}`
+    const { issued_mono: _mono, sent_mono: _sent, ...plain } = command
+    const changes: DiskChange[] = [{ put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }]
+    if (command.outcome !== undefined) return [...changes, { delete: `${PREFIX.open}${place}` }]
+    kept++
+    const nothing = new Uint8Array()
+    return [
+      ...changes,
+      { put: `${PREFIX.open}${place}`, value: nothing },
+      { put: `${PREFIX.age}${place}`, value: nothing },
+    ]
+  }
+
+  /** In which order the two writes go decides what a death between them means: `recover` of command-core.ts closes what is open. */
+  const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
+    const changes = [...commands.flatMap(changesOf), ...forget()]
+    const begins = commands.some((command) => command.outcome === undefined)
+    try {
+      // A command that is known and untold is closed at the next start; one that is told and unknown never would be.
+      if (begins && changes.length > 0) disk.write(changes)
+      append(events)
+      // An outcome that is told and not noted is told again, as the weaker `expired`, and the better one counts.
+      if (!begins && changes.length > 0) disk.write(changes)
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      throw new Problem('unavailable', `the relay's ledger cannot be written: ${error.message}`, { cause: error })
+    }
+  }
+
+  const read = (id: string): Command | undefined => {
+    const value = disk.get(`${PREFIX.command}${id}`)
+    return value ? decode(value) : undefined
+  }
+
+  return {
+    outbox,
+    write,
+    find: read,
+    open: () =>
+      disk.scan(PREFIX.open, `${PREFIX.open}~`).flatMap(({ key }) => read(key.slice(key.lastIndexOf('/') + 1)) ?? []),
+    tell(event) {
+      try {
+        append([event])
+      } catch (error) {
+        fault(error)
+      }
+    },
+    sync: () => outbox.sync(),
+    async close() {
+      cancelSync?.()
+      await syncing
+      await outbox.sync()
+    },
+  }
+}
+
+function encode(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value))
+}
+
+function decode(value: Uint8Array): Command {
+  const parsed = stored.safeParse(JSON.parse(Buffer.from(value).toString('utf8')))
+  if (!parsed.success) {
+    throw new Problem(
+      'corrupt',
+      `a command in the relay's ledger cannot be read: ${parsed.error.issues.map(({ message }) => message).join('; ')}`,
+    )
+  }
+  const { form: _form, stages, outcome, reason, round_trip_ms, ...plain } = parsed.data
+  return {
+    ...plain,
+    issued_mono: undefined,
+    sent_mono: undefined,
+    stages,
+    outcome,
+    reason,
+    round_trip_ms,
+  }
+}

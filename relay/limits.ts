@@ -1,0 +1,49 @@
+/** Commands without an outcome yet, over all hubs. At it: refused with kind `limit`. */
+export const OPEN_COMMANDS_MAX = 20_000
+/** … and to one hub. At it: refused with kind `limit`. */
+export const OPEN_PER_HUB_MAX = 64
+/** Finished commands kept in memory; beyond, or after the idempotency window, they are looked up on disk. */
+export const FINISHED_IN_MEMORY_MAX = 20_000
+/** Commands kept on disk. At it: the oldest are forgotten, and only the hub's journal still knows a repeat. */
+export const COMMANDS_ON_DISK_MAX = 100_000
+/** Commands removed from the disk at once. */
+export const FORGET_AT_ONCE = 256
+/** Ledger writes that wait for a disk that refused them. At it: the oldest are dropped and counted. */
+export const UNWRITTEN_MAX = 1_000
+/** Commands an app may issue: sustained, and at once. At it: refused with kind `limit` and Retry-After. */
+export const APP_RATE: Rate = { per_second: 500, burst: 2_000 }
+/** Commands to one hub. At it: refused with kind `limit` and Retry-After. */
+export const HUB_RATE: Rate = { per_second: 20, burst: 400 }
+/** Results of commands that this relay does not know, from one hub. At it: ignored and counted. */
+export const UNKNOWN_RESULT_RATE: Rate = { per_second: 10, burst: 1_000 }
+/** Keys whose rate is remembered. At it: the one unused for longest is forgotten. */
+export const RATE_KEYS_MAX = 50_000
+/** An Idempotency-Key. */
+export const KEY_MAX_CHARACTERS = 255
+/** Verified tokens that are remembered, and for how long: the bound on how late a revocation is seen. */
+export const TOKENS_MAX = 10_000
+export const TOKEN_TRUST_MS = 2_000
+/** WebSockets of apps. At it: refused with kind `limit`. */
+export const LIVE_CLIENTS_MAX = 2_000
+/** Bytes that wait for a slow WebSocket. At it: closed with 1013, try again later. */
+export const LIVE_BUFFER_MAX_BYTES = 1024 * 1024
+/** Commands of one WebSocket without an answer. At it: refused with kind `limit`. */
+export const LIVE_OPEN_MAX = 256
+/** How often a bucket with open sessions says that the relay lives. */
+export const ALIVE_INTERVAL_MS = 60_000
+/** How often a hub hears the relay's clock. */
+export const CLOCK_INTERVAL_MS = 60_000
+/** Draining: hubs told to use another server, per second, and the longest that it all may take. */
+export const DRAIN_HUBS_PER_SECOND = 500
+export const DRAIN_MAX_MS = 10_000
+/** Between a spool write and its sync: what a power cut may cost. */
+export const SYNC_INTERVAL_MS = 100
+
+/** A token bucket's size: how many a second it regains, and how many it holds. */
+export type Rate = { readonly per_second: number; readonly burst: number }
+/** What the spool keeps of one bucket while ingest is away. At it: the oldest batch is dropped, and counted. */
+export const SPOOL_STREAM_MAX_BYTES = 64 * 1024 * 1024
+/** The body of a request of an app. */
+export const BODY_MAX_BYTES = 16 * 1024
+/** Requests a second from one address, before any token is looked at. At it: 429. */
+export const REQUESTS_PER_ADDRESS = 5_000

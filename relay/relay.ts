@@ -1,0 +1,137 @@
+import type { Layout } from '../contract/bucket.ts'
+import { type Clock, type Random, sleep } from '../contract/clock.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import type { Disk } from '../link/disk.ts'
+import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
+import { type ShipOptions, shipOutbox } from '../link/ship-outbox.ts'
+import type { Registry } from '../registry/registry.ts'
+import { appApi } from './app-api.ts'
+import { commandCore } from './command-core.ts'
+import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
+import { openLedger } from './ledger.ts'
+import { DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS } from './limits.ts'
+import { liveFeed } from './live-event.ts'
+
+export type RelayOptions = {
+  /** The relay's name as a source of events: a stable ordinal, `relay-0`. */
+  readonly source: string
+  readonly version: string
+  readonly fleet: string
+  readonly layout: Layout
+  readonly registry: Registry
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly hubs: { readonly host: string; readonly port: number; readonly tls: ServerTls }
+  readonly apps: {
+    readonly host: string
+    readonly port: number
+    readonly tls?: { readonly key: string; readonly cert: string }
+  }
+  /** Sends the ledger's batches to ingest; the relay never waits for it. */
+  readonly send: ShipOptions['send']
+  readonly fault: (error: unknown) => void
+}
+
+export type Relay = {
+  readonly appUrl: string
+  readonly hubUrl: string
+  /** Takes no more, moves the hubs away, finishes what is in flight, keeps the rest for the next start. */
+  close(): Promise<void>
+}
+
+/** Starts a relay. Raises `unavailable` (a port is taken), `corrupt` (a ledger it cannot read). */
+export async function startRelay(options: RelayOptions): Promise<Relay> {
+  const { clock, random, registry, disk, layout, fault } = options
+  const feed = liveFeed()
+  const ledger = await openLedger({
+    disk,
+    clock,
+    random,
+    source: options.source,
+    layout,
+    version: options.version,
+    fault,
+  })
+  let endpoint: MqttEndpoint | undefined
+  const core = commandCore({ fleet: options.fleet, clock, random, ledger, link: hubLink(() => endpoint), feed })
+  core.recover()
+
+  const stopped = new AbortController()
+  const shipper = shipOutbox({ outbox: ledger.outbox, send: options.send, clock, random, signal: stopped.signal })
+  const listener: HubListener = await listenForHubs({
+    ...options.hubs,
+    fleet: options.fleet,
+    layout,
+    clock,
+    authorise: (identity) => registry.allows(identity),
+    core: () => core,
+    feed,
+    tell: ledger.tell,
+    fault,
+  })
+  endpoint = listener.endpoint
+  const unwatch = registry.watch(() => listener.endpoint.recheck())
+  let draining = false
+  const app = await appApi({
+    core,
+    feed,
+    registry,
+    clock,
+    fault,
+    hubs: listener.hubs,
+    ready: () => !draining,
+    metrics: () => metricsText(core, listener),
+    ...(options.apps.tls && { tls: options.apps.tls }),
+  })
+  try {
+    await app.listen({ host: options.apps.host, port: options.apps.port })
+  } catch (error) {
+    await listener.close()
+    throw new Problem(
+      'unavailable',
+      `the app API cannot listen on ${options.apps.host}:${options.apps.port}: ${messageOf(error)}`,
+      { cause: error },
+    )
+  }
+
+  async function close(): Promise<void> {
+    draining = true
+    unwatch()
+    const limit = new AbortController()
+    const cancel = clock.timer(DRAIN_MAX_MS, () => limit.abort())
+    // Commands in flight first: their hubs are still connected.
+    await Promise.race([core.drain(), sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
+    await listener.endpoint
+      .drain({ per_second: DRAIN_HUBS_PER_SECOND, signal: limit.signal })
+      .catch((error: unknown) => {
+        if (!limit.signal.aborted) throw error
+      })
+    cancel()
+    await listener.close()
+    await app.close()
+    core.close()
+    stopped.abort()
+    await shipper.done
+    await ledger.close()
+  }
+
+  const address = app.server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : options.apps.port
+  const scheme = options.apps.tls ? 'https' : 'http'
+  return { appUrl: `${scheme}://${options.apps.host}:${port}`, hubUrl: listener.endpoint.url, close }
+}
+
+/** Prometheus text format 0.0.4. */
+function metricsText(core: ReturnType<typeof commandCore>, listener: HubListener): string {
+  const { issued, repeats, ignored_results, outcomes } = core.counts
+  return [
+    `hearth_relay_commands_issued_total ${issued}`,
+    `hearth_relay_commands_repeated_total ${repeats}`,
+    `hearth_relay_results_ignored_total ${ignored_results}`,
+    ...[...outcomes].map(([outcome, count]) => `hearth_relay_commands_total{outcome="${outcome}"} ${count}`),
+    `hearth_relay_commands_open ${core.openCount()}`,
+    `hearth_relay_hubs_connected ${listener.endpoint.count}`,
+    '',
+  ].join('\n')
+}
