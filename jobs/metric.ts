@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { Column, ColumnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 
-/** How a metric reads another table: rows of the same hour, rows of commands issued in it, or all registry rows. */
-export type Reach = 'hour' | 'issued' | 'validity'
+/** How a metric reads another table: rows of the hour, of commands issued in it, of batches received in it, or all. */
+export type Reach = 'hour' | 'issued' | 'receipt' | 'validity'
 
 /** One table that a metric reads. A change in it affects the units that `reach` names. */
 export type MetricInput = { readonly table: string; readonly reach: Reach }
@@ -28,6 +28,8 @@ export type Metric = {
   readonly shape: UnitShape
   readonly keys: readonly string[]
   readonly inputs: readonly MetricInput[]
+  /** The rows of `events` that it reads, as a condition. */
+  readonly only: string
   readonly carry: Carry | undefined
   readonly affects: string
   readonly owner: string
@@ -47,7 +49,12 @@ const SHAPES: Readonly<Record<string, UnitShape>> = {
   'hour of all buckets': 'hour-all',
   bucket: 'bucket',
 }
-const REACHES: Readonly<Record<string, Reach>> = { 'by hour': 'hour', 'by issued': 'issued', 'by validity': 'validity' }
+const REACHES: Readonly<Record<string, Reach>> = {
+  'by hour': 'hour',
+  'by issued': 'issued',
+  'by receipt': 'receipt',
+  'by validity': 'validity',
+}
 
 /**
  * Reads one metric file: comment lines `-- key: value`, then one SELECT.
@@ -86,6 +93,7 @@ export function parseMetric(file: string, text: string): Metric {
     inputs: field('inputs')
       .split(', ')
       .map((input) => parseInput(input) ?? fail(`an input is a table, or a table "by hour", "by issued" …: ${input}`)),
+    only: fields.get('only') ?? 'TRUE',
     carry: carry === undefined ? undefined : parseCarry(carry),
     affects: field('affects'),
     owner: field('owner'),
@@ -128,12 +136,14 @@ function parseCarry(text: string): Carry {
 }
 
 /** Hash of everything that decides the numbers: not of names' meanings, nor of the comments. */
-function definitionHash(metric: Pick<Metric, 'sql' | 'columns' | 'inputs' | 'carry' | 'checks' | 'shape' | 'keys'>) {
-  const { sql, columns, inputs, carry, checks, shape, keys } = metric
+function definitionHash(
+  metric: Pick<Metric, 'sql' | 'columns' | 'inputs' | 'only' | 'carry' | 'checks' | 'shape' | 'keys'>,
+) {
+  const { sql, columns, inputs, only, carry, checks, shape, keys } = metric
   const stripped = sql.replace(/^\s*--.*$/gm, '').replace(/\s+/g, ' ')
   const types = columns.map(({ name, type }) => [name, type])
   return createHash('sha256')
-    .update(JSON.stringify([stripped, types, inputs, carry, checks, shape, keys]))
+    .update(JSON.stringify([stripped, types, inputs, only, carry, checks, shape, keys]))
     .digest('hex')
     .slice(0, 16)
 }

@@ -4,6 +4,7 @@
 -- unit: hour
 -- keys: command_id
 -- inputs: events by issued, hubs
+-- only: kind = 'command' AND issued_time IS NOT NULL AND command_id IS NOT NULL
 -- affects: a stage of a command, the hour of its issue
 -- owner: jobs
 -- revision: 1
@@ -29,3 +30,107 @@
 -- column: issued_to_acked_ms double ms — upper bound of tap to light, relay's clock
 -- column: routed_ms double ms — issued to routed, relay's clock
 -- column: outcome_ms double ms — issued to the outcome, relay's clock
+-- check: outcome-known — outcome IN ('done', 'late', 'interrupted', 'rejected', 'expired', 'offline') OR outcome IS NULL
+-- check: in-its-hour — date_trunc('hour', issued_time) = hour
+-- check: sent-before-acked — round_trip_ms IS NULL OR round_trip_ms >= 0
+
+WITH stages AS (
+  SELECT
+    h.hour, h.until, h.complete, e.bucket, e.command_id, e.hub_id, e.source_id, e.issued_time, e.stage, e.duration_ms,
+    e.reason, e.device_id, e.firmware, e.extra, e.source_id <> e.hub_id AS by_relay,
+    CASE
+      WHEN e.source_id = e.hub_id AND e.stage = 'executed' THEN 2
+      WHEN e.stage = 'done' THEN 1
+      WHEN e.stage = 'late' THEN 2
+      WHEN e.stage = 'interrupted' THEN 3
+      WHEN e.stage = 'rejected' THEN 4
+      WHEN e.stage = 'expired' THEN 5
+      WHEN e.stage = 'offline' THEN 6
+    END AS rank
+  FROM events e JOIN hours h ON date_trunc('hour', e.issued_time) = h.hour
+  WHERE e.kind = 'command' AND e.command_id IS NOT NULL
+),
+-- Whose story counts: the relay that tells the best outcome, else the one that issued first.
+tellers AS (
+  SELECT hour, command_id, source_id AS relay
+  FROM (
+    SELECT
+      hour, command_id, source_id,
+      ROW_NUMBER() OVER (
+        PARTITION BY hour, command_id ORDER BY COALESCE(MIN(rank), 99), MIN(issued_time), source_id
+      ) AS place
+    FROM stages WHERE by_relay GROUP BY hour, command_id, source_id
+  ) ranked
+  WHERE place = 1
+),
+relay_told AS (
+  SELECT
+    s.hour, s.command_id, t.relay,
+    MIN(rank) AS rank,
+    MIN(duration_ms) FILTER (WHERE stage = 'routed') AS routed_ms,
+    MIN(duration_ms) FILTER (WHERE stage = 'sent') AS sent_ms,
+    MIN(duration_ms) FILTER (WHERE stage = 'acked') AS acked_ms
+  FROM stages s JOIN tellers t ON t.hour = s.hour AND t.command_id = s.command_id AND t.relay = s.source_id
+  GROUP BY s.hour, s.command_id, t.relay
+),
+outcome_told AS (
+  SELECT hour, command_id, reason, outcome_ms
+  FROM (
+    SELECT
+      s.hour, s.command_id, s.reason, s.duration_ms AS outcome_ms,
+      ROW_NUMBER() OVER (PARTITION BY s.hour, s.command_id ORDER BY s.rank, s.duration_ms, s.reason NULLS LAST) AS place
+    FROM stages s JOIN tellers t ON t.hour = s.hour AND t.command_id = s.command_id AND t.relay = s.source_id
+    WHERE s.rank IS NOT NULL
+  ) ranked
+  WHERE place = 1
+),
+hub_told AS (
+  SELECT
+    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(reason) AS reason,
+    MIN(duration_ms) FILTER (WHERE stage = 'executed') AS hub_ms
+  FROM stages WHERE NOT by_relay GROUP BY hour, command_id
+),
+commands AS (
+  SELECT
+    hour, until, complete, command_id, MAX(bucket) AS bucket, MAX(hub_id) AS hub_id, MAX(device_id) AS device_id,
+    MAX(extra['app']) AS app, MAX(extra['set']) AS "set", MIN(issued_time) AS issued_time,
+    MAX(TRY_CAST(extra['deadline_ms'] AS DOUBLE)) AS deadline_ms
+  FROM stages GROUP BY hour, until, complete, command_id
+),
+joined AS (
+  SELECT
+    c.*, r.relay, r.routed_ms, r.sent_ms, r.acked_ms, u.firmware, u.hub_ms, o.outcome_ms,
+    COALESCE(o.reason, u.reason) AS reason,
+    -- No word of the relay, and none to be expected any more: the hub's own story fills, else nobody knows.
+    CASE
+      WHEN r.rank IS NOT NULL AND (u.rank IS NULL OR r.rank <= u.rank) THEN r.rank
+      WHEN c.complete OR unix_millis(c.issued_time) + COALESCE(c.deadline_ms, 60000) + 60000 <= unix_millis(c.until)
+        THEN COALESCE(u.rank, r.rank, 5)
+      ELSE r.rank
+    END AS rank
+  FROM commands c
+  LEFT JOIN relay_told r ON r.hour = c.hour AND r.command_id = c.command_id
+  LEFT JOIN outcome_told o ON o.hour = c.hour AND o.command_id = c.command_id
+  LEFT JOIN hub_told u ON u.hour = c.hour AND u.command_id = c.command_id
+)
+SELECT
+  hour, bucket, command_id, hub_id, device_id, app, "set", issued_time, deadline_ms,
+  CASE rank
+    WHEN 1 THEN 'done' WHEN 2 THEN 'late' WHEN 3 THEN 'interrupted'
+    WHEN 4 THEN 'rejected' WHEN 5 THEN 'expired' WHEN 6 THEN 'offline'
+  END AS outcome,
+  reason, relay, firmware,
+  EXISTS (
+    SELECT 1 FROM hubs b
+    WHERE b.hub_id = j.hub_id AND b.expected AND b.valid_from <= j.issued_time
+      AND (b.valid_to IS NULL OR j.issued_time < b.valid_to)
+  ) AS expected,
+  sent_ms AS issued_to_sent_ms,
+  acked_ms - sent_ms AS round_trip_ms,
+  hub_ms,
+  acked_ms - sent_ms - hub_ms AS network_ms,
+  sent_ms + (acked_ms - sent_ms - hub_ms) / 2 + hub_ms AS tap_to_light_ms,
+  acked_ms AS issued_to_acked_ms,
+  routed_ms,
+  outcome_ms
+FROM joined j

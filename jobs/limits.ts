@@ -1,0 +1,11 @@
+/** Limits of the jobs. */
+
+export const HOUR_MS = 3_600_000
+/** How long after its end an hour's commands may still run and its events be on their way; then it is complete. */
+export const SETTLE_MS = 120_000
+/** Hours before this are not planned: events cannot be older than this at their receipt. */
+export const HISTORY_MAX_MS = 400 * 86_400_000
+/** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */
+export const RUN_ATTEMPTS_MAX = 3
+/** Rows that a failed check names. */
+export const CHECK_ROWS_MAX = 5

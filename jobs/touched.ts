@@ -1,0 +1,79 @@
+import { touched as touchedInfo } from '../contract/touched.ts'
+import { decodeStatistics } from '../lake/statistics.ts'
+import type { Table, Version } from '../lake/table.ts'
+import { HOUR_MS } from './limits.ts'
+
+/** The bucket of a unit that is about all of them. */
+export const ALL = -1
+
+/** Which version last touched what, of one table; kept up by reading only what was committed since. */
+export type Touched = {
+  /** The newest version folded in; −1 for none. */
+  version: number
+  /** By `unitKey`. */
+  readonly hours: Map<string, number>
+  readonly issued: Map<string, number>
+  /** Hours in which batches were received, from the files' statistics: may name an hour too many, never one too few. */
+  readonly receipts: Map<string, number>
+  /** Registry rows count from a moment on, without end. */
+  readonly validity: { readonly from_ms: number; readonly bucket: number; readonly version: number }[]
+}
+
+export function nothingTouched(): Touched {
+  return { version: -1, hours: new Map(), issued: new Map(), receipts: new Map(), validity: [] }
+}
+
+export function unitKey(hour_ms: number, bucket: number): string {
+  return `${hour_ms}/${bucket}`
+}
+
+/** Folds the versions that are new into `touched`. One look at the log when there is none. */
+export async function catchUp(touched: Touched, table: Table): Promise<void> {
+  for await (const version of table.history(touched.version + 1)) {
+    fold(touched, version)
+    touched.version = version.version
+  }
+}
+
+/** Folds one version. A commit that changes data and does not say what it touched touches the whole of its days. */
+export function fold(touched: Touched, { version, info, adds, removes }: Version): void {
+  const changed = [...adds, ...removes].filter(({ dataChange }) => dataChange)
+  if (changed.length === 0) return
+  for (const { partitionValues, stats } of adds) {
+    const statistics = decodeStatistics(stats)
+    const [from, to] = [statistics?.minValues['received_time'], statistics?.maxValues['received_time']]
+    if (typeof from !== 'string' || typeof to !== 'string') continue
+    const bucket = Number(partitionValues['bucket'] ?? ALL)
+    for (let hour = Math.floor(Date.parse(from) / HOUR_MS); hour <= Date.parse(to) / HOUR_MS; hour++) {
+      touched.receipts.set(unitKey(hour * HOUR_MS, bucket), version)
+    }
+  }
+  const told = touchedInfo.safeParse(info?.['touched'])
+  if (told.success) {
+    for (const [hour_ms, bucket] of told.data.hours) touched.hours.set(unitKey(hour_ms, bucket), version)
+    for (const [hour_ms, bucket] of told.data.issued) touched.issued.set(unitKey(hour_ms, bucket), version)
+    for (const [bucket, from_ms] of told.data.registry) touched.validity.push({ from_ms, bucket, version })
+    return
+  }
+  for (const { partitionValues } of changed) {
+    const date = partitionValues?.['event_date'] ?? partitionValues?.['metric_date']
+    if (!date) continue
+    const bucket = Number(partitionValues?.['bucket'] ?? ALL)
+    for (let hour = 0; hour < 24; hour++) {
+      const key = unitKey(Date.parse(`${date}T00:00:00Z`) + hour * HOUR_MS, bucket)
+      touched.hours.set(key, version)
+      touched.issued.set(key, version)
+      touched.receipts.set(key, version)
+    }
+  }
+  touched.validity.push({ from_ms: 0, bucket: ALL, version })
+}
+
+/** The first hour that anything was touched in; undefined when nothing was. */
+export function firstHour(touched: Touched): number | undefined {
+  let first: number | undefined
+  for (const keys of [touched.hours, touched.issued, touched.receipts]) {
+    for (const key of keys.keys()) first = Math.min(first ?? Number.MAX_SAFE_INTEGER, Number(key.split('/')[0]))
+  }
+  return first
+}
