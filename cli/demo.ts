@@ -1,0 +1,168 @@
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import cliProgress from 'cli-progress'
+import { z } from 'zod'
+import { sleep } from '../contract/clock.ts'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
+import { isProblem } from '../contract/problem.ts'
+import { type HistoryBatch, historyBatches } from '../hub-agent/history.ts'
+import { type HistoryHub, historyFleet, historyRegistry } from '../hub-agent/history-fleet.ts'
+import { decodeStatistics } from '../lake/statistics.ts'
+import { type BatchPoster, batchPoster } from '../link/post-batch.ts'
+import type { Administration } from '../registry/administration.ts'
+import type { Authority } from '../registry/authority.ts'
+import { seededRandom } from '../sim/clock.ts'
+import type { CliContext } from './context.ts'
+import { layoutOf, openLocalLake } from './fleet.ts'
+
+/** The demo's hubs, and their past, which is sent once through the real ingest path. */
+export type Demo = {
+  /** Words of the process that runs the hubs live. */
+  readonly hubWords: readonly string[]
+  /** Resolves when the whole history is acknowledged and in the table; at once when it was sent before. */
+  sendHistory(): Promise<void>
+}
+
+const PREFIX = 'demo-'
+const BATCHES_IN_FLIGHT = 8
+const COMMIT_LOOK_MS = 200
+
+const plan = z.object({
+  hearth_demo: z.literal(1),
+  hubs: z.number().int(),
+  days: z.number().int(),
+  /** Where the history ends and live begins, ms since 1970. */
+  end_ms: z.number().int(),
+  seed: z.number().int(),
+  sent: z.boolean(),
+})
+type Plan = z.infer<typeof plan>
+
+/**
+ * The demo of this state folder. Its plan is written down before anything else: a start that died halfway makes the
+ * same history again, and what was stored already is removed as the duplicate that it is.
+ */
+export function openDemo(
+  context: CliContext,
+  options: {
+    readonly registry: Administration
+    readonly authority: Authority
+    readonly hubs: number
+    readonly days: number
+  },
+): Demo {
+  const { home, clock, random } = context
+  const path = join(home, 'demo.json')
+  const seed = Math.floor(random.float() * 2 ** 31)
+  const fresh: Plan = { hearth_demo: 1, hubs: options.hubs, days: options.days, end_ms: clock.now(), seed, sent: false }
+  const found = existsSync(path) ? plan.parse(JSON.parse(readFileSync(path, 'utf8'))) : undefined
+  const kept = found ?? fresh
+  if (!found) write(path, kept)
+  const history = () => {
+    const parts = { ...kept, prefix: PREFIX, random: seededRandom(kept.seed) }
+    return { parts, fleet: historyFleet(parts) }
+  }
+  for (const { record, valid_from_ms } of historyRegistry(history().fleet)) {
+    const known = options.registry.history(record.hub).some((one) => one.valid_from_ms === valid_from_ms)
+    if (!known) options.registry.putHub(record, valid_from_ms)
+  }
+  return {
+    hubWords: ['hub', '--simulated', String(kept.hubs), '--prefix', PREFIX],
+    async sendHistory() {
+      if (kept.sent || kept.days === 0) return
+      const { parts, fleet } = history()
+      const layout = layoutOf(context)
+      const batches = [...historyBatches(fleet, { ...parts, fleet_name: context.config.fleet, layout })]
+      await sendAll(context, options, fleet, batches)
+      if (!context.signal.aborted) write(path, { ...kept, sent: true })
+    },
+  }
+}
+
+function write(path: string, value: Plan): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+async function sendAll(
+  context: CliContext,
+  { registry, authority }: { readonly registry: Administration; readonly authority: Authority },
+  fleet: readonly HistoryHub[],
+  batches: readonly HistoryBatch[],
+): Promise<void> {
+  const { config, signal } = context
+  const total = batches.reduce((sum, { events }) => sum + events, 0)
+  const progress = openProgress(context, total, fleet.length)
+  const url = `https://${config.ingest.host}:${config.ingest.https_port}`
+  // Each source speaks for itself, with a token that lives as long as its history takes.
+  const posters = new Map<string, BatchPoster>()
+  for (const { identity } of batches) {
+    if (posters.has(identity.source)) continue
+    const token = registry.createToken({ app: appOf(identity.source), scopes: ['telemetry'], identity })
+    posters.set(identity.source, batchPoster({ url, token, tls: { ca: authority.certificate_pem } }))
+  }
+  try {
+    const waiting = batches.values()
+    const worker = async () => {
+      for (const { identity, bytes, events } of waiting) {
+        if (signal.aborted) return
+        await deliver(context, posters.get(identity.source), bytes)
+        progress.add(events)
+      }
+    }
+    await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, worker))
+    await committed(context, total)
+  } finally {
+    progress.stop()
+    for (const [source, poster] of posters) {
+      poster.close()
+      registry.revokeToken(appOf(source))
+    }
+  }
+}
+
+function appOf(source: string): string {
+  return `history-${source}`
+}
+
+async function deliver(
+  { clock, signal }: CliContext,
+  poster: BatchPoster | undefined,
+  bytes: Uint8Array,
+): Promise<void> {
+  for (let delay_ms = 100; ; delay_ms = Math.min(2_000, delay_ms * 2)) {
+    try {
+      await poster?.post(bytes, signal)
+      return
+    } catch (error) {
+      if (!isProblem(error, 'limit', 'unavailable') || signal.aborted) throw error
+      await sleep(clock, delay_ms, signal)
+    }
+  }
+}
+
+/** Resolves when the table holds at least so many rows. */
+async function committed(context: CliContext, rows: number): Promise<void> {
+  const { clock, signal } = context
+  const table = await (await openLocalLake(context)).table(EVENTS_TABLE)
+  while (!signal.aborted) {
+    const { files } = await table.snapshot()
+    let stored = 0
+    for (const file of files.values()) stored += decodeStatistics(file.stats)?.numRecords ?? 0
+    if (stored >= rows) return
+    await sleep(clock, COMMIT_LOOK_MS, signal)
+  }
+}
+
+function openProgress({ note }: CliContext, total: number, hubs: number) {
+  if (!process.stderr.isTTY) {
+    note(`sending the history of ${hubs} homes: ${total} events`)
+    return { add: () => undefined, stop: () => note('the history is stored') }
+  }
+  const bar = new cliProgress.SingleBar(
+    { format: `the history of ${hubs} homes {bar} {value} of {total} events, {eta} s left`, hideCursor: true },
+    cliProgress.Presets.shades_grey,
+  )
+  bar.start(total, 0)
+  return { add: (events: number) => bar.increment(events), stop: () => bar.stop() }
+}
