@@ -4,7 +4,7 @@ import { Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
-import { FIRMWARE_OLD, liveTraits } from '../hub-agent/history-fleet.ts'
+import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
 import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
 import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
 import { simulatedHome } from '../hub-agent/simulated-home.ts'
@@ -103,7 +103,7 @@ async function simulated(context: CliContext, options: Options, count: number): 
       const { clock, random } = context
       const devices = simulatedHome({ clock, random, zone: identity.zone, pace: options.pace, weak_radios })
       const rssi_dbm = () => Math.round((weak_radios ? -83 : -55) + 6 * (random.float() - 0.5))
-      running.push(await start(context, options, { identity, devices, firmware, rssi_dbm }))
+      running.push(await start(context, options, { identity, devices, firmware, rssi_dbm, floor: HISTORY_COUNTER_MAX }))
     }
     announce(context, 'hubs', { hubs: running.length })
     await untilAborted(context.signal)
@@ -211,7 +211,7 @@ type Running = { readonly agent: Agent; readonly close: () => Promise<void> }
 async function start(
   context: CliContext,
   options: Options,
-  what: Pick<AgentOptions, 'devices' | 'firmware' | 'rssi_dbm'> & {
+  what: Pick<AgentOptions, 'devices' | 'firmware' | 'rssi_dbm' | 'floor'> & {
     readonly identity: HubIdentity
     readonly disk?: Disk
   },

@@ -17,6 +17,7 @@ import { openExecutor } from './executor.ts'
 import {
   CONTROL_MAX_BYTES,
   DRAIN_MAX_MS,
+  GOODBYE_MAX_MS,
   HEALTH_INTERVAL_MS,
   READINGS_MAX_BYTES,
   RESULTS_WAITING_MAX,
@@ -216,7 +217,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     await Promise.race([shipper.flush(), limit])
     patience.abort()
     telemetry.abort()
-    await Promise.all([relay?.done, shipper.done, transport.close(), devices.close()])
+    await devices.close()
+    // A connection that is being made may take its time to give up; the agent owes it nothing any more.
+    const gone = Promise.all([relay?.done, shipper.done, transport.close()])
+    await Promise.race([gone, sleep(clock, GOODBYE_MAX_MS)])
     disk.write([{ delete: RUNNING }])
     await disk.sync()
   }

@@ -104,6 +104,9 @@ export function historyRegistry(
   })
 }
 
+/** Boots of live agents begin above this: those of a history have lower counters. */
+export const HISTORY_COUNTER_MAX = 9_999
+
 /** How the live agent of a demo's hub goes on where its history ended; `number` as in its id. */
 export function liveTraits(number: number): { readonly firmware: string; readonly weak_radios: boolean } {
   const firmware = number % 2 === 0 ? FIRMWARE_OLD : FIRMWARE_NEW

@@ -35,3 +35,5 @@ export const RECORDING_FAULTS_NAMED_MAX = 100
 /** An answer of the enrolment endpoint: two certificates and little else. */
 export const ENROLMENT_ANSWER_MAX_BYTES = 64 * 1024
 export const ENROLMENT_TIMEOUT_MS = 15_000
+/** How long a closing agent waits for its connections to say goodbye; then they are left to break. */
+export const GOODBYE_MAX_MS = 1_000
