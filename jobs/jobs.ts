@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { uuid } from '../contract/clock.ts'
-import { assert, isProblem, Problem } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { type AddFile, removeOf } from '../lake/action.ts'
 import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
@@ -9,6 +9,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import { writeFile } from '../lake/write.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
+import { type JobRun, recordRuns } from './job-runs.ts'
 import { type Cell, cellName, cellsOf, cellTags, dateOf, type HourRecord, recordsOf } from './ledger.ts'
 import { HOUR_MS, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
@@ -96,6 +97,33 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     return { metric, now_ms, first_ms, buckets, records: recordsOf(cells), inputs, table, snapshot, cells }
   }
 
+  /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
+  async function makeDue(metric: Metric, runOptions: RunOptions): Promise<MetricRun | undefined> {
+    for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
+      runOptions.signal?.throwIfAborted()
+      const state = await stateOf(metric, clock.now())
+      const { only } = runOptions
+      const units = plan(state).filter(
+        ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
+      )
+      if (units.length === 0) return undefined
+      duck ??= await openDuckDb({ threads: options.threads ?? 1 })
+      const run = await runMetric(options, duck, state, units, runOptions)
+      if (run) return run
+    }
+    throw new Problem(
+      'conflict',
+      `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`,
+    )
+  }
+
+  async function record(started_ms: number, runs: readonly MetricRun[], failed?: JobRun): Promise<void> {
+    const told = [...runs.map(toldRun), ...(failed ? [failed] : [])]
+    if (told.length === 0) return
+    duck ??= await openDuckDb({ threads: options.threads ?? 1 })
+    await recordRuns(options, duck.connection, started_ms, told)
+  }
+
   return {
     async plan() {
       const now_ms = clock.now()
@@ -105,30 +133,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     },
     async run(runOptions = {}) {
       const runs: MetricRun[] = []
+      const started_ms = clock.now()
       for (const metric of metrics) {
-        for (let attempt = 1; ; attempt++) {
-          runOptions.signal?.throwIfAborted()
-          const now_ms = clock.now()
-          const state = await stateOf(metric, now_ms)
-          const { only } = runOptions
-          const units = plan(state).filter(
-            ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
-          )
-          if (units.length === 0) break
-          duck ??= await openDuckDb({ threads: options.threads ?? 1 })
-          const run = await runMetric(options, duck, state, units, runOptions)
-          if (run) {
-            runs.push(run)
-            break
-          }
-          if (attempt === RUN_ATTEMPTS_MAX) {
-            throw new Problem(
-              'conflict',
-              `${metric.name} lost its commit to others ${attempt} times; the next tick tries again`,
-            )
-          }
+        try {
+          const run = await makeDue(metric, runOptions)
+          if (run) runs.push(run)
+        } catch (error) {
+          if (!runOptions.signal?.aborted) await record(started_ms, runs, failedRun(metric, error))
+          throw error
         }
       }
+      await record(started_ms, runs)
       return runs
     },
     async explain(name, hour_ms) {
@@ -152,6 +167,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       await duck?.[Symbol.asyncDispose]()
     },
   }
+}
+
+function toldRun({ metric, units, rows, ms, version }: MetricRun): JobRun {
+  const cause = [...new Set(units.map((unit) => unit.cause))].join(', ')
+  const ends = { first_ms: units[0]?.hour_ms, last_ms: units.at(-1)?.hour_ms }
+  return { metric, units: units.length, ...ends, rows, ms, cause, outcome: 'committed', version }
+}
+
+function failedRun(metric: Metric, error: unknown): JobRun {
+  const nothing = { units: 0, first_ms: undefined, last_ms: undefined, rows: 0, ms: 0, cause: '', version: undefined }
+  return { metric: metric.name, ...nothing, outcome: 'failed', reason: messageOf(error) }
 }
 
 const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const

@@ -1,0 +1,188 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import type { Command } from 'commander'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { catalogue } from '../jobs/catalogue.ts'
+import { type Jobs, type MetricRun, openJobs } from '../jobs/jobs.ts'
+import type { Unit } from '../jobs/plan.ts'
+import { runSchedule } from '../jobs/schedule.ts'
+import { ALL } from '../jobs/touched.ts'
+import type { CliContext } from './context.ts'
+import { openLocalLake } from './fleet.ts'
+import { announce, withdraw } from './service.ts'
+import { shortTime, textTable } from './text-table.ts'
+
+/** Units that `plan` prints unless all are asked for. */
+const UNITS_SHOWN = 40
+
+type Json = { readonly json?: boolean }
+
+export function register(program: Command, context: CliContext): void {
+  const jobs = program
+    .command('jobs')
+    .description('plan, run and explain the metrics')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  hearth jobs plan\n  hearth jobs run\n  hearth jobs backfill --from 2026-11-17 --to 2026-11-24\n  hearth jobs explain hub_hours 2026-11-24T13',
+    )
+  jobs
+    .command('plan')
+    .description('list the units that are due, and why; make nothing')
+    .option('--all', 'print every unit')
+    .option('--json', 'print JSON')
+    .action((options: Json & { readonly all?: boolean }) =>
+      withJobs(context, async (open) => {
+        const units = await open.plan()
+        context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
+      }),
+    )
+  jobs
+    .command('run')
+    .description('make everything that is due')
+    .option('--json', 'print JSON')
+    .action((options: Json) => withJobs(context, (open) => runOnce(context, open, options)))
+  jobs
+    .command('backfill')
+    .description('make what is due in a span of time')
+    .requiredOption('--from <time>', 'first hour, as 2026-11-17 or 2026-11-17T06 (UTC)')
+    .requiredOption('--to <time>', 'end, exclusive')
+    .option('--json', 'print JSON')
+    .action((options: Json & { readonly from: string; readonly to: string }) => {
+      const only = { from_ms: hourOption(options.from), to_ms: hourOption(options.to) }
+      return withJobs(context, (open) => runOnce(context, open, options, only))
+    })
+  jobs
+    .command('status')
+    .description('for each metric: what is due, and its definition')
+    .option('--json', 'print JSON')
+    .action((options: Json) =>
+      withJobs(context, async (open) => {
+        const due = await open.plan()
+        const rows = catalogue().map(({ name, revision, hash, grain }) => {
+          const units = due.filter(({ metric }) => metric === name)
+          return { metric: name, due: units.length, oldest_ms: units[0]?.hour_ms, revision, definition: hash, grain }
+        })
+        context.print(
+          options.json
+            ? JSON.stringify(rows)
+            : textTable(
+                ['metric', 'due', 'oldest due', 'revision', 'definition', 'grain'],
+                rows.map((row) => [
+                  ...[row.metric, row.due, shortTime(row.oldest_ms), row.revision, row.definition, row.grain],
+                ]),
+              ),
+        )
+      }),
+    )
+  jobs
+    .command('explain <metric> <hour>')
+    .description('from what an hour was made, and why it is due if it is')
+    .option('--json', 'print JSON')
+    .action((metric: string, hour: string, options: Json) =>
+      withJobs(context, async (open) => {
+        const told = await open.explain(metric, hourOption(hour))
+        if (options.json) {
+          context.print(JSON.stringify(told))
+          return
+        }
+        const rows = told.map(({ bucket, record, cause }) => [
+          ...[bucket === ALL ? 'all' : String(bucket), cause ?? 'up to date'],
+          record
+            ? Object.entries(record.inputs)
+                .map(([table, version]) => `${table}@v${version}`)
+                .join(' ')
+            : 'not computed',
+          ...[record ? String(record.revision) : '', record?.definition ?? '', record?.carry.slice(0, 8) ?? ''],
+          ...[record?.rows.slice(0, 8) ?? '', record ? (record.open ? 'running' : 'complete') : ''],
+        ])
+        context.print(
+          textTable(['bucket', 'due', 'made from', 'revision', 'definition', 'carry-in', 'rows', 'hour'], rows),
+        )
+      }),
+    )
+  jobs
+    .command('scheduler')
+    .description('make what is due, again and again, until stopped')
+    .action(() => runJobs(context))
+}
+
+/** The schedule in this process, until the context's signal aborts. */
+export async function runJobs(context: CliContext): Promise<void> {
+  const { clock, config, signal } = context
+  await withJobs(context, async (jobs) => {
+    announce(context, 'jobs', {})
+    try {
+      await runSchedule({
+        ...{ jobs, clock, signal, interval_ms: config.jobs.interval_ms },
+        ran: (runs) => {
+          const units = runs.reduce((sum, run) => sum + run.units.length, 0)
+          const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))
+          context.note(`jobs: made ${units} units of ${runs.length} metrics in ${ms} ms`)
+        },
+        failed: (error) => context.note(`jobs: ${messageOf(error)}; the next tick tries again`),
+      })
+    } finally {
+      withdraw(context, 'jobs')
+    }
+  })
+}
+
+async function withJobs(context: CliContext, use: (jobs: Jobs) => Promise<void>): Promise<void> {
+  const { clock, config, home, random } = context
+  const scratch_folder = join(home, 'spool', 'jobs')
+  mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
+  const lake = await openLocalLake(context)
+  await using jobs = await openJobs({ lake, clock, random, scratch_folder, threads: config.jobs.threads })
+  await use(jobs)
+}
+
+async function runOnce(
+  context: CliContext,
+  jobs: Jobs,
+  options: Json,
+  only?: { readonly from_ms: number; readonly to_ms: number },
+): Promise<void> {
+  const onTerminal = process.stderr.isTTY
+  const progress = (metric: string, done: number, total: number) => {
+    if (onTerminal) process.stderr.write(`\r\u001b[K${metric} ${done}/${total}`)
+  }
+  const runs = await jobs.run({ signal: context.signal, only, progress })
+  if (onTerminal) process.stderr.write('\r\u001b[K')
+  context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
+}
+
+function summary({ metric, units, rows, ms, version }: MetricRun) {
+  return { metric, units: units.length, rows, ms: Math.round(ms), version }
+}
+
+function runText(runs: readonly MetricRun[]): string {
+  if (runs.length === 0) return 'Nothing is due.'
+  return textTable(
+    ['metric', 'units', 'rows', 'ms', 'version'],
+    runs.map(summary).map((run) => [run.metric, run.units, run.rows, run.ms, run.version ?? '']),
+  )
+}
+
+function planText(units: readonly Unit[], all: boolean): string {
+  if (units.length === 0) return 'Nothing is due.'
+  const shown = all ? units : units.slice(0, UNITS_SHOWN)
+  const table = textTable(
+    ['metric', 'hour', 'bucket', 'cause'],
+    shown.map(({ metric, hour_ms, bucket, cause }) => [
+      ...[metric, hour_ms === 0 ? 'whole history' : shortTime(hour_ms), bucket === ALL ? 'all' : String(bucket), cause],
+    ]),
+  )
+  const more = units.length - shown.length
+  return more > 0 ? `${table}\n${styleText('dim', `… and ${more} more; --all prints them`)}` : table
+}
+
+/** Raises `invalid` for what is no hour. */
+function hourOption(text: string): number {
+  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::00(?::00(?:\.000)?)?)?)?Z?$/.exec(text)
+  const time_ms = match ? Date.parse(`${match[1]}T${match[2] ?? '00'}:00:00Z`) : Number.NaN
+  if (Number.isNaN(time_ms)) {
+    throw new Problem('invalid', `expected an hour as 2026-11-24T13 (UTC), found ${JSON.stringify(text)}`)
+  }
+  return time_ms
+}
