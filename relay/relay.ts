@@ -108,6 +108,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         if (!limit.signal.aborted) throw error
       })
     cancel()
+    // Ends the sleep above too: its timer would hold the process for the rest of the limit.
+    limit.abort()
     await listener.close()
     await app.close()
     core.close()
