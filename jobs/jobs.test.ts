@@ -103,7 +103,9 @@ test('a silent hub has rows, with nothing connected', async () => {
   await history.add([enrolled('demo-03', T0)])
   await history.jobs.run()
   const silent = await history.rows('hub_hours', `hub_id = 'demo-03' AND complete`)
-  expect(silent.map((row) => [row['expected_ms'], row['availability']])).toEqual(Array(4).fill(['3600000', 0]))
+  expect(silent.map((row) => [row['expected_ms'], row['availability']])).toEqual(
+    Array.from({ length: 4 }, () => ['3600000', 0]),
+  )
 })
 
 test('what a batch leaves open is pending, is stored when it comes, and lost when its boot is closed', async () => {

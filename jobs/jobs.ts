@@ -16,7 +16,7 @@ import type { Metric } from './metric.ts'
 import { type Cause, causeOf, isComplete, type PlanState, plan, type Unit } from './plan.ts'
 import { inputSql } from './source.ts'
 import { ALL, catchUp, firstHour, nothingTouched, type Touched, unitKey } from './touched.ts'
-import { openWorkbench } from './workbench.ts'
+import { emptyHash, openWorkbench } from './workbench.ts'
 
 const DAY_MS = 24 * HOUR_MS
 
@@ -246,12 +246,13 @@ async function runMetric(
       for (const step of stepsOf(metric, wave)) {
         signal?.throwIfAborted()
         await bench.calculate(step, now_ms, (hour_ms) => isComplete(hour_ms, now_ms))
+        const hashes = await bench.hashes(step)
         for (const hour_ms of step.hours) {
           for (const bucket of step.buckets) {
             const key = unitKey(hour_ms, bucket)
             const unit = due.get(key)
             assert(unit, `${key} is due`)
-            const hash = await bench.hash(hour_ms, bucket)
+            const hash = hashes.get(key) ?? emptyHash(metric)
             rows += hash.count
             const before = records.get(key)
             if (before?.rows !== hash.rows) changed.push([hour_ms, bucket])

@@ -1,4 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
+import { z } from 'zod'
 import { Problem } from '../contract/problem.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import { duckDbType, identifier } from '../lake/schema.ts'
@@ -6,7 +7,7 @@ import { DUCKDB_MACROS, DUCKDB_VIEWS } from './dialect.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Span, timestampSql } from './source.ts'
-import { ALL } from './touched.ts'
+import { ALL, unitKey } from './touched.ts'
 
 /** Hours and buckets that one statement calculates. */
 export type Step = { readonly hours: readonly number[]; readonly buckets: readonly number[] }
@@ -14,12 +15,29 @@ export type Step = { readonly hours: readonly number[]; readonly buckets: readon
 /** What stands of one unit after its calculation. */
 export type UnitHash = { readonly rows: string; readonly out: string; readonly count: number }
 
+/** Of a unit without rows. */
+export function emptyHash(metric: Metric): UnitHash {
+  return { rows: EMPTY_MD5, out: metric.carry ? EMPTY_MD5 : '', count: 0 }
+}
+
+const EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'
+
+const hashRows = z.array(
+  z.object({
+    unit_ms: z.coerce.number(),
+    unit_bucket: z.coerce.number(),
+    count: z.coerce.number(),
+    rows: z.string(),
+    out: z.string(),
+  }),
+)
+
 /** Tables of one day of one metric on a DuckDB connection: inputs, and the result hour by hour. */
 export type Workbench = {
   /** Calculates the units of a step into the result, in place of what stood there. */
   calculate(step: Step, now_ms: number, complete: (hour_ms: number) => boolean): Promise<void>
-  /** Hashes of one unit's rows and of what it carries on; equal rows hash alike whatever their order. */
-  hash(hour_ms: number, bucket: number): Promise<UnitHash>
+  /** By unit with rows: hashes of its rows and of what it carries on; equal rows hash alike whatever their order. */
+  hashes(step: Step): Promise<ReadonlyMap<string, UnitHash>>
   /** Raises `corrupt`, naming the first bad rows, when a calculated row breaks a check or a key stands twice. */
   check(): Promise<void>
   /** The SELECT of one cell's rows. */
@@ -42,11 +60,6 @@ export async function openWorkbench(
   await connection.run(`CREATE OR REPLACE TEMP TABLE result (${columns.join(', ')})`)
   if (standing) await connection.run(`INSERT INTO result BY NAME ${standing}`)
 
-  const inUnit = (hour_ms: number, bucket: number) =>
-    [
-      metric.shape === 'bucket' ? 'TRUE' : `hour = ${timestampSql(hour_ms)}`,
-      bucket === ALL ? 'TRUE' : `bucket = ${bucket}`,
-    ].join(' AND ')
   const inStep = ({ hours, buckets }: Step, column = 'hour') =>
     [
       metric.shape === 'bucket' ? 'TRUE' : `${column} IN (${hours.map(timestampSql).join(', ')})`,
@@ -86,18 +99,23 @@ export async function openWorkbench(
       await connection.run(`DELETE FROM result WHERE ${inStep(step)}`)
       await connection.run('INSERT INTO result BY NAME SELECT * FROM calculated')
     },
-    async hash(hour_ms, bucket) {
-      const digest = (list: string) =>
-        `SELECT md5(COALESCE(string_agg(t, ';' ORDER BY t), '')) AS hash, COUNT(*) AS count FROM (SELECT CAST(row(${list}) AS VARCHAR) AS t FROM result WHERE ${inUnit(hour_ms, bucket)}`
-      const all = metric.columns.map(({ name }) => identifier(name)).join(', ')
-      const [rows] = await rowsOf(connection, `${digest(all)}) texts`)
-      const [out] = metric.carry
-        ? await rowsOf(
-            connection,
-            `${digest(metric.carry.columns.map(identifier).join(', '))} AND (${metric.carry.where})) texts`,
-          )
-        : []
-      return { rows: String(rows?.['hash']), out: String(out?.['hash'] ?? ''), count: Number(rows?.['count']) }
+    async hashes(step) {
+      const unit = [
+        metric.shape === 'bucket' ? '0' : 'epoch_ms(hour)',
+        step.buckets.includes(ALL) ? String(ALL) : 'bucket',
+      ]
+      const texts = (list: readonly string[]) => `CAST(row(${list.map(identifier).join(', ')}) AS VARCHAR)`
+      const carried = metric.carry && `CASE WHEN ${metric.carry.where} THEN ${texts(metric.carry.columns)} END`
+      const digest = (column: string) => `md5(COALESCE(string_agg(${column}, ';' ORDER BY ${column}), ''))`
+      const found = hashRows.parse(
+        await rowsOf(
+          connection,
+          `SELECT unit_ms, unit_bucket, COUNT(*) AS count, ${digest('t')} AS rows, ${carried ? digest('c') : "''"} AS out FROM (
+             SELECT ${unit[0]} AS unit_ms, ${unit[1]} AS unit_bucket, ${texts(metric.columns.map(({ name }) => name))} AS t, ${carried ?? "''"} AS c
+             FROM result WHERE ${inStep(step)}) texts GROUP BY unit_ms, unit_bucket`,
+        ),
+      )
+      return new Map(found.map(({ unit_ms, unit_bucket, ...hash }) => [unitKey(unit_ms, unit_bucket), hash]))
     },
     async check() {
       const keys = [
