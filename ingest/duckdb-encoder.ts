@@ -125,6 +125,7 @@ async function encode(
   await connection.run(sql.parseSql(spool.path))
   await fillSubjects(connection, options.buckets)
   await connection.run(sql.JUDGE_SQL)
+  await connection.run('DROP TABLE parsed')
   const through = await choose(connection, batches)
   await connection.run(sql.DEAD_COUNTS_TABLE)
   await connection.run(sql.rowsSql(options.logId()))

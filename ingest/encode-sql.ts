@@ -31,7 +31,7 @@ export const BATCHES_TABLE = `CREATE OR REPLACE TEMP TABLE batches (
 export const MISFITS_TABLE = `CREATE OR REPLACE TEMP TABLE misfits (number BIGINT, reason VARCHAR, line VARCHAR)`
 export const SUBJECTS_TABLE = `CREATE OR REPLACE TEMP TABLE subjects (subject VARCHAR, subject_bucket INTEGER)`
 
-/** Lines and their fields. */
+/** Lines and their fields. A table and no view: as a view each column would parse the line anew. */
 export function parseSql(spoolPath: string): string {
   const path = spoolPath.replaceAll("'", "''")
   return `CREATE OR REPLACE TEMP TABLE parsed AS
@@ -104,14 +104,17 @@ GROUP BY batch ORDER BY batch`
 /** Batches that are in the files; a bucket may have ended early. */
 export const CHOSEN_TABLE = `CREATE OR REPLACE TEMP TABLE chosen (batch BIGINT)`
 
-/** The rows of the events table with its partition columns, of the chosen batches; absent columns are NULL. */
+/**
+ * The rows of the events table with its partition columns, of the chosen batches; absent columns are NULL. A view and no
+ * table: each file reads its part of `judged` once, and nothing is copied in between.
+ */
 export function rowsSql(logId: string): string {
   const log = `'${logId.replaceAll("'", "''")}'`
   const whence = `bucket, source_id, boot_id, stream, ${timestamp('received_ms')} AS received_time, firmware, agent`
   const transport = `${whence}, ${timestamp('received_ms')} AS event_time, 'received' AS time_source, ${log} AS log_id,
     position AS log_position, CASE WHEN service THEN NULL ELSE source_id END AS hub_id`
   const context = `map {'listener': listener, 'now': CAST(now_ms AS VARCHAR), 'wall': CAST(wall_ms AS VARCHAR)} AS extra`
-  return `CREATE OR REPLACE TEMP TABLE rows AS SELECT *, CAST(event_time AS DATE) AS event_date FROM (
+  return `CREATE OR REPLACE TEMP VIEW rows AS SELECT *, CAST(event_time AS DATE) AS event_date FROM (
   SELECT ${whence}, about AS hub_id, first + ordinal AS seq, ${timestamp('event_ms')} AS event_time,
     ${timestampOrNull('wall_ms + m_ms')} AS hub_time, m_ms AS mono_ms, time_source, kind,
     ${timestamp('issued_ms')} AS issued_time, device AS device_id, attribute, value_number AS value, text, unit,
