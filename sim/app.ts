@@ -86,6 +86,6 @@ export class App {
     if (!relay.alive) return
     tap.touched_ms.push(this.#world.scheduler.now_ms)
     tap.told.push(outcome)
-    this.#world.trace('app', `tap ${tap.level} is ${outcome}`)
+    this.#world.trace('app', `tap ${tap.level} (${tap.id}) is ${outcome}`)
   }
 }

@@ -12,7 +12,7 @@ import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
 import type { Life, World } from './world.ts'
 
-const RECONNECT_MS = 3_000
+const RECONNECT_MS = 1_000
 const EVENT_MS = 1_500
 const RESULTS_WAITING = 64
 

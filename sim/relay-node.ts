@@ -1,16 +1,15 @@
 import { type Layout, serviceStream } from '../contract/bucket.ts'
-import { sleep } from '../contract/clock.ts'
-import { isProblem } from '../contract/problem.ts'
 import { compareEpochs, type Identity, parseEpoch } from '../contract/source.ts'
-import { type Outbox, openOutbox } from '../link/outbox.ts'
+import type { Disk } from '../link/disk.ts'
+import type { Outbox } from '../link/outbox.ts'
 import { type CommandCore, commandCore } from '../relay/command-core.ts'
-import { CLOCK_INTERVAL_MS, SYNC_INTERVAL_MS } from '../relay/limits.ts'
+import { openLedger } from '../relay/ledger.ts'
+import { CLOCK_INTERVAL_MS } from '../relay/limits.ts'
 import { liveFeed } from '../relay/live-event.ts'
 import type { IngestNode } from './ingest-node.ts'
 import { Machine } from './machine.ts'
 import { ControlSession, type HubEnd } from './network.ts'
 import type { Plant } from './plant.ts'
-import { relayLedger } from './relay-ledger.ts'
 import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
 import type { Life, World } from './world.ts'
@@ -23,7 +22,7 @@ export class RelayNode {
   /** Commands of which a living relay heard that they were executed. */
   readonly heard = new Set<string>()
   /** When the last sync that was completed began: what is older survives a power cut. */
-  synced_ms = 0
+  #synced_ms = 0
   /** (from, to) in which a power cut may have taken what the relay knew. */
   readonly amnesia: (readonly [number, number])[] = []
   #world: World
@@ -48,15 +47,21 @@ export class RelayNode {
       'relay-0',
       async (life) => {
         const { clock, random } = life
-        const disk = this.#disk.open(world, life)
-        const about = { source: 'relay-0', generation: 1, firmware: '1.0.0', agent: '1.0.0', codec: 'plain' as const }
-        const streams = this.#streams.map((name) => ({ name }))
-        const outbox = await openOutbox({ disk, clock, random, ...about, streams })
+        const ledger = await openLedger({
+          disk: this.#noting(this.#disk.open(world, life)),
+          clock,
+          random,
+          source: 'relay-0',
+          layout,
+          version: '1.0.0',
+          fault: (error) => world.trace(life.name, `fault: ${String(error)}`),
+        })
+        const { outbox } = ledger
         const real = commandCore({
           fleet,
           clock,
           random,
-          ledger: relayLedger(disk, outbox, clock, layout),
+          ledger,
           link: {
             send: (hub, epoch, message) => {
               const found = this.#sessions.get(hub)
@@ -70,12 +75,11 @@ export class RelayNode {
         const core = plant?.core?.(real) ?? real
         core.recover()
         ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
-        this.#sync(life, outbox).catch((error: unknown) => this.machine.fail(life, error))
         this.#tick(life)
         return { core, outbox }
       },
       (power) => {
-        if (power) this.amnesia.push([this.synced_ms, world.scheduler.now_ms])
+        if (power) this.amnesia.push([this.#synced_ms, world.scheduler.now_ms])
         for (const { session } of this.#sessions.values()) session.end('relay')
         this.#sessions.clear()
         this.#disk.died(power)
@@ -128,16 +132,15 @@ export class RelayNode {
     )
   }
 
-  async #sync(life: Life, outbox: Outbox): Promise<void> {
-    for (;;) {
-      await sleep(life.clock, SYNC_INTERVAL_MS)
-      const began_ms = this.#world.scheduler.now_ms
-      try {
-        await outbox.sync()
-        this.synced_ms = began_ms
-      } catch (error) {
-        if (!isProblem(error)) throw error
-      }
+  /** The disk, noting since when all is safe. */
+  #noting(disk: Disk): Disk {
+    return {
+      ...disk,
+      sync: async () => {
+        const began_ms = this.#world.scheduler.now_ms
+        await disk.sync()
+        this.#synced_ms = Math.max(this.#synced_ms, began_ms)
+      },
     }
   }
 
