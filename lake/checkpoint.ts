@@ -1,24 +1,76 @@
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { checkpointPath, hintPath, type Log } from './log.ts'
+import type { ObjectStore } from './object-store.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { TableEnvironment } from './table.ts'
 
 /** Turns a snapshot into a checkpoint's bytes and back: Parquet in a lake, something plainer in the simulator. */
 export type CheckpointCodec = {
   encode(snapshot: Snapshot): Promise<Uint8Array>
+  /** Raises `corrupt`, and `invalid` for features that are not read. */
   decode(version: number, bytes: Uint8Array): Promise<Snapshot>
 }
 
+/** Classic single-file checkpoints of one table (PROTOCOL.md, "Checkpoints"): where a reader may begin. */
 export type Checkpoints = {
-  /** Where a listing may begin; 0 when nothing is known. */
+  /** The version from which a listing may begin; 0 when `_last_checkpoint` tells none. It may be stale. */
   hint(): Promise<number>
   read(version: number): Promise<Snapshot>
+  /** Durable when it resolves; one that is there already is as good. */
   write(snapshot: Snapshot): Promise<void>
 }
-export function openCheckpoints(_environment: TableEnvironment, _prefix: string): Checkpoints {
+
+export function openCheckpoints(
+  store: ObjectStore,
+  prefix: string,
+  log: Log,
+  codec: CheckpointCodec | undefined,
+): Checkpoints {
+  // Loaded when first needed: DuckDB's library is large, and the simulator does without.
+  const codecOf = async () => codec ?? (await import('./parquet-checkpoint.ts')).parquetCheckpoints
+
   return {
-    hint: async () => 0,
-    read: async () => {
-      throw new Error('no checkpoints')
+    async hint() {
+      try {
+        const hint: unknown = JSON.parse(Buffer.from(await store.get(hintPath(prefix))).toString('utf8'))
+        return typeof hint === 'object' && hint !== null && 'version' in hint && Number.isSafeInteger(hint.version)
+          ? Math.max(0, Number(hint.version))
+          : 0
+      } catch (error) {
+        // Only a hint: absent or torn, the listing begins at the beginning.
+        if (isProblem(error, 'missing') || error instanceof SyntaxError) return 0
+        throw error
+      }
     },
-    write: async () => undefined,
+
+    async read(version) {
+      const path = checkpointPath(prefix, version)
+      const bytes = await store.get(path)
+      let snapshot: Snapshot
+      try {
+        snapshot = await (await codecOf()).decode(version, bytes)
+      } catch (error) {
+        if (isProblem(error, 'invalid', 'unavailable')) throw error
+        throw new Problem('corrupt', `the checkpoint ${path} cannot be read: ${messageOf(error)}`, { cause: error })
+      }
+      // A checkpoint does not tell when its version was committed; the log entry beside it does.
+      const entry = await log.read(version)
+      return { ...snapshot, timestamp_ms: entry?.info?.timestamp ?? snapshot.timestamp_ms }
+    },
+
+    async write(snapshot) {
+      const bytes = await (await codecOf()).encode(snapshot)
+      try {
+        await store.put(checkpointPath(prefix, snapshot.version), bytes, { ifAbsent: true })
+      } catch (error) {
+        if (!isProblem(error, 'conflict')) throw error
+      }
+      const hint = {
+        version: snapshot.version,
+        size: snapshot.files.size + snapshot.removed.size + snapshot.txns.size + 2,
+        sizeInBytes: bytes.length,
+        numOfAddFiles: snapshot.files.size,
+      }
+      await store.put(hintPath(prefix), Buffer.from(JSON.stringify(hint)))
+    },
   }
 }

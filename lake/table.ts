@@ -1,8 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
-import type { CheckpointCodec } from './checkpoint.ts'
-import { openCheckpoints } from './checkpoint.ts'
+import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './checkpoint.ts'
 import { type CommitOutcome, type CommitRequest, commitTo } from './commit.ts'
 import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
 import { type Log, openLog } from './log.ts'
@@ -42,7 +41,9 @@ export type TableEnvironment = {
 export function openTable(environment: TableEnvironment, name: string, prefix = name): Table {
   const { store, clock } = environment
   const log = openLog(store, prefix)
-  const checkpoints = openCheckpoints(environment, prefix)
+  const checkpoints = openCheckpoints(store, prefix, log, environment.checkpoints)
+  /** A checkpoint that could not be written stays owed; the commits themselves are safe without it. */
+  let owed = false
   let latest: Snapshot | undefined
   let recent: readonly Commit[] = []
   let refreshing: Promise<Snapshot> | undefined
@@ -124,8 +125,14 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
 
     async commit(request) {
       const outcome = await commitTo(target, request)
-      if (outcome.kind === 'committed' && outcome.version % CHECKPOINT_INTERVAL === 0) {
-        await checkpoints.write(outcome.snapshot)
+      if (outcome.kind === 'committed' && (owed || outcome.version % CHECKPOINT_INTERVAL === 0)) {
+        try {
+          await checkpoints.write(outcome.snapshot)
+          owed = false
+        } catch (error) {
+          if (!isProblem(error)) throw error
+          owed = true
+        }
       }
       return outcome
     },
@@ -150,16 +157,17 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
   }
 }
 
-type Checkpoints = ReturnType<typeof openCheckpoints>
-
 /** Builds a version (the newest when undefined) from the best checkpoint and the entries after it. */
 async function readVersion(
   log: Log,
   checkpoints: Checkpoints,
   version: number | undefined,
 ): Promise<{ readonly snapshot: Snapshot; readonly commits: readonly Commit[] }> {
-  const listed = await log.list(version === undefined ? await checkpoints.hint() : 0)
   const fits = (one: number) => version === undefined || one <= version
+  const hint = version === undefined ? await checkpoints.hint() : 0
+  const hinted = await log.list(hint)
+  // A hint of a checkpoint that is not there says nothing: look at everything.
+  const listed = hint > 0 && hinted.checkpoints.length === 0 ? await log.list(0) : hinted
   const from = listed.checkpoints.findLast(fits)
   if (from === undefined && listed.entries.length === 0) throw new Problem('missing', 'the table has no log')
   const base = from === undefined ? undefined : await checkpoints.read(from)

@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const CACHE = join(import.meta.dirname, '../../.cache/delta-rs')
+const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt')
+const READER = join(import.meta.dirname, 'read.py')
+
+/** The interpreter of a virtual environment with delta-rs and pyarrow, made in `.cache/` when it is missing or stale. */
+async function deltaRsPython(): Promise<string> {
+  const python = join(CACHE, 'bin/python')
+  const marker = join(CACHE, 'requirements.installed')
+  const wanted = await readFile(REQUIREMENTS, 'utf8')
+  if ((await readFile(marker, 'utf8').catch(() => '')) === wanted) return python
+  await rm(CACHE, { recursive: true, force: true })
+  await mkdir(CACHE, { recursive: true })
+  await run('python3', ['-m', 'venv', CACHE])
+  await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS])
+  await writeFile(marker, wanted)
+  return python
+}
+
+export type DeltaRsAnswer = {
+  readonly version: number
+  /** Column name → Arrow type. */
+  readonly schema: Readonly<Record<string, string>>
+  readonly files: number
+  /** Rows of the SQL by delta-rs's own engine over the table `t`. */
+  readonly rows: readonly Readonly<Record<string, unknown>>[]
+  /** Rows counted by pyarrow over the files that delta-rs names. */
+  readonly count: number
+}
+
+/** Opens a table as delta-rs does, at its newest version unless one is given, and asks it `sql` over `t`. */
+export async function readWithDeltaRs(folder: string, sql: string, version?: number): Promise<DeltaRsAnswer> {
+  const request = JSON.stringify({ folder, sql, version: version ?? null })
+  const { stdout } = await run(await deltaRsPython(), [READER, request], { maxBuffer: 16 * 1024 * 1024 })
+  return JSON.parse(stdout)
+}
+
+/** Appends to a table as delta-rs does: rows of `{column: [values]}` with the table's own schema. */
+export async function appendWithDeltaRs(folder: string, sql: string): Promise<void> {
+  await run(await deltaRsPython(), [READER, JSON.stringify({ folder, sql, version: null, append: true })])
+}

@@ -1,0 +1,109 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { assert } from '../contract/problem.ts'
+import {
+  type AddFile,
+  addFile,
+  type Metadata,
+  metadataAction,
+  type Protocol,
+  plainAdd,
+  protocolAction,
+  type RemoveFile,
+  removeFile,
+  txnAction,
+} from './action.ts'
+import type { CheckpointCodec } from './checkpoint.ts'
+import { openDuckDb, rowsOf } from './duckdb.ts'
+import { literal } from './schema.ts'
+import { type Snapshot, snapshotOf } from './snapshot.ts'
+
+/** The columns of a checkpoint and their types (PROTOCOL.md, "Checkpoint Schema"). Statistics stay JSON. */
+const MAP = 'MAP(VARCHAR, VARCHAR)'
+const COLUMNS: Readonly<Record<string, string>> = {
+  txn: 'STRUCT(appId VARCHAR, "version" BIGINT, lastUpdated BIGINT)',
+  add: `STRUCT(path VARCHAR, partitionValues ${MAP}, size BIGINT, modificationTime BIGINT, dataChange BOOLEAN, stats VARCHAR, tags ${MAP})`,
+  remove: `STRUCT(path VARCHAR, deletionTimestamp BIGINT, dataChange BOOLEAN, extendedFileMetadata BOOLEAN, partitionValues ${MAP}, size BIGINT)`,
+  metaData: `STRUCT(id VARCHAR, "name" VARCHAR, description VARCHAR, format STRUCT(provider VARCHAR, options ${MAP}), schemaString VARCHAR, partitionColumns VARCHAR[], configuration ${MAP}, createdTime BIGINT)`,
+  protocol: 'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER)',
+}
+const WITH_FEATURES =
+  'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])'
+
+/** Checkpoints as Parquet, by DuckDB: what delta-rs and Spark accept (docs/decisions/013). */
+export const parquetCheckpoints: CheckpointCodec = {
+  encode: (snapshot) =>
+    withDuckDb(async (connection, folder) => {
+      const source = join(folder, 'actions.json')
+      const target = join(folder, 'checkpoint.parquet')
+      await writeFile(source, [...linesOf(snapshot)].join('\n'))
+      const { readerFeatures, writerFeatures } = snapshot.protocol
+      const types = (readerFeatures ?? writerFeatures) ? { ...COLUMNS, protocol: WITH_FEATURES } : COLUMNS
+      const columns = Object.entries(types).map(([name, type]) => `${literal(name)}: ${literal(type)}`)
+      const read = `read_json(${literal(source)}, format = 'newline_delimited', maximum_object_size = 16777216, columns = {${columns.join(', ')}})`
+      await connection.run(`COPY (SELECT * FROM ${read}) TO ${literal(target)} (FORMAT parquet, PARQUET_VERSION v1)`)
+      return await readFile(target)
+    }),
+
+  decode: (version, bytes) =>
+    withDuckDb(async (connection, folder) => {
+      const source = join(folder, 'checkpoint.parquet')
+      await writeFile(source, bytes)
+      return await decodeFile(connection, version, source)
+    }),
+}
+
+function* linesOf({ protocol, metadata, txns, files, removed }: Snapshot): Iterable<string> {
+  yield JSON.stringify({ protocol })
+  yield JSON.stringify({ metaData: metadata })
+  for (const [appId, version] of txns) yield JSON.stringify({ txn: { appId, version } })
+  for (const remove of removed.values()) yield JSON.stringify({ remove: { ...remove, dataChange: false } })
+  for (const add of files.values()) yield JSON.stringify({ add: { ...add, dataChange: false } })
+}
+
+async function decodeFile(connection: DuckDBConnection, version: number, path: string): Promise<Snapshot> {
+  const file = `read_parquet(${literal(path)})`
+  const present = new Set((await rowsOf(connection, `DESCRIBE SELECT * FROM ${file}`)).map((row) => row['column_name']))
+  const read = async function* (name: string): AsyncIterable<unknown> {
+    if (!present.has(name)) return
+    const rows = await rowsOf(
+      connection,
+      `SELECT CAST(to_json("${name}") AS VARCHAR) AS action FROM ${file} WHERE "${name}" IS NOT NULL`,
+    )
+    for (const { action } of rows) yield JSON.parse(typeof action === 'string' ? action : 'null')
+  }
+  let protocol: Protocol | undefined
+  let metadata: Metadata | undefined
+  const files = new Map<string, AddFile>()
+  const removed = new Map<string, RemoveFile>()
+  const txns = new Map<string, number>()
+  for await (const action of read('protocol')) protocol = protocolAction.parse(action)
+  for await (const action of read('metaData')) metadata = metadataAction.parse(action)
+  for await (const action of read('txn')) {
+    const txn = txnAction.parse(action)
+    txns.set(txn.appId, txn.version)
+  }
+  for await (const action of read('remove')) {
+    const remove = removeFile.parse(action)
+    removed.set(remove.path, remove)
+  }
+  for await (const action of read('add')) {
+    const add = plainAdd(addFile.parse(action))
+    files.set(add.path, add)
+  }
+  assert(protocol && metadata, 'a checkpoint has protocol and metaData')
+  const timestamp_ms = [...files.values()].reduce((newest, add) => Math.max(newest, add.modificationTime), 0)
+  return snapshotOf({ version, timestamp_ms, protocol, metadata, files, txns, removed })
+}
+
+async function withDuckDb<T>(use: (connection: DuckDBConnection, folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'hearth-checkpoint-'))
+  try {
+    await using duckdb = await openDuckDb({ threads: 1 })
+    return await use(duckdb.connection, folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
