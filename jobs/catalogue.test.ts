@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { isProblem } from '../contract/problem.ts'
+import { catalogue } from './catalogue.ts'
+import { metricsDocument } from './document.ts'
+import { parseMetric } from './metric.ts'
+
+test('docs/metrics.md tells what the files define', () => {
+  expect(readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8')).toBe(metricsDocument(catalogue()))
+})
+
+test('a definition that changes without its revision is caught', () => {
+  const frozen = Object.fromEntries(catalogue().map(({ name, revision, hash }) => [name, `${revision} ${hash}`]))
+  expect(frozen).toMatchInlineSnapshot(`
+    {
+      "command_traces": "1 49ab477bb4a45872",
+      "fleet_hours": "1 34fc44900c701c7f",
+      "hub_hours": "1 120993ae6b7dc794",
+      "hubs": "1 fa77d7a1b93629bc",
+      "latency_hours": "1 80595d44546c2cd0",
+      "sessions": "1 ece407ff8c31527f",
+      "stream_hours": "1 3b1796a4079d6be4",
+    }
+  `)
+})
+
+test('a header that lacks a line is refused by its name', () => {
+  const refused = () => parseMetric('metrics/x.sql', '-- metric: x\nSELECT 1')
+  expect(refused).toThrow(/metrics\/x.sql: the header lacks "-- meaning: …"/)
+  try {
+    refused()
+  } catch (error) {
+    expect(isProblem(error, 'invalid')).toBe(true)
+  }
+})
