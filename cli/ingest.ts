@@ -79,9 +79,14 @@ export async function runIngest(context: CliContext): Promise<void> {
     await ingest.gateway.close()
     await endpoint.close()
     writing.abort()
-    await written.finally(() => Promise.all([ingest.close(), log.close()]))
-    registry.close()
-    withdraw(context, 'ingest')
+    try {
+      await written
+    } finally {
+      await ingest.close()
+      await log.close()
+      registry.close()
+      withdraw(context, 'ingest')
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import type { Lake } from '../lake/lake.ts'
 import { scanSql } from '../lake/scan.ts'
 import { eventFiles } from './event-files.ts'
 import type { EventLog } from './event-log.ts'
+import { numberIn, textIn } from './row.ts'
 
 /** An event, or a whole batch, that could not be read, and that no replay has stored since. */
 export type DeadLetter = {
@@ -48,18 +49,18 @@ export async function deadLetters(
     ORDER BY received_time DESC, log_position DESC, ordinal DESC LIMIT ${Math.floor(filter.limit)}`
   const rows = await rowsOf(database.connection, sql, [filter.source ?? null, filter.id ?? null])
   return rows.map((row) => {
-    const text = (name: string) => (row[name] === null || row[name] === undefined ? undefined : String(row[name]))
-    const number = (name: string) => (text(name) === undefined ? undefined : Number(text(name)))
+    const text = (name: string) => textIn(row, name)
+    const number = (name: string) => numberIn(row, name)
     return {
-      id: String(row['id']),
-      log_id: String(row['log_id']),
-      source: String(row['source_id']),
+      id: text('id') ?? '',
+      log_id: text('log_id') ?? '',
+      source: text('source_id') ?? '',
       boot: text('boot_id'),
       stream: text('stream'),
       seq: number('seq'),
       reason: text('reason') ?? '',
-      line: String(row['line']),
-      received_ms: Number(row['received_ms']),
+      line: text('line') ?? '',
+      received_ms: number('received_ms') ?? 0,
       firmware: text('firmware'),
       agent: text('agent'),
       now_ms: number('now_ms'),

@@ -13,6 +13,7 @@ import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
 import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
 import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
+import { numberIn, textIn } from './row.ts'
 import { openSpool, type Spool } from './spool.ts'
 
 export type DuckDbEncoderOptions = {
@@ -132,20 +133,22 @@ async function encode(
   const dead = await deadLines(connection, batches)
   const touched = await touchedHours(connection)
   const files: EncodedFile[] = []
-  for (const { bucket, date } of await rowsOf(connection, sql.PARTITIONS)) {
+  for (const row of await rowsOf(connection, sql.PARTITIONS)) {
+    const date = textIn(row, 'date') ?? ''
+    const bucket = numberIn(row, 'bucket') ?? 0
     const { rows, ...add } = await writeFile({
       connection,
-      select: `SELECT * FROM rows WHERE bucket = ${Number(bucket)} AND event_date = DATE '${String(date)}'`,
+      select: `SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`,
       store: options.store,
       prefix: EVENTS_TABLE,
       columns: EVENTS_COLUMNS,
-      partitionValues: { event_date: String(date), bucket: String(bucket) },
+      partitionValues: { event_date: date, bucket: String(bucket) },
       sort: EVENTS_SORT,
       random: options.random,
       clock: options.clock,
       scratch_folder: options.scratch_folder,
     })
-    files.push({ bucket: Number(bucket), add, rows })
+    files.push({ bucket, add, rows })
   }
   return { files, through, dead, touched }
 }
@@ -153,9 +156,10 @@ async function encode(
 /** DuckDB has no xxh64 with our bytes, so the few distinct subjects are hashed here. */
 async function fillSubjects(connection: DuckDBConnection, buckets: number): Promise<void> {
   const subjects = await connection.createAppender('subjects')
-  for (const { hub } of await rowsOf(connection, sql.SPOKEN_OF)) {
-    subjects.appendVarchar(String(hub))
-    subjects.appendInteger(bucketOf(String(hub), buckets))
+  for (const row of await rowsOf(connection, sql.SPOKEN_OF)) {
+    const hub = textIn(row, 'hub') ?? ''
+    subjects.appendVarchar(hub)
+    subjects.appendInteger(bucketOf(hub, buckets))
     subjects.endRow()
   }
   subjects.closeSync()

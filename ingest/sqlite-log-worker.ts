@@ -28,22 +28,13 @@ try {
 }
 
 function run(file: LogFile, call: LogCall): unknown {
-  switch (call.kind) {
-    case 'append':
-      return file.append(call.entries)
-    case 'read':
-      return file.read(call.bucket, call.from, call.maxBytes)
-    case 'trim':
-      return file.trim(call.bucket, call.to, call.limit)
-    case 'bounds':
-      return file.bounds(call.bucket)
-    case 'mint':
-      file.mintAnew(call.id)
-      return undefined
-    case 'close':
-      file.close()
-      return undefined
-  }
+  if (call.kind === 'append') return file.append(call.entries)
+  if (call.kind === 'read') return file.read(call.bucket, call.from, call.maxBytes)
+  if (call.kind === 'trim') return file.trim(call.bucket, call.to, call.limit)
+  if (call.kind === 'bounds') return file.bounds(call.bucket)
+  if (call.kind === 'mint') file.mintAnew(call.id)
+  else file.close()
+  return undefined
 }
 
 function buffersOf(result: unknown): ArrayBuffer[] {

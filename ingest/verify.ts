@@ -12,7 +12,7 @@ import { LOG_READ_BYTES } from './limits.ts'
 import { readClaim } from './payload.ts'
 import { isForgotten, type StreamRanges, streamKey } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
-import { loadRanges, rangesKey } from './ranges-store.ts'
+import { loadRanges } from './ranges-store.ts'
 
 /** Numbers of one (source, boot, stream) that some journal says were acknowledged. */
 export type Acks = { readonly source: string; readonly boot: string; readonly stream: string; numbers: IntervalSet }
@@ -66,7 +66,8 @@ export async function verify(options: {
   readonly log?: EventLog
   readonly acks?: ReadonlyMap<string, Acks>
   readonly now_ms: number
-  readonly key: Awaited<ReturnType<typeof rangesKey>>
+  /** `rangesKey` of the lake. */
+  readonly key: Uint8Array
   readonly scratch_folder: string
 }): Promise<Verification> {
   const { lake, layout, log, key, now_ms } = options

@@ -111,7 +111,9 @@ async function checksum(glob: string): Promise<string> {
        sum(cardinality(extra)) AS extras, bit_xor(hash(source_id, seq, kind, device_id, attribute, value, command_id)) AS hash
      FROM read_parquet('${glob}', union_by_name = true, hive_partitioning = false) WHERE kind NOT IN ('batch', 'dead')`,
   )
-  return Object.values(row ?? {}).join(' ')
+  return Object.values(row ?? {})
+    .map((value) => JSON.stringify(value))
+    .join(' ')
 }
 
 async function runWriter(folder: string, batches: readonly WorkloadBatch[]) {

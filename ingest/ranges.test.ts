@@ -1,0 +1,124 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { intervalSet } from '../contract/interval.ts'
+import { accountOf } from './account.ts'
+import { BOOTS_KEPT, SILENT_MS } from './limits.ts'
+import { type Addition, applyAdditions, isForgotten, joinAdditions, newNumbers, type StreamRanges } from './ranges.ts'
+import { decodeRanges, encodeRanges, formatAddition, parseAddition, sourceKey } from './ranges-form.ts'
+
+const set = fc
+  .array(fc.tuple(fc.nat(40), fc.integer({ min: 1, max: 6 })), { maxLength: 4 })
+  .map((parts) => intervalSet(parts.map(([from, length]) => [from, from + length])))
+const addition: fc.Arbitrary<Addition> = fc.record({
+  source: fc.constantFrom('a', 'b'),
+  stream: fc.constantFrom('control', 'readings'),
+  boot: fc.integer({ min: 1, max: 3 }).map((counter) => `1-${counter}-00000000`),
+  stored: set,
+  dead: set,
+  dropped: set,
+  next: fc.nat(50),
+  acked: fc.nat(50),
+  closed: fc.boolean(),
+  heard_ms: fc.nat(1000),
+})
+
+function applied(additions: readonly Addition[], steps: number): Map<string, StreamRanges> {
+  const ranges = new Map<string, StreamRanges>()
+  for (let i = 0; i < additions.length; i += steps) {
+    const changed = applyAdditions((key) => ranges.get(key), additions.slice(i, i + steps))
+    for (const [key, stream] of changed) ranges.set(key, stream)
+  }
+  return ranges
+}
+const name = { epoch: 1, bucket: 2, version: 7 }
+
+describe('ranges', () => {
+  test('are the same however the additions are grouped into commits, and joined', () => {
+    fc.assert(
+      fc.property(fc.array(addition, { maxLength: 12 }), fc.integer({ min: 1, max: 12 }), (additions, steps) => {
+        const one = encodeRanges(name, applied(additions, 1))
+        expect(encodeRanges(name, applied(additions, steps))).toEqual(one)
+        const groups = joinAdditions(additions.slice(0, steps))
+        expect(encodeRanges(name, applied([...groups, ...additions.slice(steps)], 3))).toEqual(one)
+      }),
+    )
+  })
+
+  test('come back from a snapshot and from a commit as they were', () => {
+    fc.assert(
+      fc.property(fc.array(addition, { maxLength: 12 }), (additions) => {
+        const ranges = applied(additions, 4)
+        expect(decodeRanges(name, encodeRanges(name, ranges))).toEqual(ranges)
+        expect(additions.map((one) => parseAddition(formatAddition(one) as never))).toEqual(additions)
+      }),
+    )
+  })
+
+  test('account for every number once: sent = stored + dead + dropped + pending + lost', () => {
+    fc.assert(
+      fc.property(fc.array(addition, { minLength: 1, maxLength: 8 }), fc.nat(2 * SILENT_MS), (additions, now_ms) => {
+        for (const { boots } of applied(additions, 2).values()) {
+          for (const boot of boots.values()) {
+            const account = accountOf(boot, now_ms)
+            const { stored, dead, dropped, pending, lost, broken } = account
+            expect(stored + dead + dropped + pending + lost).toBe(account.sent)
+            expect(broken).toBeLessThanOrEqual(pending + lost)
+          }
+        }
+      }),
+    )
+  })
+
+  test('what was received is not new again', () => {
+    fc.assert(
+      fc.property(fc.array(addition, { maxLength: 8 }), (additions) => {
+        const ranges = applied(additions, 3)
+        for (const { source, stream, boot, stored, dead } of additions) {
+          for (const span of [...stored, ...dead]) {
+            expect(newNumbers(ranges.get(`${source} ${stream}`), boot, span)).toEqual([])
+          }
+        }
+      }),
+    )
+  })
+
+  const bootAt = (counter: number, change: Partial<Addition> = {}): Addition => ({
+    ...{ source: 'a', stream: 'control', boot: `1-${counter}-00000000`, stored: [[0, 5]], dead: [], dropped: [] },
+    ...{ next: 5, acked: 5, closed: true, heard_ms: counter, ...change },
+  })
+
+  test('a boot is forgotten when it is complete and 50 newer ones exist; what it came to is kept', () => {
+    const boots = Array.from({ length: BOOTS_KEPT + 2 }, (_, i) => bootAt(i + 1))
+    const stream = applied(boots, 10).get('a control')
+    expect(stream).toMatchObject({ floor: '1-2-00000000', forgotten: { boots: 2, sent: 10, stored: 10 } })
+    expect(stream?.boots.size).toBe(BOOTS_KEPT)
+    expect([1, 2, 3].map((counter) => isForgotten(stream, `1-${counter}-ffffffff`))).toEqual([true, false, false])
+  })
+
+  test('an incomplete boot is kept until it has been silent for 30 days', () => {
+    const first = bootAt(1, { stored: [[0, 3]], closed: false })
+    const boots = [first, ...Array.from({ length: BOOTS_KEPT + 5 }, (_, i) => bootAt(i + 2))]
+    expect(applied(boots, 100).get('a control')?.boots.has(first.boot)).toBe(true)
+    const later = bootAt(BOOTS_KEPT + 7, { heard_ms: 1 + SILENT_MS })
+    const stream = applied([...boots, later], 100).get('a control')
+    expect(stream?.boots.has(first.boot)).toBe(false)
+    expect(stream?.forgotten).toMatchObject({ lost: 2, broken: 2 })
+  })
+
+  test('a snapshot that is damaged, of another bucket or of a newer form is refused', () => {
+    const bytes = Buffer.from(encodeRanges(name, applied([bootAt(1)], 1)))
+    expect(() => decodeRanges({ ...name, bucket: 3 }, bytes)).toThrow(/are those of epoch 1, bucket 2/)
+    expect(() => decodeRanges(name, Buffer.from(bytes.toString().replace('"control"', '"contro1"')))).toThrow(
+      /checksum/,
+    )
+    const newer = Buffer.from(bytes.toString().replace('"hearth_ranges":1', '"hearth_ranges":2'))
+    expect(() => decodeRanges(name, newer)).toThrow(/form 2; this Hearth reads up to 1/)
+  })
+
+  test('names of sources are keyed', () => {
+    const [a, b] = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)]
+    expect(sourceKey(a, 'demo-01')).toBe(sourceKey(a, 'demo-01'))
+    expect(sourceKey(a, 'demo-01')).not.toBe(sourceKey(b, 'demo-01'))
+    expect(sourceKey(a, 'demo-01')).not.toContain('demo')
+  })
+})
