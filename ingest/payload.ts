@@ -81,6 +81,9 @@ function headerLine(plain: Buffer): string {
   return plain.subarray(0, end).toString('utf8')
 }
 
+/** What can be said of a header that fits no version of the protocol. */
+const glance = z.object({ hearth: z.unknown(), count: z.unknown() })
+
 function readHeader(plain: Buffer): BatchHeader {
   const text = headerLine(plain)
   let found: unknown
@@ -89,7 +92,7 @@ function readHeader(plain: Buffer): BatchHeader {
   } catch (cause) {
     throw new Problem('invalid', `the header line is not JSON: ${messageOf(cause)}`, { cause })
   }
-  const claims = z.object({ hearth: z.unknown(), count: z.unknown() }).safeParse(found).data
+  const claims = glance.safeParse(found).data
   if (typeof claims?.hearth === 'number' && claims.hearth !== PROTOCOL_VERSION) {
     throw new Problem(
       'invalid',

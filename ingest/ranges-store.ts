@@ -25,6 +25,7 @@ const commitForm = z.object({
   /** By bucket: the additions themselves, or the object that holds them. */
   buckets: z.record(z.string(), z.union([additionRows, z.object({ object: z.string() })])),
 })
+const infoForm = z.looseObject({ ranges: commitForm.optional() })
 const KEY_PATH = '_hearth/ranges-key.json'
 const keyForm = z.object({ hearth_ranges_key: z.literal(1), key: z.string().regex(/^[0-9a-f]{64}$/) })
 
@@ -76,7 +77,7 @@ async function readAdditions(
   info: unknown,
   epoch: number,
 ): Promise<ReadonlyMap<number, readonly Addition[]>> {
-  const parsed = z.looseObject({ ranges: commitForm.optional() }).safeParse(info)
+  const parsed = infoForm.safeParse(info)
   if (!parsed.success) {
     throw new Problem('corrupt', `the ranges in a commit cannot be read: ${z.prettifyError(parsed.error)}`)
   }
