@@ -47,6 +47,8 @@ export const PACKET_OVERHEAD_BYTES = 1_024
 export const TOPIC_ALIAS_MAX = 8
 /** Topic filters in one SUBSCRIBE; the ones past it are answered 0x97. */
 export const FILTERS_MAX = 8
+/** Our own goodbye on a connection that we end; past it the socket is destroyed. */
+export const GOODBYE_MS = 500
 /** Keep-alive, seconds: what the server sets when the hub names none or more. */
 export const KEEP_ALIVE_MAX_S = 300
 /** Keep-alive of Hearth's own client. */

@@ -9,7 +9,7 @@ import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms, failuresAfter } from './back-off.ts'
-import { CONNECT_TIMEOUT_MS, KEEP_ALIVE_S } from './limits.ts'
+import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S } from './limits.ts'
 import { REASON } from './mqtt-reason.ts'
 
 /** A client's key and certificate (PEM), and the authorities that the server's certificate must come from. */
@@ -33,7 +33,10 @@ export type MqttConnectionOptions = {
   /** Connected and subscribed. */
   readonly connected?: (epoch: string) => void
   readonly disconnected?: (reason: string) => void
-  /** The server knows boots up to `floor`: begin one above it (`outbox.raise`). Awaited before the next attempt. */
+  /**
+   * The server knows boots up to `floor`: begin one above it (`outbox.raise`). Awaited before the next attempt, which
+   * then comes at once. Without it a floor is ignored where the server accepts the connection all the same.
+   */
   readonly floor?: (floor: number) => Promise<unknown> | undefined
   readonly protocol?: 4 | 5
   readonly keepAlive_s?: number
@@ -52,7 +55,12 @@ export type MqttConnection = {
 }
 
 /** How a connection ended. */
-type End = { readonly reason: string; readonly session_ms: number; readonly floor?: number; readonly code?: number }
+type End = {
+  readonly reason: string
+  readonly session_ms: number
+  readonly floor: number | undefined
+  readonly code: number | undefined
+}
 
 /** Begins to connect and keeps at it. TCP_NODELAY is set below TLS: without it a QoS 1 round trip takes 44 ms. */
 export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
@@ -60,9 +68,11 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   let client: MqttClient | undefined
   let ready = false
   let ticket: Buffer | undefined
+  let leaveSession: (() => void) | undefined
   const losing = new Set<(problem: Problem) => void>()
 
-  function stream(): tls.TLSSocket {
+  /** TLS over a socket of our own, so that an attempt can be ended while it waits for either of them. */
+  function open(): { readonly secure: tls.TLSSocket; destroy(): void } {
     const socket = net.connect({ host: options.host, port: options.port, noDelay: true })
     const secure = tls.connect({
       socket,
@@ -77,7 +87,13 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       ticket = session
     })
     socket.on('error', (error) => secure.destroy(error))
-    return secure
+    return {
+      secure,
+      destroy() {
+        secure.destroy()
+        socket.destroy()
+      },
+    }
   }
 
   /** One connection, from the attempt to its end. */
@@ -95,7 +111,8 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         resubscribe: false,
         queueQoSZero: false,
       }
-      const mine = new MqttClient(stream, settings)
+      const wire = open()
+      const mine = new MqttClient(() => wire.secure, settings)
       client = mine
       let opened_ms: number | undefined
       let floor: number | undefined
@@ -115,13 +132,21 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       })
       mine.on('connect', () => {
         opened_ms = clock.monotonic()
+        if (floor !== undefined && options.floor) {
+          reason = `the server knows boots up to ${floor}, this one is below`
+          mine.end(true)
+          return
+        }
         const topics = options.subscribe ?? []
         const opened = () => {
           if (client !== mine || signal.aborted) return
           ready = true
           options.connected?.(epoch)
         }
-        if (topics.length === 0) return opened()
+        if (topics.length === 0) {
+          opened()
+          return
+        }
         mine.subscribe([...topics], { qos: 1 }, (error, granted) => {
           const refused = granted?.find((one) => one.qos >= 0x80)
           if (error || refused) {
@@ -129,42 +154,60 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
             mine.end(true)
           } else opened()
         })
-        return undefined
       })
       mine.on('message', (topic, payload) => options.message?.(topic, payload))
       mine.on('error', (error) => {
         if (code === undefined || code === 0) reason = error.message
       })
-      const leave = () => mine.end(false, {}, () => undefined)
-      signal.addEventListener('abort', leave, { once: true })
-      mine.on('close', () => {
+      /** A session says goodbye, an attempt is dropped: neither may hold up who waits for the end. */
+      let cancelGoodbye: (() => void) | undefined
+      const leave = () => {
+        reason = 'left by this side'
+        if (!ready) {
+          ended()
+          return
+        }
+        mine.end(false)
+        cancelGoodbye = clock.timer(GOODBYE_MS, ended)
+      }
+      const ended = () => {
+        if (over) return
+        over = true
+        cancelGoodbye?.()
         signal.removeEventListener('abort', leave)
         const wasReady = ready
         ready = false
         client = undefined
+        leaveSession = undefined
         for (const lose of losing) {
           lose(new Problem('unavailable', `no answer before the connection ended: ${reason}`, { outcome: 'unknown' }))
         }
-        mine.removeAllListeners('close')
         mine.end(true)
+        wire.destroy()
         if (wasReady) options.disconnected?.(reason)
-        const session_ms = opened_ms === undefined ? 0 : clock.monotonic() - opened_ms
-        resolve({
-          reason,
-          session_ms,
-          ...(floor === undefined ? {} : { floor }),
-          ...(code === undefined ? {} : { code }),
-        })
-      })
+        resolve({ reason, session_ms: opened_ms === undefined ? 0 : clock.monotonic() - opened_ms, floor, code })
+      }
+      let over = false
+      leaveSession = leave
+      signal.addEventListener('abort', leave, { once: true })
+      mine.on('close', ended)
     })
   }
 
   async function run() {
     let failures = 0
+    let jumped = false
     while (!signal.aborted) {
       const ended = await session()
       if (signal.aborted) return
-      if (ended.floor !== undefined) await options.floor?.(ended.floor)
+      if (ended.floor !== undefined && options.floor) {
+        await options.floor(ended.floor)
+        // At once, but not again and again: a server that is never content must not be asked without a pause.
+        if (!jumped) {
+          jumped = true
+          continue
+        }
+      } else jumped = false
       failures = failuresAfter(failures, ended.session_ms)
       // Moved by a server that goes away: the fleet is spread by its pace, one jittered step is enough.
       if (ended.code === REASON.useAnotherServer) failures = 1
@@ -218,7 +261,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       return true
     },
     reconnect() {
-      client?.end(false)
+      leaveSession?.()
     },
     done: run(),
   }
