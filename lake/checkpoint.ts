@@ -15,7 +15,7 @@ export type Checkpoints = {
   /** The version from which a listing may begin; 0 when `_last_checkpoint` tells none. It may be stale. */
   hint(): Promise<number>
   read(version: number): Promise<Snapshot>
-  /** Durable when it resolves; one that is there already is as good. */
+  /** Durable when it resolves; one that is there already is as good. Raises `internal`, and what the store raises. */
   write(snapshot: Snapshot): Promise<void>
 }
 
@@ -27,6 +27,15 @@ export function openCheckpoints(
 ): Checkpoints {
   // Loaded when first needed: DuckDB's library is large, and the simulator does without.
   const codecOf = async () => codec ?? (await import('./parquet-checkpoint.ts')).parquetCheckpoints
+
+  async function encoded(snapshot: Snapshot): Promise<Uint8Array> {
+    try {
+      return await (await codecOf()).encode(snapshot)
+    } catch (error) {
+      const message = `a checkpoint of ${prefix} version ${snapshot.version} could not be made: ${messageOf(error)}`
+      throw isProblem(error) ? error : new Problem('internal', message, { cause: error })
+    }
+  }
 
   return {
     async hint() {
@@ -58,7 +67,7 @@ export function openCheckpoints(
     },
 
     async write(snapshot) {
-      const bytes = await (await codecOf()).encode(snapshot)
+      const bytes = await encoded(snapshot)
       try {
         await store.put(checkpointPath(prefix, snapshot.version), bytes, { ifAbsent: true })
       } catch (error) {

@@ -4,7 +4,7 @@ import { Problem } from '../contract/problem.ts'
 import type { ObjectStore } from './object-store.ts'
 import { checkPath, checkPrefix } from './path.ts'
 
-/** Objects in memory: for tests and the simulator. Everything is durable at once; `fault-store.ts` adds the faults. */
+/** Objects in memory: for tests and the simulator. Everything is durable at once. */
 export function openMemoryStore({ clock }: { readonly clock: Clock }): ObjectStore {
   const objects = new Map<string, { readonly bytes: Uint8Array; readonly modified_ms: number }>()
   return {
