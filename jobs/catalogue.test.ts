@@ -18,7 +18,7 @@ test('a definition that changes without its revision is caught', () => {
       "hub_hours": "1 120993ae6b7dc794",
       "hubs": "1 fa77d7a1b93629bc",
       "latency_hours": "1 80595d44546c2cd0",
-      "sessions": "1 ece407ff8c31527f",
+      "sessions": "1 c383b1e0d3aeacea",
       "stream_hours": "1 3b1796a4079d6be4",
     }
   `)

@@ -59,14 +59,16 @@ known AS (
   FROM connects c
   WHERE NOT EXISTS (SELECT 1 FROM before b WHERE b.hub_id = c.hub_id AND b.session = c.session)
 ),
--- A session's follower is the next epoch of its hub, never merely the next in time.
+-- A session is followed by a higher epoch of its hub, never merely by a later time; by the earliest of all higher ones,
+-- since clocks of two relays may tell epochs in another order, and two sessions never overlap.
 followed AS (
   SELECT
     k.*,
-    LEAD(connected_time) OVER (
+    MIN(connected_time) OVER (
       PARTITION BY hub_id
       ORDER BY CAST(split_part(session, '.', 1) AS BIGINT), CAST(split_part(session, '.', 2) AS BIGINT),
         CAST(split_part(session, '.', 3) AS BIGINT)
+      ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
     ) AS next_time
   FROM known k
 ),
