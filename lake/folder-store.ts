@@ -74,8 +74,9 @@ export function openFolderStore(root: string): ObjectStore {
     },
 
     async head(path) {
+      checkPath(path)
       try {
-        return await metaOf(base, checkPath(path))
+        return await metaOf(base, path)
       } catch (error) {
         if (isAbsent(error)) return undefined
         throw unavailable('reading', path, error)

@@ -35,6 +35,8 @@ export function prune(snapshot: Snapshot, bounds: readonly Bound[]): readonly Ad
       // A comparison with NULL is never true: a file of nothing else has no row.
       if (statistics.nullCount[bound.column] === statistics.numRecords) return false
       const [min, max] = [statistics.minValues[bound.column], statistics.maxValues[bound.column]]
+      // NaN is above every number in DuckDB, and in no maximum.
+      if (type === 'double' && (bound.comparison === '>' || bound.comparison === '>=')) return true
       return min === undefined || max === undefined || mayHold(bound, min, max)
     })
   })
