@@ -3,13 +3,23 @@ import type { Command } from 'commander'
 import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { CliContext } from './context.ts'
 import { localToken, runningFact } from './running.ts'
 import { textTable } from './text-table.ts'
 
 type Options = { deadline: number; repeat: number; json?: boolean; relay?: string; tokenFile?: string }
 type Sent = CommandReport & { readonly app_ms: number }
+
+/** What a refusal's status says; anything else is the relay's own trouble. */
+const KIND: Readonly<Record<number, ProblemKind>> = {
+  400: 'invalid',
+  401: 'unauthorized',
+  403: 'unauthorized',
+  404: 'missing',
+  409: 'conflict',
+  429: 'limit',
+}
 
 /** The command reached nobody, or did not happen as asked. */
 const NOT_DONE = 3
@@ -101,13 +111,14 @@ async function post({ clock, random, signal }: CliContext, url: string, token: s
       cause: error,
     })
   }
-  const answer: unknown = await response.json()
+  const text = await response.text()
+  const answer: unknown = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
   if (!response.ok) {
     const words =
       typeof answer === 'object' && answer !== null && 'detail' in answer
         ? String(answer.detail)
         : `status ${response.status}`
-    throw new Problem(response.status === 400 ? 'invalid' : 'unavailable', `the relay refused: ${words}`)
+    throw new Problem(KIND[response.status] ?? 'unavailable', `the relay refused: ${words}`)
   }
   if (!isReport(answer))
     throw new Problem(

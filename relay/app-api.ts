@@ -11,7 +11,7 @@ import type { CommandCore } from './command-core.ts'
 import type { HubListener } from './hub-listener.ts'
 import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, REQUESTS_PER_ADDRESS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
-import { serveLive } from './live-socket.ts'
+import { liveSockets } from './live-socket.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
 import { tokenCache } from './token-cache.ts'
@@ -20,7 +20,7 @@ export type AppApiOptions = {
   readonly core: CommandCore
   readonly feed: LiveFeed
   readonly hubs: HubListener['hubs']
-  readonly registry: Pick<Registry, 'verifyToken' | 'hub'>
+  readonly registry: Pick<Registry, 'verifyToken' | 'hub' | 'watch'>
   readonly clock: Clock
   readonly metrics: () => string
   readonly ready: () => boolean
@@ -67,12 +67,12 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   )
 
   /** Raises `unauthorized` (no, bad or weak token). */
-  const principalOf = (request: FastifyRequest, scope: Scope): Principal => {
-    const match = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')
-    if (!match?.[1]) throw new Problem('unauthorized', 'expected the header Authorization: Bearer hearth_…')
-    const principal = verify(match[1])
-    if (!principal.scopes.includes(scope))
-      throw new Problem('unauthorized', `the token of ${principal.app} lacks the scope ${scope}`, { cause: 'scope' })
+  const principalOf = (request: FastifyRequest, ...scopes: readonly Scope[]): Principal => {
+    const principal = verify(tokenOf(request))
+    if (!scopes.some((scope) => principal.scopes.includes(scope)))
+      throw new Problem('unauthorized', `the token of ${principal.app} lacks the scope ${scopes.join(' or ')}`, {
+        cause: 'scope',
+      })
     return principal
   }
   /** A hub that a token may not see is, to it, a hub that is not there. */
@@ -109,9 +109,11 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     return reply.send(await core.settled(command))
   })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
-    const principal = principalOf(request, 'observe')
+    const principal = principalOf(request, 'observe', 'commands')
     const command = core.find(request.params.id)
-    if (!command || (principal.hubs && !principal.hubs.includes(command.hub))) {
+    // Who may only send sees what became of its own.
+    const mine = command && (command.app === principal.app || principal.scopes.includes('observe'))
+    if (!mine || (principal.hubs && !principal.hubs.includes(command.hub))) {
       throw new Problem(
         'missing',
         `no command ${request.params.id} in this relay's memory; older ones are in the lake: command_traces`,
@@ -124,11 +126,15 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
     return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
   })
+  const live = liveSockets({ core, feed, issue })
+  const unwatch = registry.watch(() => live.recheck())
+  app.addHook('onClose', async () => unwatch())
   app.get(
     '/v1/live',
     { websocket: true, preValidation: async (request) => void principalOf(request, 'observe') },
     (socket, request) => {
-      serveLive(socket, { principal: principalOf(request, 'observe'), core, feed, issue })
+      const token = tokenOf(request)
+      live.serve(socket, verify(token), () => isGood(registry, token))
     },
   )
   app.get('/v1/openapi.json', async () => openApiDocument())
@@ -138,6 +144,23 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   )
   app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(options.metrics()))
   return app
+}
+
+/** Raises `unauthorized`. */
+function tokenOf(request: FastifyRequest): string {
+  const match = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')
+  if (match?.[1]) return match[1]
+  throw new Problem('unauthorized', 'expected the header Authorization: Bearer hearth_…')
+}
+
+function isGood(registry: Pick<Registry, 'verifyToken'>, token: string): boolean {
+  try {
+    registry.verifyToken(token)
+    return true
+  } catch (error) {
+    if (isProblem(error, 'unauthorized')) return false
+    throw error
+  }
 }
 
 function refuse(reply: FastifyReply, problem: Problem): FastifyReply {

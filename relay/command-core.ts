@@ -215,7 +215,13 @@ export function commandCore(parts: {
     forgetIfIdle(id, hub)
   }
 
-  const known = (id: string): Command | undefined => open.get(id)?.command ?? memory.find(id)
+  const known = (id: string): Command | undefined => {
+    const running = open.get(id)?.command
+    if (running) return running
+    const found = memory.find(id)
+    // Noted, but its issue failed at the next write: it was never sent, and who asked was told so.
+    return found?.outcome === undefined ? undefined : found
+  }
 
   /** Yesterday's id counts too for a key that came without its day: midnight makes no second command. */
   const repeated = (id: string, request: IssueRequest, now_ms: number): Command | undefined => {
@@ -245,6 +251,8 @@ export function commandCore(parts: {
 
   return {
     counts,
+    /** Ledger writes that a refusing disk cost for good. */
+    lostWrites: () => memory.lost(),
     /** Commands without an outcome. */
     openCount: () => open.size,
 
@@ -312,6 +320,8 @@ export function commandCore(parts: {
 
     /** A hub's control connection is open, in this session epoch, newer than any before. */
     connected: (hub: string, epoch: string) => {
+      // A hub may subscribe twice; that ends nothing.
+      if (hubs.get(hub)?.epoch === epoch) return
       endSession(hub, 'the hub connected anew before it was sent')
       hubOf(hub).epoch = epoch
     },

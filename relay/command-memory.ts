@@ -14,11 +14,14 @@ export type CommandMemory = {
   /** Writes events of a command that nobody here knows. */
   note(events: readonly LedgerEvent[]): void
   find(id: string): Command | undefined
+  /** Writes that were dropped because the disk refused too many. */
+  lost(): number
 }
 
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   /** In the order in which they finished. */
   const finished = new Map<string, Command>()
+  let lost = 0
   let unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
 
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
@@ -36,7 +39,9 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
       unwritten.push({ events, commands })
-      if (unwritten.length > UNWRITTEN_MAX) unwritten.shift()
+      if (unwritten.length <= UNWRITTEN_MAX) return
+      unwritten.shift()
+      lost++
     }
   }
 
@@ -59,5 +64,6 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
       if (events.length > 0) writeOrKeep(events, [])
     },
     find: (id) => finished.get(id) ?? ledger.find(id),
+    lost: () => lost,
   }
 }

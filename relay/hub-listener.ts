@@ -3,7 +3,7 @@ import { bucketOf, type Layout } from '../contract/bucket.ts'
 import type { Clock } from '../contract/clock.ts'
 import { type HubBound, relayBound, topics } from '../contract/command.ts'
 import { isProblem, messageOf } from '../contract/problem.ts'
-import { compareEpochs, parseEpoch, type SessionEpoch } from '../contract/source.ts'
+import { compareEpochs, formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Authorise } from '../link/identity.ts'
 import { listenMqtt, type MqttEndpoint, type ServerTls } from '../link/mqtt-endpoint.ts'
 import type { ConnectAnswer, ConnectRequest, MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
@@ -11,6 +11,7 @@ import { type CloseReason, REASON } from '../link/mqtt-reason.ts'
 import type { MqttSession } from '../link/mqtt-session.ts'
 import type { LedgerEvent } from './command.ts'
 import type { CommandCore, HubLink } from './command-core.ts'
+import type { EpochBook } from './ledger.ts'
 import { ALIVE_INTERVAL_MS, CLOCK_INTERVAL_MS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 
@@ -31,10 +32,14 @@ export type HubListenerOptions = {
   readonly clock: Clock
   readonly authorise: Authorise
   readonly core: () => CommandCore
+  readonly epochs: EpochBook
   readonly feed: LiveFeed
   readonly tell: (event: LedgerEvent) => void
   readonly fault: (error: unknown) => void
 }
+
+/** As `commandId` makes them; anything else never came from a relay, and does not reach the ledger. */
+const COMMAND_ID = /^[0-9a-f]{32}$/
 
 /** What the core sends through: nothing is connected until the listener is there. */
 export function hubLink(endpoint: () => MqttEndpoint | undefined): HubLink {
@@ -55,8 +60,7 @@ function publish(session: MqttSession, message: HubBound) {
 
 /** Listens for hubs. Raises `unavailable` when the port cannot be had. */
 export async function listenForHubs(options: HubListenerOptions): Promise<HubListener> {
-  const { clock, core, feed, layout, tell, fault } = options
-  const epochs = new Map<string, SessionEpoch>()
+  const { clock, core, epochs, feed, layout, tell, fault } = options
   const connected = new Map<string, { readonly epoch: string; readonly since_ms: number }>()
 
   const stamp = (session: MqttSession) => publish(session, { hearth: 1, type: 'clock', stamp: clock.monotonic() })
@@ -79,11 +83,14 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
         reason: `epoch ${epoch} is of generation ${asked.generation}, the certificate of ${identity.generation}`,
       }
     }
-    const known = epochs.get(identity.source)
+    const known = epochs.highest(identity.source)
     if (known && compareEpochs(asked, known) <= 0) {
-      return { accept: false, code, reason: `epoch ${epoch} is not above the last one`, floor: known.counter }
+      const reason = `epoch ${epoch} is not above the last one, ${formatEpoch(known)}`
+      const refusal = { accept: false, code, reason } as const
+      // A counter of another generation tells this one nothing.
+      return known.generation === asked.generation ? { ...refusal, floor: known.counter } : refusal
     }
-    epochs.set(identity.source, asked)
+    epochs.raise(identity.source, asked)
     return { accept: true }
   }
 
@@ -111,6 +118,8 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
         reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`,
       }
     }
+    if (parsed.data.type === 'result' && !COMMAND_ID.test(parsed.data.command))
+      return { code: REASON.payloadNotValid, reason: 'command: expected the id of a command, 32 hex digits' }
     if (parsed.data.type === 'result') core().result(session.client, parsed.data)
     else if (feed.watched) {
       feed.publish({

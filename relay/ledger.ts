@@ -8,6 +8,7 @@ import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { OUTCOMES, STAGES } from '../contract/command.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
+import { formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Disk, DiskChange } from '../link/disk.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import type { Command, LedgerEvent } from './command.ts'
@@ -16,8 +17,11 @@ import { COMMANDS_ON_DISK_MAX, FORGET_AT_ONCE, SPOOL_STREAM_MAX_BYTES, SYNC_INTE
 
 /** Version of a command's form on disk; a newer one is refused by name. */
 const FORM = 1
-/** `relay/command/<id>`: the command. `relay/open/<issued>/<id>`: it has no outcome. `relay/age/<issued>/<id>`: to forget the oldest. */
-const PREFIX = { command: 'relay/command/', open: 'relay/open/', age: 'relay/age/' } as const
+/**
+ * `relay/command/<id>`: the command. `relay/open/<issued>/<id>`: it has no outcome. `relay/age/<issued>/<id>`: to forget
+ * the oldest. `relay/epoch/<hub>`: the highest epoch that the hub connected with, as text.
+ */
+const PREFIX = { command: 'relay/command/', open: 'relay/open/', age: 'relay/age/', epoch: 'relay/epoch/' } as const
 
 const stored = z.object({
   form: z.literal(FORM, 'a newer version of this relay wrote it: start that version'),
@@ -36,8 +40,16 @@ const stored = z.object({
   round_trip_ms: z.number().optional(),
 })
 
+/** The highest session epoch of each hub: no restart of the relay lets an older one in. */
+export type EpochBook = {
+  highest(hub: string): SessionEpoch | undefined
+  /** Kept in memory where the disk refuses, so that a full disk costs no session. */
+  raise(hub: string, epoch: SessionEpoch): void
+}
+
 export type RelayLedger = Ledger & {
   readonly outbox: Outbox
+  readonly epochs: EpochBook
   /** Records what is about no command: connections, signs of life. A full disk costs the event, never the session. */
   tell(event: LedgerEvent): void
   /** What was written is on the disk itself. */
@@ -130,7 +142,8 @@ export async function openLedger(options: {
       // An outcome that is told and not noted is told again, as the weaker `expired`, and the better one counts.
       if (!begins && changes.length > 0) disk.write(changes)
     } catch (error) {
-      if (!isProblem(error)) throw error
+      // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
+      if (!isProblem(error, 'unavailable', 'limit')) throw error
       throw new Problem('unavailable', `the relay's ledger cannot be written: ${error.message}`, { cause: error })
     }
   }
@@ -140,8 +153,29 @@ export async function openLedger(options: {
     return value ? decode(value) : undefined
   }
 
+  /** What the disk refused; no larger than the fleet, whose hubs alone come this far. */
+  const unsaved = new Map<string, SessionEpoch>()
+  const epochs: EpochBook = {
+    highest(hub) {
+      const value = disk.get(PREFIX.epoch + hub)
+      return unsaved.get(hub) ?? (value && parseEpoch(Buffer.from(value).toString()))
+    },
+    raise(hub, epoch) {
+      unsaved.set(hub, epoch)
+      try {
+        disk.write([{ put: PREFIX.epoch + hub, value: Buffer.from(formatEpoch(epoch)) }])
+        unsaved.delete(hub)
+        syncSoon()
+      } catch (error) {
+        if (!isProblem(error)) throw error
+        fault(error)
+      }
+    },
+  }
+
   return {
     outbox,
+    epochs,
     write,
     find: read,
     open: () =>

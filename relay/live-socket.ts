@@ -17,18 +17,40 @@ const message = z.object({
   command: z.unknown(),
 })
 
-let clients = 0
+export type LiveSockets = {
+  /** Events of the principal's hubs out, commands in, until the socket closes. A client that does not read is closed. */
+  serve(socket: WebSocket, principal: Principal, stillGood: () => boolean): void
+  /** Closes the sockets whose tokens are no longer good. */
+  recheck(): void
+}
 
-/** Events of the principal's hubs out, commands in, until the socket closes. A client that does not read is closed. */
-export function serveLive(
+/** The WebSockets of one app API. */
+export function liveSockets(parts: {
+  readonly core: CommandCore
+  readonly feed: LiveFeed
+  readonly issue: Issue
+}): LiveSockets {
+  const clients = new Map<WebSocket, () => boolean>()
+  return {
+    serve(socket, principal, stillGood) {
+      if (clients.size >= LIVE_CLIENTS_MAX) {
+        socket.close(1013, 'too many apps are listening; try again later')
+        return
+      }
+      clients.set(socket, stillGood)
+      socket.on('close', () => clients.delete(socket))
+      serve(socket, { principal, ...parts })
+    },
+    recheck() {
+      for (const [socket, stillGood] of clients) if (!stillGood()) socket.close(1008, 'the token is no longer good')
+    },
+  }
+}
+
+function serve(
   socket: WebSocket,
   { principal, core, feed, issue }: { principal: Principal; core: CommandCore; feed: LiveFeed; issue: Issue },
 ): void {
-  if (clients >= LIVE_CLIENTS_MAX) {
-    socket.close(1013, 'too many apps are listening; try again later')
-    return
-  }
-  clients++
   let open = 0
   const send = (value: LiveEvent | LiveAnswer) => {
     if (socket.bufferedAmount > LIVE_BUFFER_MAX_BYTES) socket.close(1013, 'too slow; connect again')
@@ -37,10 +59,7 @@ export function serveLive(
   const stop = feed.observe((event) => {
     if (principal.hubs === undefined || principal.hubs.includes(event.hub)) send(event)
   })
-  socket.on('close', () => {
-    clients--
-    stop()
-  })
+  socket.on('close', stop)
   socket.on('error', () => socket.terminate())
   socket.on('message', (data: Buffer) => {
     let ref: string | undefined

@@ -13,14 +13,13 @@ export function rateGate(clock: Pick<Clock, 'monotonic'>, rate: Rate): RateGate 
   return {
     take: (key) => {
       const now_ms = clock.monotonic()
-      let bucket = buckets.get(key)
-      if (!bucket) {
-        if (buckets.size >= RATE_KEYS_MAX) {
-          const oldest = buckets.keys().next()
-          if (!oldest.done) buckets.delete(oldest.value)
-        }
-        bucket = { tokens: rate.burst, at_ms: now_ms }
-        buckets.set(key, bucket)
+      const bucket = buckets.get(key) ?? { tokens: rate.burst, at_ms: now_ms }
+      // Set anew, so that the map is in the order of last use.
+      buckets.delete(key)
+      buckets.set(key, bucket)
+      if (buckets.size > RATE_KEYS_MAX) {
+        const oldest = buckets.keys().next()
+        if (!oldest.done) buckets.delete(oldest.value)
       }
       bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now_ms - bucket.at_ms) * rate.per_second) / 1000)
       bucket.at_ms = now_ms

@@ -67,6 +67,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     authorise: (identity) => registry.allows(identity),
     core: () => core,
     feed,
+    epochs: ledger.epochs,
     tell: ledger.tell,
     fault,
   })
@@ -87,7 +88,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   try {
     await app.listen({ host: options.apps.host, port: options.apps.port })
   } catch (error) {
-    await listener.close()
+    unwatch()
+    await Promise.all([listener.close(), app.close()])
+    core.close()
+    stopped.abort()
+    await shipper.done
+    await ledger.close()
     throw new Problem(
       'unavailable',
       `the app API cannot listen on ${options.apps.host}:${options.apps.port}: ${messageOf(error)}`,
@@ -132,6 +138,7 @@ function metricsText(core: ReturnType<typeof commandCore>, listener: HubListener
     `hearth_relay_commands_repeated_total ${repeats}`,
     `hearth_relay_results_ignored_total ${ignored_results}`,
     ...[...outcomes].map(([outcome, count]) => `hearth_relay_commands_total{outcome="${outcome}"} ${count}`),
+    `hearth_relay_ledger_writes_lost_total ${core.lostWrites()}`,
     `hearth_relay_commands_open ${core.openCount()}`,
     `hearth_relay_hubs_connected ${listener.endpoint.count}`,
     '',
