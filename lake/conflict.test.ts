@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import type { AddFile, Commit, Metadata } from './action.ts'
+import { removeOf } from './action.ts'
+import { COMMIT_KINDS, type CommitKind, conflictOf, type Rebased, UNIT_TAG } from './conflict.ts'
+
+const add = (path: string, unit?: string): AddFile => ({
+  path,
+  partitionValues: {},
+  size: 1,
+  modificationTime: 1,
+  dataChange: true,
+  ...(unit !== undefined && { tags: { [UNIT_TAG]: unit } }),
+})
+const metadata: Metadata = {
+  id: 'm',
+  format: { provider: 'parquet', options: {} },
+  schemaString: '',
+  partitionColumns: [],
+  configuration: {},
+}
+
+/** Each kind of commit in its usual form; `side` keeps the files of two of them apart. */
+function usual(kind: CommitKind, side: string): Rebased {
+  const forms: Readonly<Record<CommitKind, Omit<Rebased, 'kind'>>> = {
+    ingest: { adds: [add(`${side}/new`)], removes: [] },
+    replace: { adds: [add(`${side}/new`, `unit-${side}`)], removes: [removeOf(add(`${side}/old`))] },
+    compact: { adds: [add(`${side}/joined`)], removes: [removeOf(add(`${side}/old`), { dataChange: false })] },
+    metadata: { adds: [], removes: [], metadata },
+    floor: { adds: [], removes: [] },
+    erase: { adds: [add(`${side}/kept`)], removes: [removeOf(add(`${side}/old`))] },
+  }
+  return { kind, ...forms[kind] }
+}
+
+function won(by: Rebased, hearth = true): Commit {
+  return {
+    version: 7,
+    info: { timestamp: 1, ...(hearth && { hearth: { id: 'theirs', kind: by.kind } }) },
+    adds: by.adds,
+    removes: by.removes,
+    txns: [],
+    metadata: by.metadata,
+    protocol: undefined,
+  }
+}
+
+/** Rows: mine; columns: the winner, in the order of COMMIT_KINDS. y: rebased; n: planned anew. Files do not meet. */
+const TABLE: Readonly<Record<CommitKind, string>> = {
+  //        ingest replace compact metadata floor erase
+  ingest: 'y y y n n n',
+  replace: 'y y y n n n',
+  compact: 'y y y n n n',
+  metadata: 'y y y n y y',
+  floor: 'y y y y n y',
+  erase: 'n n n n n n',
+}
+
+describe('may a commit be rebased over a winner whose files it does not touch?', () => {
+  const pairs = COMMIT_KINDS.flatMap((mine) =>
+    COMMIT_KINDS.map((winner, index) => ({ mine, winner, allowed: TABLE[mine].split(' ')[index] === 'y' })),
+  )
+  test.each(pairs)('$mine after $winner: $allowed', ({ mine, winner, allowed }) => {
+    const reason = conflictOf(usual(mine, 'mine'), won(usual(winner, 'theirs')))
+    expect(reason === undefined, reason).toBe(allowed)
+    if (reason !== undefined) expect(reason).toContain('version 7')
+  })
+})
+
+describe('when files meet', () => {
+  test.each(['replace', 'compact', 'erase'] as const)('%s fails when a file that it removes is gone', (kind) => {
+    const mine = { ...usual(kind, 'mine'), removes: [removeOf(add('shared'))] }
+    for (const winner of ['replace', 'compact', 'erase'] as const) {
+      const theirs = { ...usual(winner, 'theirs'), removes: [removeOf(add('shared'))] }
+      expect(conflictOf(mine, won(theirs))).toBeDefined()
+      expect(conflictOf(mine, won(theirs, false)), 'by another engine').toBeDefined()
+    }
+  })
+
+  test('replace fails when another put a file in its unit, even where none stood before', () => {
+    const mine: Rebased = { kind: 'replace', adds: [add('mine', 'hour-1/3')], removes: [] }
+    const theirs: Rebased = { kind: 'replace', adds: [add('theirs', 'hour-1/3')], removes: [] }
+    expect(conflictOf(mine, won(theirs))).toContain('hour-1/3')
+    expect(conflictOf(mine, won({ ...theirs, adds: [add('theirs', 'hour-2/3')] }))).toBeUndefined()
+  })
+
+  test('files without a unit are in no unit together', () => {
+    const mine: Rebased = { kind: 'replace', adds: [add('mine')], removes: [] }
+    expect(conflictOf(mine, won({ ...mine, adds: [add('theirs')] }))).toBeUndefined()
+  })
+
+  test('ingest does not care that old files were replaced or joined', () => {
+    expect(conflictOf(usual('ingest', 'mine'), won(usual('compact', 'theirs')))).toBeUndefined()
+  })
+})
+
+test('a schema change by another engine, which names no kind, voids what was planned before it', () => {
+  expect(conflictOf(usual('ingest', 'mine'), won(usual('metadata', 'theirs'), false))).toContain('schema')
+  expect(conflictOf(usual('ingest', 'mine'), won(usual('ingest', 'theirs'), false))).toBeUndefined()
+})

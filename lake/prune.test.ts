@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Column } from '../contract/column.ts'
+import { type Bound, prune } from './prune.ts'
+import { encodeSchema } from './schema.ts'
+import { snapshotOf } from './snapshot.ts'
+import { statisticsOf } from './statistics.ts'
+
+const COLUMNS: readonly Column[] = [
+  { name: 'n', type: 'long', meaning: '' },
+  { name: 's', type: 'string', meaning: '' },
+  { name: 't', type: 'timestamp', meaning: '' },
+]
+const PARTITION: readonly Column[] = [{ name: 'p', type: 'integer', meaning: '' }]
+
+type Row = { readonly n: number | null; readonly s: string | null; readonly micros: number | null }
+const START_MS = Date.UTC(2026, 10, 24)
+
+const row: fc.Arbitrary<Row> = fc.record({
+  n: fc.option(fc.integer({ min: -5, max: 5 })),
+  s: fc.option(fc.constantFrom('a', 'b', 'z', 'ä', '￿', '😀', 'x'.repeat(70))),
+  micros: fc.option(fc.integer({ min: 0, max: 5000 })),
+})
+
+const duckDbTime = (micros: number) => `2026-11-24 00:00:00.${String(micros).padStart(6, '0')}+00`
+
+/** What DuckDB's COPY tells of rows: bounds without nulls, texts by their UTF-8 bytes. */
+function written(rows: readonly Row[]) {
+  const of = <T>(values: readonly (T | null)[], compare: (a: T, b: T) => number, text: (value: T) => string) => {
+    const known = values.filter((value) => value !== null).toSorted(compare)
+    const [min, max] = [known[0], known.at(-1)]
+    const null_count = String(values.length - known.length)
+    return min === undefined || max === undefined ? { null_count } : { min: text(min), max: text(max), null_count }
+  }
+  const numeric = (a: number, b: number) => a - b
+  return new Map([
+    [
+      'n',
+      of(
+        rows.map(({ n }) => n),
+        numeric,
+        String,
+      ),
+    ],
+    [
+      's',
+      of(
+        rows.map(({ s }) => s),
+        (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
+        String,
+      ),
+    ],
+    [
+      't',
+      of(
+        rows.map(({ micros }) => micros),
+        numeric,
+        duckDbTime,
+      ),
+    ],
+  ])
+}
+
+const comparison = fc.constantFrom('=', '<', '<=', '>', '>=' as const)
+type Asked = {
+  readonly column: 'n' | 's' | 't' | 'p'
+  readonly comparison: '=' | '<' | '<=' | '>' | '>='
+  readonly number: number
+  readonly text: string
+}
+const asked: fc.Arbitrary<Asked> = fc.record({
+  column: fc.constantFrom('n', 's', 't', 'p'),
+  comparison,
+  number: fc.integer({ min: -5, max: 5000 }),
+  text: fc.constantFrom('a', 'b', 'z', 'ä', '￿', '😀'),
+})
+
+/** The truth, row by row, as SQL has it: NULL meets nothing. */
+function meets({ column, comparison, number, text }: Asked, { n, s, micros }: Row, p: number): boolean {
+  const order =
+    column === 's'
+      ? s === null
+        ? undefined
+        : Buffer.compare(Buffer.from(s), Buffer.from(text))
+      : { n, t: micros, p }[column] === null
+        ? undefined
+        : Math.sign(Number({ n, t: micros, p }[column]) - number)
+  if (order === undefined) return false
+  return { '=': order === 0, '<': order < 0, '<=': order <= 0, '>': order > 0, '>=': order >= 0 }[comparison]
+}
+
+function boundOf({ column, comparison, number, text }: Asked): Bound {
+  const value =
+    column === 's' ? text : column === 't' ? new Date(START_MS + Math.floor(number / 1000)).toISOString() : number
+  return { column, comparison, value }
+}
+
+test('never leaves out a file that has a row which meets all conditions', () => {
+  const files = fc.array(fc.record({ rows: fc.array(row, { maxLength: 4 }), p: fc.integer({ min: -1, max: 3 }) }), {
+    maxLength: 6,
+  })
+  let left_out = 0
+  fc.assert(
+    fc.property(files, fc.array(asked, { minLength: 1, maxLength: 3 }), (made, conditions) => {
+      const snapshot = snapshotOf({
+        version: 0,
+        timestamp_ms: 0,
+        protocol: { minReaderVersion: 1, minWriterVersion: 2 },
+        metadata: {
+          id: 'm',
+          format: { provider: 'parquet', options: {} },
+          schemaString: encodeSchema([...COLUMNS, ...PARTITION]),
+          partitionColumns: ['p'],
+          configuration: {},
+        },
+        files: new Map(
+          made.map(({ rows, p }, i) => [
+            String(i),
+            {
+              path: String(i),
+              partitionValues: { p: String(p) },
+              size: 1,
+              modificationTime: 0,
+              dataChange: true,
+              stats: JSON.stringify(statisticsOf(rows.length, COLUMNS, written(rows))),
+            },
+          ]),
+        ),
+        txns: new Map(),
+        removed: new Map(),
+      })
+      const kept = new Set(prune(snapshot, conditions.map(boundOf)).map(({ path }) => path))
+      left_out += made.length - kept.size
+      for (const [i, { rows, p }] of made.entries()) {
+        const matching = rows.some((one) => conditions.every((condition) => meets(condition, one, p)))
+        if (matching) expect(kept).toContain(String(i))
+      }
+    }),
+    { numRuns: 2000 },
+  )
+  expect(left_out).toBeGreaterThan(1000)
+})
