@@ -130,6 +130,9 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   async function refresh(): Promise<void> {
     const stale = [...buckets.values()].filter((one) => one.stale && one.stopped === undefined)
     if (stale.length === 0) return
+    // Another writer may commit and trim meanwhile: where the log begins is asked before the table, where it ends after.
+    const firsts = new Map<number, number>()
+    for (const { bucket } of stale) firsts.set(bucket, (await log.bounds(bucket)).first)
     const snapshot = await table.snapshot()
     const numbers = stale.map(({ bucket }) => bucket)
     const loaded = await loadRanges({ store, table, layout }, numbers, snapshot.version)
@@ -139,14 +142,14 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       one.position = snapshot.txns.get(positionTxn(log.id, layout, one.bucket)) ?? 0
       one.ranges = known.ranges
       one.snapshot_version = known.snapshot_version
-      await checkLog(one)
+      await checkLog(one, firsts.get(one.bucket) ?? 1)
       one.stale = false
       await keepSnapshot(one, snapshot.version)
     }
   }
 
-  async function checkLog(one: Bucket): Promise<void> {
-    const { first, next } = await log.bounds(one.bucket)
+  async function checkLog(one: Bucket, first: number): Promise<void> {
+    const { next } = await log.bounds(one.bucket)
     const gap = first > one.position + 1
     if (!gap && next > one.position) return
     const reason = gap
@@ -347,10 +350,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       for (;;) {
         await take(attempt)
         const left_ms = freshness_ms - (clock.monotonic() - start_ms)
-        if (isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted) break
+        const over = isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted
+        if (over || attempt.planned.length === 0) break
         await waitForMore(attempt.taken, signal, left_ms)
       }
       if (attempt.planned.length > 0) await commit(attempt)
+      // What was there is gone: another writer took it, and the table tells how far.
+      else forget(buckets.values())
     } finally {
       await attempt.encoding.close()
     }
