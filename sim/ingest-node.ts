@@ -12,12 +12,14 @@ import { simStore } from './sim-store.ts'
 import type { Life, World } from './world.ts'
 
 const FRESHNESS_MS = 2_000
+const TWO_WRITERS_CHANCE = 0.4
 
 /** Gateway and writer, each a process of its own, over one log and one store. */
 export class IngestNode {
   readonly log: SimLog
   readonly #gateway: Machine<Gateway>
-  readonly #writer: Machine<Writer>
+  /** Two of them fence each other, as after a rebalance that one has not heard of. */
+  readonly #writers: readonly Machine<Writer>[]
 
   constructor(options: {
     readonly world: World
@@ -31,32 +33,37 @@ export class IngestNode {
       const log = this.log.open(world, life)
       return openGateway({ log: plant?.gatewayLog?.(log) ?? log, layout, clock: life.clock })
     })
-    this.#writer = new Machine(world, 'writer', async (life) => {
-      const { clock, random } = life
-      const store = simStore(world, life, options.store)
-      const lake = await openLake({ store, clock, random, checkpoints: plainCheckpoints })
-      const table = await lake.table('events')
-      const encoder = rowEncoder({ store, random, buckets: layout.buckets })
-      const writer = await openWriter({
-        log: this.log.open(world, life),
-        table: plant?.table?.(table) ?? table,
-        store,
-        layout,
-        encoder: plant?.encoder?.(encoder) ?? encoder,
-        clock,
-        random,
-        freshness_ms: FRESHNESS_MS,
-        recordLoss: async (loss) => void world.bugs.push(`writer: ${loss.reason}`),
-        note: (fact) => world.trace('writer', JSON.stringify(fact)),
+    const writer = (name: string) => {
+      const machine: Machine<Writer> = new Machine(world, name, async (life) => {
+        const { clock, random } = life
+        const store = simStore(world, life, options.store)
+        const lake = await openLake({ store, clock, random, checkpoints: plainCheckpoints })
+        const table = await lake.table('events')
+        const encoder = rowEncoder({ store, random, buckets: layout.buckets })
+        const opened = await openWriter({
+          log: this.log.open(world, life),
+          table: plant?.table?.(table) ?? table,
+          store,
+          layout,
+          encoder: plant?.encoder?.(encoder) ?? encoder,
+          clock,
+          random,
+          freshness_ms: FRESHNESS_MS,
+          recordLoss: async (loss) => void world.bugs.push(`${name}: ${loss.reason}`),
+          note: (fact) => world.trace(name, JSON.stringify(fact)),
+        })
+        opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
+        return opened
       })
-      writer.run(new AbortController().signal).catch((error: unknown) => this.#writer.fail(life, error))
-      return writer
-    })
+      return machine
+    }
+    const names = world.random.float() < TWO_WRITERS_CHANCE ? ['writer', 'writer-2'] : ['writer']
+    this.#writers = names.map(writer)
   }
 
   start(): void {
     this.#gateway.start()
-    this.#writer.start()
+    for (const writer of this.#writers) writer.start()
   }
 
   gateway(): { readonly life: Life; readonly core: Gateway } | undefined {
@@ -66,7 +73,8 @@ export class IngestNode {
 
   /** The table holds all that the log ever had. */
   atRest(): boolean {
-    const states = this.#writer.up?.process.buckets()
-    return states?.every(({ bucket, position }) => position === this.log.everything[bucket]?.length) ?? false
+    return this.#writers.some((writer) =>
+      writer.up?.process.buckets().every(({ bucket, position }) => position === this.log.everything[bucket]?.length),
+    )
   }
 }

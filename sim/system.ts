@@ -101,11 +101,16 @@ async function readLake(
   const loaded = await loadRanges({ store, table, layout: LAYOUT }, buckets, snapshot.version)
   const ranges = new Map<number, Ranges>([...loaded].map(([bucket, one]) => [bucket, one.ranges]))
   const key = await rangesKey(store, environment.random)
+  const names = new Map<string, string>()
   return {
     rows,
     ranges,
     log: ingest.log.everything,
     positions: buckets.map((bucket) => snapshot.txns.get(positionTxn(ingest.log.id, LAYOUT, bucket)) ?? 0),
-    sourceKey: (source) => sourceKey(key, source),
+    sourceKey: (source) => {
+      const name = names.get(source) ?? sourceKey(key, source)
+      names.set(source, name)
+      return name
+    },
   }
 }
