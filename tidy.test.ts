@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { configurationDocument } from './cli/document.ts'
+import { configurationDocument, tablesDocument } from './cli/document.ts'
 
 /** What a machine can check of the house rules (CONTRIBUTING.md). */
 const root = import.meta.dirname
@@ -128,5 +128,9 @@ describe('effects', () => {
 describe('generated documents are up to date', () => {
   test('docs/configuration.md (npm run docs makes it)', () => {
     expect(text('docs/configuration.md')).toBe(configurationDocument())
+  })
+
+  test('docs/tables.md (npm run docs makes it)', () => {
+    expect(text('docs/tables.md')).toBe(tablesDocument())
   })
 })

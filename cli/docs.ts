@@ -1,5 +1,9 @@
 import { writeFileSync } from 'node:fs'
-import { configurationDocument } from './document.ts'
+import { catalogue } from '../jobs/catalogue.ts'
+import { metricsDocument } from '../jobs/document.ts'
+import { configurationDocument, tablesDocument } from './document.ts'
 
 /** `npm run docs`: writes each generated document anew. */
 writeFileSync('docs/configuration.md', configurationDocument())
+writeFileSync('docs/metrics.md', metricsDocument(catalogue()))
+writeFileSync('docs/tables.md', tablesDocument())

@@ -1,3 +1,8 @@
+import type { Column } from '../contract/column.ts'
+import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
+import { LOSSES_COLUMNS, LOSSES_TABLE } from '../ingest/losses.ts'
+import { catalogue } from '../jobs/catalogue.ts'
+import { JOB_RUNS_COLUMNS, JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
 import { describeConfig } from './config.ts'
 
 /** docs/configuration.md, from the schema. */
@@ -27,4 +32,97 @@ Other variables: \`HEARTH_HOME\` is the state folder (default \`.hearth\`), \`HE
 
 <!-- made by npm run docs from cli/config.ts -->
 `
+}
+
+/** docs/tables.md, from the columns that the tables are made with. */
+export function tablesDocument(): string {
+  const metrics = catalogue().map(
+    ({ name, meaning, grain }) => `| [${name}](metrics.md#${name}) | ${meaning} | ${grain} |`,
+  )
+  const views = Object.entries(EVENTS_VIEWS).map(([name, view]) => viewText(name, view))
+  return `# Tables
+
+Everything that the fleet says ends in the table \`${EVENTS_TABLE}\`; everything else is computed from it. Each table is a
+folder of the lake in the [Delta](https://github.com/delta-io/delta/blob/master/PROTOCOL.md) format (reader version 1, no
+table features): zstd Parquet and a log. Times are UTC, in microseconds.
+
+\`\`\`
+hearth sql "select kind, count(*) from events group by all"       any question, read-only
+hearth sql --at '2026-11-20 10:00' "select …"                      the tables as they were
+hearth lake tables | describe | files | history                    what there is, and how it came to be
+\`\`\`
+
+Other engines read the folders as they are:
+
+\`\`\`
+DeltaTable('.hearth/lake/events').to_pyarrow_dataset()             delta-rs, in Python
+SELECT * FROM delta.\`/…/.hearth/lake/events\`                      Spark
+\`\`\`
+
+A column is only ever added, and reads as NULL in rows from before it. A changed type or meaning is a new column.
+
+## ${EVENTS_TABLE}
+
+One row an event: everything that hubs and services told. Partitioned by
+${names(EVENTS_PARTITION)}.
+Rows of a file are in the order of ${EVENTS_SORT.map((name) => `\`${name}\``).join(', ')}. A question that names \`event_date\`, \`event_time\`, \`kind\` or \`hub_id\`
+reads only the files that can match.
+
+Each (\`source_id\`, \`boot_id\`, \`stream\`, \`seq\`) is there at most once, but for the kinds \`batch\` and \`dead\`, which are
+about transport; \`hearth verify\` proves that none is missing. Columns that mean nothing for a kind are NULL.
+
+${columnsText([...EVENTS_COLUMNS, ...EVENTS_PARTITION])}
+
+## Views of ${EVENTS_TABLE}
+
+For people; each is the SELECT that stands below it.
+
+${views.join('\n\n')}
+
+## Metrics
+
+[metrics.md](metrics.md) has their columns and definitions.
+
+| table | what | grain |
+|---|---|---|
+${metrics.join('\n')}
+
+## ${JOB_RUNS_TABLE}
+
+What each run of the metrics did. For people: nothing is decided from it.
+
+${columnsText(JOB_RUNS_COLUMNS)}
+
+## ${LOSSES_TABLE}
+
+Made when the event log and the table do not join up, which stops a bucket. It should not exist.
+
+${columnsText(LOSSES_COLUMNS)}
+
+<!-- made by npm run docs from contract/events-table.ts, ingest/losses.ts and jobs/ -->
+`
+}
+
+function columnsText(columns: readonly Column[]): string {
+  const rows = columns.map(({ name, type, unit, meaning }) => `| \`${name}\` | ${type} | ${unit ?? ''} | ${meaning} |`)
+  return ['| column | type | unit | meaning |', '|---|---|---|---|', ...rows].join('\n')
+}
+
+function names(columns: readonly Column[]): string {
+  return columns.map(({ name, meaning }) => `\`${name}\` (${meaning})`).join(' and ')
+}
+
+/** Columns that a view passes on mean what they mean in `events`; those that it computes stand in its SQL. */
+function viewText(name: string, { meaning, sql }: { readonly meaning: string; readonly sql: string }): string {
+  return `### ${name}\n\n${meaning.charAt(0).toUpperCase()}${meaning.slice(1)}.\n\n\`\`\`sql\n${wrapped(sql)}\n\`\`\``
+}
+
+/** One clause a line, long lists folded at commas. */
+function wrapped(sql: string): string {
+  const clauses = sql.replace(/ (FROM events|WHERE) /, '\n$1 ').replace(/ (WHERE|AND NOT EXISTS) /g, '\n$1 ')
+  const folded = (clause: string) => (clause.match(/.{1,110}(?:,|$)\s?/g) ?? [clause]).map((line) => line.trimEnd())
+  return clauses
+    .split('\n')
+    .map((clause) => folded(clause).join('\n  '))
+    .join('\n')
 }
