@@ -143,7 +143,7 @@ export async function openLedger(options: {
       if (!begins && changes.length > 0) disk.write(changes)
     } catch (error) {
       // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
-      if (!isProblem(error, 'unavailable', 'limit')) throw error
+      if (!isProblem(error) || error.kind === 'invalid') throw error
       throw new Problem('unavailable', `the relay's ledger cannot be written: ${error.message}`, { cause: error })
     }
   }

@@ -19,8 +19,8 @@ type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox }
 /** A relay: the real command core over the real outbox, with simulated sessions. */
 export class RelayNode {
   readonly machine: Machine<RelayProcess>
-  /** Commands of which a living relay heard that they were executed. */
-  readonly heard = new Set<string>()
+  /** Commands of which a living relay heard that they were executed, and when it last did, simulated ms. */
+  readonly heard = new Map<string, number>()
   /** When the last sync that was completed began: what is older survives a power cut. */
   #synced_ms = 0
   /** (from, to) in which a power cut may have taken what the relay knew. */
@@ -107,7 +107,9 @@ export class RelayNode {
           if (message.type !== 'result') return
           process.core.result(hub, message)
           // A relay that died over it heard nothing.
-          if (message.stage === 'executed' && life.alive) this.heard.add(message.command)
+          if (message.stage === 'executed' && life.alive) {
+            this.heard.set(message.command, this.#world.scheduler.now_ms)
+          }
         },
         closed: () => {
           if (this.#sessions.get(hub)?.session !== session) return

@@ -79,8 +79,9 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     acknowledged,
     now_ms: world.wall_ms(),
     commands: app.taps.flatMap((tap): CommandEvidence[] => {
-      const forgotten = tap.touched_ms.some((at) => relay.amnesia.some(([from, to]) => from <= at && at <= to))
       if (tap.id === undefined) return []
+      const moments_ms = [...tap.touched_ms, relay.heard.get(tap.id) ?? 0]
+      const forgotten = moments_ms.some((at) => relay.amnesia.some(([from, to]) => from <= at && at <= to))
       const outcome = relay.machine.up?.process.core.find(tap.id)?.outcome
       return [{ id: tap.id, told: tap.told, outcome, heard_executed: relay.heard.has(tap.id), forgotten }]
     }),
