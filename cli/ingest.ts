@@ -14,6 +14,7 @@ import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
 import { announce, untilAborted, withdraw } from './service.ts'
+import { lockState } from './state-lock.ts'
 
 /** How long the drain of connections may take before they are cut. */
 const DRAIN_MS = 2_000
@@ -33,6 +34,8 @@ export function register(program: Command, context: CliContext): void {
 export async function runIngest(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const layout = layoutOf(context)
+  // Of the embedded log the gateway's process is the only writer.
+  const lock = lockState(home, 'ingest', `another hearth ingest runs on ${home}: end it first`)
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const lake = await openLocalLake(context)
@@ -86,6 +89,7 @@ export async function runIngest(context: CliContext): Promise<void> {
       await log.close()
       registry.close()
       withdraw(context, 'ingest')
+      lock.release()
     }
   }
 }

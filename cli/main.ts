@@ -86,6 +86,8 @@ function createContext(): CliContext {
   // A terminal's Ctrl-C reaches the whole tree at once; the supervisor decides in which order it drains.
   process.on('SIGINT', () => process.connected || stop('SIGINT'))
   process.on('disconnect', () => stop('the supervisor is gone'))
+  // That listener alone must not keep a process alive that has drained.
+  process.channel?.unref()
   const config = loadConfig(home, process.env, process.cwd())
   mkdirSync(home, { recursive: true, mode: 0o700 })
   return {

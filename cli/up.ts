@@ -2,18 +2,22 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import { sleep } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
 import { SCOPES } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
-import { isAlive, isFree } from './doctor.ts'
+import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { announce, untilAborted, withdraw } from './service.ts'
+import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10
+const PORTS_WAIT_MS = 3_000
+const PORTS_LOOK_MS = 100
 /** The app that the access link and the local commands act as. */
 export const LOCAL_APP = 'local'
 
@@ -43,7 +47,12 @@ async function up(
   options: { demo?: boolean; hubs: number; days: number; verbose?: boolean },
 ): Promise<void> {
   const { clock, config, home, note, signal } = context
-  refuseSecond(home)
+  // Two trees on one state folder would fight over its ports, its log and its outboxes.
+  const lock = lockState(
+    home,
+    'up',
+    `Hearth is already running on ${home}: end it first, or set HEARTH_HOME to another folder`,
+  )
   await refuseTakenPorts(context)
   announce(context, 'up', {})
   const supervisor = createSupervisor({
@@ -83,24 +92,13 @@ async function up(
   } finally {
     await supervisor.stop()
     withdraw(context, 'up')
+    lock.release()
   }
 }
 
-/** Two trees on one state folder would fight over its ports, its log and its outboxes. */
-function refuseSecond(home: string): void {
-  const path = join(home, 'run', 'up.json')
-  if (!existsSync(path)) return
-  const facts: unknown = JSON.parse(readFileSync(path, 'utf8'))
-  const pid = typeof facts === 'object' && facts !== null && 'pid' in facts ? Number(facts.pid) : 0
-  if (pid > 0 && pid !== process.pid && isAlive(pid)) {
-    throw new Problem(
-      'conflict',
-      `Hearth is already running on ${home} (process ${pid}): end it first, or set HEARTH_HOME to another folder`,
-    )
-  }
-}
-
-async function refuseTakenPorts({ config }: CliContext): Promise<void> {
+/** Processes whose supervisor was killed may still be draining: they get a while to leave their ports. */
+async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<void> {
+  const until_ms = clock.monotonic() + PORTS_WAIT_MS
   const wanted = [
     ['relay.hub_port', config.relay.host, config.relay.hub_port],
     ['relay.app_port', config.relay.host, config.relay.app_port],
@@ -109,7 +107,12 @@ async function refuseTakenPorts({ config }: CliContext): Promise<void> {
     ['dashboards.port', config.dashboards.host, config.dashboards.port],
   ] as const
   for (const [key, host, port] of wanted) {
-    if (await isFree(host, port)) continue
+    let free = await isFree(host, port)
+    while (!free && clock.monotonic() < until_ms && !signal.aborted) {
+      await sleep(clock, PORTS_LOOK_MS, signal)
+      free = await isFree(host, port)
+    }
+    if (free) continue
     const variable = `HEARTH_${key.replace('.', '_').toUpperCase()}`
     throw new Problem(
       'unavailable',

@@ -1,0 +1,28 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Problem } from '../contract/problem.ts'
+
+/**
+ * Holds `run/<name>.lock` in the state folder until released or until this process dies, however it dies: the lock is
+ * the kernel's (fcntl, through an exclusive SQLite transaction, since Node has no file locks of its own), so a
+ * process id that was given out again, or one that nobody waited for, cannot be mistaken for a holder.
+ * Raises `conflict` with `message` when another process holds it.
+ */
+export function lockState(home: string, name: string, message: string): { release(): void } {
+  mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
+  const database = new DatabaseSync(join(home, 'run', `${name}.lock`))
+  try {
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+  } catch (error) {
+    database.close()
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) {
+      throw new Problem('conflict', message, { cause: error })
+    }
+    throw error
+  }
+  return { release: () => database.close() }
+}
+
+/** sqlite.org/rescode.html */
+const SQLITE_BUSY = 5
