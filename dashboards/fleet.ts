@@ -173,11 +173,11 @@ export async function fleetAnswerOf(
       gamma: GAMMA ** HEAT_STEP,
     },
     worst: {
-      hubs: worst.rows.map(({ hub_id, expected_ms: _, sent: __, ...row }) => ({ hub: hub_id, ...row })),
+      hubs: worst.rows.map(({ hub_id, expected_ms: _expected, sent: _sent, ...row }) => ({ hub: hub_id, ...row })),
       sql: worst.sql,
     },
     firmware: {
-      rows: firmware.rows.map(({ expected_ms: _, sent: __, disconnects: ___, ...row }) => {
+      rows: firmware.rows.map(({ expected_ms: _expected, sent: _sent, disconnects: _disconnects, ...row }) => {
         const { p50 = null, p95 = null, p99 = null } = firmwareAt.get(row.firmware) ?? {}
         return { ...row, p50, p95, p99 }
       }),

@@ -107,11 +107,9 @@ class QueryChild implements Queries {
     }
     return new Promise((resolve, reject) => {
       let ended = false
-      let killer: (() => void) | undefined
       const end = () => {
         ended = true
         stopClock()
-        killer?.()
         signal.removeEventListener('abort', cancel)
       }
       const waiting: Waiting = {

@@ -132,8 +132,8 @@ export function followRelay(
       listener.up(true, '')
     })
     current.on('message', (data, binary) => {
-      if (binary) return
-      const event = parseEvent(String(data))
+      if (binary || !Buffer.isBuffer(data)) return
+      const event = parseEvent(data.toString('utf8'))
       if (event) listener.event(event)
     })
     let reason = 'the relay closed the feed'

@@ -63,7 +63,7 @@ async function takePictures(browser: Browser, link: string): Promise<void> {
         await page.click(target.open)
         await page.waitForSelector('.waterfall')
       }
-      await page.waitForFunction('document.querySelectorAll("main .skeleton").length === 0')
+      await page.waitForSelector('main .skeleton', { state: 'detached' })
       await page.screenshot({
         path: `${folder}/${target.name}-${view.name}.png`,
         fullPage: view.width < 600 || target.name === 'fleet',

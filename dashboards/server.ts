@@ -65,7 +65,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
       throw new Problem('unauthorized', `these dashboards do not go by the name ${request.headers.host ?? '(none)'}`)
     }
     if (!allowedOrigin(request)) throw new Problem('unauthorized', 'this request comes from a page of somebody else')
-    if (exchangeToken(request, reply, registry)) return reply
+    return exchangeToken(request, reply, registry) ? reply : undefined
   })
   app.setErrorHandler((error, request, reply) => {
     if (isProblem(error)) {

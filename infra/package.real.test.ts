@@ -34,9 +34,23 @@ test('runs a command that uses the registry and the certificates', () => {
 })
 
 test('carries JavaScript and declarations, and no sources that Node would refuse', () => {
-  const listed = execFileSync('find', ['node_modules/@hearthlake/hearth', '-name', '*.ts', '-not', '-name', '*.d.ts', '-not', '-path', '*/node_modules/*/node_modules/*'], {
-    cwd: folder,
-    encoding: 'utf8',
-  })
+  const listed = execFileSync(
+    'find',
+    [
+      'node_modules/@hearthlake/hearth',
+      '-name',
+      '*.ts',
+      '-not',
+      '-name',
+      '*.d.ts',
+      '-not',
+      '-path',
+      '*/node_modules/*/node_modules/*',
+    ],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  )
   expect(listed).toBe('')
 })

@@ -121,6 +121,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
     scales: {
       x: { time: true, range: () => [props.from_ms / 1000, props.to_ms / 1000] },
       y: {
+        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- an ambient const enum has no value to name here
         distr: props.scale.kind === 'log' ? 3 : 1,
         range: (_plot, low, high) => {
           const [from, to] = props.scale.range(low ?? Number.NaN, high ?? Number.NaN)

@@ -29,8 +29,8 @@ export function RangeMenu() {
     event.preventDefault()
     if (!(event.currentTarget instanceof HTMLFormElement)) return
     const data = new FormData(event.currentTarget)
-    const from = instant(String(data.get('from')))
-    const to = instant(String(data.get('to')))
+    const from = instant(data.get('from'))
+    const to = instant(data.get('to'))
     if (!(from < to)) {
       problem.value = 'From must be before to.'
       return
@@ -89,6 +89,8 @@ function local(time_ms: number): string {
   return new Date(time_ms - offset).toISOString().slice(0, 16)
 }
 
-function instant(text: string): number {
+/** NaN for what is no date. */
+function instant(text: FormDataEntryValue | null): number {
+  if (typeof text !== 'string') return Number.NaN
   return Date.parse(zone.value === 'UTC' ? `${text}Z` : text)
 }
