@@ -190,6 +190,24 @@ describe('the writer', () => {
     expect(await system.verify()).toMatchObject({ ok: true })
   })
 
+  test('files that were uploaded before a floor of vacuum are void, and are made again', async () => {
+    await send([reading(1, 10)])
+    const files: number[] = []
+    const slept = await system.openOne(async () => {
+      if (files.push(0) > 1) return
+      const base = await system.table.snapshot()
+      await system.table.commit({
+        ...{ id: 'floor', kind: 'floor', base, adds: [], removes: [], info: {} },
+        txns: [{ appId: 'vacuum', expected: undefined, next: base.version }],
+      })
+    })
+    await slept.commitOnce()
+    expect(system.facts.at(-1)).toMatchObject({ kind: 'retry' })
+    expect(await values()).toEqual([])
+    await slept.commitOnce()
+    expect(await values()).toEqual([[0, 10]])
+  })
+
   test('a log that begins after the table stops its bucket with a loss; the others go on', async () => {
     await send([reading(1, 10)])
     await system.log.trim(bucket, 2)

@@ -230,11 +230,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   /** Commits an attempt, without the buckets in which this writer was overtaken. */
   async function commit(attempt: Attempt): Promise<void> {
+    // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
+    const base = await table.snapshot()
     const encoded = await attempt.encoding.finish()
     let left = running().filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
       const request = await requestOf(attempt, encoded, left)
-      const outcome = await table.commit({ ...request.commit, base: await table.snapshot() })
+      const outcome = await table.commit({ ...request.commit, base })
       if (outcome.kind === 'committed') {
         await adopt(left, request.additions, encoded, outcome.version)
         const rows = encoded.files.filter(({ bucket }) => left.some((one) => one.bucket === bucket))

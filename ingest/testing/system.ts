@@ -22,9 +22,24 @@ export async function openSystem(folder: string) {
   })
   const facts: WriterFact[] = []
   const losses: Loss[] = []
-  const openOne = () =>
+  /** `uploaded` happens between the upload of an attempt's files and their commit. */
+  const openOne = (uploaded: () => Promise<unknown> = () => Promise.resolve()) =>
     openWriter({
-      ...{ log, table, store, layout, encoder, clock, random },
+      ...{ log, table, store, layout, clock, random },
+      encoder: {
+        async begin() {
+          const encoding = await encoder.begin()
+          return {
+            ...encoding,
+            async finish() {
+              const encoded = await encoding.finish()
+              await uploaded()
+              return encoded
+            },
+          }
+        },
+        close: () => encoder.close(),
+      },
       recordLoss: async (loss) => void losses.push(loss),
       note: (fact) => facts.push(fact),
     })
