@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openSystem } from '../cli/testing/system.ts'
 
 /** The package as a user gets it: packed, installed in an empty folder, run from there. */
 const root = join(import.meta.dirname, '..')
@@ -31,6 +32,21 @@ test('says its version and its commands', () => {
 test('runs a command that uses the registry and the certificates', () => {
   hearth('ca', 'init')
   expect(hearth('registry', 'hubs', '--json')).toContain('[')
+})
+
+test('runs the whole system: processes, worker threads, metrics and pages are all in it', async () => {
+  await using system = await openSystem({}, join(folder, 'node_modules/.bin/hearth'))
+  const up = system.start(['up', '--demo', '--hubs', '2', '--days', '1'])
+  const [, link = ''] = await up.untilSaid(/Hearth is ready: (\S+)/, 90_000)
+  const page = await fetch(link, { headers: { accept: 'text/html' } })
+  expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<title>')])
+  const sent = await system.must(['send', 'demo-01', 'kitchen-lamp', 'powered=1'])
+  expect(sent).toContain('done: the device confirmed')
+  expect(Number((await system.csv('select count(*) from readings'))[0]?.[0])).toBeGreaterThan(100)
+  up.signal('SIGINT')
+  expect(await up.ended).toEqual({ code: 0, signal: null })
+  expect(await system.must(['jobs', 'run'])).not.toBe('')
+  expect(await system.must(['verify'])).toContain('complete: nothing acknowledged is lost or doubled')
 })
 
 test('carries JavaScript and declarations, and no sources that Node would refuse', () => {

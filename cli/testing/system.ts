@@ -52,8 +52,8 @@ export type System = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A system on an empty state folder; nothing runs yet. */
-export async function openSystem(settings: NodeJS.ProcessEnv = {}): Promise<System> {
+/** A system on an empty state folder; nothing runs yet. `program` is the checkout's command unless told otherwise. */
+export async function openSystem(settings: NodeJS.ProcessEnv = {}, program = HEARTH): Promise<System> {
   const home = mkdtempSync(join(tmpdir(), 'hearth-system-'))
   const ports = await freePorts()
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_'))
@@ -73,12 +73,12 @@ export async function openSystem(settings: NodeJS.ProcessEnv = {}): Promise<Syst
     ports,
     environment,
     start(words, more = {}) {
-      const running = launch(words, { ...environment, ...more }, home)
+      const running = launch(program, words, { ...environment, ...more }, home)
       started.push(running)
       return running
     },
     async run(words, more = {}) {
-      const child = spawn(process.execPath, [HEARTH, ...words], {
+      const child = spawn(process.execPath, [program, ...words], {
         env: { ...environment, ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: home,
@@ -111,8 +111,8 @@ export async function openSystem(settings: NodeJS.ProcessEnv = {}): Promise<Syst
   return system
 }
 
-function launch(words: readonly string[], environment: NodeJS.ProcessEnv, cwd: string): Running {
-  const child: ChildProcess = spawn(process.execPath, [HEARTH, ...words], {
+function launch(program: string, words: readonly string[], environment: NodeJS.ProcessEnv, cwd: string): Running {
+  const child: ChildProcess = spawn(process.execPath, [program, ...words], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
