@@ -1,4 +1,5 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { CliContext } from './context.ts'
 
@@ -17,6 +18,8 @@ export function announce(
   writeFileSync(join(folder, `${name}.json.new`), `${JSON.stringify(all)}\n`, { mode: 0o600 })
   renameSync(join(folder, `${name}.json.new`), join(folder, `${name}.json`))
   process.send?.({ ready: name, facts: all })
+  // Written at the end otherwise, which a process that is killed never comes to.
+  flushCompileCache()
 }
 
 /** The process no longer serves. */
