@@ -4,8 +4,9 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { catalogue } from '../jobs/catalogue.ts'
-import { type Jobs, type MetricRun, openJobs } from '../jobs/jobs.ts'
+import { type Jobs, type JobsOptions, type MetricRun, openJobs } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
+import { rehearse } from '../jobs/rehearsal.ts'
 import { runSchedule } from '../jobs/schedule.ts'
 import { ALL } from '../jobs/touched.ts'
 import type { CliContext } from './context.ts'
@@ -17,6 +18,7 @@ import { shortTime, textTable } from './text-table.ts'
 const UNITS_SHOWN = 40
 
 type Json = { readonly json?: boolean }
+type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
 
 export function register(program: Command, context: CliContext): void {
   const jobs = program
@@ -28,15 +30,11 @@ export function register(program: Command, context: CliContext): void {
     )
   jobs
     .command('plan')
-    .description('list the units that are due, and why; make nothing')
+    .description('list every unit that a run would make now, and why; make nothing')
     .option('--all', 'print every unit')
+    .option('--direct', 'only what is due by itself, without calculating what follows from it')
     .option('--json', 'print JSON')
-    .action((options: Json & { readonly all?: boolean }) =>
-      withJobs(context, async (open) => {
-        const units = await open.plan()
-        context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
-      }),
-    )
+    .action((options: PlanOptions) => planOnce(context, options))
   jobs
     .command('run')
     .description('make everything that is due')
@@ -129,12 +127,42 @@ export async function runJobs(context: CliContext): Promise<void> {
 }
 
 async function withJobs(context: CliContext, use: (jobs: Jobs) => Promise<void>): Promise<void> {
+  await using jobs = await openJobs(await jobsOptions(context))
+  await use(jobs)
+}
+
+async function jobsOptions(context: CliContext): Promise<JobsOptions> {
   const { clock, config, home, random } = context
   const scratch_folder = join(home, 'spool', 'jobs')
   mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
   const lake = await openLocalLake(context)
-  await using jobs = await openJobs({ lake, clock, random, scratch_folder, threads: config.jobs.threads })
-  await use(jobs)
+  return { lake, clock, random, scratch_folder, threads: config.jobs.threads }
+}
+
+async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
+  const show = (units: readonly Unit[]) =>
+    context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
+  if (options.direct) {
+    await withJobs(context, async (jobs) => show(await jobs.plan()))
+    return
+  }
+  const { progress, end } = terminalProgress()
+  const units = await rehearse(await jobsOptions(context), { signal: context.signal, progress })
+  end()
+  show(units)
+}
+
+/** One line of progress on a terminal; nothing where no one looks. */
+function terminalProgress() {
+  const onTerminal = process.stderr.isTTY
+  return {
+    progress: (metric: string, done: number, total: number) => {
+      if (onTerminal) process.stderr.write(`\r\u001b[K${metric} ${done}/${total}`)
+    },
+    end: () => {
+      if (onTerminal) process.stderr.write('\r\u001b[K')
+    },
+  }
 }
 
 async function runOnce(
@@ -143,12 +171,9 @@ async function runOnce(
   options: Json,
   only?: { readonly from_ms: number; readonly to_ms: number },
 ): Promise<void> {
-  const onTerminal = process.stderr.isTTY
-  const progress = (metric: string, done: number, total: number) => {
-    if (onTerminal) process.stderr.write(`\r\u001b[K${metric} ${done}/${total}`)
-  }
+  const { progress, end } = terminalProgress()
   const runs = await jobs.run({ signal: context.signal, only, progress })
-  if (onTerminal) process.stderr.write('\r\u001b[K')
+  end()
   context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
 }
 

@@ -16,6 +16,8 @@ import { ManualClock, seededRandom } from '../../sim/clock.ts'
 import { catalogue } from '../catalogue.ts'
 import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
+import type { Unit } from '../plan.ts'
+import { rehearse } from '../rehearsal.ts'
 import { localPath } from '../source.ts'
 
 /** A row of `events`; times in ms since 1970. */
@@ -40,6 +42,8 @@ export type History = {
   add(rows: readonly Row[]): Promise<void>
   /** Rows of a metric, ordered by all their columns. */
   rows(metric: string, where?: string): Promise<readonly Record<string, unknown>[]>
+  /** What a run would make now. */
+  rehearse(): Promise<readonly Unit[]>
   /** Everything made anew in another lake from the same events. */
   anew(): Promise<History>
   [Symbol.asyncDispose](): Promise<void>
@@ -116,6 +120,9 @@ export async function openHistory(now_ms: number, seed = 1): Promise<History> {
       const files = [...snapshot.files.values()]
       const local = files.map((add) => ({ add, path: localPath(lake.store, `${table.prefix}/${add.path}`) }))
       return await rowsOf(duck.connection, `SELECT * FROM (${scanSql(snapshot, local)}) t WHERE ${where} ORDER BY ALL`)
+    },
+    async rehearse() {
+      return await rehearse({ lake, clock, random, scratch_folder })
     },
     async anew() {
       const other = await openHistory(clock.now(), seed + 1)

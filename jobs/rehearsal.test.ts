@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { HOUR_MS } from './limits.ts'
+import { alive, batch, command, connection, enrolled, METRIC_NAMES, openHistory } from './testing/history.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 22)
+
+test('a rehearsal names the units that a run then makes, those that only follow too, and leaves no trace', async () => {
+  await using history = await openHistory(T0 + 6 * HOUR_MS + 5 * 60_000)
+  await history.add([
+    enrolled('demo-01', T0),
+    ...alive('demo-01', T0, T0 + 6 * HOUR_MS),
+    batch('demo-01', T0 + 5 * HOUR_MS, 0, 10),
+  ])
+  await history.jobs.run()
+  expect(await history.rehearse()).toEqual([])
+  const versions = async () =>
+    await Promise.all(METRIC_NAMES.map(async (name) => (await (await history.lake.table(name)).snapshot()).version))
+  const before = await versions()
+  // Late: a session over three hours, and a command within it.
+  const late = [
+    connection('demo-01', 'connected', T0 + HOUR_MS + 30 * 60_000, '1.1.1'),
+    connection('demo-01', 'disconnected', T0 + 3 * HOUR_MS + 30 * 60_000, '1.1.1'),
+    ...command('demo-01', 'c', T0 + 2 * HOUR_MS + 60_000, [
+      ['issued', 0],
+      ['done', 5],
+    ]),
+  ]
+  await history.add(late.map((row) => ({ ...row, received_time: history.clock.now() })))
+  const direct = await history.jobs.plan()
+  const rehearsed = await history.rehearse()
+  expect(await versions()).toEqual(before)
+  const runs = await history.jobs.run()
+  expect(rehearsed).toEqual(runs.flatMap(({ units }) => units))
+  expect(rehearsed.length).toBeGreaterThan(direct.length)
+  const hours = (metric: string) =>
+    rehearsed.filter((unit) => unit.metric === metric).map(({ hour_ms }) => (hour_ms - T0) / HOUR_MS)
+  expect(hours('command_traces')).toEqual([2])
+  // From its first hour on: it ended, and the hub is not back, which each later hour goes on from.
+  expect(hours('sessions')).toEqual([1, 2, 3, 4, 5, 6])
+  // They read those rows; what comes out for the hours after 3 is what it was, and the fleet's hours stay.
+  expect(hours('hub_hours')).toEqual([1, 2, 3, 4, 5, 6])
+  expect(hours('fleet_hours')).toEqual([1, 2, 3])
+  expect(hours('latency_hours')).toEqual([2])
+  // Batches belong to the hour of their receipt, which is the running one.
+  expect(hours('stream_hours')).toEqual([6])
+})

@@ -1,0 +1,39 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../contract/clock.ts'
+import { openFolderStore } from '../lake/folder-store.ts'
+import { openLake } from '../lake/lake.ts'
+import { overlayStore } from '../lake/overlay-store.ts'
+import { type JobsOptions, openJobs, type RunOptions } from './jobs.ts'
+import type { Unit } from './plan.ts'
+
+/**
+ * Every unit that a run would make at this moment, by metric in order of calculation: those that are due by themselves,
+ * and those that follow from them, which no one can tell without the numbers: the hours that a late session crosses,
+ * the fleet's hours over hub hours that come out otherwise. So it is found by making them, over a lake that is thrown
+ * away; it costs what the run will cost, and nothing when nothing is due. Raises what a run raises.
+ */
+export async function rehearse(
+  options: JobsOptions,
+  runOptions: Pick<RunOptions, 'signal' | 'only' | 'progress'> = {},
+): Promise<readonly Unit[]> {
+  const { lake, random } = options
+  const now_ms = options.clock.now()
+  const clock: Clock = {
+    now: () => now_ms,
+    monotonic: () => options.clock.monotonic(),
+    timer: (delay_ms, callback) => options.clock.timer(delay_ms, callback),
+  }
+  await mkdir(options.scratch_folder, { recursive: true })
+  const folder = await mkdtemp(join(options.scratch_folder, 'rehearsal-'))
+  try {
+    const store = overlayStore(lake.store, openFolderStore(join(folder, 'lake')))
+    const tried = await openLake({ store, clock, random })
+    await using jobs = await openJobs({ ...options, clock, lake: tried, scratch_folder: join(folder, 'scratch') })
+    if ((await jobs.plan()).length === 0) return []
+    const runs = await jobs.run(runOptions)
+    return runs.flatMap(({ units }) => units)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
