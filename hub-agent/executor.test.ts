@@ -105,6 +105,29 @@ describe('a command', () => {
     expect(third.actuations).toHaveLength(0)
   })
 
+  it('is on record before the journal closes it, so that no crash in between leaves it untold', async () => {
+    const first = bench()
+    const atClosing: unknown[] = []
+    const write = first.disk.write
+    first.disk.write = (changes) => {
+      if (changes.some((each) => 'delete' in each)) atClosing.push(first.recorded.at(-1)?.['stage'])
+      write(changes)
+    }
+    first.executor.receive(command('a'))
+    await settle()
+    first.actuations[0]?.confirm()
+    first.executor.receive(command('b'))
+    await settle()
+    expect(atClosing).toEqual(['executed'])
+    // The plug is pulled as the next start closes what was interrupted: it is told at the start after that.
+    const disk = first.disk.kill()
+    disk.fill(1)
+    const second = bench({ disk })
+    expect(second.recorded).toMatchObject([{ command: 'b', stage: 'interrupted' }])
+    expect(second.faults).toHaveLength(1)
+    expect(bench({ disk: disk.kill() }).recorded).toMatchObject([{ command: 'b', stage: 'interrupted' }])
+  })
+
   it('repeated is answered from the journal, after a restart too, and done once', async () => {
     const first = bench()
     first.executor.receive(command('a'))

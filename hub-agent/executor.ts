@@ -16,6 +16,7 @@ import { COMMANDS_WAITING_MAX, CONFIRM_GRACE_MS } from './limits.ts'
 
 type Command = Extract<HubBound, { type: 'command' }>
 type Result = Extract<RelayBound, { type: 'result' }>
+type About = Pick<Command, 'command' | 'issued' | 'device'>
 type Running = { readonly command: Command; readonly received_ms: number; readonly due_ms: number }
 
 export type ExecutorOptions = {
@@ -54,19 +55,22 @@ export function openExecutor(options: ExecutorOptions): Executor {
   let session: SessionEpoch | undefined
   let closing = false
 
-  const stage = (
-    about: { readonly command: string; readonly issued: number; readonly device: string },
-    name: Result['stage'],
-    ms: number,
-    reason?: string,
-  ) => {
+  const stage = (about: About, name: Result['stage'], ms: number, reason?: string, closed = () => {}) => {
     const { command, issued, device } = about
     const because = reason === undefined ? {} : { reason: reason.slice(0, 256) }
     const took_ms = Math.max(0, Math.round(ms * 1000) / 1000)
     const m = Math.round((clock.monotonic() - origin_ms) * 1000) / 1000
     attempt(() => options.record({ m, kind: 'command', command, issued, stage: name, ms: took_ms, device, ...because }))
+    closed()
     options.tell({ hearth: 1, type: 'result', command, stage: name, ms: took_ms, issued, ...because })
   }
+  /** On record before the journal closes it: a crash in between tells of it twice, and the other way round never. */
+  const end = (about: About, how: Ended) =>
+    stage(about, how.stage, how.ms, how.reason, () =>
+      attempt(() => {
+        if (journal.get(about.command)) journal.end(about.command, how)
+      }),
+    )
   const attempt = (act: () => void) => {
     try {
       act()
@@ -79,8 +83,7 @@ export function openExecutor(options: ExecutorOptions): Executor {
     const entry = journal.get(command)
     if (!entry) continue
     const reason = 'the hub stopped while it carried the command out'
-    journal.end(command, { stage: 'interrupted', ms: 0, reason })
-    stage({ command, issued: entry.issued, device: entry.device }, 'interrupted', 0, reason)
+    end({ command, issued: entry.issued, device: entry.device }, { stage: 'interrupted', ms: 0, reason })
   }
 
   /** A repeat of what the hub knows; false when it knows nothing of it. */
@@ -141,11 +144,8 @@ export function openExecutor(options: ExecutorOptions): Executor {
   const carryOut = async (work: Running): Promise<void> => {
     const { command, due_ms, received_ms } = work
     const finish = (how: Ended) => {
-      attempt(() => {
-        if (journal.get(command.command)) journal.end(command.command, how)
-      })
       running.delete(command.command)
-      stage(command, how.stage, how.ms, how.reason)
+      end(command, how)
     }
     const since_ms = () => clock.monotonic() - received_ms
     const expired = (where: string): Ended => {
