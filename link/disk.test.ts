@@ -26,6 +26,23 @@ diskConformance(
   (disk) => memory.get(disk)?.kill() ?? memoryDisk(),
 )
 
+test('in memory, a power cut leaves what was synced and, of the writes after it, as many of the first as it is told', async () => {
+  const written = async () => {
+    const disk = memoryDisk()
+    disk.write([{ put: 'a', value: bytes('1') }])
+    const syncing = disk.sync()
+    disk.write([{ put: 'b', value: bytes('1') }])
+    await syncing
+    disk.write([{ delete: 'a' }, { put: 'c', value: bytes('1') }])
+    expect(disk.unsynced).toBe(2)
+    return disk.kill()
+  }
+  const left = async (kept: number) => (await written()).crash(kept).scan('', '~')
+  expect((await left(0)).map(({ key }) => key)).toEqual(['a'])
+  expect((await left(1)).map(({ key }) => key)).toEqual(['a', 'b'])
+  expect((await left(2)).map(({ key }) => key)).toEqual(['b', 'c'])
+})
+
 const files = new WeakMap<Disk, string>()
 diskConformance(
   'SQLite',

@@ -10,7 +10,7 @@
 import { z } from 'zod'
 import type { IntervalSet } from '../contract/interval.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { compareBoots, parseBoot } from '../contract/source.ts'
+import { compareBoots, formatBoot, parseBoot } from '../contract/source.ts'
 import type { Disk, DiskChange } from './disk.ts'
 
 export const OUTBOX_FORMAT = 1
@@ -76,6 +76,20 @@ const key = {
   account: (account: Account) => `outbox/account/${bootKey(account.boot.boot)}/${account.stream}`,
   of: (what: 'line' | 'batch' | 'body', account: Account, seq: number) =>
     `outbox/${what}/${bootKey(account.boot.boot)}/${account.stream}/${sequenceKey(seq)}`,
+}
+
+/** The event whose line is kept under a key; undefined for any other key. */
+export function lineAt(
+  name: string,
+): { readonly boot: string; readonly stream: string; readonly seq: number } | undefined {
+  const [, , boot = '', stream = '', seq] = name.startsWith('outbox/line/') ? name.split('/') : []
+  if (seq === undefined) return undefined
+  const [generation, counter, random = ''] = boot.split('-')
+  return {
+    boot: formatBoot({ generation: Number(generation), counter: Number(counter), random }),
+    stream,
+    seq: Number(seq),
+  }
 }
 
 export const change = {

@@ -1,6 +1,7 @@
 import type { Outcome } from '../contract/command.ts'
+import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
-import type { Ranges } from '../ingest/ranges.ts'
+import { type Ranges, streamKey } from '../ingest/ranges.ts'
 import type { Row } from './row-encoder.ts'
 
 /** A batch whose sender was told that it is durable. */
@@ -14,6 +15,10 @@ export type Acknowledged = {
 
 /** What is left of a run when it has come to rest: all that an invariant may look at. */
 export type Evidence = {
+  /** Events that a source gave a number, by `eventKey`. */
+  readonly numbered: ReadonlySet<string>
+  /** Those of them that a power cut took from its disk before they were synced. */
+  readonly taken: ReadonlySet<string>
   readonly acknowledged: readonly Acknowledged[]
   /** The events table. */
   readonly rows: readonly Row[]
@@ -53,4 +58,22 @@ export type Invariant = {
 
 export function eventKey(event: { source: string; boot: string; stream: string; seq: number }): string {
   return `${event.source} ${event.boot} ${event.stream} ${event.seq}`
+}
+
+/** Events as sets of numbers, by the name that a boot of a stream has in the ranges. */
+export function numbersOf(keys: Iterable<string>, sourceKey: Evidence['sourceKey']): ReadonlyMap<string, IntervalSet> {
+  const found = new Map<string, Interval[]>()
+  for (const key of keys) {
+    const [source = '', boot = '', stream = '', seq] = key.split(' ')
+    const name = bootName(sourceKey(source), stream, boot)
+    const list = found.get(name) ?? []
+    list.push([Number(seq), Number(seq) + 1])
+    found.set(name, list)
+  }
+  return new Map([...found].map(([name, list]) => [name, intervalSet(list)]))
+}
+
+/** `source` as the ranges call it. */
+export function bootName(source: string, stream: string, boot: string): string {
+  return `${streamKey(source, stream)} ${boot}`
 }

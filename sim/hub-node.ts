@@ -25,7 +25,7 @@ export class HubNode {
   /** No more readings. */
   quiet = false
   #world: World
-  #disk = new SimDisk()
+  readonly disk = new SimDisk()
   #session: ControlSession | undefined
 
   constructor(options: {
@@ -48,7 +48,7 @@ export class HubNode {
       async (life) => {
         this.#session = undefined
         const { clock, random } = life
-        const disk = this.#disk.open(world, life)
+        const disk = this.disk.open(world, life, hub)
         const origin_ms = clock.monotonic()
         const about = { source: hub, generation: 1, firmware: '4.2.1', agent: '1.0.0', codec: 'plain' as const }
         const outbox = await openOutbox({
@@ -79,7 +79,7 @@ export class HubNode {
       (power) => {
         this.#session?.end('hub')
         this.#session = undefined
-        this.#disk.died(power)
+        this.disk.died(power)
       },
     )
   }

@@ -26,7 +26,7 @@ export class RelayNode {
   /** (from, to) in which a power cut may have taken what the relay knew. */
   readonly amnesia: (readonly [number, number])[] = []
   #world: World
-  #disk = new SimDisk()
+  readonly disk = new SimDisk()
   #sessions = new Map<string, { readonly epoch: string; readonly session: ControlSession }>()
   #streams: readonly string[]
 
@@ -48,10 +48,10 @@ export class RelayNode {
       async (life) => {
         const { clock, random } = life
         const ledger = await openLedger({
-          disk: this.#noting(this.#disk.open(world, life)),
+          disk: this.#noting(this.disk.open(world, life, identity.source)),
           clock,
           random,
-          source: 'relay-0',
+          source: identity.source,
           layout,
           version: '1.0.0',
           fault: (error) => world.trace(life.name, `fault: ${String(error)}`),
@@ -82,7 +82,7 @@ export class RelayNode {
         if (power) this.amnesia.push([this.#synced_ms, world.scheduler.now_ms])
         for (const { session } of this.#sessions.values()) session.end('relay')
         this.#sessions.clear()
-        this.#disk.died(power)
+        this.disk.died(power)
       },
     )
   }

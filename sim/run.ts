@@ -8,6 +8,7 @@ import { simulate } from './simulate.ts'
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '500' },
+    from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     plant: { type: 'string' },
     trace: { type: 'boolean', default: false },
@@ -17,7 +18,7 @@ const { values } = parseArgs({
 process.exitCode = await main()
 
 /**
- * `npm run sim -- --seeds 500`: runs seeds 1 to 500. `--seed N [--trace]`: one of them again, with what happened.
+ * `npm run sim -- --seeds 500 [--from N]`: runs that many seeds. `--seed N [--trace]`: one of them again, with what happened.
  * `--plant NAME`: with a planted bug.
  */
 async function main(): Promise<number> {
@@ -27,16 +28,17 @@ async function main(): Promise<number> {
     return 2
   }
   const only = values.seed === undefined ? undefined : Number(values.seed)
-  const last = only ?? Number(values.seeds)
-  if (!Number.isInteger(last) || last < 1) {
-    console.error('--seeds and --seed take a positive whole number')
+  const first = only ?? Number(values.from)
+  const count = only === undefined ? Number(values.seeds) : 1
+  if (![first, count].every((number) => Number.isInteger(number) && number >= 1)) {
+    console.error('--seeds, --from and --seed take a positive whole number')
     return 2
   }
   const coverage: Coverage = new Map()
   const started_ms = machineClock.monotonic()
   const failed: number[] = []
   let steps = 0
-  for (let seed = only ?? 1; seed <= last; seed++) {
+  for (let seed = first; seed < first + count; seed++) {
     const run = await simulate(seed, coverage, plant)
     steps += run.steps
     if (only !== undefined && values.trace) for (const line of run.lines) console.log(line)
@@ -47,7 +49,6 @@ async function main(): Promise<number> {
     for (const failure of run.failures.slice(0, 12)) console.log(`  ${failure}`)
     console.log(`  again: npm run sim -- --seed ${seed}${plant ? ` --plant '${plant.name}'` : ''} --trace`)
   }
-  const count = only === undefined ? last : 1
   const took_s = (machineClock.monotonic() - started_ms) / 1000
   console.log(`\n${coverageTable(coverage, FAULTS)}\n`)
   console.log(

@@ -1,10 +1,18 @@
 import type { Disk } from '../link/disk.ts'
 import { type MemoryDisk, memoryDisk } from '../link/memory-disk.ts'
+import { lineAt } from '../link/outbox-store.ts'
+import { eventKey } from './evidence.ts'
 import type { Life, World } from './world.ts'
 
 /** The disk of one machine, which outlives its processes. */
 export class SimDisk {
+  /** Events that an outbox on this disk ever gave a number, by `eventKey`. */
+  readonly numbered = new Set<string>()
+  /** Those of them that a power cut took before they were synced. */
+  readonly taken = new Set<string>()
   #platter: MemoryDisk = memoryDisk()
+  /** Of each write that a power cut may take, the events that it brought. */
+  #unsynced: (readonly string[])[] = []
   #power = false
   #stale = false
 
@@ -14,18 +22,41 @@ export class SimDisk {
     this.#power ||= power
   }
 
-  /** The disk as this process sees it: each write and sync is a step, and a ghost changes nothing. */
-  open(world: World, life: Life): Disk {
-    if (this.#stale) this.#platter = this.#power ? this.#platter.crash() : this.#platter.kill()
+  /** The disk as the process of `source` sees it: each write and sync is a step, and a ghost changes nothing. */
+  open(world: World, life: Life, source: string): Disk {
+    if (this.#stale && this.#power) this.#loseWrites(world)
+    else if (this.#stale) this.#platter = this.#platter.kill()
     this.#stale = false
     this.#power = false
     const platter = this.#platter
+    const note = (key: string) => {
+      const at = lineAt(key)
+      return at ? [eventKey({ source, ...at })] : []
+    }
     return {
       get: (key) => platter.get(key),
       scan: (from, to, limit) => platter.scan(from, to, limit),
-      write: (changes) => world.write(life, 'disk.write', () => platter.write(changes)),
-      sync: () => world.call(life, 'disk.sync', () => platter.sync()),
+      write: (changes) =>
+        world.write(life, 'disk.write', () => {
+          platter.write(changes)
+          const events = changes.flatMap((change) => ('put' in change ? note(change.put) : []))
+          for (const event of events) this.numbered.add(event)
+          this.#unsynced.push(events)
+        }),
+      sync: () =>
+        world.call(life, 'disk.sync', async () => {
+          await platter.sync()
+          this.#unsynced.splice(0, this.#unsynced.length - platter.unsynced)
+        }),
       close: () => undefined,
     }
+  }
+
+  /** Writes reach the platter in their order: of those since the last sync some of the first may be there. */
+  #loseWrites(world: World) {
+    const kept = world.pick([0, Math.floor(world.between(0, this.#unsynced.length + 1))])
+    for (const events of this.#unsynced.slice(kept)) for (const event of events) this.taken.add(event)
+    this.#unsynced = []
+    this.#platter = this.#platter.crash(kept)
   }
 }

@@ -77,6 +77,8 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   return {
     ...(await readLake(store, environment, ingest)),
     acknowledged,
+    numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
+    taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
     now_ms: world.wall_ms(),
     commands: app.taps.flatMap((tap): CommandEvidence[] => {
       if (tap.id === undefined) return []

@@ -1,4 +1,6 @@
 import type { Invariant } from '../evidence.ts'
+import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
+import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.ts'
 import { nothingIsDoubled } from './nothing-is-doubled.ts'
@@ -6,12 +8,16 @@ import { oneTrueOutcome } from './one-true-outcome.ts'
 import { positionsAreContiguous } from './positions-are-contiguous.ts'
 import { rangesEqualRows } from './ranges-equal-rows.ts'
 import { theAccountSums } from './the-account-sums.ts'
+import { theFirstInTheLogIsStored } from './the-first-in-the-log-is-stored.ts'
 
 /** A new invariant is a file of its own and a line here. */
 export const INVARIANTS: readonly Invariant[] = [
   nothingAcknowledgedIsMissing,
   nothingIsDoubled,
   theAccountSums,
+  everyNumberIsAccountedFor,
+  aBatchIsNeverCutAnew,
+  theFirstInTheLogIsStored,
   rangesEqualRows,
   positionsAreContiguous,
   executedAtMostOnce,
