@@ -4,6 +4,7 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { Problem } from '../contract/problem.ts'
 import { closest } from './closest.ts'
+import { LOG_LEVELS } from './log-level.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
 const positive = z.coerce.number().int().min(1)
@@ -16,6 +17,10 @@ export const configSchema = z.strictObject({
     .default('demo')
     .describe('Name of the fleet: part of every certificate and of lake.json. It cannot change later.'),
   region: z.string().default('local').describe('Region of the lake. It cannot change later.'),
+  log: z
+    .enum(LOG_LEVELS)
+    .default('info')
+    .describe('What processes log, from this on: debug, info, warn, error. JSON, one fact a line, on standard error.'),
   layout: z.strictObject({ buckets: positive.max(1024).default(4).describe('Buckets of a new lake.') }).prefault({}),
   relay: z
     .strictObject({

@@ -7,7 +7,7 @@ import { startDashboards } from '../dashboards/server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
 import { openRegistry } from './fleet.ts'
-import { announce, untilAborted, withdraw } from './service.ts'
+import { announce, processLog, untilAborted, withdraw } from './service.ts'
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -29,6 +29,7 @@ The API describes itself at /api/openapi.json.`,
 /** Serves the dashboards until the context's signal aborts. */
 export async function runDashboards(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
+  const log = processLog(context, 'dashboards')
   const registry = openRegistry(context)
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   try {
@@ -42,12 +43,13 @@ export async function runDashboards(context: CliContext): Promise<void> {
       },
       ...{ clock, random, host, port },
       names: host === '0.0.0.0' || host === '::' ? [] : [host],
-      note: (text) => context.note(`dashboards: ${text}`),
+      note: (text) => log.warn('note', text),
     })
     announce(context, 'dashboards', { url: dashboards.url })
-    context.note(`dashboards: ${dashboards.url}`)
+    log.info('ready', `pages on ${dashboards.url}`, { url: dashboards.url })
     await untilAborted(signal)
     await dashboards.close()
+    log.info('ended', 'closed')
   } finally {
     registry.close()
     withdraw(context, 'dashboards')

@@ -12,7 +12,8 @@ import type { Disk } from '../link/disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
-import { announce, untilAborted, withdraw } from './service.ts'
+import type { Log } from './log.ts'
+import { announce, processLog, untilAborted, withdraw } from './service.ts'
 
 type Options = {
   readonly simulated?: number
@@ -224,7 +225,9 @@ async function start(
     ? { url: options.gateway }
     : (endpointOf(options.gateway) ?? { host: reachable(config.ingest.host), port: config.ingest.mqtt_port })
   const { hub, generation, tls } = identity
-  const notice = (fact: AgentFact) => tell(context, options, hub, fact)
+  const log = processLog(context, 'hub')
+  const notice = (fact: AgentFact) =>
+    options.json ? context.print(JSON.stringify({ hub, ...fact })) : tell(log, hub, fact)
   const agent = await startAgent({
     ...rest,
     hub,
@@ -270,8 +273,10 @@ function given<T extends Readonly<Record<string, string | undefined>>>(options: 
   return found
 }
 
-function tell(context: CliContext, options: Options, hub: string, fact: AgentFact): void {
-  context.print(options.json ? JSON.stringify({ hub, ...fact }) : `${hub}: ${sentence(fact)}`)
+function tell(log: Log, hub: string, fact: AgentFact): void {
+  const { fact: event, ...fields } = fact
+  const level = event === 'fault' || event === 'refused' ? 'warn' : 'info'
+  log[level](event, `${hub}: ${sentence(fact)}`, { hub, ...fields })
 }
 
 function sentence(fact: AgentFact): string {

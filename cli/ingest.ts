@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { TLSSocket } from 'node:tls'
-import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../contract/problem.ts'
@@ -13,7 +12,8 @@ import type { Administration } from '../registry/administration.ts'
 import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
-import { announce, untilAborted, withdraw } from './service.ts'
+import type { Log } from './log.ts'
+import { announce, processLog, untilAborted, withdraw } from './service.ts'
 import { lockState } from './state-lock.ts'
 
 /** How long the drain of connections may take before they are cut. */
@@ -34,18 +34,19 @@ export function register(program: Command, context: CliContext): void {
 export async function runIngest(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const layout = layoutOf(context)
+  const log = processLog(context, 'ingest')
   // Of the embedded log the gateway's process is the only writer.
   const lock = lockState(home, 'ingest', `another hearth ingest runs on ${home}: end it first`)
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const lake = await openLocalLake(context)
   const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
-  const log = await openSqliteLog(join(home, 'log.db'), { buckets: layout.buckets, clock, random })
+  const eventLog = await openSqliteLog(join(home, 'log.db'), { buckets: layout.buckets, clock, random })
   const ingest = await openIngest({
-    ...{ lake, log, registry, layout, clock, random },
+    ...{ lake, log: eventLog, registry, layout, clock, random },
     scratch_folder: join(home, 'spool', 'ingest'),
     freshness_ms: config.ingest.freshness_ms,
-    note: (fact) => tell(context, fact),
+    note: (fact) => tell(log, fact),
   })
   const enrol = openEnrolment({ registry, authority, clock })
   const endpoint = await listenTelemetry({
@@ -59,18 +60,20 @@ export async function runIngest(context: CliContext): Promise<void> {
     verifyToken: (token) => senderOf(registry, token),
     floor: (source) => ingest.gateway.floor(source),
     routes: (app) => addRoutes(app, enrol, ingest),
-    fault: (error) =>
-      context.note(`ingest: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+    fault: (error) => log.failed('fault', error),
+    refused: (reason, address) => log.warn('refused', `a sender was turned away: ${reason}`, { reason, address }),
   })
   // Revoked certificates lose their session, not only their next connection.
   const unwatch = registry.watch(() => endpoint.recheck())
   const writing = new AbortController()
   const written = ingest.run(writing.signal)
   announce(context, 'ingest', { mqtt: endpoint.mqttUrl, https: endpoint.httpsUrl })
-  context.note(`ingest: telemetry on ${endpoint.mqttUrl} and ${endpoint.httpsUrl}`)
+  const { mqttUrl, httpsUrl } = endpoint
+  log.info('ready', `telemetry on ${mqttUrl} and ${httpsUrl}`, { mqtt_url: mqttUrl, https_url: httpsUrl })
   try {
     await Promise.race([untilAborted(signal), written])
   } finally {
+    log.info('draining', 'takes no more batches; commits those that it has')
     unwatch()
     const overdue = new AbortController()
     const cancel = clock.timer(DRAIN_MS, () => overdue.abort())
@@ -86,10 +89,11 @@ export async function runIngest(context: CliContext): Promise<void> {
       await written
     } finally {
       await ingest.close()
-      await log.close()
+      await eventLog.close()
       registry.close()
       withdraw(context, 'ingest')
       lock.release()
+      log.info('ended', 'drained')
     }
   }
 }
@@ -122,11 +126,18 @@ function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>
   })
 }
 
-function tell(context: CliContext, fact: WriterFact | { readonly kind: 'registry'; readonly reason: string }): void {
-  if (fact.kind === 'loss') {
-    context.note(`${styleText('red', 'ingest: LOSS')} in bucket ${fact.loss.bucket}: ${fact.loss.reason}`)
+function tell(log: Log, fact: WriterFact | { readonly kind: 'registry'; readonly reason: string }): void {
+  const { kind, ...fields } = fact
+  switch (fact.kind) {
+    case 'committed':
+      return log.debug(kind, `version ${fact.version}: ${fact.rows} rows of ${fact.batches} batches`, fields)
+    case 'fenced':
+      return log.warn(kind, `overtaken in buckets ${fact.buckets.join(', ')}; beginning again from the table`, fields)
+    case 'retry':
+      return log.warn(kind, `the writer tries again in ${fact.delay_ms} ms: ${fact.reason}`, fields)
+    case 'loss':
+      return log.error(kind, `LOSS in bucket ${fact.loss.bucket}, which is stopped: ${fact.loss.reason}`, fact.loss)
+    case 'registry':
+      return log.warn(kind, `the registry's changes could not be told: ${fact.reason}`, fields)
   }
-  if (fact.kind === 'retry') context.note(`ingest: the writer tries again in ${fact.delay_ms} ms: ${fact.reason}`)
-  if (fact.kind === 'fenced') context.note(`ingest: overtaken in buckets ${fact.buckets.join(', ')}; beginning again`)
-  if (fact.kind === 'registry') context.note(`ingest: the registry's changes could not be told: ${fact.reason}`)
 }

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { type Jobs, type JobsOptions, type MetricRun, openJobs } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
@@ -11,7 +11,7 @@ import { runSchedule } from '../jobs/schedule.ts'
 import { ALL } from '../jobs/touched.ts'
 import type { CliContext } from './context.ts'
 import { openLocalLake } from './fleet.ts'
-import { announce, withdraw } from './service.ts'
+import { announce, processLog, withdraw } from './service.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 /** Units that `plan` prints unless all are asked for. */
@@ -108,20 +108,27 @@ export function register(program: Command, context: CliContext): void {
 /** The schedule in this process, until the context's signal aborts. */
 export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
+  const log = processLog(context, 'jobs')
   await withJobs(context, async (jobs) => {
     announce(context, 'jobs', {})
+    log.info('ready', `looks for due work each ${config.jobs.interval_ms} ms`, { interval_ms: config.jobs.interval_ms })
     try {
       await runSchedule({
         ...{ jobs, clock, signal, interval_ms: config.jobs.interval_ms },
         ran: (runs) => {
           const units = runs.reduce((sum, run) => sum + run.units.length, 0)
           const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))
-          context.note(`jobs: made ${units} units of ${runs.length} metrics in ${ms} ms`)
+          log.info('made', `made ${units} units of ${runs.length} metrics in ${ms} ms`, {
+            units,
+            metrics: runs.length,
+            ms,
+          })
         },
-        failed: (error) => context.note(`jobs: ${messageOf(error)}; the next tick tries again`),
+        failed: (error) => log.failed('failed', error),
       })
     } finally {
       withdraw(context, 'jobs')
+      log.info('ended', 'stopped; what was not committed is made by the next run')
     }
   })
 }

@@ -70,7 +70,8 @@ async function main(words: readonly string[]): Promise<number> {
     await program.parseAsync(words, { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : 0
   } catch (error) {
-    return report(error)
+    // What a failed command left open (a thread, a timer, a socket) must not keep it: its supervisor waits for its end.
+    return process.exit(report(error))
   }
 }
 

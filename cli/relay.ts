@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { messageOf } from '../contract/problem.ts'
 import { batchPoster } from '../link/post-batch.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { startRelay } from '../relay/relay.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
-import { announce, untilAborted, withdraw } from './service.ts'
+import { announce, processLog, untilAborted, withdraw } from './service.ts'
 import { version } from './version.ts'
 
 /** A relay's name as a source of events is a stable ordinal, never a host's name. */
@@ -26,6 +25,7 @@ export function register(program: Command, context: CliContext): void {
 /** A relay in this process, until the context's signal aborts; then drains and returns. */
 export async function runRelay(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
+  const log = processLog(context, 'relay')
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay', config.relay.host)
@@ -44,14 +44,20 @@ export async function runRelay(context: CliContext): Promise<void> {
     hubs: { host: config.relay.host, port: config.relay.hub_port, tls },
     apps: { host: config.relay.host, port: config.relay.app_port },
     send: (bytes, aborted) => poster.post(bytes, aborted),
-    fault: (error) => context.note(`relay: ${messageOf(error)}`),
+    fault: (error) => log.failed('fault', error),
+    refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
   announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl })
-  context.note(`relay: apps on ${relay.appUrl}, hubs on ${relay.hubUrl}`)
+  log.info('ready', `apps on ${relay.appUrl}, hubs on ${relay.hubUrl}`, {
+    app_url: relay.appUrl,
+    hub_url: relay.hubUrl,
+  })
   await untilAborted(signal)
+  log.info('draining', 'takes no more commands; finishes those in flight, and moves the hubs away')
   await relay.close()
   poster.close()
   disk.close()
   registry.close()
   withdraw(context, 'relay')
+  log.info('ended', 'drained')
 }

@@ -2,9 +2,20 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { CliContext } from './context.ts'
+import { type Log, openLog } from './log.ts'
 
 /** What a running process says of itself, in `run/<name>.json` and to its supervisor. */
 export type ServiceFacts = { readonly pid: number } & Readonly<Record<string, string | number>>
+
+/** The log of the process `name`, on standard error: readable on a terminal, else JSON, one fact a line. */
+export function processLog({ clock, config }: Pick<CliContext, 'clock' | 'config'>, name: string): Log {
+  const { stderr } = process
+  return openLog({
+    ...{ process: name, level: config.log, clock },
+    ...(stderr.isTTY ? { pretty: { colours: stderr.hasColors() } } : {}),
+    write: (text) => stderr.write(text),
+  })
+}
 
 /** Tells the supervisor, and whoever looks into the state folder, that `name` serves. */
 export function announce(

@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Clock, sleep } from '../contract/clock.ts'
 import { assert, Problem } from '../contract/problem.ts'
+import { keepLine, lastWords, readLogLine } from './last-words.ts'
+import { LINE_MAX_CHARACTERS } from './limits.ts'
+import { logPrettifier } from './log.ts'
 
 /** One process of the tree. */
 export type ProcessSpec = {
@@ -29,16 +32,19 @@ const BACK_OFF_MAX_MS = 10_000
 const STABLE_MS = 60_000
 const READY_LIMIT_MS = 60_000
 const DRAIN_LIMIT_MS = 15_000
+const LAST_WORDS_LIMIT_MS = 500
 
 /** Keeps a tree of `hearth` processes alive: each that ends by itself is started again, with back-off, and it is said. */
 export function createSupervisor(options: {
   readonly clock: Clock
   readonly environment: NodeJS.ProcessEnv
   readonly note: (line: string) => void
-  /** Also passes on what the processes say; else only that one ended, and its last line. */
+  /** Also passes on what the processes say; else only that one ended, and why. */
   readonly verbose: boolean
+  readonly colours: boolean
 }): Supervisor {
   const { clock, environment, note, verbose } = options
+  const prettify = logPrettifier(options.colours)
   const children: Child[] = []
   const stopping = new AbortController()
 
@@ -49,17 +55,27 @@ export function createSupervisor(options: {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     if (spec.niceness !== undefined && child.pid !== undefined) setPriority(child.pid, spec.niceness)
-    let lastLine = ''
+    const lines: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
       assert(stream, 'a spawned process has pipes')
       createInterface({ input: stream }).on('line', (line) => {
-        if (line.trim() !== '') lastLine = line
-        if (verbose) note(`${spec.name.padEnd(10)} ${line}`)
+        keepLine(lines, line)
+        if (verbose)
+          note(readLogLine(line) ? prettify(line).trimEnd() : `${spec.name}: ${line.slice(0, LINE_MAX_CHARACTERS)}`)
       })
     }
     const ended = new Promise<string>((resolve) => {
       child.on('error', (error) => resolve(error.message))
-      child.on('exit', (code, signal) => resolve(`${signal ?? `exit code ${code}`}${lastLine ? `: ${lastLine}` : ''}`))
+      child.on('exit', (code, signal) => {
+        // A killed process did not say why; the last words of any other may still be in the pipe, which a child of its
+        // own may hold open.
+        const tell = () => resolve(signal ?? lastWords(lines) ?? `exit code ${code}`)
+        const cancel = clock.timer(LAST_WORDS_LIMIT_MS, tell)
+        child.once('close', () => {
+          cancel()
+          tell()
+        })
+      })
     })
     const ready = new Promise<void>((resolve) => {
       child.on('message', (message) => {

@@ -60,6 +60,7 @@ async function up(
     environment: { ...process.env, HEARTH_HOME: home },
     note,
     verbose: options.verbose === true,
+    colours: process.stderr.isTTY && process.stderr.hasColors(),
   })
   try {
     const registry = openRegistry(context)

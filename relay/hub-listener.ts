@@ -36,6 +36,7 @@ export type HubListenerOptions = {
   readonly feed: LiveFeed
   readonly tell: (event: LedgerEvent) => void
   readonly fault: (error: unknown) => void
+  readonly refused?: (reason: string, address: string) => void
 }
 
 /** As `commandId` makes them; anything else never came from a relay, and does not reach the ledger. */
@@ -143,6 +144,7 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     publishTopics: ({ source }) => [topics.result(source)],
     subscribeTopics: ({ source }) => [topics.command(source)],
     fault,
+    ...(options.refused && { refused: options.refused }),
     handler: {
       connect,
       opened(session) {

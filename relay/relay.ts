@@ -31,6 +31,8 @@ export type RelayOptions = {
   /** Sends the ledger's batches to ingest; the relay never waits for it. */
   readonly send: ShipOptions['send']
   readonly fault: (error: unknown) => void
+  /** A hub was turned away before it was a session. */
+  readonly refused?: (reason: string, address: string) => void
 }
 
 export type Relay = {
@@ -70,6 +72,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     epochs: ledger.epochs,
     tell: ledger.tell,
     fault,
+    ...(options.refused && { refused: options.refused }),
   })
   endpoint = listener.endpoint
   const unwatch = registry.watch(() => listener.endpoint.recheck())

@@ -1,0 +1,9 @@
+/** Limits of the processes. Each says what happens at it. */
+
+/** Lines of one event that a log tells within a window; the rest is counted, and the count told with the next. */
+export const LOG_BURST_MAX = 20
+export const LOG_BURST_MS = 10_000
+/** Lines of a process's last words that its supervisor keeps. */
+export const LAST_LINES_MAX = 40
+/** One line of a process as the supervisor keeps and passes it on; the rest of it is cut. */
+export const LINE_MAX_CHARACTERS = 4_000

@@ -1,0 +1,87 @@
+/** What every process owes whoever runs it: a log, last words, health, figures, a clean end. */
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSystem, type Running, type System, until } from './testing/system.ts'
+
+let system: System
+beforeEach(async () => {
+  system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
+})
+afterEach(() => system[Symbol.asyncDispose]())
+
+const START_MS = 60_000
+
+/** Lines that a process logged; anything else that it said fails. */
+function logOf(running: Running): readonly Readonly<Record<string, unknown>>[] {
+  const lines = running.said().trim().split('\n')
+  return lines.map((line): Record<string, unknown> => JSON.parse(line))
+}
+
+describe('a process', () => {
+  it.each([
+    { words: ['ingest'], name: 'ingest' },
+    { words: ['relay'], name: 'relay' },
+    { words: ['dashboards'], name: 'dashboards' },
+    { words: ['jobs', 'scheduler'], name: 'jobs' },
+    { words: ['hub', '--simulated', '1'], name: 'hub' },
+  ])('logs one JSON line a fact from its start to its end: $name', async ({ words, name }) => {
+    const running = system.start(words)
+    await running.untilSaid(/"event":"(ready|boot)"/, START_MS)
+    running.signal('SIGTERM')
+    expect(await running.ended).toEqual({ code: 0, signal: null })
+    for (const line of logOf(running)) {
+      expect(line).toMatchObject({
+        ...{ process: name, level: expect.stringMatching(/^(debug|info|warn|error)$/) },
+        ...{ time: expect.stringMatching(/^\d{4}-.*Z$/), event: expect.any(String), msg: expect.any(String) },
+      })
+    }
+  })
+
+  it('logs from the level on that HEARTH_LOG names', async () => {
+    const running = system.start(['relay'], { HEARTH_LOG: 'warn' })
+    await until('the relay serves', START_MS, () => existsSync(join(system.home, 'run', 'relay.json')))
+    running.signal('SIGTERM')
+    await running.ended
+    expect(running.said()).toBe('')
+    const wrong = await system.run(['relay'], { HEARTH_LOG: 'loud' })
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toMatch(/log: .*debug/)
+  })
+
+  it.each([
+    { words: ['ingest'], variable: 'HEARTH_INGEST_MQTT_PORT' },
+    { words: ['ingest'], variable: 'HEARTH_INGEST_HTTPS_PORT' },
+    { words: ['relay'], variable: 'HEARTH_RELAY_HUB_PORT' },
+    { words: ['relay'], variable: 'HEARTH_RELAY_APP_PORT' },
+    { words: ['dashboards'], variable: 'HEARTH_DASHBOARDS_PORT' },
+  ])('that cannot start says why in plain words, and ends: $words without $variable', async ({ words, variable }) => {
+    const holder = createServer()
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve))
+    const address = holder.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    try {
+      const { code, stderr } = await system.run(words, { [variable]: String(port) })
+      expect(code).toBe(1)
+      expect(stderr).toContain(`127.0.0.1:${port}`)
+      expect(stderr).toMatch(/^hearth: .*(in use|EADDRINUSE)/m)
+    } finally {
+      await new Promise((resolve) => holder.close(resolve))
+    }
+  })
+
+  it('tells its supervisor why it could not start', async () => {
+    // The log is of a newer format: nothing that `up` itself looks at.
+    const database = new DatabaseSync(join(system.home, 'log.db'))
+    database.exec('CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID')
+    database.exec("INSERT INTO meta VALUES ('format', '99')")
+    database.close()
+    const { code, stderr } = await system.run(['up'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^hearth: ingest did not start: .*log\.db is of format 99/m)
+    expect(stderr).not.toContain('Node.js v')
+    expect(stderr).not.toContain('{')
+  })
+})
