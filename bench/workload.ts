@@ -1,14 +1,16 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { type BatchHeader, eventsCrc, PROTOCOL_VERSION } from '../contract/batch.ts'
+import { createHash } from 'node:crypto'
+import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
+import { type BatchHeader, codecOf, eventsCrc, PROTOCOL_VERSION } from '../contract/batch.ts'
 import type { Random } from '../contract/clock.ts'
+import { EVENT_FIELDS } from '../contract/event.ts'
 import { formatBoot } from '../contract/source.ts'
 import { seededRandom } from '../sim/clock.ts'
+import type { WorkloadFacts } from './benchmark.ts'
 
 /**
- * The events that benchmarks send, from a seed: 60 % readings (random walks with two decimals), 25 % health and
- * connection, 10 % command stages, 5 % log text of 40–200 characters. Lines average 140–160 bytes; zstd level 3 packs
- * them 6 to 12 times (`describeWorkload` measures both). 1 % of batches are sent twice, 1 % are gzip, 1 % plain, 0.1 %
- * of events malformed.
+ * The events that benchmarks send, from a seed: 60 % readings (random walks with two decimals), 25 % health, 10 %
+ * command stages, 5 % log text of 40–200 characters. Lines average 140–160 bytes; zstd level 3 packs them 6 to 12 times
+ * (`factsOf` measures both). 1 % of batches are sent twice, 1 % are gzip, 1 % plain, 0.1 % of events malformed.
  */
 export type Workload = { readonly name: string; readonly sources: number; readonly events_a_batch: number }
 
@@ -24,10 +26,42 @@ export type WorkloadBatch = {
   readonly malformed: number
   /** The batch before it, sent again. */
   readonly resent: boolean
+  /** Sum over the good events, as `CHECKSUM_SQL` finds it in rows. */
+  readonly checksum: bigint
   readonly plain_bytes: number
   readonly bytes: Buffer
 }
 
+/**
+ * Rows of good events and their checksum, as text: the sum of each event's first 48 bits of MD5, whatever the order.
+ * Over a relation with the columns of the events table.
+ */
+export const CHECKSUM_SQL = `SELECT count(*) || ' ' || coalesce(sum(('0x' || md5(concat_ws(' ', hub_id, seq, kind,
+    coalesce(device_id, ''), coalesce(attribute, ''), coalesce(CAST(round(value * 100) AS BIGINT), 0), coalesce(text, ''),
+    coalesce(command_id, ''), coalesce(stage, ''), CAST(mono_ms AS BIGINT), coalesce(cardinality(extra), 0)))[1:12])::BIGINT), 0) AS checksum`
+
+const FIELDS = new Set<string>(EVENT_FIELDS)
+
+function eventChecksum(hub: string, seq: number, event: Event): bigint {
+  const { m, kind, device = '', attribute = '', value = 0, text = '', command = '', stage = '' } = event
+  const extra = Object.keys(event).filter((name) => !FIELDS.has(name)).length
+  const words = [hub, seq, kind, device, attribute, Math.round(value * 100), text, command, stage, m, extra]
+  return BigInt(createHash('md5').update(words.join(' ')).digest().readUIntBE(0, 6))
+}
+
+type Event = {
+  readonly m: number
+  readonly kind: string
+  readonly device?: string
+  readonly attribute?: string
+  readonly value?: number
+  readonly text?: string
+  readonly command?: string
+  readonly stage?: string
+  readonly [other: string]: unknown
+}
+
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
 const ATTRIBUTES = [
   ['temperature', 'degC', 21],
   ['humidity', '%', 45],
@@ -76,13 +110,14 @@ function openSource(hub: string, random: Random) {
   let next = 0
   let m = 60_000
 
-  function line(): { text: string; malformed: boolean } {
+  function line(seq: number): { readonly text: string; readonly checksum?: bigint } {
     m += 20 + Math.floor(random.float() * 60)
-    if (random.float() < 0.001) return { text: pick(MALFORMED, random), malformed: true }
-    return { text: JSON.stringify(event(random.float())), malformed: false }
+    if (random.float() < 0.001) return { text: pick(MALFORMED, random) }
+    const made = event(random.float())
+    return { text: JSON.stringify(made), checksum: eventChecksum(hub, seq, made) }
   }
 
-  function event(share: number): Record<string, unknown> {
+  function event(share: number): Event {
     const device = pick(DEVICES, random)
     if (share < 0.6) {
       const index = Math.floor(random.float() * ATTRIBUTES.length)
@@ -134,10 +169,10 @@ function openSource(hub: string, random: Random) {
   }
 
   function batch(count: number, wall_ms: number): WorkloadBatch {
-    const lines = Array.from({ length: count }, line)
-    const events = `${lines.map(({ text }) => text).join('\n')}\n`
     const first = next
     next += count
+    const lines = Array.from({ length: count }, (_, i) => line(first + i))
+    const events = `${lines.map(({ text }) => text).join('\n')}\n`
     const header: BatchHeader = {
       hearth: PROTOCOL_VERSION,
       boot,
@@ -164,7 +199,8 @@ function openSource(hub: string, random: Random) {
       resent: false,
       plain_bytes: plain.length,
       bytes: packed(plain, random),
-      malformed: lines.filter(({ malformed }) => malformed).length,
+      malformed: lines.filter(({ checksum }) => checksum === undefined).length,
+      checksum: lines.reduce((sum, { checksum }) => sum + (checksum ?? 0n), 0n),
     }
   }
 
@@ -175,7 +211,7 @@ function packed(plain: Buffer, random: Random): Buffer {
   const share = random.float()
   if (share < 0.01) return gzipSync(plain)
   if (share < 0.02) return plain
-  return zstdCompressSync(plain)
+  return zstdCompressSync(plain, ZSTD)
 }
 
 function pick<T>(from: readonly T[], random: Random): T {
@@ -184,19 +220,23 @@ function pick<T>(from: readonly T[], random: Random): T {
   return value
 }
 
-/** What was made, for the head of a result: bytes a line and the ratio that compression reached. */
-export function describeWorkload(made: Iterable<WorkloadBatch>): {
-  readonly events: number
-  readonly bytes_a_line: number
-  readonly ratio: number
-} {
-  let events = 0
-  let plain_bytes = 0
-  let bytes = 0
-  for (const batch of made) {
-    events += batch.count
-    plain_bytes += batch.plain_bytes
-    bytes += batch.bytes.length
+/** What was made, for the head of a result. */
+export function factsOf(
+  workload: Workload,
+  seed: number,
+  made: readonly WorkloadBatch[],
+): Omit<WorkloadFacts, 'checksums_found'> {
+  const sum = (of: (batch: WorkloadBatch) => number, some = made) => some.reduce((total, one) => total + of(one), 0)
+  const first = made.filter(({ resent }) => !resent)
+  const zstd = made.filter(({ bytes }) => codecOf(bytes) === 'zstd')
+  const events = sum(({ count }) => count, first)
+  const malformed = sum((batch) => batch.malformed, first)
+  const plain_bytes = sum((batch) => batch.plain_bytes, first)
+  const checksum = first.reduce((total, batch) => total + batch.checksum, 0n)
+  return {
+    ...{ name: workload.name, seed, sources: workload.sources, events_a_batch: workload.events_a_batch },
+    ...{ batches: made.length, events, malformed, plain_bytes, bytes_a_line: plain_bytes / events },
+    zstd3_ratio: sum((batch) => batch.plain_bytes, zstd) / sum(({ bytes }) => bytes.length, zstd),
+    checksum_sent: `${events - malformed} ${checksum}`,
   }
-  return { events, bytes_a_line: plain_bytes / events, ratio: plain_bytes / bytes }
 }

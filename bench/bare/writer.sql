@@ -1,10 +1,9 @@
 -- The writer's work by hand: the same lines and per-batch columns in, the same rows out, nothing checked twice.
 -- {lines}: file of <batch * 16384 + ordinal><TAB><line>; {batches}: Parquet of per-batch columns; {out}: folder.
 CREATE OR REPLACE TEMP TABLE parsed AS
-SELECT number // 16384 AS batch, number % 16384 AS ordinal, line, j.*, keys FROM (
+SELECT number // 16384 AS batch, number % 16384 AS ordinal, line, j.* FROM (
   SELECT number, line,
-    CASE WHEN json_valid(line) THEN json_transform(line, '{"m":"DOUBLE","hub":"VARCHAR","kind":"VARCHAR","device":"VARCHAR","attribute":"VARCHAR","value":"DOUBLE","text":"VARCHAR","unit":"VARCHAR","command":"VARCHAR","issued":"BIGINT","stage":"VARCHAR","ms":"DOUBLE","reason":"VARCHAR"}') END AS j,
-    CASE WHEN json_valid(line) THEN len(json_keys(line)) END AS keys
+    CASE WHEN json_valid(line) THEN json_transform(line, '{"m":"DOUBLE","hub":"VARCHAR","kind":"VARCHAR","device":"VARCHAR","attribute":"VARCHAR","value":"DOUBLE","text":"VARCHAR","unit":"VARCHAR","command":"VARCHAR","issued":"BIGINT","stage":"VARCHAR","ms":"DOUBLE","reason":"VARCHAR"}') END AS j
   FROM read_csv('{lines}', columns = {'number': 'BIGINT', 'line': 'VARCHAR'}, auto_detect = false, header = false,
     delim = '\t', quote = '', escape = '', new_line = '\n')
 );
@@ -16,11 +15,10 @@ SELECT *, CAST(event_time AS DATE) AS event_date FROM (
     make_timestamptz(CAST(round((wall_ms + m) * 1000) AS BIGINT)) AS hub_time, m AS mono_ms, 'monotonic' AS time_source,
     kind, make_timestamptz(issued * 1000) AS issued_time, device AS device_id, attribute, value, text, unit,
     command AS command_id, stage, ms AS duration_ms, reason, firmware, agent,
-    CASE WHEN kind IN ('health', 'connection') THEN map_from_entries(list_filter(map_entries(json_transform(line, '"MAP(VARCHAR, VARCHAR)"')),
-      lambda entry: NOT list_contains(['m', 'hub', 'kind', 'device', 'attribute', 'value', 'text', 'unit', 'command', 'issued', 'stage', 'ms', 'reason'], entry.key))) END AS extra,
+    CASE WHEN kind <> 'command' THEN json_transform(json_merge_patch(line, '{"m":null,"hub":null,"kind":null,"device":null,"attribute":null,"value":null,"text":null,"unit":null,"command":null,"issued":null,"stage":null,"ms":null,"reason":null}'), '"MAP(VARCHAR, VARCHAR)"') END AS extra,
     NULL::VARCHAR AS log_id, NULL::BIGINT AS log_position, NULL::BIGINT AS ordinal, NULL::BIGINT AS batch_first, NULL::BIGINT AS batch_count,
     NULL::BIGINT AS batch_next, NULL::BIGINT AS batch_acked, NULL::VARCHAR AS batch_dropped, NULL::VARCHAR AS batch_crc, NULL::BIGINT AS batch_duplicates, NULL::BIGINT AS batch_dead
-  FROM parsed JOIN '{batches}' USING (batch) WHERE keys IS NOT NULL
+  FROM parsed JOIN '{batches}' USING (batch) WHERE kind IS NOT NULL AND m IS NOT NULL
 );
 COPY (SELECT * FROM rows ORDER BY event_date, bucket, kind, hub_id, device_id, seq)
 TO '{out}' (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v1, ROW_GROUP_SIZE 131072, PARTITION_BY (event_date, bucket), OVERWRITE_OR_IGNORE);

@@ -1,205 +1,162 @@
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { z } from 'zod'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
+import { codecOf } from '../../contract/batch.ts'
 import { bucketOf } from '../../contract/bucket.ts'
-import { openDuckDbEncoder } from '../../ingest/duckdb-encoder.ts'
 import { openGateway } from '../../ingest/gateway.ts'
 import { openPace } from '../../ingest/pace.ts'
 import { inflate, readPayload } from '../../ingest/payload.ts'
+import { textIn } from '../../ingest/row.ts'
 import { openSpool } from '../../ingest/spool.ts'
 import { openSqliteLog } from '../../ingest/sqlite-log.ts'
-import { openWriter } from '../../ingest/writer.ts'
 import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
-import { openFolderStore } from '../../lake/folder-store.ts'
-import { createLake } from '../../lake/lake.ts'
-import { seededRandom } from '../../sim/clock.ts'
-import { type WorkloadBatch, workloadL } from './workload.ts'
+import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
+import { runChild, type Timing } from '../child.ts'
+import { overRounds } from '../figure.ts'
+import { batches as batchesOf, CHECKSUM_SQL, factsOf, WORKLOAD_L, type WorkloadBatch } from '../workload.ts'
+import { LAYOUT, timing } from './measured.ts'
 
-export const name = 'writer'
-export const description = 'log to committed Parquet, against the same work in bare DuckDB with hand-written SQL'
+export const writer: Benchmark = {
+  name: 'writer',
+  description: 'event log to committed Parquet, beside the same work in bare DuckDB with SQL by hand',
+  rounds: 7,
+  run,
+}
 
-const THREADS = 2
-const MEMORY = '3GB'
+/** 640,000 events: three attempts of the writer's size would be 2.7 million, and say the same. */
 const BATCHES = 1_600
-const layout = { epoch: 1, buckets: 4 }
-const run_ = promisify(execFile)
+/** Batches that the gateway is given at once while the log is prepared. */
+const AT_ONCE = 200
+const TARGET_RATIO = 0.6
 
-export type WriterRound = { readonly writer_ms: number; readonly bare_ms: number; readonly ratio: number }
-export type WriterResult = {
-  readonly workload: 'L'
-  readonly events: number
-  readonly plain_bytes: number
-  readonly compression: number
-  readonly rounds: readonly WriterRound[]
-  /** bare ÷ writer: 1 is as fast as DuckDB alone. */
-  readonly median_ratio: number
-  readonly spread: readonly [number, number]
-  readonly writer_events_per_second: number
-  readonly writer_cpu_us_per_event: number
-  readonly checksums_equal: boolean
-}
+type Round = { readonly writer: Timing; readonly bare: Timing; readonly ratio: number; readonly cpu_ratio: number }
 
-/** Interleaved: each round runs the writer and then bare DuckDB on the same batches. */
-export async function run(options: {
-  readonly rounds?: number
-  readonly seconds?: number
-  readonly log: (line: string) => void
-}): Promise<WriterResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'hearth-bench-writer-'))
-  try {
-    const batches = take(BATCHES)
-    const input = await prepareBare(folder, batches)
-    const rounds: WriterRound[] = []
-    const rates: number[] = []
-    const costs: number[] = []
-    let equal = true
-    for (let round = 0; round < Math.max(5, options.rounds ?? 5); round++) {
-      const mine = await runWriter(join(folder, `writer-${round}`), batches)
-      const bare = await runBare(join(folder, `bare-${round}`), input)
-      equal &&= mine.checksum === bare.checksum
-      const ratio = bare.ms / mine.ms
-      rounds.push({ writer_ms: mine.ms, bare_ms: bare.ms, ratio })
-      rates.push(mine.events / (mine.ms / 1000))
-      costs.push(mine.cpu_us / mine.events)
-      options.log(
-        `round ${round + 1}: writer ${mine.ms.toFixed(0)} ms, bare ${bare.ms.toFixed(0)} ms, ratio ${ratio.toFixed(3)}, ${mine.checksum} ${bare.checksum}`,
-      )
-      await rm(join(folder, `writer-${round}`), { recursive: true })
-      await rm(join(folder, `bare-${round}`), { recursive: true })
-    }
-    const ratios = rounds.map(({ ratio }) => ratio)
-    return {
-      workload: 'L',
-      events: input.events,
-      plain_bytes: input.plain_bytes,
-      compression: input.plain_bytes / batches.reduce((sum, { bytes }) => sum + bytes.length, 0),
-      rounds,
-      median_ratio: median(ratios),
-      spread: [Math.min(...ratios), Math.max(...ratios)],
-      writer_events_per_second: median(rates),
-      writer_cpu_us_per_event: median(costs),
-      checksums_equal: equal,
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-function take(count: number): readonly WorkloadBatch[] {
-  const batches: WorkloadBatch[] = []
-  for (const batch of workloadL(seededRandom(7), clock.now())) {
-    batches.push(batch)
-    if (batches.length === count) break
-  }
-  return batches
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
-/** Rows and sums over the events, whoever wrote the files. */
-async function checksum(glob: string): Promise<string> {
-  await using database = await openDuckDb({ threads: THREADS })
-  const [row] = await rowsOf(
-    database.connection,
-    `SELECT count(*) AS rows, round(sum(value), 1) AS values_, sum(seq) AS seqs, sum(len(text)) AS letters, round(sum(mono_ms)) AS clocks,
-       sum(cardinality(extra)) AS extras, bit_xor(hash(source_id, seq, kind, device_id, attribute, value, command_id)) AS hash
-     FROM read_parquet('${glob}', union_by_name = true, hive_partitioning = false) WHERE kind NOT IN ('batch', 'dead')`,
-  )
-  return Object.values(row ?? {})
-    .map((value) => JSON.stringify(value))
-    .join(' ')
-}
-
-async function runWriter(folder: string, batches: readonly WorkloadBatch[]) {
-  await mkdir(folder, { recursive: true })
-  const store = openFolderStore(join(folder, 'lake'))
-  const lake = await createLake({ store, clock, random, fleet: 'bench', region: 'local', buckets: layout.buckets })
-  const log = await openSqliteLog(join(folder, 'log.db'), { buckets: layout.buckets, clock, random })
-  const pace = openPace(clock, { events_per_second: 1e9, burst: 1e9 })
-  const gateway = openGateway({ log, layout, clock, pace })
-  for (let i = 0; i < batches.length; i += 200) {
-    await Promise.all(
-      batches
-        .slice(i, i + 200)
-        .map(({ source, bytes }) => gateway.receive({ source, role: 'hub', generation: 1 }, bytes, 'bench')),
+async function run({ rounds, seed, folder, note }: BenchmarkOptions): Promise<Findings> {
+  const made = [...batchesOf(WORKLOAD_L, { seed, wall_ms: clock.now() }).take(BATCHES)]
+  const facts = factsOf(WORKLOAD_L, seed, made)
+  await fillLog(join(folder, 'log.db'), made)
+  const input = await prepareBare(folder, made)
+  const measured: Round[] = []
+  const found: string[] = []
+  for (let i = 1; i <= rounds; i++) {
+    const place = join(folder, `round-${i}`)
+    const writer = await runWriter(join(place, 'writer'), join(folder, 'log.db'))
+    const bare = await runBare(join(place, 'bare'), input)
+    found.push(writer.checksum, bare.checksum)
+    await rm(place, { recursive: true })
+    const ratio = bare.timing.ms / writer.timing.ms
+    const cpu_ratio = bare.timing.cpu_us / writer.timing.cpu_us
+    measured.push({ writer: writer.timing, bare: bare.timing, ratio, cpu_ratio })
+    note(
+      `round ${i}: writer ${writer.timing.ms.toFixed(0)} ms, bare ${bare.timing.ms.toFixed(0)} ms, ratio ${ratio.toFixed(3)}; of CPU ${cpu_ratio.toFixed(3)}`,
     )
   }
-  const encoder = await openDuckDbEncoder({
-    ...{ store, logId: () => log.id, buckets: layout.buckets, clock, random, threads: THREADS, memory_limit: MEMORY },
-    scratch_folder: join(folder, 'spool'),
-  })
-  const writer = await openWriter({
-    ...{ log, table: await lake.table('events'), store, layout, encoder, clock, random },
-    recordLoss: (loss) => Promise.reject(new Error(loss.reason)),
-    note: () => undefined,
-  })
-  const before = process.cpuUsage()
-  const start_ms = clock.monotonic()
-  while (await writer.commitOnce()) continue
-  const ms = clock.monotonic() - start_ms
-  const { user, system } = process.cpuUsage(before)
-  await encoder.close()
-  await log.close()
-  const events = batches.reduce((sum, batch) => sum + batch.events, 0)
-  return { ms, events, cpu_us: user + system, checksum: await checksum(join(folder, 'lake/events/**/*.parquet')) }
+  const { events } = facts
+  const per = (of: (round: Round) => number) => measured.map(of)
+  return {
+    workloads: [{ ...facts, checksums_found: found }],
+    rounds: measured,
+    figures: [
+      overRounds(
+        'speed of the writer ÷ of bare DuckDB',
+        '×',
+        per((round) => round.ratio),
+        { least: TARGET_RATIO },
+      ),
+      overRounds(
+        'CPU of bare DuckDB ÷ of the writer',
+        '×',
+        per((round) => round.cpu_ratio),
+      ),
+      overRounds(
+        'writer',
+        'events/s',
+        per(({ writer }) => events / (writer.ms / 1000)),
+      ),
+      overRounds(
+        'bare DuckDB',
+        'events/s',
+        per(({ bare }) => events / (bare.ms / 1000)),
+      ),
+      overRounds(
+        'writer CPU',
+        'µs/event',
+        per(({ writer }) => writer.cpu_us / events),
+      ),
+      overRounds(
+        'bare DuckDB CPU',
+        'µs/event',
+        per(({ bare }) => bare.cpu_us / events),
+      ),
+    ],
+    notes: [
+      'Both in a process of their own, 2 threads, 2 GB, times without the start of the process. Bare DuckDB is given the lines unpacked, numbered and without the resent batches, checks nothing, counts nothing and syncs nothing; the writer reads its log, unpacks, compares with the received ranges, judges each line, keeps the dead ones, and commits.',
+    ],
+    faults: found.some((one) => one !== facts.checksum_sent)
+      ? [`checksums of what was found differ from what was sent: ${[...new Set(found)].join(', ')}`]
+      : [],
+  }
 }
 
-type BareInput = {
-  readonly lines: string
-  readonly batches: string
-  readonly events: number
-  readonly plain_bytes: number
+/** Through the gateway, as they would come; no hub is slowed. */
+async function fillLog(path: string, made: readonly WorkloadBatch[]): Promise<void> {
+  const log = await openSqliteLog(path, { buckets: LAYOUT.buckets, clock, random })
+  const pace = openPace(clock, { events_per_second: 1e9, burst: 1e9 })
+  const gateway = openGateway({ log, layout: LAYOUT, clock, pace })
+  for (let i = 0; i < made.length; i += AT_ONCE) {
+    const some = made.slice(i, i + AT_ONCE)
+    await Promise.all(
+      some.map(({ hub, bytes }) => gateway.receive({ source: hub, role: 'hub', generation: 1 }, bytes, 'mqtt')),
+    )
+  }
+  await log.close()
 }
+
+type BareInput = { readonly lines: string; readonly batches: string }
 
 /** What bare DuckDB is given: unpacked, without duplicates, each line numbered. It is spared that work. */
-async function prepareBare(folder: string, batches: readonly WorkloadBatch[]): Promise<BareInput> {
+async function prepareBare(folder: string, made: readonly WorkloadBatch[]): Promise<BareInput> {
   const spool = await openSpool(join(folder, 'lines'))
-  const seen = new Set<string>()
   const rows: string[] = []
-  let plain_bytes = 0
-  let events = 0
-  for (const { source, bytes } of batches) {
-    const codec = bytes[0] === 0x28 ? 'zstd' : bytes[0] === 0x1f ? 'gzip' : 'plain'
-    const { header, lines } = readPayload(await inflate(bytes, codec))
-    plain_bytes += lines.length
-    if (seen.has(`${source} ${header.first}`)) continue
-    seen.add(`${source} ${header.first}`)
+  for (const { bytes, hub, resent } of made) {
+    if (resent) continue
+    const { header, lines } = readPayload(await inflate(bytes, codecOf(bytes)))
     await spool.add(rows.length * 16_384, lines, [[0, header.count]])
-    events += header.count
     rows.push(
-      `(${rows.length}, ${bucketOf(source, layout.buckets)}, '${source}', '${header.boot}', '${header.stream}', ${header.first}, ${clock.now()}::DOUBLE, ${header.now}::DOUBLE, ${header.wall}::DOUBLE, '4.2.1', '1.0.0')`,
+      `(${rows.length}, ${bucketOf(hub, LAYOUT.buckets)}, '${hub}', '${header.boot}', '${header.stream}', ${header.first}, ${clock.now()}::DOUBLE, ${header.now}::DOUBLE, ${header.wall}::DOUBLE, '${header.firmware}', '${header.agent}')`,
     )
   }
   await spool.finish()
+  const batches = join(folder, 'batches.parquet')
   await using database = await openDuckDb()
   await database.connection.run(
-    `COPY (SELECT * FROM (VALUES ${rows.join(', ')}) t(batch, bucket, source_id, boot_id, stream, first, received_ms, now_ms, wall_ms, firmware, agent)) TO '${join(folder, 'batches.parquet')}' (FORMAT parquet)`,
+    `COPY (SELECT * FROM (VALUES ${rows.join(', ')}) t(batch, bucket, source_id, boot_id, stream, first, received_ms, now_ms, wall_ms, firmware, agent)) TO '${batches}' (FORMAT parquet)`,
   )
-  return { lines: join(folder, 'lines'), batches: join(folder, 'batches.parquet'), events, plain_bytes }
+  return { lines: spool.path, batches }
 }
 
-async function runBare(folder: string, input: BareInput) {
-  const script = join(import.meta.dirname, 'bare.ts')
-  const { stdout } = await run_(process.execPath, [
-    script,
-    input.lines,
-    input.batches,
-    folder,
-    String(THREADS),
-    MEMORY,
-    `${folder}-tmp`,
-  ])
-  const { ms } = z.object({ ms: z.number() }).parse(JSON.parse(stdout))
-  return { ms, checksum: await checksum(join(folder, '**/*.parquet')) }
+type Ran = { readonly timing: Timing; readonly checksum: string }
+
+async function runWriter(folder: string, log: string): Promise<Ran> {
+  await mkdir(folder, { recursive: true })
+  await copyFile(log, join(folder, 'log.db'))
+  const measured = await runChild(join(import.meta.dirname, 'writer-child.ts'), { folder }, timing)
+  return { timing: measured, checksum: await checksumOf(join(folder, 'lake/events/**/*.parquet')) }
 }
 
-if (import.meta.main) {
-  const result = await run({ log: (line) => process.stdout.write(`${line}\n`) })
-  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
+async function runBare(folder: string, { lines, batches }: BareInput): Promise<Ran> {
+  await mkdir(folder, { recursive: true })
+  const task = { lines, batches, out: folder, temp: `${folder}-temp` }
+  const measured = await runChild(join(import.meta.dirname, 'bare-child.ts'), task, timing)
+  return { timing: measured, checksum: await checksumOf(join(folder, '**/*.parquet')) }
+}
+
+/** Of the events in files, whoever wrote them. */
+async function checksumOf(glob: string): Promise<string> {
+  await using database = await openDuckDb()
+  const [row] = await rowsOf(
+    database.connection,
+    `${CHECKSUM_SQL} FROM read_parquet('${glob}', union_by_name = true, hive_partitioning = false) WHERE kind NOT IN ('batch', 'dead')`,
+  )
+  return textIn(row ?? {}, 'checksum') ?? 'none'
 }

@@ -1,0 +1,95 @@
+/** `npm run bench -- NAME`: runs a benchmark, prints what it found and keeps it in `results/`. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Benchmark } from './benchmark.ts'
+import { commitFacts, machineFacts, watchMachine } from './machine.ts'
+import { describe, keep, type Result } from './result.ts'
+import { writer } from './writer/writer.ts'
+
+const BENCHMARKS: readonly Benchmark[] = [writer]
+
+const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--json] [--no-keep]
+
+${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${description} (${rounds} rounds)`).join('\n')}
+
+  --rounds N    interleaved rounds: ours, peer, ours, peer …
+  --seed N      another seed of the workload
+  --json        the result as JSON on standard output, progress on standard error
+  --no-keep     leaves bench/results/ as it is
+
+Examples:
+  npm run bench -- writer
+  npm run bench -- writer --rounds 9
+  npm run bench -- ingest --json --no-keep | jq .figures
+`
+
+process.exitCode = await main(process.argv.slice(2))
+
+/** Exit code 1: what was found is not what was sent, so that the figures mean nothing. A target that is missed is told. */
+async function main(words: readonly string[]): Promise<number> {
+  let asked: ReturnType<typeof parse>
+  try {
+    asked = parse(words)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+    return 2
+  }
+  const { benchmark, values } = asked
+  if (!benchmark) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const folder = await mkdtemp(join(tmpdir(), `hearth-bench-${benchmark.name}-`))
+  try {
+    const result = await measure(benchmark, folder, values)
+    process.stdout.write(values.json ? `${JSON.stringify(result, undefined, 2)}\n` : `${describe(result)}\n`)
+    if (values.keep) process.stderr.write(`\nkept in bench/results/${keep(result)}\n`)
+    return result.faults.length > 0 ? 1 : 0
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function parse(words: readonly string[]) {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    allowNegative: true,
+    options: {
+      rounds: { type: 'string' },
+      seed: { type: 'string', default: '7' },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: true },
+      help: { type: 'boolean', default: false, short: 'h' },
+    },
+  })
+  const [name] = positionals
+  const benchmark = BENCHMARKS.find((one) => one.name === name)
+  if (name !== undefined && !benchmark) throw new Error(`no benchmark ${name}`)
+  for (const [option, text] of Object.entries({ rounds: values.rounds ?? '1', seed: values.seed })) {
+    if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${option} takes a positive whole number; found ${text}`)
+  }
+  return { benchmark: values.help ? undefined : benchmark, values }
+}
+
+async function measure(
+  benchmark: Benchmark,
+  folder: string,
+  values: { readonly rounds?: string; readonly seed: string; readonly json: boolean },
+): Promise<Result> {
+  const out = values.json ? process.stderr : process.stdout
+  const [machine, commit] = [await machineFacts(), commitFacts()]
+  const watched = watchMachine()
+  const start_ms = performance.now()
+  const measured = new Date().toISOString()
+  const findings = await benchmark.run({
+    rounds: values.rounds === undefined ? benchmark.rounds : Number(values.rounds),
+    seed: Number(values.seed),
+    folder,
+    note: (line) => out.write(`${line}\n`),
+  })
+  const took_s = (performance.now() - start_ms) / 1000
+  return { version: 1, benchmark: benchmark.name, measured, ...commit, took_s, machine, busy: watched(), ...findings }
+}
