@@ -84,6 +84,12 @@ export const fleetAnswer = z.object({
     hubs: figure,
     commands: figure,
   }),
+  account: z
+    .object({ dropped: number, dead: number, pending: number })
+    .describe('events beside the lost: discarded by hubs, unreadable, and still awaited at the end of the window'),
+  marks: z
+    .array(z.object({ time_ms: z.number(), words: z.string() }))
+    .describe('when each firmware that is new in this window was first seen'),
   outcomes: z.record(z.string(), z.number()),
   series: z.object({
     time_ms: z.array(z.number()),

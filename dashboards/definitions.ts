@@ -32,7 +32,8 @@ export const DEFINITIONS: readonly Definition[] = [
     meaning:
       'Events found lost ÷ events sent, by the account of sequence numbers of each run of each source. It is the ' +
       'error bar of every other number here: a figure made from 97 % of the events says so. Counted in the hour in ' +
-      'which the gateway learned of it.',
+      'which the gateway learned of it. Beside it: events that hubs discarded because their outbox was full (dropped), ' +
+      'that came and could not be read (dead), and that may still come (pending).',
     table: 'fleet_hours',
   },
   {
@@ -41,7 +42,7 @@ export const DEFINITIONS: readonly Definition[] = [
     unit: 'ms',
     meaning:
       'Issued to sent (relay’s clock) + half the network + received to executed (hub’s clock), where network = ' +
-      '(sent to acked) − (received to executed). An estimate, over commands that were done; each duration is taken ' +
+      '(sent to acked) − (received to executed). An estimate, over commands that took effect, in time or late; each duration is taken ' +
       'on one clock. Percentiles come from merged log buckets of 1 % relative error, never from means of percentiles.',
     table: 'latency_hours',
   },

@@ -49,6 +49,9 @@ const RATES = `
 export function totalsSql(window: FleetWindow): string {
   return `SELECT
   CASE WHEN hour >= ${timestamp(window.from_ms)} THEN 'window' ELSE 'before' END AS span,${RATES},
+  sum(dropped)::DOUBLE AS dropped,
+  sum(dead)::DOUBLE AS dead,
+  arg_max(pending, hour)::DOUBLE AS pending,
   sum(done)::DOUBLE AS done,
   sum(late)::DOUBLE AS late,
   sum(interrupted)::DOUBLE AS interrupted,
@@ -149,18 +152,31 @@ export function firmwareLatencySql(window: FleetWindow): string {
   return percentilesSql('firmware', 'firmware', within(window.from_ms, window.to_ms))
 }
 
-/** Newest committed event, of today or yesterday. */
-export function newestSql(now_ms: number): string {
+/** The first hours of each firmware that was not there when the tables begin: its roll-out. */
+export function rollOutsSql(window: FleetWindow): string {
   return lines(`
-    SELECT epoch_ms(max(event_time)) AS newest_event_ms, epoch_ms(max(received_time)) AS newest_received_ms
-    FROM events
-    WHERE event_date >= ${date(now_ms - DAY_MS)}`)
+    SELECT firmware, epoch_ms(min(hour)) AS time_ms
+    FROM hub_hours
+    WHERE firmware IS NOT NULL AND expected_ms > 0 AND metric_date BETWEEN ${date(window.before_ms)} AND ${date(window.to_ms - 1)}
+    GROUP BY firmware
+    HAVING min(hour) >= ${timestamp(window.from_ms)} AND min(hour) < ${timestamp(window.to_ms)}
+      AND min(hour) > (SELECT min(hour) FROM hub_hours WHERE metric_date BETWEEN ${date(window.before_ms)} AND ${date(window.to_ms - 1)})
+    ORDER BY time_ms`)
 }
 
-/** The newest hour of metrics, and loss over the day before it. */
-export function metricsFreshnessSql(now_ms: number): string {
+/** Newest committed event: of today or yesterday, or with no such, of all time, which reads more. */
+export function newestSql(now_ms: number | undefined): string {
+  return lines(`
+    SELECT epoch_ms(max(event_time)) AS newest_event_ms, epoch_ms(max(received_time)) AS newest_received_ms
+    FROM events${now_ms === undefined ? '' : `\n    WHERE event_date >= ${date(now_ms - DAY_MS)}`}`)
+}
+
+/** Where metrics end, and the loss over the last day; of all time, loss included, with no day named. */
+export function metricsFreshnessSql(now_ms: number | undefined): string {
+  const recent =
+    now_ms === undefined ? '' : ` AND metric_date >= ${date(now_ms - DAY_MS)} AND hour >= ${timestamp(now_ms - DAY_MS)}`
   return lines(`
     SELECT epoch_ms(max(hour)) + ${HOUR_MS} AS metrics_to_ms, sum(lost)::DOUBLE / nullif(sum(sent), 0) AS loss
     FROM fleet_hours
-    WHERE firmware = '*' AND metric_date >= ${date(now_ms - DAY_MS)} AND hour >= ${timestamp(now_ms - DAY_MS)}`)
+    WHERE firmware = '*'${recent}`)
 }

@@ -16,6 +16,7 @@ import {
   latencyTotalsSql,
   metricsFreshnessSql,
   newestSql,
+  rollOutsSql,
   totalsSql,
   worstHubsSql,
 } from './fleet-sql.ts'
@@ -36,6 +37,9 @@ const percentiles = { commands: numeric, p50: numeric, p95: numeric, p99: numeri
 const totalsRow = z.object({
   span,
   ...rates,
+  dropped: numeric,
+  dead: numeric,
+  pending: numeric,
   done: count,
   late: count,
   interrupted: count,
@@ -60,7 +64,7 @@ export async function fleetAnswerOf(
     sql,
     rows: tables.has(table) ? rowsOf(await queries.run({ sql, max_rows: 100_000 }, signal), row) : [],
   })
-  const [totals, hubs, latency, hours, series, heat, worst, firmware, firmwareLatency] = await Promise.all([
+  const [totals, hubs, latency, hours, series, heat, worst, firmware, firmwareLatency, rollOuts] = await Promise.all([
     ask('fleet_hours', totalsSql(window), totalsRow),
     ask('hub_hours', hubsSql(window), z.object({ span, hubs: numeric })),
     ask('latency_hours', latencyTotalsSql(window), z.object({ span, ...percentiles })),
@@ -91,6 +95,7 @@ export async function fleetAnswerOf(
       }),
     ),
     ask('latency_hours', firmwareLatencySql(window), z.object({ firmware: z.string(), ...percentiles })),
+    ask('hub_hours', rollOutsSql(window), z.object({ firmware: z.string(), time_ms: count })),
   ])
 
   const figure = <R extends { readonly span: 'window' | 'before' }>(
@@ -153,6 +158,8 @@ export async function fleetAnswerOf(
       ),
       hubs: figure(hubs, (row) => row.hubs),
     },
+    account: { dropped: now?.dropped ?? null, dead: now?.dead ?? null, pending: now?.pending ?? null },
+    marks: rollOuts.rows.map(({ firmware: name, time_ms }) => ({ time_ms, words: `firmware ${name}` })),
     outcomes: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, now?.[outcome] ?? 0])),
     series: {
       time_ms,
@@ -193,10 +200,16 @@ export async function freshnessOf(queries: Queries, now_ms: number, signal: Abor
   const tables = await tablesOf(queries, signal)
   const ask = async <S extends z.ZodType>(table: string, sql: string, row: S) =>
     tables.has(table) ? rowsOf(await queries.run({ sql, max_rows: 1 }, signal), row) : []
-  const [[event], [metric]] = await Promise.all([
+  const [[lately], [metricLately]] = await Promise.all([
     ask('events', newestSql(now_ms), newestRow),
     ask('fleet_hours', metricsFreshnessSql(now_ms), metricsRow),
   ])
+  // Nothing of late: what there was before is said to be old, rather than that there is none.
+  const [event] = lately?.newest_event_ms === null ? await ask('events', newestSql(undefined), newestRow) : [lately]
+  const [metric] =
+    metricLately?.metrics_to_ms === null
+      ? await ask('fleet_hours', metricsFreshnessSql(undefined), metricsRow)
+      : [metricLately]
   return {
     now_ms,
     newest_event_ms: event?.newest_event_ms ?? null,

@@ -162,14 +162,14 @@ async function mountWeb(app: FastifyInstance, folder: string): Promise<void> {
   await app.register(fixed, {
     root: folder,
     index: false,
-    wildcard: false,
     setHeaders: (reply, path) => {
       reply.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
     },
   })
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.sendFile('index.html'))
   app.setNotFoundHandler(async (request, reply) => {
     const wantsPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
-    if (!wantsPage || request.url.startsWith('/api/')) {
+    if (!wantsPage || /^\/(api|assets)\//.test(request.url)) {
       throw new Problem('missing', `nothing is at ${request.url.split('?')[0]}; /api/openapi.json lists what there is`)
     }
     return reply.sendFile('index.html')

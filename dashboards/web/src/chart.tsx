@@ -30,6 +30,8 @@ export type ChartProps = {
     readonly kind: 'linear' | 'log'
     readonly range: (low: number, high: number) => readonly [number, number]
   }
+  /** Moments to know of: when they were, and a word or two. */
+  readonly marks?: readonly { readonly time_ms: number; readonly words: string }[]
   /** Drawn below the lines: cells of a heat map. */
   readonly heat?: { readonly cells: readonly (readonly [number, number, number])[]; readonly gamma: number }
 }
@@ -137,8 +139,8 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
         space: 32,
         ...(props.scale.kind === 'log'
           ? {
-              filter: (_plot: uPlot, ticks: number[]) =>
-                ticks.map((tick) => (/^[125]/.test(firstDigit(tick)) ? tick : null)),
+              filter: roundTicks,
+              grid: { ...axis.grid, filter: roundTicks },
             }
           : {}),
         values: (_plot, ticks) => ticks.map((tick) => (tick === null ? '' : props.axis(tick))),
@@ -157,6 +159,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
     ],
     hooks: {
       drawClear: [(plot) => drawHeat(plot, props), (plot) => hatchRunning(plot, props)],
+      draw: [(plot) => drawMarks(plot, props)],
       setCursor: [(plot) => setIndex(plot.cursor.idx ?? null)],
       setSelect: [
         (plot) => {
@@ -171,8 +174,9 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
   }
 }
 
-function firstDigit(value: number): string {
-  return value.toExponential().slice(0, 1)
+/** Of a log axis: 1, 2, 5, 10, … */
+function roundTicks(_plot: uPlot, ticks: number[]): (number | null)[] {
+  return ticks.map((tick) => (/^[125]/.test(tick.toExponential()) ? tick : null))
 }
 
 /** Midnight says the day, else the hour. */
@@ -201,6 +205,31 @@ function hatchRunning(plot: uPlot, props: ChartProps): void {
   }
   ctx.globalAlpha = 0.6
   ctx.stroke()
+  ctx.restore()
+}
+
+/** A dashed line at each mark, its words at the top; at the right edge they stand to its left. */
+function drawMarks(plot: uPlot, props: ChartProps): void {
+  if (!props.marks?.length) return
+  const { ctx, bbox } = plot
+  ctx.save()
+  ctx.strokeStyle = token('text-soft')
+  ctx.fillStyle = token('text-soft')
+  ctx.lineWidth = devicePixelRatio
+  ctx.font = `${11 * devicePixelRatio}px ${token('sans')}`
+  ctx.textBaseline = 'top'
+  for (const { time_ms, words } of props.marks) {
+    const x = Math.round(plot.valToPos(time_ms / 1000, 'x', true))
+    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio])
+    ctx.beginPath()
+    ctx.moveTo(x, bbox.top)
+    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.stroke()
+    const fits = x + ctx.measureText(words).width + 8 * devicePixelRatio < bbox.left + bbox.width
+    ctx.textAlign = fits ? 'left' : 'right'
+    ctx.fillText(words, x + (fits ? 4 : -4) * devicePixelRatio, bbox.top + 2 * devicePixelRatio)
+  }
   ctx.restore()
 }
 

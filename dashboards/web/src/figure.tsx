@@ -52,6 +52,8 @@ export function Figure(props: {
   readonly window: string
   /** What it was computed over. */
   readonly note?: string | undefined
+  /** Share of telemetry lost in the window: the number was made without it, and says so. */
+  readonly lost?: number | null | undefined
   readonly stale: boolean
 }) {
   const { figure, kind, good, title } = props
@@ -82,6 +84,7 @@ export function Figure(props: {
             <div class={comparison.tone}>{comparison.words}</div>
             <div>{comparison.against}</div>
             {props.note && <div>{props.note}</div>}
+            {props.lost ? <div class="lost">from {percent(1 - props.lost)} % of events</div> : null}
           </>
         ) : (
           <Skeleton width={120} height={12} />

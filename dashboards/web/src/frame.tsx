@@ -1,20 +1,17 @@
 import { useSignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import type { FreshnessAnswer } from '../../api.ts'
-import { ask, serverGone, signedOut } from './api-client.ts'
-import { now } from './browser.ts'
-import { DefinitionPopover, Explain } from './definition.tsx'
+import { serverGone, signedOut } from './api-client.ts'
+import { DefinitionPopover } from './definition.tsx'
 import './frame.css'
-import { Icon, type IconName, Shape, Tag } from './icon.tsx'
+import { Freshness } from './freshness.tsx'
+import { Icon, type IconName, Shape } from './icon.tsx'
 import { keysShown, useKeys } from './keyboard.ts'
 import { href, path } from './location.ts'
-import { percent } from './number-format.ts'
 import { RangeMenu } from './range-menu.tsx'
-import { useResource } from './resource.ts'
 import { Empty } from './state-notes.tsx'
 import { nextTheme, theme } from './theme.ts'
-import { age, clockTime, step, toggleZone, zone } from './time-range.ts'
+import { step, toggleZone, zone } from './time-range.ts'
 
 /** The pages that there are, in the order of the rail; `key` follows `g`. */
 export const PAGES: readonly {
@@ -27,10 +24,6 @@ export const PAGES: readonly {
   { path: '/commands', name: 'Commands', icon: 'commands', key: 'c' },
   { path: '/query', name: 'Query', icon: 'query', key: 'q' },
 ]
-
-const FRESHNESS_EVERY_MS = 5_000
-/** Data older than this is marked. */
-const OLD_MS = 120_000
 
 /** What stands around every page. */
 export function Frame({ children }: { readonly children: ComponentChildren }) {
@@ -74,7 +67,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
         </button>
         <Freshness />
       </header>
-      <main class="page" id="page">
+      <main class="page" id="page" tabIndex={-1}>
         {signedOut.value ? (
           <Empty title="No session in this browser">
             Open the access link that <code>hearth up</code> printed: a line that begins with “Hearth is ready”.
@@ -90,36 +83,6 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       )}
       <DefinitionPopover />
       <KeysDialog />
-    </div>
-  )
-}
-
-function Freshness() {
-  const { state } = useResource(
-    () => '/api/freshness',
-    (address, signal) => ask<FreshnessAnswer>(address, { signal }),
-    FRESHNESS_EVERY_MS,
-  )
-  const { answer, failure, answered_ms } = state.value
-  const newest = answer?.newest_received_ms
-  if (failure && answered_ms !== undefined) {
-    return (
-      <div class="freshness" aria-live="polite">
-        <Tag tone="bad">{`last answer ${age(now.value - answered_ms)} ago`}</Tag>
-      </div>
-    )
-  }
-  if (!answer) return <div class="freshness" />
-  if (newest === null || newest === undefined) return <div class="freshness">no data yet</div>
-  const old_ms = answer.now_ms - newest
-  return (
-    <div class="freshness" title={`newest event received ${age(old_ms)} ago`}>
-      {old_ms > OLD_MS ? <Tag tone="warn">{`${age(old_ms)} old`}</Tag> : null}
-      <span>
-        data to <b data-changing>{clockTime(newest)}</b>, loss{' '}
-        {answer.loss === null ? 'not known yet' : `${percent(answer.loss)} %`}
-      </span>
-      <Explain name="freshness" />
     </div>
   )
 }

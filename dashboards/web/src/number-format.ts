@@ -6,6 +6,11 @@ export const NOTHING = '–'
 
 type Maybe = number | null | undefined
 
+/** `1 disconnect`, `2 disconnects`. */
+export function counted(count: Maybe, one: string): string {
+  return `${whole(count)} ${count === 1 ? one : `${one}s`}`
+}
+
 /** `12 345` with thin separators; whole. */
 export function whole(value: Maybe): string {
   if (value === null || value === undefined) return NOTHING
@@ -36,8 +41,13 @@ export function percent(share: Maybe): string {
     return text.startsWith('100') ? '> 99.9999' : text
   }
   if (value < 0.0001) return '< 0.0001'
-  if (value < 1) return Number(value.toPrecision(2)).toString()
+  if (value < 1) return Number(value.toPrecision(3)).toString()
   return value.toFixed(value < 10 ? 2 : 1)
+}
+
+/** A number of a scale, which is round already: 0.5, 5, 5 000. */
+export function tick(value: number): string {
+  return value >= 1000 ? whole(value) : String(Number(value.toPrecision(12)))
 }
 
 /** A duration with its unit: ms under 10 s, then s, min, h, d. */

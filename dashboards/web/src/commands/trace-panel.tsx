@@ -4,7 +4,7 @@ import { now } from '../browser.ts'
 import { Explain, RowsLink } from '../definition.tsx'
 import { Icon } from '../icon.tsx'
 import { parameter, set } from '../location.ts'
-import { durationText, significant } from '../number-format.ts'
+import { counted, durationText, significant, tick } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Skeleton, Trouble } from '../state-notes.tsx'
 import { dayTime, exactTime, minuteTime } from '../time-range.ts'
@@ -129,9 +129,9 @@ function Waterfall({ trace }: { readonly trace: CommandTrace }) {
         </div>
       ))}
       <div class="axis">
-        {ticksOf(end).map((tick) => (
-          <span key={tick} style={{ left: place(tick) }}>
-            {tick === 0 ? '0 ms' : significant(tick)}
+        {ticksOf(end).map((at) => (
+          <span key={at} style={{ left: place(at) }}>
+            {at === 0 ? '0 ms' : tick(at)}
           </span>
         ))}
       </div>
@@ -176,7 +176,7 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
           ? 'nothing on record'
           : cuts.length === 0
             ? 'no disconnect'
-            : `${cuts.length} disconnects`}
+            : counted(cuts.length, 'disconnect')}
       </span>
       {spans.length > 0 && (
         <>

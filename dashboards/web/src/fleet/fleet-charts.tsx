@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks'
 import type { FleetAnswer } from '../../../api.ts'
 import { Chart, type Series } from '../chart.tsx'
 import { Explain, RowsLink } from '../definition.tsx'
-import { durationText, percent, significant, whole } from '../number-format.ts'
+import { durationText, percent, tick, whole } from '../number-format.ts'
 import { Skeleton } from '../state-notes.tsx'
 
 const TALL = 260
@@ -30,6 +30,7 @@ export function FleetCharts({ answer }: { readonly answer: FleetAnswer | undefin
     interval_ms: answer.window.interval_ms,
     from_ms: answer.window.from_ms,
     to_ms: answer.window.to_ms,
+    marks: answer.marks,
   }
   const hours = answer?.series.sql.hours ?? ''
   const each = answer
@@ -54,7 +55,7 @@ export function FleetCharts({ answer }: { readonly answer: FleetAnswer | undefin
             height={TALL}
             series={lines.latency}
             heat={answer.heat}
-            axis={(value) => significant(value)}
+            axis={tick}
             value={durationText}
             scale={{ kind: 'log', range: () => heatRange(answer) }}
           />
@@ -95,7 +96,7 @@ export function FleetCharts({ answer }: { readonly answer: FleetAnswer | undefin
             series={lines.loss}
             axis={percentTick}
             value={percentText}
-            scale={{ kind: 'linear', range: (_low, high) => [0, Math.max(high || 0, 0.0001) * 1.15] }}
+            scale={{ kind: 'linear', range: (_low, high) => fromZero(high, 0.0001) }}
           />
         )}
       </Panel>
@@ -108,7 +109,7 @@ export function FleetCharts({ answer }: { readonly answer: FleetAnswer | undefin
             series={lines.commands}
             axis={whole}
             value={whole}
-            scale={{ kind: 'linear', range: (_low, high) => [0, Math.max(high || 0, 1) * 1.15] }}
+            scale={{ kind: 'linear', range: (_low, high) => fromZero(high, 1) }}
           />
         )}
       </Panel>
@@ -145,6 +146,11 @@ function Panel(props: {
 }
 
 const percentText = (value: number | null | undefined) => (typeof value === 'number' ? `${percent(value)} %` : '–')
+/** A little below zero, so that a line of zeros is seen. */
+function fromZero(high: number, least: number): readonly [number, number] {
+  const top = Math.max(high || 0, least) * 1.15
+  return [-top / 40, top]
+}
 const percentTick = (value: number) => `${Number((value * 100).toPrecision(5))}`
 
 /** Near 100 % the floor follows the worst point, so that a dip is seen and a flat line is not blown up. */

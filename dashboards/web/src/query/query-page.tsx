@@ -5,7 +5,7 @@ import { ask, Failure } from '../api-client.ts'
 import { browserClock } from '../browser.ts'
 import { Icon } from '../icon.tsx'
 import { parameter, parameters, set } from '../location.ts'
-import { bytes, durationText, whole } from '../number-format.ts'
+import { bytes, counted, durationText, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Empty, Skeleton, Trouble } from '../state-notes.tsx'
 import { dayTime } from '../time-range.ts'
@@ -174,11 +174,8 @@ function Cost({ current }: { readonly current: Run }) {
   const versions = Object.entries(statistics.versions)
   return (
     <span class="cost" role="status">
-      {truncated
-        ? `first ${whole(ROWS_SHOWN_MAX)} rows`
-        : `${whole(rows.length)} ${rows.length === 1 ? 'row' : 'rows'}`}{' '}
-      · {durationText(statistics.ms)} · {bytes(statistics.bytes)} in {whole(statistics.files)}{' '}
-      {statistics.files === 1 ? 'file' : 'files'}
+      {truncated ? `first ${whole(ROWS_SHOWN_MAX)} rows` : counted(rows.length, 'row')} · {durationText(statistics.ms)}{' '}
+      · {bytes(statistics.bytes)} in {counted(statistics.files, 'file')}
       {versions.length > 0 && <> · {versions.map(([table, version]) => `${table} v${version}`).join(', ')}</>}
     </span>
   )
@@ -232,7 +229,7 @@ function History({ choose }: { readonly choose: (sql: string) => void }) {
           <code>{entry.sql.replace(/\s+/g, ' ')}</code>
           <small class="soft">
             {dayTime(entry.at)} ·{' '}
-            {entry.rows === null ? 'failed' : `${whole(entry.rows)} rows in ${durationText(entry.ms)}`}
+            {entry.rows === null ? 'failed' : `${counted(entry.rows, 'row')} in ${durationText(entry.ms)}`}
           </small>
         </button>
       ))}

@@ -6,9 +6,9 @@ const ROW_PX = 26
 const HEAD_PX = 42
 /** Rows drawn beyond what is seen, so that scrolling shows no blank. */
 const BEYOND = 20
-const CHARACTER_PX = 7.4
-const WIDTH_MIN_PX = 72
-const WIDTH_MAX_PX = 380
+/** Of a column, in digits. */
+const WIDTH_MIN = 8
+const WIDTH_MAX = 48
 
 export function isNumeric(type: string): boolean {
   return /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|U\w*INT\w*|FLOAT|DOUBLE|DECIMAL)/i.test(type)
@@ -26,7 +26,7 @@ export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
             (most, row) => Math.max(most, written(row[index] ?? null).length),
             Math.max(Math.ceil(column.name.length * 1.15), column.type.length),
           )
-        return Math.min(WIDTH_MAX_PX, Math.max(WIDTH_MIN_PX, Math.round(longest * CHARACTER_PX) + 26))
+        return `calc(${Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, longest))}ch + 26px)`
       }),
     [answer],
   )
@@ -45,8 +45,8 @@ export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
       <div class="sheet" style={{ height: `${HEAD_PX + answer.rows.length * ROW_PX}px` }}>
         <div class="row head" role="row" aria-rowindex={1}>
           {answer.columns.map((column, index) => (
-            <div key={index} class={kind[index]} role="columnheader" style={{ width: `${widths[index]}px` }}>
-              {column.name}
+            <div key={index} class={kind[index]} role="columnheader" style={{ width: widths[index] ?? '' }}>
+              <b>{column.name}</b>
               <small>{column.type.toLowerCase()}</small>
             </div>
           ))}
@@ -59,7 +59,7 @@ export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
                 key={index}
                 role="cell"
                 class={`${kind[index]}${cell === null ? ' null' : ''}`}
-                style={{ width: `${widths[index]}px` }}
+                style={{ width: widths[index] ?? '' }}
                 title={cell === null ? 'null' : String(cell)}
               >
                 {written(cell)}

@@ -1,8 +1,8 @@
-import { machineClock, machineRandom } from '../cli/machine.ts'
-import { Problem } from '../contract/problem.ts'
-import type { HubRecord } from '../contract/registry-record.ts'
-import { type Principal, type Registry, SCOPES } from '../registry/registry.ts'
-import { type Dashboards, startDashboards } from './server.ts'
+import { machineClock, machineRandom } from '../../cli/machine.ts'
+import { Problem } from '../../contract/problem.ts'
+import type { HubRecord } from '../../contract/registry-record.ts'
+import { type Principal, type Registry, SCOPES } from '../../registry/registry.ts'
+import { type Dashboards, startDashboards } from '../server.ts'
 
 /** For tests and pictures only: the dashboards over sample tables. The one token is `hearth_sample`. */
 export async function startSample(options: {
@@ -10,6 +10,8 @@ export async function startSample(options: {
   readonly state?: 'full' | 'empty'
   readonly relay?: string
   readonly time_max_ms?: number
+  /** A free one when absent. */
+  readonly port?: number
   readonly principal?: Principal
   readonly note?: (text: string) => void
 }): Promise<Dashboards> {
@@ -25,7 +27,7 @@ export async function startSample(options: {
     clock: machineClock,
     random: machineRandom,
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     note: options.note ?? (() => undefined),
   })
 }

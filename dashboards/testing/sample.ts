@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { EVENTS_VIEWS } from '../contract/events-table.ts'
-import { bucketIndexSql } from '../contract/histogram.ts'
+import { EVENTS_VIEWS } from '../../contract/events-table.ts'
+import { bucketIndexSql } from '../../contract/histogram.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -35,7 +35,7 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
       0::BIGINT AS planned_disconnects, issued,
       (issued - bad - late)::BIGINT AS done, late::BIGINT AS late, 0::BIGINT AS interrupted,
       (bad > 1)::BIGINT AS rejected, 0::BIGINT AS expired, (bad - (bad > 1)::INT)::BIGINT AS offline, 0::BIGINT AS running,
-      (220 + n)::BIGINT AS sent, (220 + n)::BIGINT AS stored, (chance('l' || n || h) > 0.999)::BIGINT AS lost,
+      (220 + n)::BIGINT AS sent, (220 + n)::BIGINT AS stored, (chance('l' || n || h) > 0.999)::BIGINT AS lost, 0::BIGINT AS dropped, 0::BIGINT AS dead, (h = 0)::BIGINT * 3 AS pending,
       (firmware = '2.4.1' AND chance('x' || n || h) > 0.96)::BIGINT AS crashes, h > 0 AS complete
     FROM (SELECT *, CASE WHEN share < 0.99 AND chance('b' || n || h) > 0.35 THEN 1 + (n = 7)::INT ELSE 0 END AS bad,
       (chance('t' || n || h) > 0.99)::INT AS late FROM state);
@@ -47,7 +47,8 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
       sum(issued)::BIGINT AS issued, sum(done)::BIGINT AS done, sum(late)::BIGINT AS late,
       sum(interrupted)::BIGINT AS interrupted, sum(rejected)::BIGINT AS rejected, sum(expired)::BIGINT AS expired,
       sum(offline)::BIGINT AS offline, 0::BIGINT AS running, sum(sent)::BIGINT AS sent, sum(stored)::BIGINT AS stored,
-      sum(lost)::BIGINT AS lost, sum(crashes)::BIGINT AS crashes, bool_and(complete) AS complete
+      sum(lost)::BIGINT AS lost, sum(dropped)::BIGINT AS dropped, sum(dead)::BIGINT AS dead,
+      sum(pending)::BIGINT AS pending, sum(crashes)::BIGINT AS crashes, bool_and(complete) AS complete
     FROM hub_hours GROUP BY GROUPING SETS ((hour), (hour, firmware));
 
     CREATE TABLE sample_commands AS

@@ -1,9 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { EVENTS_COLUMNS, EVENTS_VIEWS } from '../contract/events-table.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
-import { openDuckDb } from '../lake/duckdb.ts'
-import { type Engine, serveQueries } from './query-child.ts'
-import type { Cell } from './query-protocol.ts'
+import { EVENTS_COLUMNS, EVENTS_VIEWS } from '../../contract/events-table.ts'
+import { messageOf, Problem } from '../../contract/problem.ts'
+import { openDuckDb } from '../../lake/duckdb.ts'
+import { type Engine, serveQueries } from '../query-child.ts'
+import type { Cell } from '../query-protocol.ts'
 import { makeSample } from './sample.ts'
 
 /** For tests and pictures only: the query process over sample tables in memory. Arguments: now in ms, `empty`. */

@@ -1,0 +1,162 @@
+/** The Fleet page in a browser, over sample tables: what it shows, where its links lead, what it says of nothing. */
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { machineClock } from '../cli/machine.ts'
+import type { Dashboards } from './server.ts'
+import { openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
+import { startSample } from './testing/sample-server.ts'
+
+let browser: Browser
+let full: Dashboards
+let empty: Dashboards
+let visits: Visit[] = []
+
+beforeAll(async () => {
+  browser = await openBrowser()
+  full = await startSample({ now_ms: machineClock.now() })
+  empty = await startSample({ now_ms: machineClock.now(), state: 'empty' })
+})
+
+afterEach(async () => {
+  const complaints = visits.flatMap((one) => one.complaints)
+  await Promise.all(visits.map((one) => one.close()))
+  visits = []
+  expect(complaints).toEqual([])
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await full?.close()
+  await empty?.close()
+})
+
+async function open(path: string, screen?: Screen, server = full) {
+  const one = await visit(browser, `${server.url}/?token=hearth_sample`, { path, ...(screen ? { screen } : {}) })
+  visits.push(one)
+  return one.page
+}
+
+const FIGURES = [
+  'Availability',
+  'Command success',
+  'Telemetry loss',
+  'Tap to light p50',
+  'Tap to light p95',
+  'Tap to light p99',
+]
+
+describe('with data', () => {
+  it('shows each figure with its unit and its change against the window before', async () => {
+    const page = await open('/fleet')
+    for (const name of FIGURES) {
+      const figure = page.getByRole('region', { name, exact: true })
+      await figure.getByText(/against the 2[45] h before/).waitFor()
+      expect(await figure.innerText()).toMatch(name.startsWith('Tap') ? /\d ?ms/ : /\d ?%/)
+      expect(await figure.innerText()).toMatch(/[▲▼].*(better|worse)|unchanged/)
+    }
+  })
+
+  it('draws latency as a heat map with percentiles, and the rest as lines, each with its unit', async () => {
+    const page = await open('/fleet')
+    await page.getByRole('img', { name: /Tap to light: heat map/ }).waitFor()
+    for (const name of ['Availability over time', 'Command success over time', 'Telemetry loss over time']) {
+      expect(await page.getByRole('img', { name }).locator('canvas').count()).toBe(1)
+    }
+    expect(await page.getByText('ms, log scale, each hour').count()).toBe(1)
+    expect(await page.getByText('Times in Europe/Berlin').count()).toBe(1)
+  })
+
+  it('says what a figure means when its question mark is pressed, until Escape', async () => {
+    const page = await open('/fleet')
+    await page.getByRole('region', { name: 'Availability', exact: true }).getByRole('button').click()
+    const definition = page.getByRole('dialog', { name: 'Definition' })
+    await definition.getByRole('heading', { name: 'Connection availability' }).waitFor()
+    expect(await definition.innerText()).toContain('fleet_hours')
+    await page.keyboard.press('Escape')
+    await definition.waitFor({ state: 'detached' })
+  })
+
+  it('leads from each figure and table to Query with SQL that runs', async () => {
+    const page = await open('/fleet')
+    const links = page.getByRole('link', { name: /^Rows behind/ })
+    await page.getByRole('link', { name: 'Rows behind worst hubs' }).waitFor()
+    const names = await links.evaluateAll((all) => all.map((link) => link.getAttribute('aria-label') ?? ''))
+    expect(names.length).toBe(FIGURES.length + 5 + 2)
+    for (const [index, name] of names.entries()) {
+      await links.nth(index).click()
+      await page.getByRole('table', { name: 'Result' }).getByRole('cell').first().waitFor()
+      expect(new URL(page.url()).searchParams.get('sql'), name).toContain('SELECT')
+      await page.goBack()
+      await page.getByRole('link', { name: 'Rows behind worst hubs' }).waitFor()
+    }
+  })
+
+  it('leads from a bad hub to its commands', async () => {
+    const page = await open('/fleet')
+    await page.getByRole('link', { name: 'demo-07' }).click()
+    await page.getByRole('heading', { name: 'Commands', level: 1 }).waitFor()
+    expect(
+      await page
+        .getByRole('region', { name: 'Commands', exact: true })
+        .getByRole('combobox', { name: 'Hub' })
+        .inputValue(),
+    ).toBe('demo-07')
+  })
+})
+
+describe('the time range', () => {
+  it('is in the address, and the address brings it back', async () => {
+    const page = await open('/fleet')
+    await page.getByRole('button', { name: 'Last 24 hours' }).click()
+    await page.getByRole('button', { name: 'Last 7 days' }).click()
+    await page.getByText('against the 7 d before').first().waitFor()
+    expect(new URL(page.url()).search).toBe('?range=7d')
+    await page.reload()
+    await page.getByText('against the 7 d before').first().waitFor()
+    await page.getByRole('button', { name: 'One window back' }).click()
+    await page.waitForURL(/from=.*to=/)
+    await page.goBack()
+    await page.waitForURL(/range=7d$/)
+  })
+
+  it('follows a drag over a chart', async () => {
+    const page = await open('/fleet')
+    const chart = page.getByRole('img', { name: 'Availability over time' })
+    const box = await chart.boundingBox()
+    if (!box) throw new Error('the chart is not on the page')
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 60)
+    await page.mouse.down()
+    await page.mouse.move(box.x + box.width * 0.7, box.y + 60, { steps: 5 })
+    await page.mouse.up()
+    await page.waitForURL(/from=.*to=/)
+    const { searchParams } = new URL(page.url())
+    const span_ms = Date.parse(searchParams.get('to') ?? '') - Date.parse(searchParams.get('from') ?? '')
+    expect(span_ms).toBeGreaterThan(4 * 3_600_000)
+    expect(span_ms).toBeLessThan(12 * 3_600_000)
+  })
+
+  it('is shown in the zone that is named, the browser’s or UTC', async () => {
+    const page = await open('/fleet?from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z')
+    await page.getByRole('button', { name: '1 Nov, 01:00 to 2 Nov, 01:00' }).waitFor()
+    await page.getByRole('button', { name: 'Europe/Berlin' }).click()
+    await page.getByRole('button', { name: '1 Nov, 00:00 to 2 Nov, 00:00' }).waitFor()
+    expect(new URL(page.url()).searchParams.get('zone')).toBe('utc')
+  })
+})
+
+it('says of nothing why, and what to do', async () => {
+  const page = await open('/fleet', undefined, empty)
+  const note = page.getByRole('status').filter({ hasText: 'No hub has reported yet' })
+  await note.waitFor()
+  expect(await note.innerText()).toContain('hearth up --demo')
+  expect(await page.getByText('no data yet').count()).toBe(1)
+})
+
+it.each([
+  ['light', PHONE],
+  ['dark', { ...PHONE, theme: 'dark' as const }],
+])('fits a phone in %s without scrolling sideways', async (_theme, screen) => {
+  const page = await open('/fleet', screen)
+  await page.getByRole('link', { name: 'demo-07' }).waitFor()
+  expect(await sideways(page)).toBe(0)
+})

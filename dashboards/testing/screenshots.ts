@@ -1,0 +1,57 @@
+import { mkdirSync } from 'node:fs'
+import type { Page } from 'playwright-core'
+import { machineClock } from '../../cli/machine.ts'
+import { DESK, openBrowser, PHONE, type Screen, visit } from './browser.ts'
+import { startSample } from './sample-server.ts'
+
+/**
+ * Takes the pictures of `docs/images/`: `npm run screenshots -- [folder] [url-with-token]`.
+ * Without an address it shows sample data; with one, a running system's own.
+ */
+const [folder = 'docs/images', address] = process.argv.slice(2)
+
+type Picture = {
+  readonly name: string
+  readonly path: string
+  readonly screen: Screen
+  arrange(page: Page): Promise<void>
+}
+
+const seen = (page: Page) => page.getByRole('link', { name: 'Rows behind firmware' }).waitFor()
+const openOne = async (page: Page) => {
+  await page
+    .getByRole('button', { name: /^Open the command of/ })
+    .nth(2)
+    .click()
+  await page.getByText('Around it').waitFor()
+  await page.locator('main .skeleton').first().waitFor({ state: 'detached' })
+}
+const runOne = async (page: Page) => {
+  await page.getByRole('textbox', { name: 'SQL' }).waitFor()
+  await page.getByRole('button', { name: 'Run' }).click()
+  await page.getByRole('table', { name: 'Result' }).waitFor()
+}
+
+const PICTURES: readonly Picture[] = [
+  { name: 'fleet-light-1440', path: '/fleet?range=7d', screen: { ...DESK, height: 1220 }, arrange: seen },
+  { name: 'fleet-dark-1440', path: '/fleet?range=7d', screen: { ...DESK, theme: 'dark' }, arrange: seen },
+  { name: 'fleet-light-375', path: '/fleet', screen: PHONE, arrange: seen },
+  { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: openOne },
+  { name: 'query-light-1440', path: '/query', screen: DESK, arrange: runOne },
+]
+
+const sample = address === undefined ? await startSample({ now_ms: machineClock.now() }) : undefined
+const link = address ?? `${sample?.url}/?token=hearth_sample`
+const browser = await openBrowser()
+try {
+  mkdirSync(folder, { recursive: true })
+  for (const { name, path, screen, arrange } of PICTURES) {
+    const { page, close } = await visit(browser, link, { path, screen })
+    await arrange(page)
+    await page.screenshot({ path: `${folder}/${name}.png` })
+    await close()
+  }
+} finally {
+  await browser.close()
+  await sample?.close()
+}
