@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
-import { messageOf } from '../contract/problem.ts'
+import { isProblem, messageOf } from '../contract/problem.ts'
 import { parseBoot } from '../contract/source.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { Registry } from '../registry/registry.ts'
 import { openDuckDbEncoder } from './duckdb-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { type Gateway, openGateway } from './gateway.ts'
-import { LOG_READ_BYTES } from './limits.ts'
+import { DRAIN_MAX_MS, LOG_READ_BYTES } from './limits.ts'
 import { recordLoss } from './losses.ts'
 import { readClaim } from './payload.ts'
 import { type Ranges, type StreamRanges, streamKey } from './ranges.ts'
@@ -21,7 +21,7 @@ import { openWriter, positionTxn, type Writer, type WriterFact } from './writer.
 export type Ingest = {
   readonly gateway: Gateway
   readonly writer: Writer
-  /** Registry changes into the log, batches into the table, until the signal aborts. */
+  /** Registry changes into the log, batches into the table, until the signal aborts; then what the log still holds. */
   run(signal: AbortSignal): Promise<void>
   /** After `run`: lets go of DuckDB. The log is its opener's to close. */
   close(): Promise<void>
@@ -68,6 +68,17 @@ export async function openIngest(options: {
   })
   const drainRegistry = () =>
     tail.drain().catch((error: unknown) => options.note({ kind: 'registry', reason: messageOf(error) }))
+  /** What came while the last commit ran is safe in the log; a person who looks at the table wants it there. */
+  async function drainLog(): Promise<void> {
+    const begun_ms = clock.monotonic()
+    try {
+      while (clock.monotonic() - begun_ms < DRAIN_MAX_MS && (await writer.commitOnce())) continue
+    } catch (error) {
+      if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
+      options.note({ kind: 'retry', reason: `left for the next start: ${messageOf(error)}`, delay_ms: 0 })
+    }
+  }
+
   return {
     gateway,
     writer,
@@ -76,6 +87,7 @@ export async function openIngest(options: {
       try {
         await drainRegistry()
         await writer.run(signal)
+        await drainLog()
       } finally {
         unwatch()
       }

@@ -40,6 +40,8 @@ export const QUIET_FRESHNESS_MS = 60_000
 /** Pause before a failed attempt is tried again: doubles from the first to the last. */
 export const RETRY_FIRST_MS = 200
 export const RETRY_MAX_MS = 15_000
+/** Asked to end, a writer begins no more commits of what the log still holds after this; the next start goes on. */
+export const DRAIN_MAX_MS = 8_000
 /** An event's line longer than this is dead: no reading is so long. */
 export const EVENT_LINE_MAX_BYTES = 1024 * 1024
 /** Different kinds of reasons are counted, but no more than this many examples are logged a commit. */
