@@ -5,6 +5,7 @@ import { Problem } from '../contract/problem.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import type { Administration } from '../registry/administration.ts'
 import { CODE_LIFE_MS } from '../registry/limits.ts'
+import { addMaintenance } from '../registry/maintenance.ts'
 import { SCOPES, type Scope } from '../registry/registry.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
@@ -136,8 +137,7 @@ export function register(program: Command, context: CliContext): void {
         (registry) => {
           const window = { from_ms: timeOf(options.from ?? ''), to_ms: timeOf(options.until ?? '') }
           if (window.to_ms <= window.from_ms) throw new Problem('invalid', '--until must be later than --from')
-          const record = known(registry, hub)
-          return put(registry, { ...record, maintenance: [...record.maintenance, window] }, context.clock.now())
+          return addMaintenance(registry, hub, window, context.clock.now())
         },
         (record) =>
           `${record.hub}: ${record.maintenance.map(({ from_ms, to_ms }) => `${shortTime(from_ms)} to ${shortTime(to_ms)}`).join(', ')}`,
