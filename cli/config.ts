@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
-import { closest } from './closest.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)

@@ -22,3 +22,18 @@ export const TOMBSTONE_RETENTION_MS = 7 * 86_400_000
 export const LOG_ENTRY_MAX_BYTES = 64 * 1024 * 1024
 /** Rows that one query answers at most; more are cut off, and the answer says so. */
 export const QUERY_ROWS_MAX = 1_000_000
+/** Bytes of the values of one answer, about; rows past it are cut off, and the answer says so. */
+export const QUERY_ANSWER_MAX_BYTES = 128 * 1024 * 1024
+/** Memory of one engine of queries where its owner names none; a query that needs more ends with `limit`. */
+export const QUERY_MEMORY_LIMIT = '2GB'
+/** Characters of one SQL text, and SELECTs in it: the engine's own memory for a plan is under no limit of its own. */
+export const STATEMENT_MAX_CHARACTERS = 100_000
+export const STATEMENT_QUERIES_MAX = 500
+/** Memory of a process that answers questions, beside what its engine may have; past it the process ends. */
+export const QUERY_PROCESS_MAX_BYTES = 3 * 1024 * 1024 * 1024
+/** How often that is looked at. */
+export const MEMORY_LOOK_MS = 100
+/** A question of `hearth sql` runs this long unless it says otherwise; then it is cancelled. */
+export const QUERY_TIME_MAX_MS = 600_000
+/** A cancelled question that has not ended after this long ends its process: some calls cannot be interrupted. */
+export const QUERY_CANCEL_GRACE_MS = 2_000

@@ -35,7 +35,9 @@ export function conditionsOf(tree: SyntaxNode): ReadonlyMap<string, readonly (re
     if (!isNode(node)) return
     const from = node['from_table']
     if (isNode(from) && from['type'] === 'BASE_TABLE' && (from['sample'] ?? undefined) === undefined) {
-      note(String(from['table_name']).toLowerCase(), conjuncts(node['where_clause']))
+      // `events AS e(a, b, …)` gives the columns other names: a condition then speaks of another column.
+      const renamed = Array.isArray(from['column_name_alias']) && from['column_name_alias'].length > 0
+      note(String(from['table_name']).toLowerCase(), renamed ? [] : conjuncts(node['where_clause']))
       for (const [key, child] of Object.entries(node)) if (key !== 'from_table') visit(child)
       return
     }
@@ -77,25 +79,28 @@ function conjuncts(node: unknown): readonly Condition[] {
   return []
 }
 
-function columnOf(node: unknown): string | undefined {
+/** The plain name of a column, alone and under no other name. */
+export function columnOf(node: unknown): string | undefined {
   if (!isNode(node) || node['type'] !== 'COLUMN_REF' || !Array.isArray(node['column_names'])) return undefined
+  if (node['alias']) return undefined
   const name: unknown = node['column_names'].at(-1)
   // `a.b` may also be a field of a struct or map a; only of a plain name can one be sure.
   return node['column_names'].length === 1 && typeof name === 'string' ? name.toLowerCase() : undefined
 }
 
-/** Does it depend on no row: no column, no subquery, no aggregate or window? */
+/** What depends on a row; and a collation, under which other texts are equal than those that the statistics order. */
+const NOT_CONSTANT = new Set([
+  ...['COLUMN_REF', 'SUBQUERY', 'STAR', 'WINDOW', 'LAMBDA', 'LAMBDA_REF', 'POSITIONAL_REFERENCE'],
+  'COLLATE',
+])
+
+/** Does it depend on no row: no column, no subquery, no aggregate or window? And does it compare as it stands? */
 function isConstant(node: unknown): node is SyntaxNode {
   if (!isNode(node)) return false
   const check = (value: unknown): boolean => {
     if (Array.isArray(value)) return value.every(check)
     if (!isNode(value)) return true
-    if (
-      ['COLUMN_REF', 'SUBQUERY', 'STAR', 'WINDOW', 'LAMBDA', 'LAMBDA_REF', 'POSITIONAL_REFERENCE'].includes(
-        String(value['class']),
-      )
-    )
-      return false
+    if (NOT_CONSTANT.has(String(value['class']))) return false
     if (value['class'] === 'FUNCTION' && /random|uuid|setseed/i.test(String(value['function_name']))) return false
     return Object.values(value).every(check)
   }

@@ -1,20 +1,21 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { DuckDBConnection, Json } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBResult, Json } from '@duckdb/node-api'
 import type { Clock } from '../contract/clock.ts'
+import { closest } from '../contract/closest.ts'
 import type { Column } from '../contract/column.ts'
 import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { boundsOf } from './constant.ts'
 import { openDuckDb } from './duckdb.ts'
 import type { Lake } from './lake.ts'
-import { QUERY_ROWS_MAX } from './limits.ts'
-import { type Condition, conditionsOf } from './predicate.ts'
+import { QUERY_ANSWER_MAX_BYTES, QUERY_MEMORY_LIMIT, QUERY_ROWS_MAX } from './limits.ts'
+import { type Condition, columnOf, conditionsOf } from './predicate.ts'
 import { prune } from './prune.ts'
 import { scanSql } from './scan.ts'
 import { identifier } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
-import { checkStatement, type Statement } from './statement.ts'
+import { checkStatement, isNode, type Statement, type SyntaxNode } from './statement.ts'
 import type { SnapshotAt } from './table.ts'
 
 /** What a query answered, and what it cost. */
@@ -22,7 +23,7 @@ export type QueryResult = {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
   /** Values as JSON: whole numbers past 32 bits and decimals as text. */
   readonly rows: readonly (readonly Json[])[]
-  /** There were more rows than `max_rows`. */
+  /** There were more rows than `max_rows`, or than fit QUERY_ANSWER_MAX_BYTES. */
   readonly truncated: boolean
   readonly statistics: {
     readonly ms: number
@@ -72,18 +73,22 @@ export type QueryEnvironment = {
   readonly lake: Lake
   readonly clock: Clock
   readonly threads?: number
-  /** As DuckDB writes it: `512MB`. */
+  /** As DuckDB writes it: `512MB`. Nothing is spilled to disk. Default: QUERY_MEMORY_LIMIT. */
   readonly memory_limit?: string
 }
 
 /** Opens a DuckDB of its own that is shut in: it reads the lake's files and nothing else of the machine. */
-export async function openQuery({ lake, clock, threads, memory_limit }: QueryEnvironment): Promise<Query> {
+export async function openQuery({
+  lake,
+  clock,
+  threads,
+  memory_limit = QUERY_MEMORY_LIMIT,
+}: QueryEnvironment): Promise<Query> {
   const localPath = lake.store.localPath?.bind(lake.store)
   if (!localPath) throw new Problem('invalid', `${lake.store.url} has no files on this machine to query`)
   const root = dirname(localPath('lake'))
   mkdirSync(root, { recursive: true })
-  const options = { ...(threads !== undefined && { threads }), ...(memory_limit !== undefined && { memory_limit }) }
-  const duckdb = await openDuckDb({ ...options, locked_to: [root] })
+  const duckdb = await openDuckDb({ ...(threads !== undefined && { threads }), memory_limit, locked_to: [root] })
 
   async function snapshotsFor(statement: Statement, at: QueryOptions['at']): Promise<ReadonlyMap<string, Snapshot>> {
     const known = new Set(await lake.tables())
@@ -91,11 +96,14 @@ export async function openQuery({ lake, clock, threads, memory_limit }: QueryEnv
     for (const name of statement.tables) {
       if (known.has(name)) names.add(name)
       else if (Object.hasOwn(EVENTS_VIEWS, name)) names.add(EVENTS_TABLE)
-      else
+      else {
+        const all = [...known, ...Object.keys(EVENTS_VIEWS)].sort()
+        const meant = closest(name, all)
         throw new Problem(
           'missing',
-          `no table ${name}; there are ${[...known, ...Object.keys(EVENTS_VIEWS)].sort().join(', ')}`,
+          `no table ${name}${meant ? `; did you mean ${meant}?` : ''}${meant ? ' There' : '; there'} are ${all.join(', ')}`,
         )
+      }
     }
     for (const name of Object.keys(at?.versions ?? {})) {
       if (!names.has(name))
@@ -138,7 +146,7 @@ export async function openQuery({ lake, clock, threads, memory_limit }: QueryEnv
   }
 
   async function run(sql: string, { at, signal, max_rows = QUERY_ROWS_MAX }: QueryOptions = {}): Promise<QueryResult> {
-    signal?.throwIfAborted()
+    if (signal?.aborted) throw new Problem('closed', 'the query was cancelled')
     const started_ms = clock.monotonic()
     const limit = Math.min(max_rows, QUERY_ROWS_MAX)
     const connection = await duckdb.connect()
@@ -149,14 +157,13 @@ export async function openQuery({ lake, clock, threads, memory_limit }: QueryEnv
       const snapshots = await snapshotsFor(statement, at)
       const cost = await prepare(connection, statement, snapshots)
       signal?.throwIfAborted()
-      const reader = await connection.streamAndReadUntil(sql, limit + 1)
+      const result = await connection.stream(sql)
+      const answer = await firstRows(result, limit)
       signal?.throwIfAborted()
-      const all = reader.getRowsJson()
-      const types = reader.columnTypes()
+      const types = result.columnTypes()
       return {
-        columns: reader.deduplicatedColumnNames().map((name, index) => ({ name, type: String(types[index]) })),
-        rows: all.slice(0, limit),
-        truncated: all.length > limit,
+        columns: result.deduplicatedColumnNames().map((name, index) => ({ name, type: String(types[index]) })),
+        ...answer,
         statistics: {
           ms: clock.monotonic() - started_ms,
           ...cost,
@@ -209,17 +216,53 @@ async function allPlaces(connection: DuckDBConnection, statement: Statement) {
     places.set(table, [...(places.get(table) ?? []), conditions])
   for (const [name, all] of conditionsOf(statement.tree)) {
     const view = EVENTS_VIEWS[name]
+    if (!view) {
+      for (const conditions of all) note(name, conditions)
+      continue
+    }
+    const { tree } = await checkStatement(connection, view.sql)
+    const inside = conditionsOf(tree).get(EVENTS_TABLE) ?? [[]]
+    const passed = columnsPassedOn(tree)
     for (const conditions of all) {
-      if (!view) {
-        note(name, conditions)
-        continue
-      }
-      const inside = conditionsOf((await checkStatement(connection, view.sql)).tree).get(EVENTS_TABLE) ?? [[]]
-      // A view that reads the table once passes its columns on as they are, so conditions on it hold for the table too.
-      for (const own of inside) note(EVENTS_TABLE, inside.length === 1 ? [...own, ...conditions] : [])
+      // Of a column that the view does not pass on as it is, the condition is about something else: a column that the
+      // view makes, or one of a query around this one.
+      const held = conditions.filter(({ column }) => passed.has(column))
+      // Only of a view that reads the table once do conditions on it hold for the table too.
+      for (const own of inside) note(EVENTS_TABLE, inside.length === 1 ? [...own, ...held] : [])
     }
   }
   return places
+}
+
+/** Columns of a SELECT's list that are columns of its table, under the same name. */
+function columnsPassedOn(tree: SyntaxNode): ReadonlySet<string> {
+  const [statement] = Array.isArray(tree['statements']) ? tree['statements'].filter(isNode) : []
+  const select = isNode(statement?.['node']) ? statement['node'] : {}
+  const list = Array.isArray(select['select_list']) ? select['select_list'].filter(isNode) : []
+  return new Set(list.map(columnOf).filter((name) => name !== undefined))
+}
+
+/** Rows up to the limit and up to QUERY_ANSWER_MAX_BYTES; the engine makes no more than are fetched. */
+async function firstRows(result: DuckDBResult, limit: number) {
+  const rows: Json[][] = []
+  let bytes = 0
+  for await (const part of result.yieldRowsJson()) {
+    for (const row of part) {
+      if (rows.length === limit || bytes > QUERY_ANSWER_MAX_BYTES) return { rows, truncated: true }
+      rows.push(row)
+      bytes += sizeOf(row)
+    }
+  }
+  return { rows, truncated: false }
+}
+
+/** About the bytes that a value takes. */
+function sizeOf(value: Json): number {
+  if (typeof value === 'string') return value.length + 8
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + sizeOf(item), 8)
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).reduce((sum, [key, item]) => sum + key.length + sizeOf(item), 8)
+  return 8
 }
 
 function describe({ name, type, unit, meaning }: Column) {

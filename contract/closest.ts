@@ -1,4 +1,4 @@
-/** The candidate with the fewest edits (Levenshtein 1966) from `word`, when it is near enough to be what was meant. */
+/** The candidate with the fewest typing errors from `word`, when it is near enough to be what was meant. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
   const near = Math.max(2, Math.floor(word.length / 3))
   const [best] = candidates
@@ -8,14 +8,19 @@ export function closest(word: string, candidates: readonly string[]): string | u
   return best?.candidate
 }
 
+/** Letters put in, left out, replaced or swapped with the next (Damerau 1964, as optimal string alignment). */
 function editDistance(a: string, b: string): number {
+  let before: number[] = []
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+      const swapped =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? 0) + 1 : replaced
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
     }
+    before = row
     row = next
   }
   return row[b.length] ?? 0
