@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { QUERY_MEMORY_LIMIT, QUERY_THREADS } from '../dashboards/limits.ts'
 import { serveQueries } from '../dashboards/query-child.ts'
 import { lakeEngine } from '../dashboards/query-engine.ts'
+import { QUERY_PROCESS_MAX_BYTES } from '../lake/limits.ts'
+import { watchMemory } from '../lake/memory-watch.ts'
 import { openQuery } from '../lake/query.ts'
 import { configSchema } from './config.ts'
 import { openLocalLake } from './fleet.ts'
@@ -18,5 +20,12 @@ const query = await openQuery({
   clock: machineClock,
   threads: QUERY_THREADS,
   memory_limit: QUERY_MEMORY_LIMIT,
+})
+// The parent says to those who asked that it died, perhaps of memory, and starts another.
+watchMemory({
+  clock: machineClock,
+  used_bytes: () => process.memoryUsage.rss(),
+  max_bytes: QUERY_PROCESS_MAX_BYTES,
+  past: () => process.kill(process.pid, 'SIGKILL'),
 })
 serveQueries(lakeEngine(query), process)

@@ -7,6 +7,7 @@ import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
+import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 const LIMIT_DEFAULT = 50
@@ -26,7 +27,7 @@ export function register(program: Command, context: CliContext): void {
     .command('list')
     .description('the newest, newest first; what a replay has stored is not shown')
     .option('--source <id>', 'of one source')
-    .option('--limit <count>', 'how many', (text) => count(text), LIMIT_DEFAULT)
+    .option('--limit <count>', 'how many', whole(1, REPLAY_MAX), LIMIT_DEFAULT)
     .option('--json', 'one JSON object a line')
     .action(async (options: Options) => {
       const letters = await find(context, options)
@@ -94,10 +95,4 @@ async function find(
   } finally {
     await rm(scratch_folder, { recursive: true, force: true })
   }
-}
-
-function count(text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value > 0 && value <= REPLAY_MAX) return value
-  throw new Problem('invalid', `expected a whole number from 1 to ${REPLAY_MAX}, found ${text}`)
 }

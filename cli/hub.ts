@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
@@ -13,7 +13,8 @@ import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import type { Log } from './log.ts'
-import { announce, processLog, untilAborted, withdraw } from './service.ts'
+import { positive, whole } from './option.ts'
+import { announce, announce, processLog, untilAborted, untilAborted, withdraw, withdraw } from './service.ts'
 
 type Options = {
   readonly simulated?: number
@@ -56,32 +57,18 @@ export function register(program: Command, context: CliContext): void {
     .option('--hub <id>', 'the hub that the recording becomes')
     .option('--device <id...>', 'only these devices of the recording')
     .option('--shift <time>', 'add this to the times of the recording: ms, or a duration like P9Y', '0')
-    .option('--speed <factor>', 'replay as if it were now, this many times faster', number)
+    .option('--speed <factor>', 'replay as if it were now, this many times faster', positive)
     .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home')
     .option('--code <code>', 'enrol with this one-time code')
     .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
     .option('--enrol <url>', 'where to enrol and renew (default: the gateway over HTTPS)')
     .option('--relay <url>', 'mqtts://host:port of the relay')
     .option('--gateway <url>', 'mqtts://host:port or https://host:port of the gateway')
-    .option('--pace <factor>', 'simulated sensors report this many times more often', number, 10)
+    .option('--pace <factor>', 'simulated sensors report this many times more often', positive, 10)
     .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), 30_000)
     .option('--json', 'notable facts as JSON, one a line')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => run(context, options))
-}
-
-function number(text: string): number {
-  const value = Number(text)
-  if (Number.isFinite(value) && value > 0) return value
-  throw new InvalidArgumentError('expected a number above 0')
-}
-
-function whole(from: number, to: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (Number.isInteger(value) && value >= from && value <= to) return value
-    throw new InvalidArgumentError(`expected a whole number from ${from} to ${to}`)
-  }
 }
 
 async function run(context: CliContext, options: Options): Promise<void> {

@@ -7,6 +7,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
+import { whole } from './option.ts'
 import { parseAt } from './sql.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -87,7 +88,7 @@ export function register(program: Command, context: CliContext): void {
   lake
     .command('history <table>')
     .description('what each version did, newest first')
-    .option('--limit <versions>', 'how many', Number, 20)
+    .option('--limit <versions>', 'how many', whole(1, 1_000_000), 20)
     .option('--json', 'as JSON')
     .action(async (name: string, options: Options) => {
       const table = await (await open()).table(name)

@@ -9,6 +9,7 @@ import { addMaintenance } from '../registry/maintenance.ts'
 import { SCOPES, type Scope } from '../registry/registry.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
+import { positive } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
@@ -147,11 +148,10 @@ export function register(program: Command, context: CliContext): void {
   group
     .command('code <hub>')
     .description('make a one-time enrolment code')
-    .option('--hours <hours>', 'how long it is good', String(CODE_LIFE_MS / 3_600_000))
+    .option('--hours <hours>', 'how long it is good', positive, CODE_LIFE_MS / 3_600_000)
     .option('--json', 'the code as JSON')
-    .action((hub: string, options: Json & { readonly hours: string }) => {
-      const life_ms = Number(options.hours) * 3_600_000
-      if (!(life_ms > 0)) throw new Problem('invalid', `--hours is a positive number, found ${options.hours}`)
+    .action((hub: string, options: Json & { readonly hours: number }) => {
+      const life_ms = Math.round(options.hours * 3_600_000)
       answer(
         options,
         (registry) => ({ hub, code: registry.createCode(hub, life_ms), expires_ms: context.clock.now() + life_ms }),
@@ -189,11 +189,11 @@ export function register(program: Command, context: CliContext): void {
     .description('make a token; its text is shown once')
     .addOption(new Option('--scope <scope...>', 'what it may do').choices(SCOPES).default(['commands', 'observe']))
     .option('--hub <hub...>', 'only these hubs (default: all)')
-    .option('--days <days>', 'it expires after so many days')
+    .option('--days <days>', 'it expires after so many days', positive)
     .option('--telemetry-source <hub>', 'it sends telemetry as this hub (with scope telemetry)')
     .option('--json', 'as JSON')
     .action(
-      (app: string, options: Json & { scope: Scope[]; hub?: string[]; days?: string; telemetrySource?: string }) =>
+      (app: string, options: Json & { scope: Scope[]; hub?: string[]; days?: number; telemetrySource?: string }) =>
         answer(
           options,
           (registry) => {
@@ -206,9 +206,7 @@ export function register(program: Command, context: CliContext): void {
                 ? {}
                 : { identity: { source, role: 'hub' as const, generation: known(registry, source).generation } }),
             }
-            const days = options.days === undefined ? undefined : Number(options.days)
-            if (days !== undefined && !(days > 0))
-              throw new Problem('invalid', `--days is a positive number, found ${options.days}`)
+            const { days } = options
             const expires =
               days === undefined ? {} : { expires_ms: context.clock.now() + Math.round(days * 86_400_000) }
             return { ...principal, ...expires, token: registry.createToken(principal, expires) }

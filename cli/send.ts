@@ -2,9 +2,10 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
-import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
+import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
 import { messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { CliContext } from './context.ts'
+import { whole } from './option.ts'
 import { localToken, runningFact } from './running.ts'
 import { textTable } from './text-table.ts'
 
@@ -28,8 +29,13 @@ export function register(program: Command, context: CliContext): void {
   program
     .command('send <hub> <device> <set...>')
     .description('send a command to a device and show each stage with its ms')
-    .option('--deadline <ms>', 'how long the outcome may take', Number, DEADLINE_DEFAULT_MS)
-    .option('--repeat <times>', 'send it so many times, one after the other', Number, 1)
+    .option(
+      '--deadline <ms>',
+      'how long the outcome may take',
+      whole(DEADLINE_MIN_MS, DEADLINE_MAX_MS),
+      DEADLINE_DEFAULT_MS,
+    )
+    .option('--repeat <times>', 'send it so many times, one after the other', whole(1, 1_000_000), 1)
     .option('--json', 'each answer and a summary as JSON')
     .option('--relay <url>', "the relay's app API (default: the one that runs here)")
     .option('--token-file <file>', 'a token with the scope commands (default: HEARTH_TOKEN, or of this installation)')
@@ -70,8 +76,6 @@ async function send(
 ): Promise<void> {
   const url = options.relay ?? runningFact(context, 'relay', 'app_url')
   const token = localToken(context, options.tokenFile)
-  if (!Number.isInteger(options.repeat) || options.repeat < 1)
-    throw new Problem('invalid', '--repeat takes a whole number from 1')
   const answers: Sent[] = []
   for (let i = 0; i < options.repeat && !context.signal.aborted; i++) {
     answers.push(

@@ -1,14 +1,31 @@
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
-import { openQuery, type QueryOptions, type QueryResult } from '../lake/query.ts'
+import {
+  QUERY_CANCEL_GRACE_MS,
+  QUERY_MEMORY_LIMIT,
+  QUERY_PROCESS_MAX_BYTES,
+  QUERY_ROWS_MAX,
+  QUERY_TIME_MAX_MS,
+} from '../lake/limits.ts'
+import { watchMemory } from '../lake/memory-watch.ts'
+import { openQuery, type Query, type QueryOptions, type QueryResult } from '../lake/query.ts'
 import type { CliContext } from './context.ts'
+import { positive, whole } from './option.ts'
 import { textTable } from './text-table.ts'
 
-type Options = { json?: boolean; csv?: boolean; at?: string[]; limit: number; output?: string }
+type Options = {
+  json?: boolean
+  csv?: boolean
+  at?: string[]
+  limit?: number
+  timeout: number
+  memory: string
+  output?: string
+}
 
 const TABLE_ROWS = 1_000
 
@@ -19,7 +36,13 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'rows as JSON objects, with what the query cost')
     .option('--csv', 'rows as CSV')
     .option('--at <when>', 'an older state: a time, or table@vN; may be repeated', collect)
-    .option('--limit <rows>', `rows to print (default ${TABLE_ROWS} in a table, all otherwise)`, Number, 0)
+    .option(
+      '--limit <rows>',
+      `rows to print (default ${TABLE_ROWS} in a table, ${QUERY_ROWS_MAX} otherwise)`,
+      whole(1, QUERY_ROWS_MAX),
+    )
+    .option('--timeout <seconds>', 'cancel it after this', positive, QUERY_TIME_MAX_MS / 1000)
+    .option('--memory <size>', 'memory for sorts, joins and groups, as 8GB', memorySize, QUERY_MEMORY_LIMIT)
     .option('--output <file>', 'write there instead of to the terminal')
     .addHelpText('after', EXAMPLES)
     .action((sql: string, options: Options) => runSql(context, sql, options))
@@ -39,22 +62,78 @@ function collect(value: string, all: string[] = []): string[] {
 }
 
 async function runSql(context: CliContext, sql: string, options: Options): Promise<void> {
-  const { home, clock, random, signal } = context
-  const lake = await openLake({ store: openFolderStore(join(home, 'lake')), clock, random })
-  await using query = await openQuery({ lake, clock })
-  const limit = options.limit > 0 ? options.limit : options.json || options.csv ? undefined : TABLE_ROWS
+  const { home, clock, random } = context
+  const limit = options.limit ?? (options.json || options.csv ? undefined : TABLE_ROWS)
   const at = parseAt(options.at ?? [])
-  const result = await query.run(sql, { signal, ...(at && { at }), ...(limit !== undefined && { max_rows: limit }) })
+  const lake = await openLake({ store: openFolderStore(join(home, 'lake')), clock, random })
+  await using query = await openQuery({ lake, clock, memory_limit: options.memory })
+  const result = await ask(context, query, sql, options, {
+    ...(at && { at }),
+    ...(limit !== undefined && { max_rows: limit }),
+  })
   const text = options.json ? json(result) : options.csv ? csv(result) : table(result)
   if (options.output === undefined) process.stdout.write(text)
   else await writeTo(options.output, text)
-  if (result.truncated) context.note(`only the first ${result.rows.length} rows are shown; --limit shows more`)
+  if (result.truncated) {
+    const more = result.rows.length === limit ? '--limit shows more' : 'an answer holds no more: ask for less at once'
+    context.note(`only the first ${result.rows.length} rows are shown; ${more}`)
+  }
   const { ms, files, files_total, bytes } = result.statistics
   if (process.stderr.isTTY) {
     context.note(
       `${result.rows.length} rows, ${ms.toFixed(0)} ms, ${files} of ${files_total} files, ${(bytes / 1e6).toFixed(1)} MB`,
     )
   }
+}
+
+/** Runs it within its time and memory, until Ctrl-C; what does not let itself be cancelled takes the process with it. */
+async function ask(
+  { clock, note, signal }: CliContext,
+  query: Query,
+  sql: string,
+  { timeout, memory }: Options,
+  more: QueryOptions,
+): Promise<QueryResult> {
+  const late = new AbortController()
+  const either = AbortSignal.any([signal, late.signal])
+  const endProcess = (text: string, code: number) => {
+    note(`hearth: ${text}`)
+    process.exit(code)
+  }
+  const stops: (() => void)[] = [
+    clock.timer(timeout * 1000, () => late.abort()),
+    watchMemory({
+      clock,
+      used_bytes: () => process.memoryUsage.rss(),
+      max_bytes: QUERY_PROCESS_MAX_BYTES + bytesOf(memory),
+      past: () => endProcess('the query made more text or longer lists than memory may hold: ask for less', 1),
+    }),
+  ]
+  const cancel = () =>
+    stops.push(
+      clock.timer(QUERY_CANCEL_GRACE_MS, () => endProcess('the query was cancelled', signal.aborted ? 130 : 1)),
+    )
+  either.addEventListener('abort', cancel, { once: true })
+  try {
+    return await query.run(sql, { ...more, signal: either })
+  } catch (error) {
+    if (!late.signal.aborted) throw error
+    const text = `the query took longer than ${timeout} s and was cancelled: ask for less, or give it more with --timeout`
+    throw new Problem('limit', text, { cause: error })
+  } finally {
+    for (const stop of stops) stop()
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { MB: 1e6, GB: 1e9 }
+
+function memorySize(text: string): string {
+  if (/^[1-9]\d{0,5}(MB|GB)$/i.test(text)) return text.toUpperCase()
+  throw new InvalidArgumentError('expected a size as 512MB or 8GB')
+}
+
+function bytesOf(size: string): number {
+  return Number(size.slice(0, -2)) * (UNITS[size.slice(-2)] ?? 1)
 }
 
 function writeTo(path: string, text: string): Promise<void> {

@@ -10,6 +10,7 @@ import type { CliContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
+import { whole } from './option.ts'
 import { announce, untilAborted, withdraw } from './service.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
@@ -26,20 +27,14 @@ export function register(program: Command, context: CliContext): void {
     .command('up')
     .description('run the whole system on this machine: relay, ingest, jobs, dashboards')
     .option('--demo', 'with simulated homes, and at the first start a week of their history')
-    .option('--hubs <count>', 'simulated homes of the demo', (text) => count(text, 1, 1000), 25)
-    .option('--days <count>', 'days of history at the first start of the demo', (text) => count(text, 0, 60), 7)
+    .option('--hubs <count>', 'simulated homes of the demo', whole(1, 1000), 25)
+    .option('--days <count>', 'days of history at the first start of the demo', whole(0, 60), 7)
     .option('--verbose', 'show what each process says')
     .addHelpText(
       'after',
       '\nExamples:\n  hearth up --demo\n  HEARTH_HOME=/var/lib/hearth hearth up\n\nCtrl-C drains; a second one does not wait. State is kept, and the next start goes on from it.',
     )
     .action((options: { demo?: boolean; hubs: number; days: number; verbose?: boolean }) => up(context, options))
-}
-
-function count(text: string, from: number, to: number): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= from && value <= to) return value
-  throw new Problem('invalid', `expected a whole number from ${from} to ${to}, found ${text}`)
 }
 
 async function up(
