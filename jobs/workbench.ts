@@ -6,7 +6,7 @@ import { duckDbType, identifier } from '../lake/schema.ts'
 import { DUCKDB_MACROS, DUCKDB_VIEWS } from './dialect.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
-import { type Span, timestampSql } from './source.ts'
+import { type Span, timeColumn, timestampSql } from './source.ts'
 import { ALL, unitKey } from './touched.ts'
 
 /** Hours and buckets that one statement calculates. */
@@ -44,6 +44,17 @@ export type Workbench = {
   cellSql(span: Span, bucket: number): string
 }
 
+/** Hours as spans, those that touch joined. */
+function spansOf(hours: readonly number[]): readonly Span[] {
+  const spans: { from_ms: number; to_ms: number }[] = []
+  for (const hour_ms of [...hours].sort((a, b) => a - b)) {
+    const last = spans.at(-1)
+    if (last?.to_ms === hour_ms) last.to_ms = hour_ms + HOUR_MS
+    else spans.push({ from_ms: hour_ms, to_ms: hour_ms + HOUR_MS })
+  }
+  return spans
+}
+
 /**
  * `inputs` and `standing` are SELECTs by table name: the day's input rows, and the rows of the result that stand (those
  * of the hour before the day too, for a metric that carries).
@@ -60,9 +71,14 @@ export async function openWorkbench(
   await connection.run(`CREATE OR REPLACE TEMP TABLE result (${columns.join(', ')})`)
   if (standing) await connection.run(`INSERT INTO result BY NAME ${standing}`)
 
+  // As spans of plain comparisons: to cut each row's time down to its hour first costs more than all the rest.
   const inStep = ({ hours, buckets }: Step, column = 'hour') =>
     [
-      metric.shape === 'bucket' ? 'TRUE' : `${column} IN (${hours.map(timestampSql).join(', ')})`,
+      metric.shape === 'bucket'
+        ? 'TRUE'
+        : `(${spansOf(hours)
+            .map((s) => `(${column} >= ${timestampSql(s.from_ms)} AND ${column} < ${timestampSql(s.to_ms)})`)
+            .join(' OR ')})`,
       buckets.includes(ALL) ? 'TRUE' : `bucket IN (${buckets.join(', ')})`,
     ].join(' AND ')
 
@@ -75,13 +91,13 @@ export async function openWorkbench(
     await connection.run(
       `CREATE OR REPLACE TEMP VIEW hours AS SELECT * FROM (VALUES ${rows.join(', ')}) h(hour, hour_end, until, complete)`,
     )
-    for (const { table, reach } of metric.inputs) {
-      const column =
-        table !== 'events' ? 'hour' : `date_trunc('hour', ${reach === 'issued' ? 'issued_time' : 'event_time'})`
+    for (const input of metric.inputs) {
+      const { table } = input
+      const column = timeColumn(input)
       const where =
-        reach === 'validity' && !step.buckets.includes(ALL)
+        column === undefined && !step.buckets.includes(ALL)
           ? `bucket IN (${step.buckets.join(', ')})`
-          : reach === 'validity'
+          : column === undefined
             ? 'TRUE'
             : inStep(step, column)
       await connection.run(`CREATE OR REPLACE TEMP VIEW ${table} AS SELECT * FROM ${table}_day WHERE ${where}`)
@@ -95,9 +111,8 @@ export async function openWorkbench(
   return {
     async calculate(step, now_ms, complete) {
       await views(step, now_ms, complete)
-      await connection.run(`CREATE OR REPLACE TEMP TABLE calculated AS ${metric.sql}`)
       await connection.run(`DELETE FROM result WHERE ${inStep(step)}`)
-      await connection.run('INSERT INTO result BY NAME SELECT * FROM calculated')
+      await connection.run(`INSERT INTO result BY NAME ${metric.sql}`)
     },
     async hashes(step) {
       const unit = [
