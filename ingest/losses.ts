@@ -5,7 +5,19 @@ import { Problem } from '../contract/problem.ts'
 import { openDuckDb } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
 import { writeFile } from '../lake/write.ts'
-import type { Loss } from './writer.ts'
+
+/** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
+export type Loss = {
+  readonly time_ms: number
+  readonly log_id: string
+  readonly epoch: number
+  readonly bucket: number
+  /** Last position that the table has read; the log holds [log_first, log_next). */
+  readonly table_position: number
+  readonly log_first: number
+  readonly log_next: number
+  readonly reason: string
+}
 
 export const LOSSES_TABLE = 'losses'
 

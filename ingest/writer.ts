@@ -15,23 +15,11 @@ import {
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
 } from './limits.ts'
+import type { Loss } from './losses.ts'
 import { additionsAfter, type PlannedBatch, planBatch } from './planned-batch.ts'
 import { type Addition, applyAdditions, joinAdditions, newsOnly, type Ranges, type StreamRanges } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
 import { commitRanges, loadRanges, putRanges, rangesKey } from './ranges-store.ts'
-
-/** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
-export type Loss = {
-  readonly time_ms: number
-  readonly log_id: string
-  readonly epoch: number
-  readonly bucket: number
-  /** Last position that the table has read; the log holds [log_first, log_next). */
-  readonly table_position: number
-  readonly log_first: number
-  readonly log_next: number
-  readonly reason: string
-}
 
 /** What a writer tells of itself; the composition logs it. */
 export type WriterFact =
@@ -68,6 +56,8 @@ export type WriterOptions = {
   /** Buckets that it owns; all when absent. */
   readonly buckets?: readonly number[]
   readonly freshness_ms?: number
+  /** Commits between two snapshots of a bucket's ranges. */
+  readonly snapshot_commits?: number
   /** Keeps a loss durably, before the bucket is reported as stopped. */
   recordLoss(loss: Loss): Promise<void>
   note(fact: WriterFact): void
@@ -171,7 +161,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   }
 
   async function keepSnapshot(one: Bucket, version: number): Promise<void> {
-    if (version - one.snapshot_version < RANGES_SNAPSHOT_COMMITS) return
+    if (version - one.snapshot_version < (options.snapshot_commits ?? RANGES_SNAPSHOT_COMMITS)) return
     await putRanges(store, layout, one.bucket, version, one.ranges)
     one.snapshot_version = version
   }

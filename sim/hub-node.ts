@@ -2,6 +2,7 @@ import type { RelayBound } from '../contract/command.ts'
 import { HUB_STREAMS, type Identity, parseEpoch } from '../contract/source.ts'
 import type { Devices } from '../hub-agent/devices.ts'
 import { type Executor, openExecutor } from '../hub-agent/executor.ts'
+import { BATCH_TARGET_MIN_BYTES, STREAM_MAX_BYTES } from '../link/limits.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import type { IngestNode } from './ingest-node.ts'
 import { Machine } from './machine.ts'
@@ -15,6 +16,8 @@ import type { Life, World } from './world.ts'
 const RECONNECT_MS = 1_000
 const EVENT_MS = 1_500
 const RESULTS_WAITING = 64
+/** The smallest outbox drops readings in an outage of half a minute. */
+const READINGS_MAX_BYTES = [2 * BATCH_TARGET_MIN_BYTES, STREAM_MAX_BYTES]
 
 type HubProcess = { readonly outbox: Outbox; readonly executor: Executor }
 
@@ -42,6 +45,7 @@ export class HubNode {
     this.hub = hub
     this.#world = world
     const identity: Identity = { source: hub, role: 'hub', generation: 1 }
+    const readings_max_bytes = world.pick(READINGS_MAX_BYTES)
     this.machine = new Machine(
       world,
       hub,
@@ -56,7 +60,7 @@ export class HubNode {
           clock,
           random,
           ...about,
-          streams: HUB_STREAMS.map((name) => ({ name })),
+          streams: [{ name: 'control' }, { name: 'readings', max_bytes: readings_max_bytes }],
         })
         const waiting: RelayBound[] = []
         const executor = openExecutor({

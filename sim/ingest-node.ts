@@ -12,6 +12,8 @@ import { simStore } from './sim-store.ts'
 import type { Life, World } from './world.ts'
 
 const FRESHNESS_MS = 2_000
+/** Often enough that a run begins from several of them. */
+const SNAPSHOT_COMMITS = 6
 const TWO_WRITERS_CHANCE = 0.4
 
 /** Gateway and writer, each a process of its own, over one log and one store. */
@@ -49,6 +51,7 @@ export class IngestNode {
           clock,
           random,
           freshness_ms: FRESHNESS_MS,
+          snapshot_commits: SNAPSHOT_COMMITS,
           recordLoss: async (loss) => void world.bugs.push(`${name}: ${loss.reason}`),
           note: (fact) => world.trace(name, JSON.stringify(fact)),
         })

@@ -10,6 +10,8 @@ import type { CommandCore } from '../relay/command-core.ts'
  */
 export type Plant = {
   readonly name: string
+  /** The promise that it breaks: the invariant of this name sees it. */
+  readonly breaks: string
   readonly gatewayLog?: (log: EventLog) => EventLog
   readonly encoder?: (encoder: Encoder) => Encoder
   readonly table?: (table: Table) => Table

@@ -3,6 +3,7 @@ import { machineClock } from '../cli/machine.ts'
 import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
 import { FAULTS } from './faults/all.ts'
 import { PLANTS } from './planted/all.ts'
+import { caughtAt } from './planted/caught-at.ts'
 import { simulate } from './simulate.ts'
 
 const { values } = parseArgs({
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     plant: { type: 'string' },
+    plants: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -19,7 +21,7 @@ process.exitCode = await main()
 
 /**
  * `npm run sim -- --seeds 500 [--from N]`: runs that many seeds. `--seed N [--trace]`: one of them again, with what happened.
- * `--plant NAME`: with a planted bug.
+ * `--plant NAME`: with a planted bug. `--plants`: within so many seeds each of them must be caught.
  */
 async function main(): Promise<number> {
   const plant = PLANTS.find(({ name }) => name === values.plant)
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
     console.error('--seeds, --from and --seed take a positive whole number')
     return 2
   }
+  if (values.plants) return (await findPlants(count)) ? 0 : 1
   const coverage: Coverage = new Map()
   const started_ms = machineClock.monotonic()
   const failed: number[] = []
@@ -57,4 +60,15 @@ async function main(): Promise<number> {
   const missed = only === undefined && count >= 100 ? missedPairs(coverage, FAULTS) : []
   for (const pair of missed) console.log(`never happened: ${pair}`)
   return failed.length > 0 || missed.length > 0 ? 1 : 0
+}
+
+async function findPlants(seeds: number): Promise<boolean> {
+  let all = true
+  for (const plant of PLANTS) {
+    const seed = await caughtAt(plant, seeds)
+    all &&= seed !== undefined
+    const where = seed === undefined ? `not caught within ${seeds} seeds` : `caught at seed ${seed}`
+    console.log(`${plant.name}: ${where} by "${plant.breaks}"`)
+  }
+  return all
 }

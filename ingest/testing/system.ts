@@ -5,10 +5,11 @@ import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake } from '../../lake/lake.ts'
 import { openDuckDbEncoder } from '../duckdb-encoder.ts'
 import { openGateway } from '../gateway.ts'
+import type { Loss } from '../losses.ts'
 import { rangesKey } from '../ranges-store.ts'
 import { openSqliteLog } from '../sqlite-log.ts'
 import { type Acks, verify } from '../verify.ts'
-import { type Loss, openWriter, type WriterFact } from '../writer.ts'
+import { openWriter, type WriterFact } from '../writer.ts'
 
 /** Gateway, log, writer and table in a folder, with the real parts. */
 export async function openSystem(folder: string) {

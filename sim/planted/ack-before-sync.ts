@@ -3,6 +3,7 @@ import type { Plant } from '../plant.ts'
 /** Acknowledges a batch when the log has been asked to keep it, and not when it has. */
 export const ackBeforeSync: Plant = {
   name: 'ack before sync',
+  breaks: 'nothing acknowledged is missing',
   gatewayLog: (log) => ({
     ...log,
     async append(bucket, record) {

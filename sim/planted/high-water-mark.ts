@@ -4,6 +4,7 @@ import type { Plant } from '../plant.ts'
 /** Takes everything below the highest number seen of a stream for a duplicate, instead of keeping ranges. */
 export const highWaterMark: Plant = {
   name: 'high-water mark',
+  breaks: 'nothing acknowledged is missing',
   encoder: (encoder) => {
     const highest = new Map<string, number>()
     return {

@@ -3,6 +3,7 @@ import type { Plant } from '../plant.ts'
 /** Commits the rows, and then where the log stands in a commit of its own. */
 export const offsetOutsideCommit: Plant = {
   name: 'offset outside the commit',
+  breaks: 'positions are contiguous',
   table: (table) => ({
     ...table,
     async commit(request) {

@@ -1,0 +1,11 @@
+import type { Plant } from '../plant.ts'
+import { simulate } from '../simulate.ts'
+
+/** The first of so many seeds whose run breaks the promise of the planted bug: by accident of another does not count. */
+export async function caughtAt(plant: Plant, seeds: number): Promise<number | undefined> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { failures } = await simulate(seed, new Map(), plant)
+    if (failures.some((failure) => failure.startsWith(`${plant.breaks}:`))) return seed
+  }
+  return undefined
+}
