@@ -2,13 +2,13 @@
 import { bucketOf, type Layout } from '../contract/bucket.ts'
 import type { Clock } from '../contract/clock.ts'
 import { type HubBound, relayBound, topics } from '../contract/command.ts'
-import { isProblem, messageOf } from '../contract/problem.ts'
-import { compareEpochs, formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
+import { messageOf } from '../contract/problem.ts'
 import type { Authorise } from '../link/identity.ts'
 import { listenMqtt, type MqttEndpoint, type ServerTls } from '../link/mqtt-endpoint.ts'
-import type { ConnectAnswer, ConnectRequest, MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
+import type { MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
 import { type CloseReason, REASON } from '../link/mqtt-reason.ts'
 import type { MqttSession } from '../link/mqtt-session.ts'
+import { admit } from './admission.ts'
 import type { LedgerEvent } from './command.ts'
 import type { CommandCore, HubLink } from './command-core.ts'
 import type { EpochBook } from './ledger.ts'
@@ -66,35 +66,6 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
 
   const stamp = (session: MqttSession) => publish(session, { hearth: 1, type: 'clock', stamp: clock.monotonic() })
 
-  function connect({ identity, epoch }: ConnectRequest): ConnectAnswer {
-    const code = REASON.notAuthorised
-    if (identity.role !== 'hub')
-      return { accept: false, code, reason: `${identity.source} is a ${identity.role}; only hubs connect here` }
-    let asked: SessionEpoch
-    try {
-      asked = parseEpoch(epoch)
-    } catch (error) {
-      if (!isProblem(error)) throw error
-      return { accept: false, code: REASON.clientIdNotValid, reason: `user name: ${error.message}` }
-    }
-    if (asked.generation !== identity.generation) {
-      return {
-        accept: false,
-        code,
-        reason: `epoch ${epoch} is of generation ${asked.generation}, the certificate of ${identity.generation}`,
-      }
-    }
-    const known = epochs.highest(identity.source)
-    if (known && compareEpochs(asked, known) <= 0) {
-      const reason = `epoch ${epoch} is not above the last one, ${formatEpoch(known)}`
-      const refusal = { accept: false, code, reason } as const
-      // A counter of another generation tells this one nothing.
-      return known.generation === asked.generation ? { ...refusal, floor: known.counter } : refusal
-    }
-    epochs.raise(identity.source, asked)
-    return { accept: true }
-  }
-
   function announce(session: MqttSession, stage: 'connected' | 'disconnected', reason?: CloseReason): void {
     const { client: hub, epoch } = session
     const why = reason === undefined ? {} : { reason: reason.kind, planned: reason.planned }
@@ -146,7 +117,7 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     fault,
     ...(options.refused && { refused: options.refused }),
     handler: {
-      connect,
+      connect: (request) => admit(request, epochs),
       opened(session) {
         connected.set(session.client, { epoch: session.epoch, since_ms: clock.now() })
         announce(session, 'connected')

@@ -4,6 +4,8 @@ import { utcDay } from '../relay/command.ts'
 import type { RelayNode } from './relay-node.ts'
 import type { Life, World } from './world.ts'
 
+/** Who taps. */
+export const APP = 'phone'
 const THINK_MS = 2_500
 const RETRIES_MAX = 4
 
@@ -16,8 +18,10 @@ export type Tap = {
   readonly deadline_ms: number
   /** Known once a relay took it. */
   id: string | undefined
-  /** When a relay last took it in or spoke of it, simulated ms. */
+  /** When it was handed to a relay, or a relay spoke of it, simulated ms. */
   touched_ms: number[]
+  /** By which run of a relay it was last taken in as new. */
+  issued: { readonly by: Life; readonly at_ms: number } | undefined
   readonly told: (Outcome | undefined)[]
 }
 
@@ -47,6 +51,7 @@ export class App {
         deadline_ms: this.#world.pick([200, 1_000, 5_000, 20_000]),
         id: undefined,
         touched_ms: [],
+        issued: undefined,
         told: [],
       }
       this.taps.push(tap)
@@ -64,12 +69,13 @@ export class App {
     if (!up) return again()
     const { hub, key, day, deadline_ms, level } = tap
     try {
-      const request = { app: 'phone', hub, device: 'lamp', set: { level }, deadline_ms, key, day }
-      const { command } = up.process.core.issue(request)
+      const request = { app: APP, hub, device: 'lamp', set: { level }, deadline_ms, key, day }
+      tap.touched_ms.push(world.scheduler.now_ms)
+      const { command, repeat } = up.process.core.issue(request)
       // A relay that died while it took the command in answered nobody.
       if (!up.life.alive) return again()
       tap.id = command.id
-      tap.touched_ms.push(world.scheduler.now_ms)
+      if (!repeat) tap.issued = { by: up.life, at_ms: world.scheduler.now_ms }
       this.#hear(tap, up.life, up.process.core.settled(command)).catch((error: unknown) =>
         world.bugs.push(`app: ${String(error)}`),
       )

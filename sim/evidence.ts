@@ -3,6 +3,7 @@ import { type Interval, type IntervalSet, intervalSet } from '../contract/interv
 import type { LogRecord } from '../ingest/event-log.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
 import type { Row } from './row-encoder.ts'
+import type { Done } from './work.ts'
 
 /** A batch whose sender was told that it is durable. */
 export type Acknowledged = {
@@ -33,8 +34,13 @@ export type Evidence = {
   readonly now_ms: number
   /** Commands that an app was told an id of. */
   readonly commands: readonly CommandEvidence[]
-  /** How often the device did it, by command. */
-  readonly executions: ReadonlyMap<string, number>
+  /** What devices did, by command; also of commands that no app was told an id of. */
+  readonly executions: ReadonlyMap<string, Execution>
+}
+
+export type Execution = Done & {
+  /** A power cut may have taken what the relay knew of it before it was synced. */
+  readonly forgotten: boolean
 }
 
 export type CommandEvidence = {
@@ -43,6 +49,9 @@ export type CommandEvidence = {
   readonly told: readonly (Outcome | undefined)[]
   /** What the relay has on record at the end. */
   readonly outcome: Outcome | undefined
+  readonly deadline_ms: number
+  /** Issue to the hub's word that it was executed, in true time, where one run of the relay saw both. */
+  readonly confirmed_ms: number | undefined
   /** Did a living relay take in the hub's word that it was executed? */
   readonly heard_executed: boolean
   /** A power cut may have taken what the relay knew of it before it was synced: at most the last group. */

@@ -6,11 +6,12 @@ import { BATCH_TARGET_MIN_BYTES, STREAM_MAX_BYTES } from '../link/limits.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import type { IngestNode } from './ingest-node.ts'
 import { Machine } from './machine.ts'
-import type { ControlSession, HubEnd } from './network.ts'
+import type { ControlSession } from './network.ts'
 import type { Plant } from './plant.ts'
 import type { RelayNode } from './relay-node.ts'
 import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
+import type { Work } from './work.ts'
 import type { Life, World } from './world.ts'
 
 const RECONNECT_MS = 1_000
@@ -20,6 +21,12 @@ const RESULTS_WAITING = 64
 const READINGS_MAX_BYTES = [2 * BATCH_TARGET_MIN_BYTES, STREAM_MAX_BYTES]
 
 type HubProcess = { readonly outbox: Outbox; readonly executor: Executor }
+type Connecting = {
+  readonly life: Life
+  readonly outbox: Outbox
+  readonly executor: Executor
+  readonly waiting: RelayBound[]
+}
 
 /** A hub: outbox, executor and journal are the real ones; devices only count what was done to them. */
 export class HubNode {
@@ -38,10 +45,9 @@ export class HubNode {
     readonly relay: RelayNode
     readonly plant: Plant | undefined
     readonly acknowledged: AcknowledgedListener
-    /** The device did what was asked with this number. */
-    readonly executed: (level: number) => void
+    readonly work: Work
   }) {
-    const { world, hub, ingest, relay, plant, executed } = options
+    const { world, hub, ingest, relay, plant, work } = options
     this.hub = hub
     this.#world = world
     const identity: Identity = { source: hub, role: 'hub', generation: 1 }
@@ -65,7 +71,7 @@ export class HubNode {
         const waiting: RelayBound[] = []
         const executor = openExecutor({
           disk: plant?.hubDisk?.(disk) ?? disk,
-          devices: countingDevices(world, life, executed),
+          devices: countingDevices(world, life, work),
           clock,
           origin_ms,
           tell: (result) => {
@@ -77,7 +83,7 @@ export class HubNode {
         })
         ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
         this.#read(life, outbox)
-        this.#connect(life, outbox, executor, relay, waiting)
+        this.#connect(relay, identity, work, { life, outbox, executor, waiting })
         return { outbox, executor }
       },
       (power) => {
@@ -113,16 +119,21 @@ export class HubNode {
     })
   }
 
-  #connect(life: Life, outbox: Outbox, executor: Executor, relay: RelayNode, waiting: RelayBound[]) {
+  #connect(relay: RelayNode, identity: Identity, work: Work, { life, outbox, executor, waiting }: Connecting) {
     const again = () => {
       this.#session = undefined
       this.#world.later(life, this.#world.between(0, RECONNECT_MS), attempt)
     }
     const attempt = () => {
       const epoch = outbox.nextEpoch()
-      const end: HubEnd = { life, fromRelay: (message) => executor.receive(message), closed: again }
-      const session = relay.accept(this.hub, epoch, end)
-      if (!session) return again()
+      const fromRelay = work.listener(life, executor)
+      const answer = relay.accept(identity, epoch, { life, fromRelay, closed: again })
+      if ('floor' in answer) {
+        if (answer.floor === undefined) return again()
+        outbox.raise(answer.floor).then(again, again)
+        return
+      }
+      const { session } = answer
       this.#session = session
       executor.begin(parseEpoch(epoch))
       for (const result of waiting.splice(0)) session.toRelay(result)
@@ -131,11 +142,14 @@ export class HubNode {
   }
 }
 
-function countingDevices(world: World, life: Life, executed: (level: number) => void): Devices {
+function countingDevices(world: World, life: Life, work: Work): Devices {
   return {
     list: () => [{ device: 'lamp', type: 'light', attributes: ['level'] }],
-    actuate: (device, set) =>
-      world.call(life, 'device.actuate', () => executed(Number(set['level'])), `${device} ${String(set['level'])}`),
+    actuate(device, set) {
+      const level = Number(set['level'])
+      work.asked(life, level)
+      return world.call(life, 'device.actuate', () => work.did(level), `${device} ${level}`)
+    },
     subscribe: () => () => undefined,
     close: async () => undefined,
   }

@@ -65,7 +65,7 @@ export type RelayEnd = {
   closed(): void
 }
 
-export type HubEnd = { readonly life: Life; fromRelay(message: HubBound): void; closed(): void }
+export type HubEnd = { readonly life: Life; fromRelay(message: HubBound, sent_ms: number): void; closed(): void }
 
 /** A control connection. Its ends learn of its end each in their own time, and send into nothing until then. */
 export class ControlSession {
@@ -86,7 +86,8 @@ export class ControlSession {
   }
 
   toHub(message: HubBound): void {
-    this.#carry('net.command', this.#relay.life, this.#hub.life, () => this.#hub.fromRelay(message))
+    const sent_ms = this.#world.scheduler.now_ms
+    this.#carry('net.command', this.#relay.life, this.#hub.life, () => this.#hub.fromRelay(message, sent_ms))
   }
 
   toRelay(message: RelayBound): void {

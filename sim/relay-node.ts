@@ -1,9 +1,10 @@
 import { type Layout, serviceStream } from '../contract/bucket.ts'
-import { compareEpochs, type Identity, parseEpoch } from '../contract/source.ts'
+import type { Identity } from '../contract/source.ts'
 import type { Disk } from '../link/disk.ts'
 import type { Outbox } from '../link/outbox.ts'
+import { admit } from '../relay/admission.ts'
 import { type CommandCore, commandCore } from '../relay/command-core.ts'
-import { openLedger } from '../relay/ledger.ts'
+import { type EpochBook, openLedger } from '../relay/ledger.ts'
 import { CLOCK_INTERVAL_MS } from '../relay/limits.ts'
 import { liveFeed } from '../relay/live-event.ts'
 import type { IngestNode } from './ingest-node.ts'
@@ -14,13 +15,15 @@ import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
 import type { Life, World } from './world.ts'
 
-type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox }
+type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox; readonly epochs: EpochBook }
+/** A hub is let in, told how far to jump, or finds nobody. */
+type Admission = { readonly session: ControlSession } | { readonly floor: number | undefined }
 
 /** A relay: the real command core over the real outbox, with simulated sessions. */
 export class RelayNode {
   readonly machine: Machine<RelayProcess>
-  /** Commands of which a living relay heard that they were executed, and when it last did, simulated ms. */
-  readonly heard = new Map<string, number>()
+  /** Commands of which a living relay heard that they were executed: which run first did, and when, simulated ms. */
+  readonly heard = new Map<string, { readonly by: Life; readonly first_ms: number; readonly last_ms: number }>()
   /** When the last sync that was completed began: what is older survives a power cut. */
   #synced_ms = 0
   /** (from, to) in which a power cut may have taken what the relay knew. */
@@ -56,7 +59,7 @@ export class RelayNode {
           version: '1.0.0',
           fault: (error) => world.trace(life.name, `fault: ${String(error)}`),
         })
-        const { outbox } = ledger
+        const { outbox, epochs } = ledger
         const real = commandCore({
           fleet,
           clock,
@@ -76,7 +79,7 @@ export class RelayNode {
         core.recover()
         ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
         this.#tick(life)
-        return { core, outbox }
+        return { core, outbox, epochs }
       },
       (power) => {
         if (power) this.amnesia.push([this.#synced_ms, world.scheduler.now_ms])
@@ -87,16 +90,15 @@ export class RelayNode {
     )
   }
 
-  /** A hub connects; undefined when nobody is there, or a newer session is. */
-  accept(hub: string, epoch: string, end: HubEnd): ControlSession | undefined {
+  /** A hub connects. */
+  accept(identity: Identity, epoch: string, end: HubEnd): Admission {
     const up = this.machine.up
-    if (!up) return undefined
+    if (!up) return { floor: undefined }
     const { life, process } = up
-    const present = this.#sessions.get(hub)
-    if (present) {
-      if (compareEpochs(parseEpoch(present.epoch), parseEpoch(epoch)) >= 0) return undefined
-      present.session.end('relay')
-    }
+    const hub = identity.source
+    const answer = admit({ identity, epoch }, process.epochs)
+    if (!answer.accept || !life.alive) return { floor: answer.floor }
+    this.#sessions.get(hub)?.session.end('relay')
     const session: ControlSession = new ControlSession(
       this.#world,
       {
@@ -108,7 +110,9 @@ export class RelayNode {
           process.core.result(hub, message)
           // A relay that died over it heard nothing.
           if (message.stage === 'executed' && life.alive) {
-            this.heard.set(message.command, this.#world.scheduler.now_ms)
+            const last_ms = this.#world.scheduler.now_ms
+            const before = this.heard.get(message.command)
+            this.heard.set(message.command, { by: life, first_ms: last_ms, ...before, last_ms })
           }
         },
         closed: () => {
@@ -122,7 +126,7 @@ export class RelayNode {
     this.#sessions.set(hub, { epoch, session })
     process.core.connected(hub, epoch)
     session.toHub({ hearth: 1, type: 'clock', stamp: life.clock.monotonic() })
-    return session
+    return { session }
   }
 
   atRest(): boolean {

@@ -1,3 +1,4 @@
+import { commandId } from '../contract/command.ts'
 import type { Ranges } from '../ingest/ranges.ts'
 import { sourceKey } from '../ingest/ranges-form.ts'
 import { loadRanges, rangesKey } from '../ingest/ranges-store.ts'
@@ -5,14 +6,15 @@ import { positionTxn } from '../ingest/writer.ts'
 import { createLake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
-import { App } from './app.ts'
-import type { Acknowledged, CommandEvidence, Evidence } from './evidence.ts'
+import { APP, App, type Tap } from './app.ts'
+import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
 import { RelayNode } from './relay-node.ts'
 import { decodeRows } from './row-encoder.ts'
+import { Work } from './work.ts'
 import type { World } from './world.ts'
 
 const FLEET = 'simulated'
@@ -29,7 +31,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   await createLake({ ...environment, fleet: FLEET, region: 'nowhere', buckets: LAYOUT.buckets })
 
   const acknowledged: Acknowledged[] = []
-  const executions = new Map<number, number>()
+  const work = new Work(world)
   const ingest = new IngestNode({ world, layout: LAYOUT, store, plant })
   const note = (batch: Acknowledged) => void acknowledged.push(batch)
   const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, ingest, plant, acknowledged: note })
@@ -42,7 +44,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
         relay,
         plant,
         acknowledged: note,
-        executed: (level) => void executions.set(level, (executions.get(level) ?? 0) + 1),
+        work,
       }),
   )
   const app = new App(world, relay, HUBS)
@@ -72,8 +74,10 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     world.bugs.push(`not at rest after ${REST_MAX_MS / 60_000} simulated minutes: ${who.filter(Boolean).join(', ')}`)
   }
 
-  const byId = new Map<string, number>()
-  for (const { id, level } of app.taps) if (id !== undefined) byId.set(id, executions.get(level) ?? 0)
+  const forgotten = ({ id, touched_ms }: Tap) =>
+    [...touched_ms, relay.heard.get(id ?? '')?.last_ms ?? 0].some((at) =>
+      relay.amnesia.some(([from, to]) => from <= at && at <= to),
+    )
   return {
     ...(await readLake(store, environment, ingest)),
     acknowledged,
@@ -82,12 +86,29 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     now_ms: world.wall_ms(),
     commands: app.taps.flatMap((tap): CommandEvidence[] => {
       if (tap.id === undefined) return []
-      const moments_ms = [...tap.touched_ms, relay.heard.get(tap.id) ?? 0]
-      const forgotten = moments_ms.some((at) => relay.amnesia.some(([from, to]) => from <= at && at <= to))
       const outcome = relay.machine.up?.process.core.find(tap.id)?.outcome
-      return [{ id: tap.id, told: tap.told, outcome, heard_executed: relay.heard.has(tap.id), forgotten }]
+      const heard = relay.heard.get(tap.id)
+      const confirmed_ms = heard && heard.by === tap.issued?.by ? heard.first_ms - tap.issued.at_ms : undefined
+      const { id, told, deadline_ms } = tap
+      return [
+        {
+          id,
+          told,
+          deadline_ms,
+          outcome,
+          confirmed_ms,
+          heard_executed: heard !== undefined,
+          forgotten: forgotten(tap),
+        },
+      ]
     }),
-    executions: new Map([...byId].filter(([, times]) => times > 0)),
+    executions: new Map(
+      app.taps.flatMap((tap): [string, Execution][] => {
+        const done = work.done.get(tap.level)
+        const id = commandId(FLEET, APP, tap.hub, tap.key, tap.day)
+        return done && done.times > 0 ? [[id, { ...done, forgotten: forgotten(tap) }]] : []
+      }),
+    ),
   }
 }
 

@@ -18,6 +18,8 @@ export type Life = {
 const START_MS = Date.UTC(2026, 10, 24, 23, 58)
 /** A call's usual time, there or back, ms. */
 const LATENCY_MS = 4
+/** How far the clocks of a machine run fast or slow, of 1: cheap crystals are within 100 ppm. */
+const DRIFT = 1e-4
 const TRACE_KEPT = 20_000
 
 export type WorldOptions = {
@@ -81,14 +83,15 @@ export class World {
   /** Begins a process; `died` is told once, at its death, in the same turn. */
   live(name: string, died: (power: boolean) => void): Life {
     const origin_ms = this.scheduler.now_ms - this.between(0, 1e6)
+    const rate = 1 + this.between(-DRIFT, DRIFT)
     const life: Life = {
       name,
       alive: true,
       random: seededRandom(Math.floor(this.random.float() * 2 ** 32)),
       clock: {
         now: () => Math.round(this.wall_ms() + (this.#offsets.get(name) ?? 0)),
-        monotonic: () => this.scheduler.now_ms - origin_ms,
-        timer: (delay_ms, callback) => this.later(life, delay_ms, callback),
+        monotonic: () => (this.scheduler.now_ms - origin_ms) * rate,
+        timer: (delay_ms, callback) => this.later(life, delay_ms / rate, callback),
       },
     }
     this.#deaths.set(life, died)

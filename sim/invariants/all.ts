@@ -2,6 +2,8 @@ import type { Invariant } from '../evidence.ts'
 import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
 import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
+import { executedInTimeAndOrder } from './executed-in-time-and-order.ts'
+import { issuedBeforeItIsSent } from './issued-before-it-is-sent.ts'
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.ts'
 import { nothingIsDoubled } from './nothing-is-doubled.ts'
 import { oneTrueOutcome } from './one-true-outcome.ts'
@@ -21,5 +23,7 @@ export const INVARIANTS: readonly Invariant[] = [
   rangesEqualRows,
   positionsAreContiguous,
   executedAtMostOnce,
+  executedInTimeAndOrder,
+  issuedBeforeItIsSent,
   oneTrueOutcome,
 ]

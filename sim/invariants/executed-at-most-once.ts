@@ -4,5 +4,7 @@ import type { Invariant } from '../evidence.ts'
 export const executedAtMostOnce: Invariant = {
   name: 'a command is executed at most once',
   check: ({ executions }) =>
-    [...executions].filter(([, times]) => times > 1).map(([id, times]) => `command ${id} was executed ${times} times`),
+    [...executions]
+      .filter(([, { times }]) => times > 1)
+      .map(([id, { times }]) => `command ${id} was executed ${times} times`),
 }

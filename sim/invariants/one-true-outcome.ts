@@ -6,6 +6,9 @@ const DENIALS: readonly Outcome[] = ['rejected', 'offline']
 /** Outcomes that say that it did. */
 const CLAIMS: readonly Outcome[] = ['done', 'late']
 
+/** Clocks drift, by far less than this within a deadline. */
+const DRIFT_MS = 100
+
 /** Each command ends, with an outcome that agrees with what the device did; told outcomes are only ever improved. */
 export const oneTrueOutcome: Invariant = {
   name: 'each command has one outcome, and a true one',
@@ -15,7 +18,8 @@ export const oneTrueOutcome: Invariant = {
       if (command === undefined || stage === undefined) continue
       stages.set(command, (stages.get(command) ?? new Set()).add(stage))
     }
-    return commands.flatMap(({ id, told, outcome, heard_executed, forgotten }) => {
+    return commands.flatMap((command) => {
+      const { id, told, outcome, heard_executed, forgotten, confirmed_ms, deadline_ms } = command
       const executed = executions.has(id)
       // On record: the first of the list counts (contract/command.ts).
       const filled =
@@ -38,6 +42,11 @@ export const oneTrueOutcome: Invariant = {
         outcome !== 'interrupted'
       ) {
         wrong.push(`the relay heard that it was executed, and calls it ${outcome}`)
+      }
+      if (confirmed_ms !== undefined && !forgotten) {
+        const by_ms = Math.round(confirmed_ms - deadline_ms)
+        if (outcome === 'done' && by_ms > DRIFT_MS) wrong.push(`is called done, ${by_ms} ms after its deadline`)
+        if (outcome === 'late' && by_ms < -DRIFT_MS) wrong.push(`is called late, ${-by_ms} ms before its deadline`)
       }
       const ranks = told.filter((one) => one !== undefined).map((one) => OUTCOMES.indexOf(one))
       if (!forgotten && ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank)))

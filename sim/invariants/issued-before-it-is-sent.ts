@@ -1,0 +1,12 @@
+import type { Invariant } from '../evidence.ts'
+
+/** `issued` is on record before any byte goes to the hub, so that what a hub did can be told of in the table. */
+export const issuedBeforeItIsSent: Invariant = {
+  name: 'what is executed was issued on record',
+  check({ executions, rows }) {
+    const issued = new Set(rows.filter(({ stage }) => stage === 'issued').map(({ command }) => command))
+    return [...executions]
+      .filter(([id, { forgotten }]) => !forgotten && !issued.has(id))
+      .map(([id]) => `command ${id} was executed, and the table has no word of its issue`)
+  },
+}

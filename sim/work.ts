@@ -1,0 +1,79 @@
+import type { HubBound } from '../contract/command.ts'
+import type { Executor } from '../hub-agent/executor.ts'
+import type { Life, World } from './world.ts'
+
+type Command = Extract<HubBound, { type: 'command' }>
+
+/** What became of one tap at the device. */
+export type Done = {
+  times: number
+  /** By how much it was begun after its time, ms; 0 or less when in time. */
+  overdue_ms: number
+  /** It was begun after another command to the device that its hub had received later. */
+  overtaken: boolean
+}
+
+type Received = { readonly life: Life; readonly place: number; readonly sessions: Set<object>; due_ms: number }
+
+/**
+ * What devices do, watched from outside with the one true clock that no process has: which tap, how often, whether its
+ * time was over, and whether in the order of receipt. A tap is known by its level, which no other has.
+ */
+export class Work {
+  readonly done = new Map<number, Done>()
+  #world: World
+  #received = new Map<number, Received>()
+  /** The latest place in the order of receipt that the devices of a hub were asked for. */
+  #latest = new Map<Life, number>()
+  #places = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /**
+   * Hears what comes through one session, and passes it on. A hub cannot know how long the quickest message of a session
+   * took, so a command's time is over `left_ms` after it was sent, and so much later (relay.md, Not after its time).
+   */
+  listener(life: Life, executor: Executor): (message: HubBound, sent_ms: number) => void {
+    const session = {}
+    let quickest_ms = Number.POSITIVE_INFINITY
+    return (message, sent_ms) => {
+      quickest_ms = Math.min(quickest_ms, this.#world.scheduler.now_ms - sent_ms)
+      if (message.type === 'command') this.#note(message, life, session, sent_ms + message.left_ms + quickest_ms)
+      executor.receive(message)
+    }
+  }
+
+  #note({ set }: Command, life: Life, session: object, due_ms: number) {
+    const level = Number(set['level'])
+    const before = this.#received.get(level)
+    if (before?.life === life) {
+      before.sessions.add(session)
+      before.due_ms = Math.max(before.due_ms, due_ms)
+    } else this.#received.set(level, { life, place: this.#places++, sessions: new Set([session]), due_ms })
+  }
+
+  /** A device is asked to act. */
+  asked(life: Life, level: number): void {
+    const received = this.#received.get(level)
+    if (!received) return
+    const done = this.#doneOf(level)
+    done.overdue_ms = Math.max(done.overdue_ms, this.#world.scheduler.now_ms - received.due_ms)
+    const latest = this.#latest.get(life) ?? -1
+    // What came again in a later session may have been judged anew.
+    if (received.sessions.size === 1 && received.place < latest) done.overtaken = true
+    this.#latest.set(life, Math.max(latest, received.place))
+  }
+
+  /** It acted. */
+  did(level: number): void {
+    this.#doneOf(level).times++
+  }
+
+  #doneOf(level: number): Done {
+    const done = this.done.get(level) ?? { times: 0, overdue_ms: Number.NEGATIVE_INFINITY, overtaken: false }
+    this.done.set(level, done)
+    return done
+  }
+}
