@@ -14,7 +14,7 @@ import type { CliContext } from './context.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import type { Log } from './log.ts'
 import { positive, whole } from './option.ts'
-import { announce, announce, processLog, untilAborted, untilAborted, withdraw, withdraw } from './service.ts'
+import { announce, processLog, untilAborted, withdraw } from './service.ts'
 
 type Options = {
   readonly simulated?: number
