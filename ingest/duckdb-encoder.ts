@@ -13,7 +13,7 @@ import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
 import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
 import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
-import { numberIn, textIn } from './row.ts'
+import { textIn } from './row.ts'
 import { openSpool, type Spool } from './spool.ts'
 
 export type DuckDbEncoderOptions = {
@@ -125,17 +125,16 @@ async function encode(
 ): Promise<Encoded> {
   await connection.run(sql.parseSql(spool.path))
   await fillSubjects(connection, options.buckets)
-  await connection.run(sql.JUDGE_SQL)
+  const twice = await rowsOf(connection, sql.ANY_TWICE)
+  await connection.run(sql.judgeSql(twice.length > 0))
   await connection.run('DROP TABLE parsed')
-  const through = await choose(connection, batches)
+  const { through, partitions, hours } = await choose(connection, batches)
   await connection.run(sql.DEAD_COUNTS_TABLE)
   await connection.run(sql.rowsSql(options.logId()))
   const dead = await deadLines(connection, batches)
-  const touched = await touchedHours(connection)
+  const touched = { hours, ...(await touchedBesides(connection)) }
   const files: EncodedFile[] = []
-  for (const row of await rowsOf(connection, sql.PARTITIONS)) {
-    const date = textIn(row, 'date') ?? ''
-    const bucket = numberIn(row, 'bucket') ?? 0
+  for (const [bucket, date] of partitions) {
     const { rows, ...add } = await writeFile({
       connection,
       select: `SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`,
@@ -165,30 +164,58 @@ async function fillSubjects(connection: DuckDBConnection, buckets: number): Prom
   subjects.closeSync()
 }
 
+type Choice = {
+  readonly through: ReadonlyMap<number, number>
+  /** (bucket, date) of each file. */
+  readonly partitions: readonly (readonly [number, string])[]
+  /** (hour in ms, bucket) of the events. */
+  readonly hours: [number, number][]
+}
+
 /** Takes batches in order while they open no more dates than an attempt may; a bucket ends where it would. */
-async function choose(
-  connection: DuckDBConnection,
-  batches: readonly EncoderBatch[],
-): Promise<ReadonlyMap<number, number>> {
+async function choose(connection: DuckDBConnection, batches: readonly EncoderBatch[]): Promise<Choice> {
+  const hoursOf = new Map<number, number[]>()
+  for (const row of await rowsOf(connection, sql.HOURS_SQL)) {
+    const batch = Number(row['batch'])
+    const hour_ms = Number(row['hour']) * 3_600_000
+    const known = hoursOf.get(batch)
+    if (known) known.push(hour_ms)
+    else hoursOf.set(batch, [hour_ms])
+  }
   const dates = new Set<string>()
   const through = new Map<number, number>()
   const ended = new Set<number>()
+  const partitions = new Map<string, readonly [number, string]>()
+  const hours = new Map<string, [number, number]>()
   const chosen = await connection.createAppender('chosen')
-  for (const row of await rowsOf(connection, sql.DATES_SQL)) {
-    const batch = batches[Number(row['batch'])]
-    if (!batch || ended.has(batch.bucket) || !Array.isArray(row['dates'])) continue
-    const opens = row['dates'].map(String).filter((date) => !dates.has(date))
+  batches.forEach((batch, number) => {
+    const { bucket } = batch
+    if (ended.has(bucket)) return
+    const touched = hoursOf.get(number) ?? []
+    // What is no event, and the row of the batch itself, is dated by its receipt.
+    const mine = [...new Set([batch.received_ms, ...touched].map(dateOf))]
+    const opens = mine.filter((date) => !dates.has(date))
     if (dates.size > 0 && dates.size + opens.length > ATTEMPT_DATES_MAX) {
-      ended.add(batch.bucket)
-      continue
+      ended.add(bucket)
+      return
     }
-    for (const date of opens) dates.add(date)
-    through.set(batch.bucket, batch.position)
-    chosen.appendBigInt(BigInt(Number(row['batch'])))
+    for (const date of mine) {
+      dates.add(date)
+      partitions.set(`${bucket} ${date}`, [bucket, date])
+    }
+    for (const hour_ms of touched) hours.set(`${bucket} ${hour_ms}`, [hour_ms, bucket])
+    through.set(bucket, batch.position)
+    chosen.appendBigInt(BigInt(number))
     chosen.endRow()
-  }
+  })
   chosen.closeSync()
-  return through
+  const byBucket = [...partitions.values()].sort(([a, x], [b, y]) => a - b || x.localeCompare(y))
+  return { through, partitions: byBucket, hours: [...hours.values()].sort(([a, x], [b, y]) => a - b || x - y) }
+}
+
+/** The UTC date of a time, as a partition's value. */
+function dateOf(time_ms: number): string {
+  return new Date(time_ms).toISOString().slice(0, 10)
 }
 
 async function deadLines(
@@ -208,11 +235,11 @@ async function deadLines(
   return new Map([...lines].map(([key, list]) => [key, intervalSet(list)]))
 }
 
-async function touchedHours(connection: DuckDBConnection): Promise<Touched> {
-  const touched: Record<'hours' | 'issued' | 'registry', [number, number][]> = { hours: [], issued: [], registry: [] }
+async function touchedBesides(connection: DuckDBConnection): Promise<Omit<Touched, 'hours'>> {
+  const touched: Record<'issued' | 'registry', [number, number][]> = { issued: [], registry: [] }
   for (const { what, at, bucket } of await rowsOf(connection, sql.TOUCHED_SQL)) {
     if (what === 'registry') touched.registry.push([Number(bucket), Number(at)])
-    else if (what === 'hours' || what === 'issued') touched[what].push([Number(at), Number(bucket)])
+    else touched.issued.push([Number(at), Number(bucket)])
   }
   return touched
 }

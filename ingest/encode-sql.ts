@@ -16,7 +16,8 @@ const JSON_FIELDS = new Set<string>(['m', 'value', 'issued', 'ms'])
 const STRUCTURE = JSON.stringify(
   Object.fromEntries(EVENT_FIELDS.map((name) => [name, JSON_FIELDS.has(name) ? 'JSON' : 'VARCHAR'])),
 )
-const KNOWN = EVENT_FIELDS.map((name) => `'${name}'`).join(', ')
+/** RFC 7396: what takes the fields that have a column out of an object. */
+const WITHOUT_FIELDS = JSON.stringify(Object.fromEntries(EVENT_FIELDS.map((name) => [name, null])))
 /** Year 9999: a later time cannot be written down. */
 const TIME_MAX_MS = 253_402_300_799_999
 /** Kinds that only the writer makes. */
@@ -77,32 +78,58 @@ const WHY = `CASE
     WHEN twice THEN 'a field is there twice'
   END`
 
-/** Entries of the object that are no column of their own. A field of a hub's event called `hub` is not believed. */
-const EXTRA_ENTRIES = `list_filter(map_entries(json_transform(line, '"MAP(VARCHAR, VARCHAR)"')), lambda entry: NOT list_contains([${KNOWN}], entry.key))`
 const FIELDS_PRESENT = EVENT_FIELDS.map((name) => `CAST(${name} IS NOT NULL AS INTEGER)`).join(' + ')
+/** Lines that have more than the fields that were read of them: others, one that is null, or one twice. */
+const HAS_MORE = `keys > ${FIELDS_PRESENT}`
+const isTwice = (names: string) => `len(list_distinct(${names})) < len(${names})`
 
-/** Every line with its batch: typed, judged (`why` it is no event), dated. */
-export const JUDGE_SQL = `CREATE OR REPLACE TEMP TABLE judged AS
-SELECT *, CASE WHEN why IS NULL THEN ${EVENT_TIME_MS} ELSE received_ms END AS event_ms,
-  CASE WHEN why IS NULL THEN ${TIME_SOURCE} ELSE 'received' END AS time_source
+/**
+ * A row when any line has a field twice. Lines have few different sets of names: to look through those, as text, costs a
+ * third of looking through each line's, and nearly always the answer is no (docs/decisions/023).
+ */
+export const ANY_TWICE = `SELECT 1 FROM (
+  SELECT CAST(names AS VARCHAR[]) AS names FROM (
+    SELECT DISTINCT CASE WHEN ${HAS_MORE} THEN to_json(json_keys(line)) END AS names FROM parsed
+  )
+) WHERE ${isTwice('names')} LIMIT 1`
+
+/** What is no column of its own, as text. A field of a hub's event called `hub` is not believed. */
+const EXTRA = `json_transform(json_merge_patch(line, '${WITHOUT_FIELDS}'), '"MAP(VARCHAR, VARCHAR)"')`
+
+/**
+ * Every line: typed, judged (`why` it is no event), dated. `seekTwice`: some line has a field twice (`ANY_TWICE`). Of
+ * its batch it has no more than what rows are chosen by, and its own text only when it is dead: the rest is joined where
+ * rows are made.
+ */
+export function judgeSql(seekTwice: boolean): string {
+  return `CREATE OR REPLACE TEMP TABLE judged AS
+SELECT batch, ordinal, bucket, hub, kind, device, attribute, value_number AS value, text, unit, command, stage, reason,
+  m_ms, duration_ms, issued_ms, wall_ms + m_ms AS hub_ms, why,
+  CASE WHEN why IS NOT NULL THEN line END AS line,
+  CASE WHEN why IS NULL THEN ${EVENT_TIME_MS} END AS event_ms,
+  CASE WHEN why IS NULL THEN ${TIME_SOURCE} END AS time_source,
+  CASE WHEN why IS NULL AND ${HAS_MORE} THEN ${EXTRA} END AS extra
 FROM (
   SELECT *, ${WHY} AS why FROM (
-    SELECT p.*, b.* EXCLUDE (batch), s.subject_bucket,
-      CASE WHEN service THEN p.hub ELSE source_id END AS about,
+    SELECT p.*, b.bucket, b.service, b.received_ms, b.now_ms, b.wall_ms, b.dead, s.subject_bucket,
       ${number('m')} AS m_ms, ${number('ms')} AS duration_ms, ${number('issued')} AS issued_ms,
       CASE CAST(value AS VARCHAR) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE ${number('value')} END AS value_number,
-      CASE WHEN keys > ${FIELDS_PRESENT} THEN ${EXTRA_ENTRIES} END AS extras,
-      CASE WHEN keys > ${FIELDS_PRESENT} THEN len(list_distinct(json_keys(line))) < keys ELSE false END AS twice
+      ${seekTwice ? `CASE WHEN ${HAS_MORE} THEN ${isTwice('json_keys(line)')} ELSE false END` : 'false'} AS twice
     FROM parsed p JOIN batches b USING (batch) LEFT JOIN subjects s ON service AND s.subject = p.hub
   )
 )`
+}
 
-export const DATES_SQL = `SELECT batch, list(DISTINCT CAST(CAST(${timestamp('event_ms')} AS DATE) AS VARCHAR)) AS dates
-FROM (SELECT batch, event_ms FROM judged UNION ALL SELECT batch, received_ms FROM batches)
-GROUP BY batch ORDER BY batch`
+/** As the rows' times are rounded: to µs. */
+const hourOf = (ms: string) => `CAST(round((${ms}) * 1000) AS BIGINT) // 3600000000`
+
+/** (batch, hour since 1970) of the events: which dates a batch opens, and which hours it touches. */
+export const HOURS_SQL = `SELECT DISTINCT batch, ${hourOf('event_ms')} AS hour FROM judged WHERE why IS NULL ORDER BY ALL`
 
 /** Batches that are in the files; a bucket may have ended early. */
 export const CHOSEN_TABLE = `CREATE OR REPLACE TEMP TABLE chosen (batch BIGINT)`
+
+const CHOSEN_BATCHES = `SELECT * EXCLUDE (bucket) FROM batches SEMI JOIN chosen USING (batch)`
 
 /**
  * The rows of the events table with its partition columns, of the chosen batches; absent columns are NULL. A view and no
@@ -115,15 +142,15 @@ export function rowsSql(logId: string): string {
     position AS log_position, CASE WHEN service THEN NULL ELSE source_id END AS hub_id`
   const context = `map {'listener': listener, 'now': CAST(now_ms AS VARCHAR), 'wall': CAST(wall_ms AS VARCHAR)} AS extra`
   return `CREATE OR REPLACE TEMP VIEW rows AS SELECT *, CAST(event_time AS DATE) AS event_date FROM (
-  SELECT ${whence}, about AS hub_id, first + ordinal AS seq, ${timestamp('event_ms')} AS event_time,
-    ${timestampOrNull('wall_ms + m_ms')} AS hub_time, m_ms AS mono_ms, time_source, kind,
-    ${timestamp('issued_ms')} AS issued_time, device AS device_id, attribute, value_number AS value, text, unit,
-    command AS command_id, stage, duration_ms, reason,
-    CASE WHEN len(extras) > 0 THEN map_from_entries(extras) END AS extra
-  FROM judged SEMI JOIN chosen USING (batch) WHERE why IS NULL
+  SELECT ${whence}, CASE WHEN service THEN hub ELSE source_id END AS hub_id, first + ordinal AS seq,
+    ${timestamp('event_ms')} AS event_time, ${timestampOrNull('hub_ms')} AS hub_time, m_ms AS mono_ms, time_source, kind,
+    ${timestamp('issued_ms')} AS issued_time, device AS device_id, attribute, value, text, unit,
+    command AS command_id, stage, duration_ms, reason, CASE WHEN cardinality(extra) > 0 THEN extra END AS extra
+  FROM judged JOIN (${CHOSEN_BATCHES}) USING (batch) WHERE why IS NULL
   UNION ALL BY NAME
   SELECT ${transport}, first + ordinal AS seq, ordinal, 'dead' AS kind, why AS reason, line AS text, ${context}
-  FROM judged SEMI JOIN chosen USING (batch) WHERE why IS NOT NULL
+  FROM (SELECT batch, bucket, ordinal, why, line FROM judged WHERE why IS NOT NULL)
+  JOIN (${CHOSEN_BATCHES}) USING (batch)
   UNION ALL BY NAME
   SELECT ${transport}, first + ordinal AS seq, ordinal, 'dead' AS kind, m.reason, m.line AS text, ${context}
   FROM (SELECT number // ${SPOOL_BATCH_NUMBERS} AS batch, number % ${SPOOL_BATCH_NUMBERS} AS ordinal, reason, line FROM misfits) m
@@ -143,11 +170,9 @@ UNION ALL SELECT number // ${SPOOL_BATCH_NUMBERS}, number % ${SPOOL_BATCH_NUMBER
 export const DEAD_COUNTS_TABLE = `CREATE OR REPLACE TEMP TABLE dead_counts AS
 SELECT batch, count(*) AS dead_lines FROM (${DEAD_LINES}) GROUP BY batch`
 
-export const PARTITIONS = `SELECT bucket, CAST(event_date AS VARCHAR) AS date FROM rows GROUP BY ALL ORDER BY ALL`
-
-const hour = (time: string) => `epoch_ms(date_trunc('hour', ${time}))`
-/** Rows (what, hour or time in ms, bucket): see contract/touched.ts. */
-export const TOUCHED_SQL = `SELECT 'hours' AS what, ${hour('event_time')} AS at, bucket FROM rows WHERE kind NOT IN (${RESERVED}) GROUP BY ALL
-UNION ALL SELECT 'issued', ${hour('issued_time')}, bucket FROM rows WHERE kind = 'command' AND issued_time IS NOT NULL GROUP BY ALL
-UNION ALL SELECT 'registry', coalesce(min(TRY_CAST(extra['valid_from_ms'] AS BIGINT)), 0), bucket FROM rows WHERE kind = 'registry' GROUP BY bucket
+/** Rows (what, hour or time in ms, bucket) of what `HOURS_SQL` does not tell: see contract/touched.ts. */
+export const TOUCHED_SQL = `SELECT 'issued' AS what, ${hourOf('issued_ms')} * 3600000 AS at, bucket FROM judged SEMI JOIN chosen USING (batch)
+  WHERE why IS NULL AND kind = 'command' AND issued_ms IS NOT NULL GROUP BY ALL
+UNION ALL SELECT 'registry', coalesce(min(TRY_CAST(extra['valid_from_ms'] AS BIGINT)), 0), bucket FROM judged SEMI JOIN chosen USING (batch)
+  WHERE why IS NULL AND kind = 'registry' GROUP BY bucket
 ORDER BY ALL`
