@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
 
 /**
@@ -55,13 +55,23 @@ export function maySee(principal: Principal, hub: string): boolean {
   return principal.hubs === undefined || principal.hubs.includes(hub)
 }
 
-/** Turns `?token=` of an access link into the cookie, and sends the browser to the same address without it. */
+/**
+ * Turns `?token=` of an access link into the cookie, and sends the browser to the same address without it. A browser
+ * with a link that is no good gets no cookie: the page it lands on says what to do.
+ */
 export function exchangeToken(request: FastifyRequest, reply: FastifyReply, registry: Registry): boolean {
   const url = new URL(request.url, 'http://dashboards')
   const token = url.searchParams.get('token')
   if (token === null || request.method !== 'GET') return false
-  registry.verifyToken(token)
   url.searchParams.delete('token')
+  const clean = `${url.pathname}${url.search}`
+  try {
+    registry.verifyToken(token)
+  } catch (error) {
+    if (!isProblem(error, 'unauthorized') || !(request.headers.accept ?? '').includes('text/html')) throw error
+    reply.redirect(clean, 303)
+    return true
+  }
   reply
     .setCookie(SESSION_COOKIE, token, {
       path: '/',
@@ -70,6 +80,6 @@ export function exchangeToken(request: FastifyRequest, reply: FastifyReply, regi
       secure: request.protocol === 'https',
       maxAge: 30 * 86_400,
     })
-    .redirect(`${url.pathname}${url.search}`, 303)
+    .redirect(clean, 303)
   return true
 }

@@ -124,6 +124,10 @@ function KeysDialog() {
         </dt>
         <dd>close, or cancel the query</dd>
         <dt>
+          <kbd>Esc</kbd> <kbd>Tab</kbd>
+        </dt>
+        <dd>leave the editor</dd>
+        <dt>
           <kbd>?</kbd>
         </dt>
         <dd>this list</dd>

@@ -42,7 +42,7 @@ export function FleetPage() {
         <h1>Fleet</h1>
         {answer && <Verdict answer={answer} />}
       </div>
-      <Trouble what="The fleet's figures" resource={resource} retry={retry} />
+      <Trouble what="The fleet’s figures" resource={resource} retry={retry} />
       {answer && <CatchingUp />}
       {nothing && fresh ? (
         <div class="card">

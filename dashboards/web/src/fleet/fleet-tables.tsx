@@ -1,11 +1,13 @@
 import type { Signal } from '@preact/signals'
 import type { FleetAnswer } from '../../../api.ts'
 import { RowsLink } from '../definition.tsx'
-import { href } from '../location.ts'
+import { href, parameter, set } from '../location.ts'
 import { durationText, percent, significant, whole } from '../number-format.ts'
 import { Skeleton } from '../state-notes.tsx'
 
 const FEW = 8
+/** The server tells of so many. */
+const MOST = 50
 
 /** Hubs by availability, the worst first. */
 export function WorstHubs({
@@ -16,13 +18,26 @@ export function WorstHubs({
   readonly all: Signal<boolean>
 }) {
   const hubs = answer?.worst.hubs ?? []
-  const shown = all.value ? hubs : hubs.slice(0, FEW)
+  const wanted = parameter('find')?.toLowerCase() ?? ''
+  const found = wanted ? hubs.filter(({ hub }) => hub.toLowerCase().includes(wanted)) : hubs
+  const shown = all.value || wanted ? found : found.slice(0, FEW)
   return (
     <section class="card">
       <header>
         <h2>Worst hubs</h2>
         <span class="unit">by availability in this window</span>
-        <span class="links">{answer && <RowsLink sql={answer.worst.sql} label="worst hubs" />}</span>
+        <span class="links">
+          <input
+            class="field find"
+            type="search"
+            placeholder="Find a hub"
+            aria-label="Find a hub"
+            data-search
+            value={parameter('find') ?? ''}
+            onInput={(event) => set({ find: event.currentTarget.value.trim() }, true)}
+          />
+          {answer && <RowsLink sql={answer.worst.sql} label="worst hubs" />}
+        </span>
       </header>
       <table class="table cards">
         <thead>
@@ -76,10 +91,18 @@ export function WorstHubs({
           {!answer && <Rows count={FEW} columns={9} />}
         </tbody>
       </table>
-      {hubs.length > FEW && (
+      {answer && wanted && found.length === 0 && (
+        <p class="foot">
+          No hub of that name {hubs.length === MOST ? `among the worst ${MOST}` : 'was expected in this window'}.{' '}
+          <a href={href('/commands', { hub: wanted })}>Commands of {wanted}</a>
+        </p>
+      )}
+      {!wanted && hubs.length > FEW && (
         <div class="foot">
           <button type="button" class="button quiet" onClick={() => (all.value = !all.value)}>
-            {all.value ? `Show the worst ${FEW}` : `Show ${hubs.length === 50 ? 'the worst 50' : `all ${hubs.length}`}`}
+            {all.value
+              ? `Show the worst ${FEW}`
+              : `Show ${hubs.length === MOST ? `the worst ${MOST}` : `all ${hubs.length}`}`}
           </button>
         </div>
       )}

@@ -1,4 +1,10 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete'
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionKeymap,
+} from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { PostgreSQL, type SQLNamespace, sql } from '@codemirror/lang-sql'
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language'
@@ -44,11 +50,12 @@ const look = EditorView.theme({
 export function openEditor(
   parent: HTMLElement,
   start: string,
-  on: { change(text: string): void; run(): void; cancel(): void },
+  on: { change(text: string): void; run(): void },
 ): Editor {
   const language = new Compartment()
-  const command = (action: () => void) => () => {
-    action()
+  const run = (target: EditorView) => {
+    closeCompletion(target)
+    on.run()
     return true
   }
   const view = new EditorView({
@@ -56,7 +63,7 @@ export function openEditor(
     state: EditorState.create({
       doc: start,
       extensions: [
-        Prec.highest(keymap.of([{ key: 'Mod-Enter', run: command(on.run) }])),
+        Prec.highest(keymap.of([{ key: 'Mod-Enter', run }])),
         lineNumbers(),
         history(),
         drawSelection(),
@@ -73,14 +80,7 @@ export function openEditor(
         EditorView.updateListener.of((update) => {
           if (update.docChanged) on.change(update.state.doc.toString())
         }),
-        keymap.of([
-          ...closeBracketsKeymap,
-          ...completionKeymap,
-          ...historyKeymap,
-          { key: 'Escape', run: command(on.cancel) },
-          indentWithTab,
-          ...defaultKeymap,
-        ]),
+        keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, indentWithTab, ...defaultKeymap]),
       ],
     }),
   })

@@ -45,12 +45,17 @@ export function QueryPage() {
     const text = parameter('sql') ?? past.value[0]?.sql ?? FIRST_SQL
     void import('./editor.ts').then(({ openEditor }) => {
       if (closed || !place.current) return
-      editor.current = openEditor(place.current, text, { change: () => {}, run: execute, cancel })
+      editor.current = openEditor(place.current, text, { change: () => {}, run: execute })
       loaded.value = true
       if (parameter('run') === '1') execute()
     })
+    const escape = (event: KeyboardEvent) => {
+      if (event.key === 'Escape') cancel()
+    }
+    document.addEventListener('keydown', escape)
     return () => {
       closed = true
+      document.removeEventListener('keydown', escape)
       editor.current?.close()
       editor.current = null
     }

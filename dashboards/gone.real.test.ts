@@ -1,0 +1,87 @@
+/** The pages when the server goes away and comes back: what was shown stays, marked as old, until there is new. */
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { machineClock } from '../cli/machine.ts'
+import { openBrowser, type Visit, visit } from './testing/browser.ts'
+import { startSample } from './testing/sample-server.ts'
+
+let browser: Browser
+
+beforeAll(async () => {
+  browser = await openBrowser()
+})
+
+afterAll(() => browser?.close())
+
+/** Of a request that nobody answered the browser itself tells; anything else on the console is a fault. */
+const UNANSWERED = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING/
+
+it('keep showing what they had with its age, and recover by themselves', async () => {
+  let server = await startSample({ now_ms: machineClock.now() })
+  const link = `${server.url}/?token=hearth_sample`
+  const visits: Visit[] = []
+  try {
+    const open = async (path: string) => {
+      const one = await visit(browser, link, { path })
+      visits.push(one)
+      return one.page
+    }
+    const fleet = await open('/fleet')
+    const commands = await open('/commands')
+    const query = await open('/query?sql=SELECT+41+%2B+1+AS+answer&run=1')
+    const availability = fleet.getByRole('region', { name: 'Availability', exact: true })
+    await availability.getByText(/against/).waitFor()
+    const shown = await availability.locator('.value').innerText()
+    await commands
+      .getByRole('button', { name: /^Open the command of/ })
+      .nth(5)
+      .waitFor()
+    await query.getByRole('cell', { name: '42' }).waitFor()
+
+    await server.close()
+    for (const page of [fleet, commands, query]) {
+      await page.getByText('The server does not answer. What is shown is old; trying again.').waitFor()
+      await page.getByText(/^last answer \d+ s ago$/).waitFor()
+    }
+    await fleet.getByText(/^The fleet’s figures could not be read: .* Shown as of [\d:]+, \d+ s ago\.$/).waitFor()
+    expect(await availability.locator('.value').innerText()).toBe(shown)
+    expect(await fleet.getByRole('img', { name: 'Availability over time' }).locator('canvas').count()).toBe(1)
+    await commands.getByText('server gone').waitFor()
+    await commands.getByText(/^The list of commands could not be read: .* Shown as of/).waitFor()
+    expect(await commands.getByRole('button', { name: /^Open the command of/ }).count()).toBeGreaterThan(100)
+    await query.getByRole('button', { name: 'Run' }).click()
+    await query.getByText('The server does not answer. Is `hearth up` running?').waitFor()
+
+    server = await startSample({ now_ms: machineClock.now(), port: server.port })
+    await fleet.getByRole('alert').first().waitFor({ state: 'detached' })
+    await commands.getByRole('alert').first().waitFor({ state: 'detached' })
+    await commands.getByText('server gone').waitFor({ state: 'detached' })
+    await query.getByText(/^data to/).waitFor()
+    await query.getByRole('button', { name: 'Run' }).click()
+    await query.getByRole('cell', { name: '42' }).waitFor()
+    for (const page of [fleet, commands, query]) {
+      await page.getByText('The server does not answer.').waitFor({ state: 'detached' })
+      await page.getByText(/^data to/).waitFor()
+    }
+    expect(visits.flatMap((one) => one.complaints).filter((text) => !UNANSWERED.test(text))).toEqual([])
+  } finally {
+    await Promise.all(visits.map((one) => one.close()))
+    await server.close()
+  }
+})
+
+it('say when opened with no session, or with a link that is not known, what to do', async () => {
+  const server = await startSample({ now_ms: machineClock.now() })
+  try {
+    for (const address of ['/fleet', '/commands', '/query', '/fleet?token=hearth_revoked']) {
+      const one = await visit(browser, `${server.url}${address}`)
+      await one.page.getByText('No session in this browser').waitFor()
+      expect(await one.page.getByRole('main').innerText()).toContain('Hearth is ready')
+      expect(new URL(one.page.url()).search).toBe('')
+      expect(one.complaints.filter((text) => !text.includes('status of 403'))).toEqual([])
+      await one.close()
+    }
+  } finally {
+    await server.close()
+  }
+})
