@@ -9,6 +9,7 @@ import {
   commandsQuery,
   type HubsAnswer,
   hubsAnswer,
+  liveMessage,
   sendRequest,
   traceAnswer,
 } from './api.ts'
@@ -117,6 +118,10 @@ export function mountCommands(
     url: '/api/commands',
     summary: 'Sends a command through the relay and answers when its outcome is known. Idempotency-Key is passed on.',
     scope: 'commands',
+    headers: z.object({
+      'idempotency-key': z.string().optional().describe('a retry with the same key within the day is the same command'),
+      prefer: z.string().optional().describe('respond-async: answer once it is on its way'),
+    }),
     body: sendRequest,
     answer: traceAnswer,
     handle: async ({ body }, { principal, request }) => {
@@ -148,8 +153,8 @@ export function mountCommands(
     url: '/api/live',
     summary: 'Server-sent events: commands, connections and states as they happen. Each data line is one JSON message.',
     scope: 'observe',
-    answer: z.unknown(),
-    produces: ['text/event-stream'],
+    answer: liveMessage,
+    streams: 'text/event-stream',
     handle: async (_input, { principal, reply }) => {
       live.listen(principal, reply.raw)
       reply.hijack()

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { Problem, type ProblemKind } from '../contract/problem.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
-import { demand, principalOf } from './session.ts'
+import { demand, principalOf, SESSION_COOKIE } from './session.ts'
 
 /** HTTP's word for each kind of Problem. */
 export const STATUS: Readonly<Record<ProblemKind, number>> = {
@@ -35,9 +35,13 @@ type Route<Q extends z.ZodType, B extends z.ZodType, P extends z.ZodType> = {
   readonly query?: Q
   readonly body?: B
   readonly params?: P
+  /** Headers that mean something; they are told of, not checked. */
+  readonly headers?: z.ZodType
   readonly answer: z.ZodType
   /** Media types besides JSON. */
   readonly produces?: readonly string[]
+  /** A media type in place of JSON, whose parts are each an `answer`. */
+  readonly streams?: string
   handle(
     input: { readonly query: z.output<Q>; readonly body: z.output<B>; readonly params: z.output<P> },
     context: { readonly principal: Principal; readonly request: FastifyRequest; readonly reply: FastifyReply },
@@ -56,19 +60,25 @@ export type Router = <
 const NOBODY: Principal = { app: 'nobody', scopes: [], hubs: [] }
 
 export function openRouter(app: FastifyInstance, registry: Registry): Router {
+  const admitted = new WeakMap<FastifyRequest, Principal>()
   // Input is checked in the handler below, by the schemas themselves; Fastify's JSON forms only describe it.
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   return (route) => {
     const { query, body, params } = route
-    const produced: Record<string, unknown> = { 'application/json': { schema: jsonSchema(route.answer) } }
+    const produced: Record<string, unknown> = {
+      [route.streams ?? 'application/json']: { schema: jsonSchema(route.answer) },
+    }
     for (const type of route.produces ?? []) produced[type] = { schema: { type: 'string', format: 'binary' } }
     app.route({
       method: route.method,
       url: route.url,
       schema: {
         summary: route.summary,
+        description: needs(route.scope, route.fleet === true),
+        security: route.scope === undefined ? [] : SECURITY,
         ...(query ? { querystring: jsonSchema(query, 'input') } : {}),
+        ...(route.headers ? { headers: jsonSchema(route.headers, 'input') } : {}),
         ...(body ? { body: jsonSchema(body, 'input') } : {}),
         ...(params ? { params: jsonSchema(params, 'input') } : {}),
         response: {
@@ -76,9 +86,15 @@ export function openRouter(app: FastifyInstance, registry: Registry): Router {
           default: { description: 'a problem', content: { 'application/json': { schema: jsonSchema(problemAnswer) } } },
         },
       },
+      // Before the body is read: a stranger's is not looked at.
+      onRequest: async (request) => {
+        if (route.scope === undefined) return
+        const principal = principalOf(request, registry)
+        demand(principal, route.scope, route.fleet)
+        admitted.set(request, principal)
+      },
       handler: async (request, reply) => {
-        const principal = route.scope === undefined ? NOBODY : principalOf(request, registry)
-        if (route.scope !== undefined) demand(principal, route.scope, route.fleet)
+        const principal = admitted.get(request) ?? NOBODY
         const input = {
           query: parse(query, request.query, 'the query string'),
           body: parse(body, request.body, 'the body'),
@@ -88,6 +104,18 @@ export function openRouter(app: FastifyInstance, registry: Registry): Router {
       },
     })
   }
+}
+
+/** How a caller may prove who it is: any of the two. */
+const SECURITY: readonly Readonly<Record<string, readonly string[]>>[] = [{ bearer: [] }, { session: [] }]
+export const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'a token of the registry' },
+  session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE, description: 'set by opening an access link' },
+} as const
+
+function needs(scope: Scope | undefined, fleet: boolean): string {
+  if (scope === undefined) return 'Anybody may ask.'
+  return `Needs a token of the scope ${scope}${fleet ? ', for all hubs' : ''}.`
 }
 
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output' = 'output') {

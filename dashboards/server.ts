@@ -13,7 +13,7 @@ import { openLive } from './live.ts'
 import { type ChildProgram, openQueries } from './queries.ts'
 import { mountQuery } from './query-routes.ts'
 import type { RelayAddress } from './relay-client.ts'
-import { openRouter, STATUS } from './route.ts'
+import { openRouter, SECURITY_SCHEMES, STATUS } from './route.ts'
 import { allowedHost, allowedOrigin, exchangeToken } from './session.ts'
 
 export type DashboardsOptions = {
@@ -90,6 +90,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
         version: '1',
         description: 'What the pages read and send. Sign in with an access link, or send a Bearer token.',
       },
+      components: { securitySchemes: SECURITY_SCHEMES },
     },
   })
   // Routes are mounted in a plugin of their own, so that swagger's hook sees each.
