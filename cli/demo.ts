@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import cliProgress from 'cli-progress'
 import { z } from 'zod'
@@ -14,6 +14,7 @@ import type { Authority } from '../registry/authority.ts'
 import { seededRandom } from '../sim/clock.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
+import { writeFiles } from './state-file.ts'
 
 /** The demo's hubs, and their past, which is sent once through the real ingest path. */
 export type Demo = {
@@ -80,8 +81,7 @@ export function openDemo(
 }
 
 function write(path: string, value: Plan): void {
-  writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  writeFiles([[path, `${JSON.stringify(value)}\n`]])
 }
 
 async function sendAll(

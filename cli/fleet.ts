@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
@@ -8,6 +8,7 @@ import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
+import { writeFiles } from './state-file.ts'
 
 /** The parts of the context that say which fleet this is and where its state lives. */
 type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
@@ -89,6 +90,6 @@ async function keptTls(
     }
   }
   const issued = await issue()
-  writeFileSync(path, `${issued.key_pem}${issued.certificate_pem}`, { mode: 0o600 })
+  writeFiles([[path, `${issued.key_pem}${issued.certificate_pem}`]])
   return { key: issued.key_pem, cert: issued.certificate_pem, ca: authority.certificate_pem }
 }

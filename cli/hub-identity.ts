@@ -1,11 +1,12 @@
 /** The certificate of a hub that runs on this machine: kept in `hubs/<hub>/`, made or renewed when needed. */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
 import { type Enrolled, enrol, hubOf, renew, renewalDue } from '../hub-agent/enrolment.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { CliContext } from './context.ts'
 import { openAuthority, openRegistry } from './fleet.ts'
+import { keepFiles, keptFiles } from './hub-files.ts'
 
 export type HubIdentity = {
   readonly hub: string
@@ -17,25 +18,6 @@ export type HubIdentity = {
 /** `hubs/<hub>` in the state folder. */
 export function hubFolder({ home }: Pick<CliContext, 'home'>, hub: string): string {
   return join(home, 'hubs', hub)
-}
-
-/** What is in the folder, or undefined when the hub was not enrolled yet. */
-function kept(folder: string): ClientTls | undefined {
-  if (!existsSync(join(folder, 'cert.pem'))) return undefined
-  const read = (name: string) => readFileSync(join(folder, name), 'utf8')
-  return { key: read('key.pem'), cert: read('cert.pem'), ca: read('ca.pem') }
-}
-
-/** The certificate goes last: where it is, the rest is. */
-function keep(folder: string, tls: ClientTls): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const files = [
-    ['key.pem', tls.key],
-    ['ca.pem', tls.ca],
-    ['cert.pem', tls.cert],
-  ] as const
-  for (const [name, text] of files) writeFileSync(join(folder, `${name}.new`), text, { mode: 0o600 })
-  for (const [name] of files) renameSync(join(folder, `${name}.new`), join(folder, name))
 }
 
 /** Hubs of this machine's own fleet: what the registry does not know it learns, and the local CA signs. */
@@ -59,14 +41,14 @@ export async function localIdentities(
         throw new Problem('conflict', `hub ${hub} is retired; add it anew`)
       const folder = hubFolder(context, hub)
       const { generation, zone } = record
-      const before = kept(folder)
+      const before = keptFiles(folder)
       if (before && hubOf(before.cert).generation === generation && !renewalDue(before.cert, now_ms)) {
         identities.push({ hub, generation, zone, tls: before })
         continue
       }
       const issued = await authority.issueHub(hub, generation)
       const tls = { key: issued.key_pem, cert: issued.certificate_pem, ca: authority.certificate_pem }
-      keep(folder, tls)
+      keepFiles(folder, tls)
       identities.push({ hub, generation, zone, tls })
     }
     return identities
@@ -81,7 +63,7 @@ export async function remoteIdentity(
   options: { readonly hub: string; readonly url: string; readonly code?: string; readonly ca?: string },
 ): Promise<HubIdentity> {
   const folder = hubFolder(context, options.hub)
-  const before = kept(folder)
+  const before = keptFiles(folder)
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
   if (before && !options.code) {
     if (!renewalDue(before.cert, context.clock.now())) return { ...hubOf(before.cert), zone, tls: before }
@@ -104,6 +86,6 @@ function taken(folder: string, hub: string, enrolled: Enrolled, zone: string): H
   if (enrolled.hub !== hub) {
     throw new Problem('conflict', `the code is for hub ${enrolled.hub}, not ${hub}: run it with --id ${enrolled.hub}`)
   }
-  keep(folder, enrolled.tls)
+  keepFiles(folder, enrolled.tls)
   return { hub, generation: enrolled.generation, zone, tls: enrolled.tls }
 }

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { Command } from 'commander'
@@ -7,6 +6,7 @@ import { isProblem } from '../contract/problem.ts'
 import { loadConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { makeFolder } from './state-file.ts'
 import { version } from './version.ts'
 
 type Room = { readonly register: (program: Command, context: CliContext) => void }
@@ -90,7 +90,7 @@ function createContext(): CliContext {
   // That listener alone must not keep a process alive that has drained.
   process.channel?.unref()
   const config = loadConfig(home, process.env, process.cwd())
-  mkdirSync(home, { recursive: true, mode: 0o700 })
+  makeFolder(home)
   return {
     home,
     config,

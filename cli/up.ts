@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
@@ -12,6 +12,7 @@ import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { whole } from './option.ts'
 import { announce, untilAborted, withdraw } from './service.ts'
+import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
 
@@ -131,6 +132,6 @@ function accessToken(home: string, registry: Administration): string {
   }
   const token = registry.createToken({ app: LOCAL_APP, scopes: SCOPES })
   mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
-  writeFileSync(path, `${token}\n`, { mode: 0o600 })
+  writeFiles([[path, `${token}\n`]])
   return token
 }

@@ -103,7 +103,7 @@ export function openSqliteDisk(file: string, options: { readonly max_bytes?: num
 function openDatabase(file: string, max_bytes?: number): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
-    fs.mkdirSync(path.dirname(file), { recursive: true })
+    makeFolder(path.dirname(file))
     database = new DatabaseSync(file, { timeout: 0 })
     database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
@@ -135,6 +135,25 @@ function openDatabase(file: string, max_bytes?: number): DatabaseSync {
   }
 }
 
+/** Makes a folder, its name in all its parents durable: what is synced within it must not go with it. */
+function makeFolder(folder: string) {
+  const first = fs.mkdirSync(folder, { recursive: true })
+  if (first === undefined) return
+  for (let up = path.resolve(folder); up.length >= first.length; ) {
+    up = path.dirname(up)
+    syncFolder(up)
+  }
+}
+
+function syncFolder(folder: string) {
+  const descriptor = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(descriptor)
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
 function hasTables(database: DatabaseSync): boolean {
   return database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined
 }
@@ -146,9 +165,7 @@ function openWal(file: string, database: DatabaseSync): number {
     database.exec(`PRAGMA user_version = ${FORMAT_VERSION}`)
     const wal = fs.openSync(`${file}-wal`, 'r+')
     fs.fdatasyncSync(wal)
-    const folder = fs.openSync(path.dirname(file), 'r')
-    fs.fsyncSync(folder)
-    fs.closeSync(folder)
+    syncFolder(path.dirname(file))
     return wal
   } catch (error) {
     database.close()

@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as x509 from '@peculiar/x509'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
@@ -92,7 +92,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** Whole and synced under its final name, or not there; the first to publish wins. */
+/** Whole under its final name, and both synced, or not there; the first to publish wins. */
 async function publish(path: string, content: string, mode: number, random: Random): Promise<void> {
   const temporary = `${path}.${randomHex(random, 4)}.tmp`
   const file = await open(temporary, 'wx', mode)
@@ -108,5 +108,11 @@ async function publish(path: string, content: string, mode: number, random: Rand
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   } finally {
     await unlink(temporary)
+  }
+  const folder = await open(dirname(path), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
   }
 }
