@@ -25,7 +25,7 @@ export function register(program: Command, context: CliContext): void {
     .description('take telemetry over MQTT and HTTPS, keep it, and write it into the lake')
     .addHelpText(
       'after',
-      '\nExamples:\n  hearth ingest\n  HEARTH_INGEST_FRESHNESS_MS=1000 hearth ingest\n\nCtrl-C drains: what was taken is committed before it ends.',
+      '\nExamples:\n  hearth ingest\n  HEARTH_INGEST_FRESHNESS_MS=1000 hearth ingest\n\nCtrl-C drains: what was taken is committed before it ends, as far as that goes within some seconds; the next start goes on with the rest.',
     )
     .action(() => runIngest(context))
 }
