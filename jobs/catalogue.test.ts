@@ -15,10 +15,10 @@ test('a definition that changes without its revision is caught', () => {
     {
       "command_traces": "1 49ab477bb4a45872",
       "fleet_hours": "1 34fc44900c701c7f",
-      "hub_hours": "1 120993ae6b7dc794",
+      "hub_hours": "2 89f804e4bdf62ca8",
       "hubs": "1 fa77d7a1b93629bc",
       "latency_hours": "1 80595d44546c2cd0",
-      "sessions": "1 c383b1e0d3aeacea",
+      "sessions": "2 b219aefdada9ff66",
       "stream_hours": "1 3b1796a4079d6be4",
     }
   `)

@@ -88,8 +88,9 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
         return { code: REASON.serverBusy, reason: 'no room for another session; try later' }
       }
       older?.close({
+        // A hub that connects anew had lost this connection, whether or not it was noticed here.
         kind: 'taken-over',
-        planned: true,
+        planned: false,
         code: REASON.takenOver,
         text: 'a newer session of this hub came',
       })

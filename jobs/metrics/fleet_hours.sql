@@ -14,7 +14,7 @@
 -- column: connected_ms long ms — of the expected time, control connection surely open
 -- column: unknown_ms long ms — of the expected time, neither known up nor down
 -- column: availability double — connected ÷ (expected − unknown)
--- column: disconnects long disconnects — unplanned; MTBF = connected_ms ÷ disconnects
+-- column: disconnects long disconnects — unplanned, of expected hubs; MTBF = connected_ms ÷ disconnects
 -- column: planned_disconnects long disconnects — planned
 -- column: reconnects long — unplanned ends after which the hub was back in the hour; MTTR = reconnect_ms ÷ reconnects
 -- column: reconnect_ms long ms — sum of the times until it was back
@@ -38,7 +38,7 @@
 -- column: loss double — lost ÷ sent; by the hour of receipt, so over longer times add both sides first
 -- column: boots long boots — runs begun
 -- column: crashes long crashes — crash reports
--- column: tap_to_light_p50_ms double ms — median of tap to light (estimate), of commands done
+-- column: tap_to_light_p50_ms double ms — median of tap to light (estimate), of commands that took effect (done or late)
 -- column: tap_to_light_p95_ms double ms — 95th percentile
 -- column: tap_to_light_p99_ms double ms — 99th percentile
 -- column: issued_to_acked_p50_ms double ms — median of its upper bound

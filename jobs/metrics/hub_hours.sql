@@ -8,7 +8,7 @@
 -- carry: hub_id, bucket, firmware, boot_generation, boot_counter where not retired
 -- affects: an event, its hour; boots and firmware through what is carried, the hours after
 -- owner: jobs
--- revision: 1
+-- revision: 2
 -- column: hour timestamp — the hour, UTC
 -- column: bucket integer — bucket of the hub
 -- column: hub_id string — the hub
@@ -19,8 +19,8 @@
 -- column: connected_ms long ms — of the expected time, control connection surely open
 -- column: unknown_ms long ms — of the expected time, neither known up nor down: its relay had gone silent
 -- column: availability double — connected ÷ (expected − unknown); null when nothing was expected or known
--- column: disconnects long disconnects — unplanned
--- column: planned_disconnects long disconnects — planned
+-- column: disconnects long disconnects — unplanned, while the hub was expected
+-- column: planned_disconnects long disconnects — planned, or while the hub was not expected (in maintenance, retired)
 -- column: reconnects long — unplanned ends after which the hub was back in this hour
 -- column: reconnect_ms long ms — sum of the times until it was back
 -- column: issued long commands — commands issued in this hour while the hub was expected
@@ -83,14 +83,24 @@ connected AS (
   WHERE s.expected
   GROUP BY s.hub_id
 ),
+judged AS (
+  SELECT
+    c.hub_id, c.ended, c.reconnect_ms,
+    NOT c.planned AND EXISTS (
+      SELECT 1 FROM hubs b
+      WHERE b.hub_id = c.hub_id AND b.expected AND b.valid_from <= c.disconnected_time
+        AND (b.valid_to IS NULL OR c.disconnected_time < b.valid_to)
+    ) AS unplanned
+  FROM sessions c WHERE c.counted AND c.disconnected_time IS NOT NULL
+),
 ends AS (
   SELECT
     hub_id,
-    COUNT(*) FILTER (WHERE ended AND counted AND NOT planned) AS disconnects,
-    COUNT(*) FILTER (WHERE ended AND counted AND planned) AS planned_disconnects,
-    COUNT(*) FILTER (WHERE reconnect_ms IS NOT NULL AND counted AND NOT planned) AS reconnects,
-    CAST(COALESCE(SUM(CAST(reconnect_ms AS BIGINT)) FILTER (WHERE counted AND NOT planned), 0) AS BIGINT) AS reconnect_ms
-  FROM sessions GROUP BY hub_id
+    COUNT(*) FILTER (WHERE ended AND unplanned) AS disconnects,
+    COUNT(*) FILTER (WHERE ended AND NOT unplanned) AS planned_disconnects,
+    COUNT(*) FILTER (WHERE reconnect_ms IS NOT NULL AND unplanned) AS reconnects,
+    CAST(COALESCE(SUM(CAST(reconnect_ms AS BIGINT)) FILTER (WHERE unplanned), 0) AS BIGINT) AS reconnect_ms
+  FROM judged GROUP BY hub_id
 ),
 commands AS (
   SELECT

@@ -8,7 +8,7 @@
 -- carry: hub_id, bucket, session, relay, relay_boot, connected_time, disconnected_time, planned, counted, reason, alive_time where awaited
 -- affects: a connection or alive event, its hour and, through what it leaves open, the hours after
 -- owner: jobs
--- revision: 1
+-- revision: 2
 -- column: hour timestamp — the hour, UTC
 -- column: bucket integer — bucket of the hub
 -- column: hub_id string — the hub
@@ -19,8 +19,8 @@
 -- column: disconnected_time timestamp — when it ended; null while open
 -- column: ended boolean — did it end in this hour
 -- column: reason string — why it ended: the relay's reason, taken-over, or relay-lost
--- column: planned boolean — was the end planned (drain, hub's goodbye); null while open
--- column: counted boolean — does its end count as a disconnect: not when the same hub is back within 1 s
+-- column: planned boolean — was the end planned (drain, hub's goodbye); a take-over never is: the hub had lost its connection; null while open
+-- column: counted boolean — does its end count as a disconnect: not that of a session that the same hub followed with another within 1 s of its connect, so a flurry of take-overs is one disconnect
 -- column: alive_time timestamp — last sign of life of the relay's run, up to the hour's end
 -- column: from_time timestamp — connected within this hour from here
 -- column: known_time timestamp — surely connected up to here
@@ -45,7 +45,7 @@ connects AS (
 ),
 disconnects AS (
   SELECT hub_id, extra['epoch'] AS session, MIN(event_time) AS end_time, MIN(reason) AS reason,
-    MAX(CASE WHEN extra['planned'] = 'true' THEN 1 ELSE 0 END) = 1 AS planned
+    MAX(CASE WHEN extra['planned'] = 'true' AND COALESCE(reason, '') <> 'taken-over' THEN 1 ELSE 0 END) = 1 AS planned
   FROM events
   WHERE kind = 'connection' AND stage = 'disconnected' AND extra['epoch'] IS NOT NULL
   GROUP BY hub_id, extra['epoch']
