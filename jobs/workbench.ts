@@ -104,7 +104,9 @@ export async function openWorkbench(
     }
     const [first = 0] = step.hours
     const before = `(${metric.carry?.where ?? 'FALSE'}) AND ${inStep({ ...step, hours: [first - HOUR_MS] })}`
-    await connection.run(`CREATE OR REPLACE TEMP VIEW before AS SELECT * FROM result WHERE ${before}`)
+    // No other column, so that no number can hang on what the hash of the carry does not cover.
+    const carried = metric.carry?.columns.map(identifier).join(', ') ?? '*'
+    await connection.run(`CREATE OR REPLACE TEMP VIEW before AS SELECT ${carried} FROM result WHERE ${before}`)
     for (const view of DUCKDB_VIEWS[metric.name] ?? []) await connection.run(view)
   }
 

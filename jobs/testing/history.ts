@@ -13,7 +13,7 @@ import { scanSql } from '../../lake/scan.ts'
 import { duckDbType, literal } from '../../lake/schema.ts'
 import { writeFile } from '../../lake/write.ts'
 import { ManualClock, seededRandom } from '../../sim/clock.ts'
-import { catalogue } from '../catalogue.ts'
+import { type Catalogue, catalogue } from '../catalogue.ts'
 import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
 import type { Unit } from '../plan.ts'
@@ -51,7 +51,7 @@ export type History = {
 
 const TIMES = ['event_time', 'received_time', 'issued_time', 'hub_time']
 
-export async function openHistory(now_ms: number, seed = 1): Promise<History> {
+export async function openHistory(now_ms: number, seed = 1, metrics: Catalogue = catalogue()): Promise<History> {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-jobs-'))
   const clock = new ManualClock(now_ms)
   const random: Random = seededRandom(seed)
@@ -61,7 +61,7 @@ export async function openHistory(now_ms: number, seed = 1): Promise<History> {
   })
   const duck: DuckDb = await openDuckDb({ threads: 1 })
   const scratch_folder = join(folder, 'scratch')
-  const jobs = await openJobs({ lake, clock, random, scratch_folder })
+  const jobs = await openJobs({ lake, clock, random, scratch_folder, metrics })
   const all: Row[][] = []
 
   const history: History = {
@@ -122,7 +122,7 @@ export async function openHistory(now_ms: number, seed = 1): Promise<History> {
       return await rowsOf(duck.connection, `SELECT * FROM (${scanSql(snapshot, local)}) t WHERE ${where} ORDER BY ALL`)
     },
     async rehearse() {
-      return await rehearse({ lake, clock, random, scratch_folder })
+      return await rehearse({ lake, clock, random, scratch_folder, metrics })
     },
     async anew() {
       const other = await openHistory(clock.now(), seed + 1)

@@ -1,0 +1,63 @@
+import { seededRandom } from '../../sim/clock.ts'
+import { HOUR_MS } from '../limits.ts'
+import { alive, batch, command, connection, enrolled, health, type Row } from './history.ts'
+
+const MINUTE_MS = 60_000
+/** Hours that a story lasts, over a midnight. */
+export const STORY_HOURS = 4
+
+/**
+ * A history of two hubs from a seed, with all that crosses hours: sessions, crash loops, relays that fall silent and run
+ * anew, take-overs, gaps and repeats of batches, boots that close earlier ones, commands whose stages come hours after
+ * their issue, and a registry that changes its mind about the past. Rows in order of their times.
+ */
+export function tellStory(seed: number, start_ms: number): readonly Row[] {
+  const { float } = seededRandom(seed)
+  const end_ms = start_ms + STORY_HOURS * HOUR_MS
+  const at = () => start_ms + Math.floor(float() * STORY_HOURS * HOUR_MS)
+  const rows: Row[] = []
+  for (const hub of ['demo-01', 'demo-02']) {
+    const enrolled_ms = start_ms + Math.floor(float() * HOUR_MS)
+    rows.push(enrolled(hub, enrolled_ms))
+    // Told at some time, true from another: what was made of the hours in between is made anew.
+    const from_ms = at()
+    const maintenance = JSON.stringify([{ from_ms, to_ms: from_ms + 40 * MINUTE_MS }])
+    const change = enrolled(hub, from_ms, { enrolled_ms: String(enrolled_ms), maintenance })
+    rows.push({ ...change, event_time: Math.max(from_ms, at()), seq: 1 })
+    for (let i = 1; i <= 5; i++) {
+      const time = at()
+      rows.push(connection(hub, 'connected', time, `1.1.${i}`))
+      if (float() < 0.5) {
+        const away_ms = Math.min(time + Math.floor(float() * 2 * HOUR_MS), end_ms - 1)
+        rows.push(connection(hub, 'disconnected', away_ms, `1.1.${i}`, { planned: String(float() < 0.3) }))
+      }
+      const firmware = float() < 0.5 ? '4.2.1' : '4.3.0'
+      rows.push(health(hub, at(), `1-${i}-0000000${i}`, firmware, float() < 0.3 ? 'crash' : 'health'))
+      rows.push(batch(hub, at(), Math.floor(float() * 50), Math.floor(float() * 20)))
+      const id = `${hub}-${i}`
+      const expires: [string, number] = [float() < 0.5 ? 'done' : 'expired', 5]
+      rows.push(...command(hub, id, at(), [['issued', 0], ['sent', 1], expires]))
+      // The hub's own word, up to two hours after.
+      const issued_ms = at()
+      const later_ms = Math.floor(float() * Math.min(2 * HOUR_MS, end_ms - 1 - issued_ms))
+      rows.push(
+        ...command(hub, `${id}-later`, issued_ms, [
+          ['issued', 0],
+          ['expired', 5],
+          ['executed', later_ms, true],
+        ]),
+      )
+    }
+    const previous = [{ boot: '1-1-bbbbbbbb', next: 60, acked: 40, dropped: [[20, 25]], held: float() < 0.5 }]
+    rows.push(
+      batch(hub, at(), 0, 5, {
+        boot_id: '1-2-cccccccc',
+        batch_duplicates: 2,
+        batch_dropped: JSON.stringify({ dropped: [], previous }),
+      }),
+    )
+    const silent = at()
+    rows.push(...alive(hub, start_ms, silent), ...alive(hub, silent + HOUR_MS, end_ms, '1-2-dddddddd'))
+  }
+  return rows.sort((a, b) => a.event_time - b.event_time)
+}
