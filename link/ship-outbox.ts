@@ -114,26 +114,28 @@ export function shipOutbox(options: ShipOptions): Shipper {
     const begun_ms = clock.monotonic()
     const abort = new AbortController()
     const cancel = clock.timer(ANSWER_TIMEOUT_MS, () => abort.abort())
-    let answered = false
+    let ended = false
     try {
       await outbox.sync()
       const transmission = outbox.transmit(batch)
       const answer = await options.send(transmission.bytes, AbortSignal.any([signal, abort.signal]))
-      answered = true
       if (answer.kind === 'durable') {
         outbox.acknowledge(transmission)
+        ended = true
         options.acknowledged?.(batch)
         adapt(clock.monotonic() - begun_ms)
         failures = 0
       } else {
         outbox.refuse(transmission)
+        ended = true
         options.refused?.(batch, answer.reason)
         // An empty batch that is refused would be made again at once.
         if (batch.count === 0) backOff(undefined)
       }
       if (outbox.pending(stream) && !due.has(stream) && !lingering.has(stream)) linger(stream)
     } catch (error) {
-      if (!answered) outbox.release(batch)
+      // Also when the answer could not be written down, as on a full disk: it is sent, and answered, again.
+      if (!ended) outbox.release(batch)
       if (!isProblem(error)) throw error
       retarget(target_bytes / 2)
       due.add(stream)
