@@ -4,6 +4,7 @@ import type { HubBound, RelayBound } from '../contract/command.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import type { Gateway } from '../ingest/gateway.ts'
+import type { StepName, Strike } from './step.ts'
 import type { Life, World } from './world.ts'
 
 /** One way of a message, ms. */
@@ -26,7 +27,9 @@ export function sendBatch(
       world.later(from, world.between(0, SILENCE_MS), () => reject(problem))
     }
     const answer = (by: Life, result: BatchAnswer) => {
-      const strike = world.strike(by, 'net.answer')
+      if (!by.alive) return
+      const strike = leave(world, by, 'net.answer')
+      if (!strike) return
       if (strike.cut) return fail('the connection ended')
       for (let copy = 0; copy <= strike.copies; copy++) {
         world.later(from, world.between(0, 2 * WAY_MS) + strike.delay_ms, () => resolve(result))
@@ -40,7 +43,8 @@ export function sendBatch(
         (error: unknown) => fail(messageOf(error)),
       )
     }
-    const strike = world.strike(from, 'net.batch')
+    const strike = leave(world, from, 'net.batch')
+    if (!strike) return
     if (strike.cut) return fail('the connection ended')
     for (let copy = 0; copy <= strike.copies; copy++) {
       world.scheduler.after(world.between(0, 2 * WAY_MS) + strike.delay_ms + copy * world.between(0, 5_000), arrive)
@@ -48,6 +52,13 @@ export function sendBatch(
     // A gateway that dies with the batch in its hands sends nothing.
     world.later(from, 2 * SILENCE_MS, () => fail('silence'))
   })
+}
+
+/** What strikes a message as it leaves; undefined when its sender died first. */
+function leave(world: World, from: Life, step: StepName): Strike | undefined {
+  const strike = world.strike(from, step)
+  if (strike.kill) world.kill(from, strike.power)
+  return strike.kill === 'before' ? undefined : strike
 }
 
 /** Inflating leaves the event loop, where simulated time cannot follow it: what is packed arrives plain. */
@@ -113,7 +124,8 @@ export class ControlSession {
 
   #carry(step: 'net.command' | 'net.result', from: Life, to: Life, arrive: () => void) {
     if (!from.alive) return
-    const strike = this.#world.strike(from, step)
+    const strike = leave(this.#world, from, step)
+    if (!strike) return
     if (strike.cut) this.end()
     if (!this.#open) return
     for (let copy = 0; copy <= strike.copies; copy++) {

@@ -7,7 +7,7 @@ export const STEPS = {
   'disk.sync': { kind: 'call', durable: true },
   'log.append': { kind: 'call', durable: true },
   'log.read': { kind: 'call' },
-  'log.trim': { kind: 'call' },
+  'log.trim': { kind: 'call', durable: true },
   'store.get': { kind: 'call', remote: true },
   'store.put': { kind: 'call', remote: true, durable: true },
   'store.list': { kind: 'call', remote: true },
