@@ -134,6 +134,18 @@ test('a relay that died closes what it left open as expired, and late when the h
   expect(again.core.recover()).toBe(0)
 })
 
+test('what expired stays late, also for a relay that restarts with its clock set back', async () => {
+  const before = await start()
+  before.core.connected(HUB, '1.1.1')
+  const { command } = before.core.issue(ask)
+  await before.clock.advance(1_001)
+  expect(command.outcome).toBe('expired')
+  before.core.close()
+  const after = await start(new ManualClock(command.issued - 3_600_000), before.disk)
+  after.core.result(HUB, word(command.id, 'executed'))
+  expect(after.core.find(command.id)?.outcome).toBe('late')
+})
+
 test('an outcome only moves to one that counts more, whatever hubs say and whenever', async () => {
   const step = fc.record({
     wait_ms: fc.nat(700),

@@ -348,7 +348,8 @@ export function commandCore(parts: {
       }
       const entry = open.get(command.id)
       const elapsed = elapsed_ms(command)
-      const in_time = elapsed <= command.deadline_ms
+      // What expired stays late: taken up from the disk it has only the wall clock, which may have been set back.
+      const in_time = command.outcome !== 'expired' && elapsed <= command.deadline_ms
       if (entry && !in_time) expire(entry)
       if (!command.stages.some((past) => past.by === 'hub' && past.stage === said.stage)) {
         command.stages.push({ stage: said.stage, by: 'hub', ms: said.ms })
