@@ -1,10 +1,24 @@
 import { isUtf8 } from 'node:buffer'
 import { promisify } from 'node:util'
-import { constants, createGunzip, createZstdDecompress, gunzip, zstdDecompress } from 'node:zlib'
+import {
+  constants,
+  createGunzip,
+  createZstdDecompress,
+  gunzip,
+  gunzipSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { z } from 'zod'
 import { type BatchHeader, batchHeader, type Codec, eventsCrc, PROTOCOL_VERSION } from '../contract/batch.ts'
 import { BATCH_EVENTS_MAX, BATCH_PLAIN_MAX_BYTES, HEADER_MAX_BYTES } from '../contract/limits.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import {
+  EVENT_LINES_PACK_TIMES,
+  INFLATE_AT_ONCE_MAX_BYTES,
+  INFLATE_AT_ONCE_PLAIN_MAX_BYTES,
+  INFLATE_CHUNK_MAX_BYTES,
+} from './limits.ts'
 
 /** A batch's bytes, read: its header, and its event lines as they came, each with its newline. */
 export type Payload = { readonly header: BatchHeader; readonly lines: Buffer }
@@ -14,14 +28,14 @@ const gunzipAsync = promisify(gunzip)
 const zstdAsync = promisify(zstdDecompress)
 
 /**
- * Unpacks off the event loop and stops at the limit, so a bomb costs no more than the limit.
+ * Unpacks off the event loop and stops at the limit, so a bomb costs no more than the limit. What is small is unpacked
+ * at once: the way to another thread and back costs the event loop more than that (docs/decisions/024).
  * Raises `invalid` with a reason for the firmware's developer.
  */
 export async function inflate(bytes: Uint8Array, codec: Codec): Promise<Buffer> {
   const maxOutputLength = BATCH_PLAIN_MAX_BYTES
   try {
-    if (codec === 'gzip') return await gunzipAsync(bytes, { maxOutputLength })
-    if (codec === 'zstd') return await zstdAsync(bytes, { maxOutputLength })
+    if (codec !== 'plain') return inflateSmall(bytes, codec) ?? (await inflateLarge(bytes, codec, maxOutputLength))
   } catch (cause) {
     if (cause instanceof RangeError) throw tooLong()
     throw new Problem('invalid', `the batch begins like ${codec} but cannot be unpacked: ${messageOf(cause)}`, {
@@ -30,6 +44,26 @@ export async function inflate(bytes: Uint8Array, codec: Codec): Promise<Buffer> 
   }
   if (bytes.length > maxOutputLength) throw tooLong()
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/** Undefined for what is not small, packed or unpacked. */
+function inflateSmall(bytes: Uint8Array, codec: 'gzip' | 'zstd'): Buffer | undefined {
+  if (bytes.length > INFLATE_AT_ONCE_MAX_BYTES) return undefined
+  const options = { maxOutputLength: INFLATE_AT_ONCE_PLAIN_MAX_BYTES }
+  try {
+    return codec === 'gzip' ? gunzipSync(bytes, options) : zstdDecompressSync(bytes, options)
+  } catch (error) {
+    if (error instanceof RangeError) return undefined
+    throw error
+  }
+}
+
+/** Node unpacks 16 KiB a turn unless told otherwise, each a way to another thread and back, and joins them in the end. */
+function inflateLarge(bytes: Uint8Array, codec: 'gzip' | 'zstd', maxOutputLength: number): Promise<Buffer> {
+  const chunkSize = Math.min(INFLATE_CHUNK_MAX_BYTES, bytes.length * EVENT_LINES_PACK_TIMES)
+  return codec === 'gzip'
+    ? gunzipAsync(bytes, { maxOutputLength, chunkSize })
+    : zstdAsync(bytes, { maxOutputLength, chunkSize })
 }
 
 function tooLong(): Problem {
