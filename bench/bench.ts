@@ -1,27 +1,31 @@
 /** `npm run bench -- NAME`: runs a benchmark, prints what it found and keeps it in `results/`. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
+import { ingest } from './ingest/ingest.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
 import { describe, keep, type Result } from './result.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest]
 
-const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--json] [--no-keep]
+const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
 
 ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${description} (${rounds} rounds)`).join('\n')}
 
   --rounds N    interleaved rounds: ours, peer, ours, peer …
   --seed N      another seed of the workload
+  --workload W  only this one, S or L (ingest)
+  --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is
 
 Examples:
   npm run bench -- writer
   npm run bench -- writer --rounds 9
+  npm run bench -- ingest --workload L --rounds 1 --profile profiles
   npm run bench -- ingest --json --no-keep | jq .figures
 `
 
@@ -60,6 +64,8 @@ function parse(words: readonly string[]) {
     options: {
       rounds: { type: 'string' },
       seed: { type: 'string', default: '7' },
+      profile: { type: 'string' },
+      workload: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: true },
       help: { type: 'boolean', default: false, short: 'h' },
@@ -77,7 +83,13 @@ function parse(words: readonly string[]) {
 async function measure(
   benchmark: Benchmark,
   folder: string,
-  values: { readonly rounds?: string; readonly seed: string; readonly json: boolean },
+  values: {
+    readonly rounds?: string | undefined
+    readonly seed: string
+    readonly json: boolean
+    readonly profile?: string | undefined
+    readonly workload?: string | undefined
+  },
 ): Promise<Result> {
   const out = values.json ? process.stderr : process.stdout
   const [machine, commit] = [await machineFacts(), commitFacts()]
@@ -88,6 +100,8 @@ async function measure(
     rounds: values.rounds === undefined ? benchmark.rounds : Number(values.rounds),
     seed: Number(values.seed),
     folder,
+    workload: values.workload,
+    profile: values.profile === undefined ? undefined : resolve(values.profile),
     note: (line) => out.write(`${line}\n`),
   })
   const took_s = (performance.now() - start_ms) / 1000

@@ -13,6 +13,10 @@ export type BenchmarkOptions = {
   readonly seed: number
   /** Its own and empty; removed afterwards. */
   readonly folder: string
+  /** Only this workload, where a benchmark has several. */
+  readonly workload: string | undefined
+  /** A folder for CPU profiles of the processes under test, where they are asked for. */
+  readonly profile: string | undefined
   /** Progress, a line at a time. */
   note(line: string): void
 }

@@ -86,15 +86,18 @@ const WORDS =
   )
 const MALFORMED = ['{"m":', '{"kind":"reading","m":"soon"}', 'not json at all', '{"m":12}']
 
+/** The ids of a workload's sources. */
+export function hubsOf({ sources }: Workload): readonly string[] {
+  return Array.from({ length: sources }, (_, i) => `hub-${String(i).padStart(5, '0')}`)
+}
+
 /** Endless batches of the workload, source after source, each source's sequence without a hole. */
 export function* batches(
   workload: Workload,
   options: { readonly seed: number; readonly wall_ms: number },
 ): Generator<WorkloadBatch> {
   const random = seededRandom(options.seed)
-  const sources = Array.from({ length: workload.sources }, (_, i) =>
-    openSource(`hub-${String(i).padStart(5, '0')}`, random),
-  )
+  const sources = hubsOf(workload).map((hub) => openSource(hub, random))
   for (;;) {
     for (const source of sources) {
       const batch = source.batch(workload.events_a_batch, options.wall_ms)

@@ -1,0 +1,166 @@
+/** Servers under test, each a process of its own: `hearth` on a state folder of the benchmark's, Mosquitto beside it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { loadConfig } from '../cli/config.ts'
+import { openAuthority, openRegistry } from '../cli/fleet.ts'
+import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
+import type { ClientTls } from '../link/mqtt-connection.ts'
+import type { ServerTls } from '../link/mqtt-endpoint.ts'
+
+export type Server = {
+  readonly pid: number
+  /** Ends it as Ctrl-C does; resolves when it is gone, rejects when it did not go well. */
+  stop(): Promise<void>
+}
+
+/** A fleet in a folder that becomes a state folder: hubs enrolled, a token, certificates for servers beside it. */
+export type BenchFleet = {
+  readonly home: string
+  readonly hubs: ReadonlyMap<string, ClientTls>
+  readonly token: string
+  readonly server: ServerTls
+}
+
+const READY_MS = 60_000
+const LOOK_MS = 20
+const HEARTH = fileURLToPath(new URL('../cli/hearth.js', import.meta.url))
+const MOSQUITTO = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find(existsSync)
+
+const context = (home: string) => ({ home, config: loadConfig(home, {}, home), clock, random })
+
+/** Enrols hubs by the registry and the CA themselves, as `hearth registry` does. */
+export async function makeFleet(home: string, hubs: readonly string[]): Promise<BenchFleet> {
+  mkdirSync(home, { recursive: true })
+  const registry = openRegistry(context(home))
+  const authority = await openAuthority(context(home), registry)
+  const ca = authority.certificate_pem
+  const made = new Map<string, ClientTls>()
+  for (const hub of hubs) {
+    const now_ms = clock.now()
+    const where = { home: `home-${hub}`, region: 'local', model: 'bench', zone: 'UTC' }
+    registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
+    const issued = await authority.issueHub(hub, 1)
+    made.set(hub, { key: issued.key_pem, cert: issued.certificate_pem, ca })
+  }
+  const issued = await authority.issueServer('localhost')
+  const token = registry.createToken({ app: 'bench', scopes: ['commands', 'observe'] })
+  registry.close()
+  return { home, hubs: made, token, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
+}
+
+/** Starts `hearth <name>` on any free ports; `facts` is what it says of itself once it serves. */
+export async function startHearth(
+  fleet: BenchFleet,
+  name: 'ingest' | 'relay',
+  profile: string | undefined,
+): Promise<Server & { readonly facts: Readonly<Record<string, unknown>> }> {
+  const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HEARTH_'))
+  const ports = ['RELAY_HUB_PORT', 'RELAY_APP_PORT', 'INGEST_MQTT_PORT', 'INGEST_HTTPS_PORT']
+  const environment = {
+    ...Object.fromEntries(inherited),
+    ...Object.fromEntries(ports.map((port) => [`HEARTH_${port}`, '0'])),
+    HEARTH_HOME: fleet.home,
+  }
+  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const child = spawn(process.execPath, [...profiling, HEARTH, name], { env: environment, cwd: fleet.home })
+  const path = join(fleet.home, 'run', `${name}.json`)
+  const server = await served(child, `hearth ${name}`, () => existsSync(path))
+  return { ...server, facts: JSON.parse(readFileSync(path, 'utf8')) }
+}
+
+/** Mosquitto with mutual TLS 1.3 on a free port, nothing kept on disk; undefined where it is not installed. */
+export async function startMosquitto(fleet: BenchFleet): Promise<(Server & { readonly port: number }) | undefined> {
+  if (MOSQUITTO === undefined) return undefined
+  const folder = join(fleet.home, 'mosquitto')
+  mkdirSync(folder, { recursive: true })
+  const port = await freePort()
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 })
+    return join(folder, name)
+  }
+  const settings = file(
+    'mosquitto.conf',
+    [
+      `listener ${port} 127.0.0.1`,
+      `cafile ${file('ca.pem', String(fleet.server.ca))}`,
+      `certfile ${file('cert.pem', fleet.server.cert)}`,
+      `keyfile ${file('key.pem', fleet.server.key)}`,
+      ...['require_certificate true', 'use_identity_as_username true', 'tls_version tlsv1.3'],
+      ...['set_tcp_nodelay true', 'persistence false', 'log_type error'],
+      // As root it would become another user, who cannot read its certificate.
+      ...(process.getuid?.() === 0 ? ['user root'] : []),
+    ].join('\n'),
+  )
+  const child = spawn(MOSQUITTO, ['-c', settings])
+  return { ...(await served(child, 'mosquitto', () => canConnect(port))), port }
+}
+
+/** Version of the peer as it tells it itself; undefined where it is not installed. */
+export async function mosquittoVersion(): Promise<string | undefined> {
+  if (MOSQUITTO === undefined) return undefined
+  const child = spawn(MOSQUITTO, ['-h'])
+  let text = ''
+  for await (const part of child.stdout) text += String(part)
+  return /version (\S+)/.exec(text)?.[1]
+}
+
+async function served(child: ChildProcess, name: string, ready: () => boolean | Promise<boolean>): Promise<Server> {
+  let said = ''
+  child.stdout?.on('data', (part: Buffer) => (said += part.toString()))
+  child.stderr?.on('data', (part: Buffer) => (said += part.toString()))
+  let over = false
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('error', (error) => (said += error.message))
+    child.on('close', (code) => {
+      over = true
+      resolve(code)
+    })
+  })
+  const begun_ms = performance.now()
+  while (!(await ready())) {
+    if (over || performance.now() - begun_ms > READY_MS) {
+      child.kill('SIGKILL')
+      throw new Error(`${name} did not serve: ${said}`)
+    }
+    await pause(LOOK_MS)
+  }
+  const { pid } = child
+  if (pid === undefined) throw new Error(`${name} could not be started`)
+  return {
+    pid,
+    async stop() {
+      child.kill('SIGTERM')
+      const code = await ended
+      if (code !== 0 && code !== null) throw new Error(`${name} ended with ${code}: ${said}`)
+    },
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+async function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    socket.on('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
