@@ -16,6 +16,9 @@ const KILLS = 20
 const DURING_START = 0.3
 const START_MS = 3_000
 const LIFE_MS = 2_500
+/** Kills of a start on an empty folder, each within this. */
+const FIRST_STARTS = 8
+const FIRST_START_MS = 5_000
 const UP = ['up', '--demo', '--hubs', '3', '--days', '0']
 const READY = /Hearth is ready/
 const READY_LIMIT_MS = 90_000
@@ -182,6 +185,34 @@ async function commandsKept(answered: readonly Answered[]): Promise<void> {
   const executed = rows.filter(([, stage, source]) => stage === 'executed' && source !== 'relay-0')
   expect(new Set(executed.map(([command]) => command)).size).toBe(executed.length)
 }
+
+it('a first start that is killed again and again, in the middle of its history too, is finished by the next', {
+  timeout: 600_000,
+}, async () => {
+  const chance = seededRandom(SEED + 1).float
+  const words = ['up', '--demo', '--hubs', '2', '--days', '1']
+  const fresh = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
+  try {
+    for (let kill = 0; kill < FIRST_STARTS; kill++) {
+      const tree = fresh.start(words)
+      await after(chance() * FIRST_START_MS)
+      await tree.killTree()
+    }
+    const tree = fresh.start(words)
+    await tree.untilSaid(READY, READY_LIMIT_MS)
+    await endGently(tree)
+    const { code, stdout } = await fresh.run(['verify', '--json'])
+    expect({ code, totals: JSON.parse(stdout).totals }).toMatchObject({ code: 0, totals: { lost: 0, broken: 0 } })
+    const [counts] = await fresh.csv(
+      `select count(*), count(distinct (source_id, boot_id, stream, seq)), count(*) filter (where kind = 'reading') from events
+       where kind not in ('batch', 'dead')`,
+    )
+    expect(counts?.[0]).toBe(counts?.[1])
+    expect(Number(counts?.[2])).toBeGreaterThan(100)
+  } finally {
+    await fresh[Symbol.asyncDispose]()
+  }
+})
 
 it.each(['missing', 'twice'] as const)(
   'hearth verify exits with 1 when one stored row is %s',
