@@ -2,8 +2,10 @@ import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { machineClock } from '../cli/machine.ts'
 import { openFolderStore } from './folder-store.ts'
 import { objectStoreConformance } from './object-store.conformance.ts'
+import { createSample, requestOn, sampleFile } from './testing/sample.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'hearth-folder-store-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -31,6 +33,39 @@ describe('a folder store', () => {
     await store.put('a', Buffer.from('whole'))
     expect((await Array.fromAsync(store.list(''))).map(({ path }) => path)).toEqual(['a'])
     expect(await readFile(join(root, `.tmp-${process.pid}-0`), 'utf8')).toBe('half')
+  })
+
+  test('does not show what may not survive a power cut: a folder that could not be synced is synced before it is read', async () => {
+    const root = await fresh()
+    let broken = false
+    const store = openFolderStore(root, {
+      syncFolder: async () => {
+        if (broken) throw new Error('EIO')
+      },
+    })
+    await store.put('log/0', Buffer.from('zero'), { ifAbsent: true })
+    broken = true
+    const put = store.put('log/1', Buffer.from('one'), { ifAbsent: true })
+    await expect(put).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+    await expect(store.get('log/1')).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(store.head('log/1')).rejects.toMatchObject({ kind: 'unavailable' })
+    broken = false
+    expect(Buffer.from(await store.get('log/1')).toString()).toBe('one')
+  })
+
+  test('a commit that is in place and could not be synced is not called committed', async () => {
+    let broken = false
+    const store = openFolderStore(await fresh(), {
+      syncFolder: async () => {
+        if (broken) throw new Error('EIO')
+      },
+    })
+    const table = await createSample(store, machineClock)
+    const request = await requestOn(table, 'mine', 'ingest', { adds: [sampleFile('f')] })
+    broken = true
+    await expect(table.commit(request)).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+    broken = false
+    expect((await table.snapshot()).version).toBe(1)
   })
 
   test('a disk that refuses is unavailable, did not happen, and says what to do', async () => {

@@ -25,9 +25,11 @@ import { checkPath, checkPrefix, TEMPORARY_PREFIX } from './path.ts'
  * change that file afterwards. Raises `unavailable` when the disk refuses (full, read-only): `did-not-happen` before
  * the name is given, `unknown` after.
  */
-export function openFolderStore(root: string): ObjectStore {
+export function openFolderStore(root: string, { syncFolder } = { syncFolder: syncFolderOfDisk }): ObjectStore {
   const base = resolve(root)
   const durable = new Set<string>()
+  /** Folders whose last sync failed: what a reader finds there may be gone after a power cut. */
+  const doubtful = new Set<string>()
   let counter = 0
 
   async function temporary(folder: string, body: Uint8Array | { readonly file: string }): Promise<string> {
@@ -58,11 +60,24 @@ export function openFolderStore(root: string): ObjectStore {
     durable.add(folder)
   }
 
+  /** Seen is not yet durable: who reads back a put whose sync failed (as a commit does) must not take it for safe. */
+  async function settle(path: string): Promise<void> {
+    const folder = dirname(join(base, checkPath(path)))
+    if (!doubtful.has(folder)) return
+    try {
+      await syncFolders(folder)
+    } catch (error) {
+      throw unavailable('syncing the folder of', path, error)
+    }
+    doubtful.delete(folder)
+  }
+
   return {
     url: pathToFileURL(base).href,
     localPath: (path) => join(base, checkPath(path)),
 
     async get(path, range) {
+      await settle(path)
       return await reading(path, async () => {
         const file = await open(join(base, checkPath(path)), 'r')
         try {
@@ -74,7 +89,7 @@ export function openFolderStore(root: string): ObjectStore {
     },
 
     async head(path) {
-      checkPath(path)
+      await settle(path)
       try {
         return await metaOf(base, path)
       } catch (error) {
@@ -107,6 +122,7 @@ export function openFolderStore(root: string): ObjectStore {
         if (options?.ifAbsent) await unlink(scratch)
         await syncFolders(folder)
       } catch (error) {
+        doubtful.add(folder)
         throw unavailable('writing', path, error, 'unknown')
       }
     },
@@ -199,7 +215,7 @@ async function metaOf(base: string, path: string): Promise<ObjectMeta> {
   return { path, size_bytes: size, modified_ms: Math.floor(mtimeMs) }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+async function syncFolderOfDisk(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
