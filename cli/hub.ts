@@ -35,9 +35,6 @@ type Options = {
   readonly json?: boolean
 }
 
-/** The mark of a recording that this outbox was given. */
-const RECORDED = 'recording/boot'
-
 const EXAMPLES = `
 Examples:
   hearth hub --simulated 25 --prefix demo-            simulated homes of this machine's own fleet
@@ -148,13 +145,9 @@ async function replayAll(
   const { hub, generation } = identity
   const disk = openDisk(context, hub)
   // A replay that was cut short goes on; one that is told again tells nothing twice.
-  const mark = `${RECORDED}/${recording.count}/${shift_ms}/${recording.series.map((series) => series.file).join(',')}`
+  const name = `${recording.count}/${shift_ms}/${recording.series.map((series) => series.file).join(',')}`
   const facts = { hub, readings: recording.count, bad_lines: recording.fault_count, shift_ms }
-  if (!disk.get(mark)) {
-    const { boot } = await writeRecording({ recording, shift_ms, disk, random, hub, generation, firmware: 'recorded' })
-    disk.write([{ put: mark, value: Buffer.from(boot) }])
-    await disk.sync()
-  }
+  await writeRecording({ recording, name, shift_ms, disk, random, hub, generation, firmware: 'recorded' })
   const running = await start(context, options, { identity, devices: silent(), firmware: 'recorded', disk })
   try {
     await Promise.race([running.agent.flush(), untilAborted(context.signal)])

@@ -1,8 +1,10 @@
+import { z } from 'zod'
 import type { Clock, Random } from '../contract/clock.ts'
 import type { Event } from '../contract/event.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import { openOutbox } from '../link/outbox.ts'
+import { readAccounts } from '../link/outbox-store.ts'
 import { AGENT_VERSION } from './agent.ts'
 import type { Devices, Report } from './devices.ts'
 import { RECORDING_OUTBOX_MAX_BYTES } from './limits.ts'
@@ -75,14 +77,21 @@ export function recordedHome(options: {
 /** Readings that are written to the disk at once. */
 const CHUNK = 2_000
 
+/** What a disk keeps of a recording that it was given: the boots that tell it, and whether all of it is written. */
+const told = z.object({ version: z.literal(1), boots: z.array(z.string()), whole: z.boolean() })
+const TOLD = 'recording/'
+
 /**
- * Writes a recording into the outbox on `disk` as one boot that began at its first reading, as fast as it goes. The
- * agent that opens the disk next is a later boot, so what it sends of this one carries no `now`: the time of a reading
- * is `wall + m`, to the millisecond the recorded one plus `shift_ms`, and its value the recorded double. Returns the
- * boot. Raises `limit` for a recording that no outbox holds.
+ * Writes a recording into the outbox on `disk` as a boot that began at its first reading, as fast as it goes. The agent
+ * that opens the disk next is a later boot, so what it sends of this one carries no `now`: the time of a reading is
+ * `wall + m`, to the millisecond the recorded one plus `shift_ms`, and its value the recorded double. Told again under
+ * the same `name` it writes nothing, and cut off in the middle it goes on where the disk ends, in a boot more.
+ * Returns how many readings it wrote. Raises `limit` for a recording that no outbox holds.
  */
 export async function writeRecording(options: {
   readonly recording: Recording
+  /** Names this recording and its shift on this disk. */
+  readonly name: string
   readonly shift_ms: number
   readonly disk: Disk
   readonly random: Random
@@ -90,8 +99,17 @@ export async function writeRecording(options: {
   readonly generation: number
   readonly firmware: string
   readonly floor?: number
-}): Promise<{ readonly boot: string; readonly count: number }> {
+}): Promise<{ readonly count: number }> {
   const { recording, shift_ms, disk, hub } = options
+  const kept = disk.get(TOLD + options.name)
+  const before: z.infer<typeof told> = kept
+    ? told.parse(JSON.parse(Buffer.from(kept).toString()))
+    : { version: 1, boots: [], whole: false }
+  if (before.whole) return { count: 0 }
+  // Nothing was sent of them: no agent runs before the recording is whole.
+  const written = readAccounts(disk)
+    .filter(({ boot, stream }) => stream === 'readings' && before.boots.includes(boot.boot))
+    .reduce((sum, { next }) => sum + next, 0)
   const [start_ms] = recording.span_ms ?? [0]
   const began_ms = start_ms + shift_ms
   const outbox = await openOutbox({
@@ -106,12 +124,17 @@ export async function writeRecording(options: {
     streams: [{ name: 'control' }, { name: 'readings', max_bytes: RECORDING_OUTBOX_MAX_BYTES }],
     ...(options.floor === undefined ? {} : { floor: options.floor }),
   })
+  const note = (whole: boolean) => {
+    const value: z.infer<typeof told> = { version: 1, boots: [...before.boots, outbox.boot()], whole }
+    disk.write([{ put: TOLD + options.name, value: Buffer.from(JSON.stringify(value)) }])
+  }
+  note(false)
   let chunk: Event[] = []
-  let count = 0
+  let place = 0
   for (const { device, attribute, value, recorded_ms } of inOrder(recording)) {
+    if (place++ < written) continue
     const unit = unitOf(attribute)
     chunk.push({ m: recorded_ms - start_ms, kind: 'reading', device, attribute, value, ...(unit ? { unit } : {}) })
-    count++
     if (chunk.length < CHUNK) continue
     outbox.appendAll('readings', chunk)
     chunk = []
@@ -124,6 +147,7 @@ export async function writeRecording(options: {
       `the recording does not fit into an outbox of ${RECORDING_OUTBOX_MAX_BYTES} bytes; split it`,
     )
   }
+  note(true)
   await outbox.sync()
-  return { boot: outbox.boot(), count }
+  return { count: place - written }
 }

@@ -80,7 +80,7 @@ describe('a recording', () => {
     const shift_ms = parseShift('P9Y', 1_489_017_527_000)
     const recording = readRecording(folder)
     const about = { disk, random, generation: 1, firmware: 'recorded' }
-    await writeRecording({ ...about, recording, shift_ms, hub: 'villa' })
+    await writeRecording({ ...about, recording, name: 'a', shift_ms, hub: 'villa' })
     const streams = [{ name: 'control' }, { name: 'readings' }]
     const outbox = await openOutbox({ ...about, clock: new ManualClock(), source: 'villa', agent: '1', streams })
     const batch = outbox.take('readings', { flush: true })
@@ -97,6 +97,52 @@ describe('a recording', () => {
       [Date.UTC(2026, 2, 8, 23, 58, 47), 19.21],
       [Date.UTC(2026, 2, 9, 0, 18, 53), 0.1],
     ])
+  })
+
+  it('is told once, wherever the telling was cut off, and however often it is begun again', async () => {
+    const lines = Array.from({ length: 5_000 }, (_, i) => `${1_000 + i}\t${i}\n`)
+    write('A_X.csv', lines.join(''))
+    const recording = readRecording(folder)
+    const random = seededRandom(1)
+    const about = { random, generation: 1, firmware: 'recorded', hub: 'villa', recording, name: 'a', shift_ms: 0 }
+    for (let writes = 0; writes < 12; writes++) {
+      let disk = memoryDisk()
+      // Dies before its write number `writes`, twice over; then lives.
+      for (const limit of [writes, writes, Number.POSITIVE_INFINITY]) {
+        let left = limit
+        const mortal = {
+          ...disk,
+          write(changes: Parameters<typeof disk.write>[0]) {
+            if (left-- <= 0) throw new Error('killed')
+            disk.write(changes)
+          },
+        }
+        const telling = writeRecording({ ...about, disk: mortal })
+        if (limit === Number.POSITIVE_INFINITY) await telling
+        else await telling.catch((error: Error) => expect(error.message).toBe('killed'))
+        disk = disk.kill()
+      }
+      const options = {
+        disk,
+        random,
+        clock: new ManualClock(),
+        source: 'villa',
+        generation: 1,
+        firmware: '1',
+        agent: '1',
+      }
+      const outbox = await openOutbox({ ...options, streams: [{ name: 'control' }, { name: 'readings' }] })
+      const values: number[] = []
+      for (
+        let batch = outbox.take('readings', { flush: true });
+        batch;
+        batch = outbox.take('readings', { flush: true })
+      ) {
+        const text = unpack(outbox.transmit(batch).bytes).toString()
+        for (const line of text.trimEnd().split('\n').slice(1)) values.push(JSON.parse(line).value)
+      }
+      expect(values.sort((a, b) => a - b)).toEqual(lines.map((_, i) => i))
+    }
   })
 
   it('can be replayed as if it were now, at a speed', async () => {
