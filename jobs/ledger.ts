@@ -69,6 +69,15 @@ export function cellsOf(metric: Metric, snapshot: Snapshot): ReadonlyMap<string,
   return cells
 }
 
+/**
+ * Names of the cells in which a higher revision has made an hour. They are not this definition's to write: it would copy
+ * the other hours without the columns that it does not know, and undo what the newer one did, for ever and again.
+ */
+export function cellsAhead(metric: Metric, cells: ReadonlyMap<string, Cell>): ReadonlySet<string> {
+  const ahead = [...cells].filter(([, { hours }]) => hours.values().some(({ revision }) => revision > metric.revision))
+  return new Set(ahead.map(([name]) => name))
+}
+
 /** All records of a table by unit. */
 export function recordsOf(cells: ReadonlyMap<string, Cell>): ReadonlyMap<string, HourRecord> {
   const records = new Map<string, HourRecord>()

@@ -1,4 +1,4 @@
-import { type HourRecord, hourOf, WHOLE_HISTORY_MS } from './ledger.ts'
+import { cellName, type HourRecord, hourOf, WHOLE_HISTORY_MS } from './ledger.ts'
 import { HISTORY_MAX_MS, HOUR_MS, SETTLE_MS } from './limits.ts'
 import type { Metric, Reach } from './metric.ts'
 import { ALL, type Touched, unitKey } from './touched.ts'
@@ -16,6 +16,8 @@ export type PlanState = {
   readonly first_ms: number | undefined
   readonly buckets: number
   readonly records: ReadonlyMap<string, HourRecord>
+  /** Cells that belong to a higher revision. */
+  readonly ahead: ReadonlySet<string>
   readonly inputs: ReadonlyMap<string, Touched>
 }
 
@@ -25,7 +27,7 @@ export function isComplete(hour_ms: number, now_ms: number): boolean {
 }
 
 /** All units that there are, oldest first. */
-export function unitsOf({ metric, now_ms, first_ms, buckets }: Omit<PlanState, 'records' | 'inputs'>) {
+export function unitsOf({ metric, now_ms, first_ms, buckets }: Omit<PlanState, 'records' | 'ahead' | 'inputs'>) {
   const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
   if (first_ms === undefined) return []
   if (metric.shape === 'bucket') return spread.map((bucket) => ({ hour_ms: WHOLE_HISTORY_MS, bucket }))
@@ -46,12 +48,12 @@ export function plan(state: PlanState): readonly Unit[] {
   return due
 }
 
-/** Why this unit is due, or undefined when it is not. Never for one that a higher revision has made. Pure. */
+/** Why this unit is due, or undefined when it is not. Never for one in a cell of a higher revision. Pure. */
 export function causeOf(state: PlanState, hour_ms: number, bucket: number): Cause | undefined {
   const { metric, now_ms, records } = state
+  if (state.ahead.has(cellName(hour_ms, bucket))) return undefined
   const record = records.get(unitKey(hour_ms, bucket))
   if (!record) return 'never computed'
-  if (record.revision > metric.revision) return undefined
   if (record.revision < metric.revision) return 'definition rose'
   if (metric.shape !== 'bucket' && record.open && isComplete(hour_ms, now_ms)) return 'hour is over'
   for (const input of metric.inputs) {
