@@ -1,21 +1,18 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { catalogue } from '../jobs/catalogue.ts'
-import { type Jobs, type JobsOptions, type MetricRun, openJobs } from '../jobs/jobs.ts'
+import { type Jobs, type JobsOptions, openJobs } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
 import { runSchedule } from '../jobs/schedule.ts'
-import { ALL } from '../jobs/touched.ts'
 import type { CliContext } from './context.ts'
 import { openLocalLake } from './fleet.ts'
+import { explainText, planText, runText, summary } from './jobs-text.ts'
 import { announce, processLog, withdraw } from './service.ts'
 import { shortTime, textTable } from './text-table.ts'
-
-/** Units that `plan` prints unless all are asked for. */
-const UNITS_SHOWN = 40
 
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
@@ -48,6 +45,9 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((options: Json & { readonly from: string; readonly to: string }) => {
       const only = { from_ms: hourOption(options.from), to_ms: hourOption(options.to) }
+      if (only.from_ms >= only.to_ms) {
+        throw new Problem('invalid', `--to is exclusive and after --from; found ${options.from} to ${options.to}`)
+      }
       return withJobs(context, (open) => runOnce(context, open, options, only))
     })
   jobs
@@ -79,24 +79,12 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((metric: string, hour: string, options: Json) =>
       withJobs(context, async (open) => {
-        const told = await open.explain(metric, hourOption(hour))
+        const told = await open.explain(known(metric), hourOption(hour))
         if (options.json) {
           context.print(JSON.stringify(told))
           return
         }
-        const rows = told.map(({ bucket, record, cause }) => [
-          ...[bucket === ALL ? 'all' : String(bucket), cause ?? 'up to date'],
-          record
-            ? Object.entries(record.inputs)
-                .map(([table, version]) => `${table}@v${version}`)
-                .join(' ')
-            : 'not computed',
-          ...[record ? String(record.revision) : '', record?.definition ?? '', record?.carry.slice(0, 8) ?? ''],
-          ...[record?.rows.slice(0, 8) ?? '', record ? (record.open ? 'running' : 'complete') : ''],
-        ])
-        context.print(
-          textTable(['bucket', 'due', 'made from', 'revision', 'definition', 'carry-in', 'rows', 'hour'], rows),
-        )
+        context.print(explainText(told))
       }),
     )
   jobs
@@ -184,29 +172,15 @@ async function runOnce(
   context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
 }
 
-function summary({ metric, units, rows, ms, version }: MetricRun) {
-  return { metric, units: units.length, rows, ms: Math.round(ms), version }
-}
-
-function runText(runs: readonly MetricRun[]): string {
-  if (runs.length === 0) return 'Nothing is due.'
-  return textTable(
-    ['metric', 'units', 'rows', 'ms', 'version'],
-    runs.map(summary).map((run) => [run.metric, run.units, run.rows, run.ms, run.version ?? '']),
+/** Raises `invalid` for what is no metric, with the one that was meant. */
+function known(metric: string): string {
+  const names = catalogue().map(({ name }) => name)
+  if (names.includes(metric)) return metric
+  const meant = closest(metric, names)
+  throw new Problem(
+    'invalid',
+    `there is no metric ${metric}; ${meant ? `did you mean ${meant}?` : `there are ${names.join(', ')}`}`,
   )
-}
-
-function planText(units: readonly Unit[], all: boolean): string {
-  if (units.length === 0) return 'Nothing is due.'
-  const shown = all ? units : units.slice(0, UNITS_SHOWN)
-  const table = textTable(
-    ['metric', 'hour', 'bucket', 'cause'],
-    shown.map(({ metric, hour_ms, bucket, cause }) => [
-      ...[metric, hour_ms === 0 ? 'whole history' : shortTime(hour_ms), bucket === ALL ? 'all' : String(bucket), cause],
-    ]),
-  )
-  const more = units.length - shown.length
-  return more > 0 ? `${table}\n${styleText('dim', `… and ${more} more; --all prints them`)}` : table
 }
 
 /** Raises `invalid` for what is no hour. */

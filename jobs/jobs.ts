@@ -4,8 +4,8 @@ import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { cellsAhead, cellsOf, type HourRecord, recordsOf } from './ledger.ts'
-import { RUN_ATTEMPTS_MAX } from './limits.ts'
+import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
+import { HISTORY_MAX_MS, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Cause, causeOf, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
@@ -37,18 +37,20 @@ export type RunOptions = {
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
 }
 
+/** One bucket of an hour: what its rows were made from, unless it was never made, and why it is due if it is. */
+export type Explained = {
+  readonly bucket: number
+  readonly record: HourRecord | undefined
+  readonly cause: Cause | undefined
+}
+
 export type Jobs = {
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
   /** Makes everything due, one commit a metric. Raises `corrupt` when a check fails; what was committed before stays. */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
-  /** From what a unit was made, and why it is due if it is. */
-  explain(
-    metric: string,
-    hour_ms: number,
-  ): Promise<
-    readonly { readonly bucket: number; readonly record: HourRecord | undefined; readonly cause: Cause | undefined }[]
-  >
+  /** From what each bucket of an hour was made. Raises `missing` for a metric or an hour that there is not. */
+  explain(metric: string, hour_ms: number): Promise<readonly Explained[]>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -147,6 +149,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         )
       }
       const state = await stateOf(metric, clock.now())
+      if (metric.shape !== 'bucket') refuseOutside(state, hour_ms)
       const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
       const hour = metric.shape === 'bucket' ? 0 : hour_ms
       return spread.map((bucket) => ({
@@ -159,6 +162,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       await duck?.[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Raises `missing` for an hour that has not begun, or from before anything is known. */
+function refuseOutside({ metric, first_ms, now_ms }: PlanState, hour_ms: number): void {
+  const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
+  const none = `${metric.name} has no hour ${time(hour_ms)}`
+  if (hour_ms > now_ms) throw new Problem('missing', `${none}: it has not begun`)
+  if (first_ms === undefined) throw new Problem('missing', `${none}: there are no events yet`)
+  const from_ms = hourOf(Math.max(first_ms, now_ms - HISTORY_MAX_MS))
+  if (hour_ms < from_ms)
+    throw new Problem('missing', `${none}: the first hour that anything is known of is ${time(from_ms)}`)
 }
 
 function toldRun({ metric, units, rows, ms, version }: MetricRun): JobRun {

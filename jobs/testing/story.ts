@@ -14,7 +14,7 @@ export const STORY_HOURS = 4
 export function tellStory(seed: number, start_ms: number): readonly Row[] {
   const { float } = seededRandom(seed)
   const end_ms = start_ms + STORY_HOURS * HOUR_MS
-  const at = () => start_ms + Math.floor(float() * STORY_HOURS * HOUR_MS)
+  const at = (hours = STORY_HOURS) => start_ms + Math.floor(float() * hours * HOUR_MS)
   const rows: Row[] = []
   for (const hub of ['demo-01', 'demo-02']) {
     const enrolled_ms = start_ms + Math.floor(float() * HOUR_MS)
@@ -36,9 +36,10 @@ export function tellStory(seed: number, start_ms: number): readonly Row[] {
       rows.push(batch(hub, at(), Math.floor(float() * 50), Math.floor(float() * 20)))
       const id = `${hub}-${i}`
       const expires: [string, number] = [float() < 0.5 ? 'done' : 'expired', 5]
-      rows.push(...command(hub, id, at(), [['issued', 0], ['sent', 1], expires]))
+      // In the first half alone: what a command touches must not hide what nothing else touches.
+      rows.push(...command(hub, id, at(2), [['issued', 0], ['sent', 1], expires]))
       // The hub's own word, up to two hours after.
-      const issued_ms = at()
+      const issued_ms = at(2)
       const later_ms = Math.floor(float() * Math.min(2 * HOUR_MS, end_ms - 1 - issued_ms))
       rows.push(
         ...command(hub, `${id}-later`, issued_ms, [
@@ -56,8 +57,35 @@ export function tellStory(seed: number, start_ms: number): readonly Row[] {
         batch_dropped: JSON.stringify({ dropped: [], previous }),
       }),
     )
-    const silent = at()
-    rows.push(...alive(hub, start_ms, silent), ...alive(hub, silent + HOUR_MS, end_ms, '1-2-dddddddd'))
+    // The relay falls silent; that others were heard 20 minutes later decides what it was within that hour.
+    const silent_ms = start_ms + Math.floor(float() * STORY_HOURS) * HOUR_MS + (10 + float() * 20) * MINUTE_MS
+    rows.push(
+      batch(hub, Math.floor(silent_ms + 20 * MINUTE_MS), 60, 5),
+      ...alive(hub, start_ms, silent_ms),
+      ...alive(hub, silent_ms + HOUR_MS, end_ms, '1-2-dddddddd'),
+    )
   }
-  return rows.sort((a, b) => a.event_time - b.event_time)
+  return rows
+    .map((row) => ({ ...row, event_time: Math.floor(row.event_time) }))
+    .sort((a, b) => a.event_time - b.event_time)
+}
+
+/**
+ * The rows of a story in the parts in which they come, each part by the run that makes it. Signs of life are in time; of
+ * the rest about half is late. A batch belongs to the hour of its receipt, so that it is late only where `writer_lags`.
+ */
+export function inParts(
+  rows: readonly Row[],
+  runs_ms: readonly number[],
+  seed: number,
+  writer_lags: boolean,
+): readonly (readonly Row[])[] {
+  const { float } = seededRandom(seed)
+  const parts = runs_ms.map((): Row[] => [])
+  for (const row of rows) {
+    const first = runs_ms.findIndex((run_ms) => row.event_time < run_ms)
+    const late = row.kind !== 'alive' && (writer_lags || row.kind !== 'batch') && float() < 0.5
+    parts[first + (late ? Math.floor(float() * (runs_ms.length - first)) : 0)]?.push(row)
+  }
+  return parts
 }

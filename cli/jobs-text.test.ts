@@ -1,0 +1,36 @@
+import { stripVTControlCharacters } from 'node:util'
+import { expect, test } from 'vitest'
+import type { Explained } from '../jobs/jobs.ts'
+import { explainText, planText } from './jobs-text.ts'
+
+const record = { carry: 'aaaaaaaabbbb', out: '', rows: 'ccccccccdddd', open: false, revision: 2, definition: 'f00d' }
+const made: Explained = { bucket: 0, record: { ...record, inputs: { events: 7, hubs: 1 } }, cause: undefined }
+const plain = (told: readonly Explained[]) => stripVTControlCharacters(explainText(told))
+
+test('an hour that stands names what it was made from', () => {
+  expect(plain([made]).split('\n').slice(2)).toEqual([
+    '0       no   events@v7 hubs@v1  2         f00d        aaaaaaaa  cccccccc  over',
+  ])
+})
+
+test('an hour that was not computed yet says so, and what makes it', () => {
+  const never: Explained = { bucket: -1, record: undefined, cause: 'never computed' }
+  expect(plain([never]).split('\n').slice(2)).toEqual([
+    'all     never computed  nothing yet',
+    'Not computed yet: hearth up makes it when its turn comes (hearth jobs status); hearth jobs run makes it now.',
+  ])
+  expect(plain([made, { ...never, bucket: 1 }])).toMatch(/1 of 2 buckets are not computed yet/)
+  expect(plain([{ ...made, cause: 'events moved' }])).toMatch(/Computed, and due to be made anew/)
+})
+
+test('a long plan is cut, and says by how much', () => {
+  const units = Array.from({ length: 42 }, (_, i) => ({
+    metric: 'hubs',
+    hour_ms: 0,
+    bucket: i,
+    cause: 'never computed' as const,
+  }))
+  expect(stripVTControlCharacters(planText(units, false)).split('\n').at(-1)).toBe('… and 2 more; --all prints them')
+  expect(planText(units, true).split('\n')).toHaveLength(44)
+  expect(planText([], false)).toBe('Nothing is due.')
+})

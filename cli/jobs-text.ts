@@ -1,0 +1,62 @@
+import { styleText } from 'node:util'
+import type { Explained, MetricRun } from '../jobs/jobs.ts'
+import type { Unit } from '../jobs/plan.ts'
+import { ALL } from '../jobs/touched.ts'
+import { shortTime, textTable } from './text-table.ts'
+
+/** Units that `plan` prints unless all are asked for. */
+const UNITS_SHOWN = 40
+
+/** A run in the words of its JSON. */
+export function summary({ metric, units, rows, ms, version }: MetricRun) {
+  return { metric, units: units.length, rows, ms: Math.round(ms), version }
+}
+
+export function runText(runs: readonly MetricRun[]): string {
+  if (runs.length === 0) return 'Nothing is due.'
+  return textTable(
+    ['metric', 'units', 'rows', 'ms', 'version'],
+    runs.map(summary).map((run) => [run.metric, run.units, run.rows, run.ms, run.version ?? '']),
+  )
+}
+
+export function planText(units: readonly Unit[], all: boolean): string {
+  if (units.length === 0) return 'Nothing is due.'
+  const shown = all ? units : units.slice(0, UNITS_SHOWN)
+  const table = textTable(
+    ['metric', 'hour', 'bucket', 'cause'],
+    shown.map(({ metric, hour_ms, bucket, cause }) => [
+      ...[metric, hour_ms === 0 ? 'whole history' : shortTime(hour_ms), bucket === ALL ? 'all' : String(bucket), cause],
+    ]),
+  )
+  const more = units.length - shown.length
+  return more > 0 ? `${table}\n${styleText('dim', `… and ${more} more; --all prints them`)}` : table
+}
+
+/** From what each bucket of an hour was made, and below it what that means for who asked. */
+export function explainText(told: readonly Explained[]): string {
+  const rows = told.map(({ bucket, record, cause }) => [
+    ...[bucket === ALL ? 'all' : String(bucket), cause ?? 'no', madeFrom(record)],
+    ...[record ? String(record.revision) : '', record?.definition ?? '', record?.carry.slice(0, 8) ?? ''],
+    ...[record?.rows.slice(0, 8) ?? '', record ? (record.open ? 'still running' : 'over') : ''],
+  ])
+  const table = textTable(['bucket', 'due', 'made from', 'revision', 'definition', 'carry-in', 'rows', 'hour'], rows)
+  const due = told.filter(({ cause }) => cause !== undefined)
+  if (due.length === 0) return table
+  const never = due.filter(({ record }) => record === undefined)
+  const what =
+    never.length === told.length
+      ? 'Not computed yet'
+      : never.length > 0
+        ? `${never.length} of ${told.length} buckets are not computed yet`
+        : 'Computed, and due to be made anew'
+  const advice = 'hearth up makes it when its turn comes (hearth jobs status); hearth jobs run makes it now.'
+  return `${table}\n${styleText('dim', `${what}: ${advice}`)}`
+}
+
+function madeFrom(record: Explained['record']): string {
+  if (!record) return 'nothing yet'
+  return Object.entries(record.inputs)
+    .map(([table, version]) => `${table}@v${version}`)
+    .join(' ')
+}
