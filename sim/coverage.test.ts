@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { coverageTable, hit, missedPairs } from './coverage.ts'
+import { FAULTS } from './faults/all.ts'
+
+test('a pair is missed until its fault struck its step; one that cannot be is never missed', () => {
+  const coverage = new Map<string, number>()
+  const before = missedPairs(coverage, FAULTS)
+  expect(before).toContain('kill at net.command')
+  expect(before).not.toContain('reorder at disk.write')
+  hit(coverage, 'kill', 'net.command')
+  expect(missedPairs(coverage, FAULTS)).toEqual(before.filter((pair) => pair !== 'kill at net.command'))
+})
+
+test('what cannot be is only what only messages suffer, and what a write within one turn or a mere reading cannot', () => {
+  const [head = '', ...rows] = coverageTable(new Map(), FAULTS).split('\n')
+  const faults = head.trim().split(/ {2,}/).slice(1)
+  const not = rows.flatMap((row) => {
+    const [step = '', ...cells] = row.trim().split(/ {2,}/)
+    return cells.flatMap((cell, i) => (cell === '·' ? [`${faults[i]} at ${step.split('.')[0]}`] : []))
+  })
+  const calls = ['disk', 'log', 'store', 'device']
+  const onlyMessages = ['reorder', 'duplicate', 'cut'].flatMap((fault) => calls.map((step) => `${fault} at ${step}`))
+  const others = [
+    'delay at disk',
+    'refusal at disk',
+    'lost answer at disk',
+    'lost answer at log',
+    'lost answer at store',
+  ]
+  const onMessages = ['lost answer at net', 'refusal at net']
+  expect(new Set(not)).toEqual(new Set([...onlyMessages, ...others, ...onMessages]))
+})
