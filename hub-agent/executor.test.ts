@@ -251,6 +251,23 @@ describe('not after its time', () => {
     expect(actuations).toHaveLength(1)
     expect(told.at(-1)).toMatchObject({ command: 'second', stage: 'expired' })
   })
+
+  it('what runs out while it is written down is not carried out', async () => {
+    const disk = memoryDisk()
+    const { sync } = disk
+    const slow = Promise.withResolvers<void>()
+    disk.sync = async () => {
+      await slow.promise
+      await sync()
+    }
+    const { executor, clock, actuations, stages } = bench({ disk })
+    executor.receive(command('a', { left_ms: 1_000 }))
+    await clock.advance(1_000)
+    slow.resolve()
+    await settle()
+    expect(stages()).toEqual(['received', 'expired'])
+    expect(actuations).toHaveLength(0)
+  })
 })
 
 describe('in order', () => {

@@ -134,6 +134,22 @@ test('a relay that died closes what it left open as expired, and late when the h
   expect(again.core.recover()).toBe(0)
 })
 
+test.each([
+  ['is done when the hub tells in time', ['executed'], 'done'],
+  ['expires when it does not: it may have been sent', [], 'expired'],
+] as const)('a command that a relay left open and its next run takes up %s', async (_name, stages, outcome) => {
+  const before = await start()
+  before.core.connected(HUB, '1.1.1')
+  const { command } = before.core.issue(ask)
+  before.core.close()
+  const after = await start(new ManualClock(command.issued + 300), before.disk)
+  expect(after.core.recover()).toBe(1)
+  for (const stage of stages) after.core.result(HUB, word(command.id, stage))
+  await after.clock.advance(701)
+  expect(after.core.find(command.id)?.outcome).toBe(outcome)
+  expect(after.sent).toEqual([])
+})
+
 test('what expired stays late, also for a relay that restarts with its clock set back', async () => {
   const before = await start()
   before.core.connected(HUB, '1.1.1')
