@@ -144,6 +144,22 @@ describe('the time range', () => {
   })
 })
 
+it('is there before 150 kB of script have come, and the editor is left until its page is opened', async () => {
+  const page = await open('/fleet')
+  await page.getByRole('link', { name: 'Rows behind worst hubs' }).waitFor()
+  const scripts = () =>
+    page.evaluate<{ name: string; bytes: number }[]>(
+      `performance.getEntriesByType('resource').filter((e) => e.name.endsWith('.js')).map((e) => ({ name: e.name, bytes: e.encodedBodySize }))`,
+    )
+  const first = await scripts()
+  expect(first.length).toBeGreaterThan(0)
+  expect(first.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000)
+  expect(first.some(({ name }) => name.includes('editor'))).toBe(false)
+  await page.getByRole('link', { name: 'Query' }).click()
+  await page.getByRole('textbox', { name: 'SQL' }).waitFor()
+  expect((await scripts()).some(({ name }) => name.includes('editor'))).toBe(true)
+})
+
 it('says of nothing why, and what to do', async () => {
   const page = await open('/fleet', undefined, empty)
   const note = page.getByRole('status').filter({ hasText: 'No hub has reported yet' })

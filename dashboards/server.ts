@@ -163,6 +163,7 @@ async function mountWeb(app: FastifyInstance, folder: string): Promise<void> {
   await app.register(fixed, {
     root: folder,
     index: false,
+    preCompressed: true,
     setHeaders: (reply, path) => {
       reply.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
     },

@@ -16,8 +16,8 @@ export const DESK: Screen = { width: 1440, height: 900, theme: 'light' }
 export const PHONE: Screen = { width: 375, height: 812, theme: 'light' }
 
 /** A headless Chromium with a profile of its own, and the web app as its sources are now. Throws saying what is missing where there is none. */
-export async function openBrowser(): Promise<Browser> {
-  await freshWebApp()
+export function openBrowser(): Promise<Browser> {
+  freshWebApp()
   return chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_FLAGS })
 }
 

@@ -9,7 +9,7 @@ export type DemoSystem = {
   close(): Promise<void>
 }
 
-const READY_MAX_MS = 120_000
+const READY_MAX_MS = 170_000
 
 /** Starts `hearth up --demo` on free ports and an empty state folder; resolves when it says that it is ready. */
 export async function startDemoSystem(options: { readonly hubs: number; readonly days: number }): Promise<DemoSystem> {
