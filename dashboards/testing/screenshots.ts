@@ -1,12 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import type { Page } from 'playwright-core'
-import { machineClock } from '../../cli/machine.ts'
 import { DESK, openBrowser, PHONE, type Screen, visit } from './browser.ts'
-import { startSample } from './sample-server.ts'
+import { startDemoSystem } from './demo-system.ts'
 
 /**
  * Takes the pictures of `docs/images/`: `npm run screenshots -- [folder] [url-with-token]`.
- * Without an address it shows sample data; with one, a running system's own.
+ * Without an address it starts a demo fleet of its own and waits until the metrics of its history are made.
  */
 const [folder = 'docs/images', address] = process.argv.slice(2)
 
@@ -17,12 +16,18 @@ type Picture = {
   arrange(page: Page): Promise<void>
 }
 
-const seen = (page: Page) => page.getByRole('link', { name: 'Rows behind firmware' }).waitFor()
-const openOne = async (page: Page) => {
-  await page
-    .getByRole('button', { name: /^Open the command of/ })
-    .nth(2)
-    .click()
+const METRICS_MAX_MS = 600_000
+/** A day to show, the day before to compare it with, and one to spare. */
+const FLEET = { hubs: 25, days: 3 }
+
+const seen = (page: Page) =>
+  page.getByRole('link', { name: 'Rows behind firmware' }).waitFor({ timeout: METRICS_MAX_MS })
+const sendOne = async (page: Page) => {
+  await page.getByText('live', { exact: true }).waitFor()
+  const panel = page.getByRole('region', { name: 'Send a command' })
+  await panel.getByLabel('Hub').fill('demo-01')
+  await panel.getByLabel('Device').fill('kitchen-lamp')
+  await page.getByRole('button', { name: 'Send' }).click()
   await page.getByText('Around it').waitFor()
   await page.locator('main .skeleton').first().waitFor({ state: 'detached' })
 }
@@ -33,15 +38,15 @@ const runOne = async (page: Page) => {
 }
 
 const PICTURES: readonly Picture[] = [
-  { name: 'fleet-light-1440', path: '/fleet?range=7d', screen: { ...DESK, height: 1220 }, arrange: seen },
-  { name: 'fleet-dark-1440', path: '/fleet?range=7d', screen: { ...DESK, theme: 'dark' }, arrange: seen },
+  { name: 'fleet-light-1440', path: '/fleet', screen: { ...DESK, height: 1220 }, arrange: seen },
+  { name: 'fleet-dark-1440', path: '/fleet', screen: { ...DESK, theme: 'dark' }, arrange: seen },
   { name: 'fleet-light-375', path: '/fleet', screen: PHONE, arrange: seen },
-  { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: openOne },
+  { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: sendOne },
   { name: 'query-light-1440', path: '/query', screen: DESK, arrange: runOne },
 ]
 
-const sample = address === undefined ? await startSample({ now_ms: machineClock.now() }) : undefined
-const link = address ?? `${sample?.url}/?token=hearth_sample`
+const demo = address === undefined ? await startDemoSystem(FLEET) : undefined
+const link = address ?? demo?.link ?? ''
 const browser = await openBrowser()
 try {
   mkdirSync(folder, { recursive: true })
@@ -53,5 +58,5 @@ try {
   }
 } finally {
   await browser.close()
-  await sample?.close()
+  await demo?.close()
 }

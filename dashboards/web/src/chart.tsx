@@ -154,7 +154,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
         width: 1.75,
         ...(series.dash ? { dash: [...series.dash] } : {}),
         spanGaps: false,
-        points: { show: props.time_ms.length < 3 },
+        points: { show: false, size: 5, fill: token(`series-${series.colour}`), filter: lonePoints },
       })),
     ],
     hooks: {
@@ -177,6 +177,13 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
 /** Of a log axis: 1, 2, 5, 10, … */
 function roundTicks(_plot: uPlot, ticks: number[]): (number | null)[] {
   return ticks.map((tick) => (/^[125]/.test(tick.toExponential()) ? tick : null))
+}
+
+/** Values with a gap at either side make no line: they are drawn as points, so that they are seen. */
+function lonePoints(plot: uPlot, index: number): number[] {
+  const values = plot.data[index] ?? []
+  const missing = (at: number) => typeof values[at] !== 'number'
+  return [...values.keys()].filter((at) => !missing(at) && missing(at - 1) && missing(at + 1))
 }
 
 /** Midnight says the day, else the hour. */

@@ -36,7 +36,7 @@ export function percent(share: Maybe): string {
   const value = share * 100
   if (value >= 99) {
     const nines = Math.min(4, Math.max(2, 1 - Math.floor(Math.log10(100 - value))))
-    const text = value.toFixed(nines)
+    const text = value.toFixed(nines).replace(/(\.\d\d\d*?)0+$/, '$1')
     // Rounding must not say that all is well when something was missing.
     return text.startsWith('100') ? '> 99.9999' : text
   }

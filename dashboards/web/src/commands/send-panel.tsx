@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import { useEffect, useRef } from 'preact/hooks'
 import type { HubsAnswer, TraceAnswer } from '../../../api.ts'
 import { ask, Failure, post } from '../api-client.ts'
 import { browserClock, randomKey } from '../browser.ts'
@@ -23,6 +23,7 @@ const COUNT_EVERY_MS = 33
 export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
   const hub = useSignal(parameter('hub') ?? '')
   const device = useSignal('')
+  const suggested = useRef('')
   const attribute = useSignal('powered')
   const value = useSignal('true')
   const deadline = useSignal('5000')
@@ -35,7 +36,10 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
   }, [hubs])
   useEffect(() => {
     const first = chosen?.devices.find(({ device: name }) => name.includes('lamp')) ?? chosen?.devices[0]
-    if (first && !chosen?.devices.some(({ device: name }) => name === device.value)) device.value = first.device
+    // What somebody has typed is theirs: only a suggestion of this panel gives way to another.
+    if (!first || device.value !== suggested.current) return
+    if (!chosen?.devices.some(({ device: name }) => name === device.value)) device.value = first.device
+    suggested.current = device.value
   }, [chosen])
   const send = async (event: SubmitEvent) => {
     event.preventDefault()

@@ -72,7 +72,8 @@ export function barsOf(trace: CommandTrace): readonly Bar[] {
       name: 'Network, back',
       clock: there,
       from_ms: sent + half + hub_ms,
-      to_ms: acked,
+      // A hub that says it took longer than the whole round trip leaves no time for the way back, and none to take off.
+      to_ms: Math.max(acked, sent + half + hub_ms),
       estimate: true,
       tone: 'network',
     },
