@@ -22,9 +22,11 @@ import {
   utcDay,
 } from './command.ts'
 import { commandMemory } from './command-memory.ts'
+import { checkedDay } from './issue-day.ts'
 import { APP_RATE, HUB_RATE, OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { rateGate } from './rate.ts'
+import { unknownResult } from './unknown-result.ts'
 
 /** The way to the hubs. */
 export type HubLink = {
@@ -393,33 +395,4 @@ export function commandCore(parts: {
       for (const entry of open.values()) entry.cancelDeadline()
     },
   }
-}
-
-const DAY_PATTERN = /^\d{4}-\d{2}-\d{2}$/
-
-/** The day of the id: today, or the one that the first answer told. */
-function checkedDay(request: IssueRequest, now_ms: number): string {
-  if (request.day === undefined) return utcDay(now_ms)
-  if (request.key === undefined)
-    throw new Problem('invalid', 'a day repeats an earlier command: send its Idempotency-Key with it')
-  const age_ms = now_ms - Date.parse(`${request.day}T00:00:00Z`)
-  // Another relay's clock may already be past midnight; further off, the key's window is over.
-  if (!DAY_PATTERN.test(request.day) || !(age_ms > -60_000 && age_ms < 2 * IDEMPOTENCY_WINDOW_MS))
-    throw new Problem(
-      'invalid',
-      `expected the day of a command of the last 24 hours, as ${utcDay(now_ms)}; found ${JSON.stringify(request.day)}`,
-    )
-  return request.day
-}
-
-/** What there is to record of a command that this relay has no trace of: it was another relay's, or is long over. */
-function unknownResult(hub: string, said: HubResult, clock: Clock): LedgerEvent[] {
-  const outcome = outcomeOf(said.stage, false)
-  if (outcome === undefined) return []
-  const ms = said.issued === undefined ? undefined : Math.max(0, clock.now() - said.issued)
-  const base = { m: clock.monotonic(), hub, kind: 'command', command: said.command, issued: said.issued, ms }
-  return [
-    { ...base, stage: 'acked', reason: 'unknown to this relay' },
-    { ...base, stage: outcome, reason: said.reason },
-  ]
 }
