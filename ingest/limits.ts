@@ -35,8 +35,10 @@ export const ATTEMPT_DATES_MAX = 64
 export const LOG_READ_BYTES = 4 * 1024 * 1024
 /** A batch that waits is committed after this at the latest, unless set otherwise … */
 export const FRESHNESS_MS = 10_000
-/** … or this, when there is nothing but `alive` and `health`. */
+/** … or this, when there is nothing but `alive` and `health`: a small file a minute and not one each few seconds … */
 export const QUIET_FRESHNESS_MS = 60_000
+/** … and never more than so many times what was set. */
+export const QUIET_FRESHNESS_TIMES = 6
 /** Pause before a failed attempt is tried again: doubles from the first to the last. */
 export const RETRY_FIRST_MS = 200
 export const RETRY_MAX_MS = 15_000

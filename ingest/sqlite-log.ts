@@ -108,6 +108,8 @@ export async function openSqliteLog(
     bounds,
     async waitFor(bucket, from, signal) {
       while (!signal.aborted && (await bounds(bucket)).next <= from) {
+        // It may have aborted while the bounds were asked for, and tells so only once.
+        if (signal.aborted) return
         await new Promise<void>((resolve) => {
           const done = () => {
             cancel()

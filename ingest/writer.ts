@@ -1,67 +1,29 @@
 import type { Layout } from '../contract/bucket.ts'
-import { type Clock, type Random, sleep, uuid } from '../contract/clock.ts'
+import { sleep, uuid } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf } from '../contract/problem.ts'
-import type { ObjectStore } from '../lake/object-store.ts'
-import type { Table } from '../lake/table.ts'
-import type { Encoded, Encoder, Encoding } from './encoder.ts'
-import type { EventLog, Positioned } from './event-log.ts'
+import type { Encoded, Encoding } from './encoder.ts'
+import type { Positioned } from './event-log.ts'
 import {
   ATTEMPT_BATCHES_MAX,
   ATTEMPT_PLAIN_MAX_BYTES,
   FRESHNESS_MS,
   LOG_READ_BYTES,
+  QUIET_FRESHNESS_MS,
+  QUIET_FRESHNESS_TIMES,
   RANGES_SNAPSHOT_COMMITS,
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
 } from './limits.ts'
 import type { Loss } from './losses.ts'
 import { additionsAfter, type PlannedBatch, planBatch } from './planned-batch.ts'
-import { type Addition, applyAdditions, joinAdditions, newsOnly, type Ranges, type StreamRanges } from './ranges.ts'
+import { isQuiet } from './quiet.ts'
+import { type Addition, applyAdditions, joinAdditions, newsOnly, type StreamRanges } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
 import { commitRanges, loadRanges, putRanges, rangesKey } from './ranges-store.ts'
+import type { Writer, WriterOptions } from './writer-seam.ts'
 
-/** What a writer tells of itself; the composition logs it. */
-export type WriterFact =
-  | { readonly kind: 'committed'; readonly version: number; readonly batches: number; readonly rows: number }
-  | { readonly kind: 'fenced'; readonly buckets: readonly number[] }
-  | { readonly kind: 'retry'; readonly reason: string; readonly delay_ms: number }
-  | { readonly kind: 'loss'; readonly loss: Loss }
-
-export type BucketState = {
-  readonly bucket: number
-  /** Last position of the log that is in the table. */
-  readonly position: number
-  /** Set when the bucket was stopped: why. */
-  readonly stopped: string | undefined
-}
-
-export type Writer = {
-  /** Gathers and commits until the signal aborts, then commits what it has gathered. */
-  run(signal: AbortSignal): Promise<void>
-  /** Commits what the log holds now, in one attempt; false when there was nothing. Not beside `run`. */
-  commitOnce(): Promise<boolean>
-  buckets(): readonly BucketState[]
-  ranges(bucket: number): Ranges
-}
-
-export type WriterOptions = {
-  readonly log: EventLog
-  readonly table: Table
-  readonly store: ObjectStore
-  readonly layout: Layout
-  readonly encoder: Encoder
-  readonly clock: Clock
-  readonly random: Random
-  /** Buckets that it owns; all when absent. */
-  readonly buckets?: readonly number[]
-  readonly freshness_ms?: number
-  /** Commits between two snapshots of a bucket's ranges. */
-  readonly snapshot_commits?: number
-  /** Keeps a loss durably, before the bucket is reported as stopped. */
-  recordLoss(loss: Loss): Promise<void>
-  note(fact: WriterFact): void
-}
+export type { BucketState, Writer, WriterFact, WriterOptions } from './writer-seam.ts'
 
 type Bucket = {
   readonly bucket: number
@@ -84,6 +46,9 @@ type Attempt = {
   /** By (stream, boot): numbers that a replay took. Whether it stores them is known only after encoding. */
   readonly replayed: Map<string, IntervalSet>
   bytes: number
+  /** When the first batch was taken, and the first that is not quiet; monotonic, ms. */
+  begun_ms: number | undefined
+  urgent_ms: number | undefined
 }
 
 /** The number that the table keeps for a bucket of a log: the last position that is in it. */
@@ -100,6 +65,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { log, table, store, layout, encoder, clock, random } = options
   const key = await rangesKey(store, random)
   const freshness_ms = options.freshness_ms ?? FRESHNESS_MS
+  const quiet_ms = Math.min(QUIET_FRESHNESS_MS, QUIET_FRESHNESS_TIMES * freshness_ms)
   const owned = options.buckets ?? Array.from({ length: layout.buckets }, (_, bucket) => bucket)
   const buckets = new Map<number, Bucket>(
     owned.map((bucket) => [
@@ -174,6 +140,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     return {
       ...{ encoding: await encoder.begin(), planned: [], overlay: new Map(), taken: new Map() },
       ...{ ended: new Set(), replayed: new Map(), bytes: 0 },
+      ...{ begun_ms: undefined, urgent_ms: undefined },
     }
   }
 
@@ -212,6 +179,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const changed = applyAdditions(lookup, planned.additions([]))
     for (const [name, stream] of changed) attempt.overlay.set(name, stream)
     attempt.bytes += planned.batch.lines.length
+    attempt.begun_ms ??= clock.monotonic()
+    if (attempt.urgent_ms === undefined && !isQuiet(planned.batch)) attempt.urgent_ms = clock.monotonic()
     await attempt.encoding.add(planned.batch)
     attempt.planned.push({ ...planned, batch: { ...planned.batch, lines: Buffer.alloc(0) } })
     attempt.taken.set(one.bucket, record.position)
@@ -222,6 +191,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   async function commit(attempt: Attempt): Promise<void> {
     // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
     const base = await table.snapshot()
+    const started_ms = clock.monotonic()
     const encoded = await attempt.encoding.finish()
     let left = running().filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
@@ -235,6 +205,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
           version: outcome.version,
           batches: attempt.planned.length,
           rows: rows.reduce((sum, file) => sum + file.rows, 0),
+          ms: clock.monotonic() - started_ms,
         })
         return
       }
@@ -332,16 +303,20 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
   }
 
+  /** How long an attempt may still gather: signs of life alone wait for company, anything else does not. */
+  function dueIn_ms({ begun_ms = clock.monotonic(), urgent_ms = Number.POSITIVE_INFINITY }: Attempt): number {
+    return Math.min(begun_ms + quiet_ms, urgent_ms + freshness_ms) - clock.monotonic()
+  }
+
   async function gatherAndCommit(signal: AbortSignal): Promise<void> {
     await refresh()
     await waitForMore(new Map(), signal)
     if (signal.aborted) return
     const attempt = await begin()
     try {
-      const start_ms = clock.monotonic()
       for (;;) {
         await take(attempt)
-        const left_ms = freshness_ms - (clock.monotonic() - start_ms)
+        const left_ms = dueIn_ms(attempt)
         const over = isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted
         if (over || attempt.planned.length === 0) break
         await waitForMore(attempt.taken, signal, left_ms)

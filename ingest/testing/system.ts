@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
+import { machineClock, machineRandom as random } from '../../cli/machine.ts'
+import type { Clock } from '../../contract/clock.ts'
 import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake } from '../../lake/lake.ts'
@@ -12,7 +13,7 @@ import { type Acks, verify } from '../verify.ts'
 import { openWriter, type WriterFact } from '../writer.ts'
 
 /** Gateway, log, writer and table in a folder, with the real parts. */
-export async function openSystem(folder: string) {
+export async function openSystem(folder: string, clock: Clock = machineClock) {
   const store = openFolderStore(join(folder, 'lake'))
   const lake = await createLake({ store, clock, random, fleet: 'demo', region: 'local', buckets: 4 })
   const layout = { epoch: 1, buckets: 4 }
@@ -23,6 +24,9 @@ export async function openSystem(folder: string) {
   })
   const facts: WriterFact[] = []
   const losses: Loss[] = []
+  /** Positions in the order in which a writer took them, and when it ended each gathering (monotonic, ms). */
+  const taken: number[] = []
+  const finished: number[] = []
   /** `uploaded` happens between the upload of an attempt's files and their commit. */
   const openOne = (uploaded: () => Promise<unknown> = () => Promise.resolve()) =>
     openWriter({
@@ -32,7 +36,12 @@ export async function openSystem(folder: string) {
           const encoding = await encoder.begin()
           return {
             ...encoding,
+            async add(batch) {
+              await encoding.add(batch)
+              taken.push(batch.position)
+            },
             async finish() {
+              finished.push(clock.monotonic())
               const encoded = await encoding.finish()
               await uploaded()
               return encoded
@@ -47,7 +56,7 @@ export async function openSystem(folder: string) {
   const gateway = openGateway({ log, layout, clock })
   const duckdb = await openDuckDb({ threads: 1 })
   return {
-    ...{ lake, store, table, log, gateway, facts, losses, openOne, writer: await openOne() },
+    ...{ lake, store, table, log, gateway, facts, losses, taken, finished, openOne, writer: await openOne() },
     async rows(sql: string) {
       const snapshot = await table.snapshot()
       const paths = [...snapshot.files.keys()].map((path) => `'${join(folder, 'lake', 'events', path)}'`)

@@ -1,0 +1,59 @@
+/** What a writer offers and needs; writer.ts opens one. */
+import type { Layout } from '../contract/bucket.ts'
+import type { Clock, Random } from '../contract/clock.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import type { Table } from '../lake/table.ts'
+import type { Encoder } from './encoder.ts'
+import type { EventLog } from './event-log.ts'
+import type { Loss } from './losses.ts'
+import type { Ranges } from './ranges.ts'
+
+/** What a writer tells of itself; the composition logs it. */
+export type WriterFact =
+  /** `ms`: from the end of gathering to the commit. */
+  | {
+      readonly kind: 'committed'
+      readonly version: number
+      readonly batches: number
+      readonly rows: number
+      readonly ms: number
+    }
+  | { readonly kind: 'fenced'; readonly buckets: readonly number[] }
+  | { readonly kind: 'retry'; readonly reason: string; readonly delay_ms: number }
+  | { readonly kind: 'loss'; readonly loss: Loss }
+
+export type BucketState = {
+  readonly bucket: number
+  /** Last position of the log that is in the table. */
+  readonly position: number
+  /** Set when the bucket was stopped: why. */
+  readonly stopped: string | undefined
+}
+
+export type Writer = {
+  /** Gathers and commits until the signal aborts, then commits what it has gathered. */
+  run(signal: AbortSignal): Promise<void>
+  /** Commits what the log holds now, in one attempt; false when there was nothing. Not beside `run`. */
+  commitOnce(): Promise<boolean>
+  buckets(): readonly BucketState[]
+  ranges(bucket: number): Ranges
+}
+
+export type WriterOptions = {
+  readonly log: EventLog
+  readonly table: Table
+  readonly store: ObjectStore
+  readonly layout: Layout
+  readonly encoder: Encoder
+  readonly clock: Clock
+  readonly random: Random
+  /** Buckets that it owns; all when absent. */
+  readonly buckets?: readonly number[]
+  /** Longest wait of what is new; FRESHNESS_MS when absent. */
+  readonly freshness_ms?: number
+  /** Commits between two snapshots of a bucket's ranges. */
+  readonly snapshot_commits?: number
+  /** Keeps a loss durably, before the bucket is reported as stopped. */
+  recordLoss(loss: Loss): Promise<void>
+  note(fact: WriterFact): void
+}
