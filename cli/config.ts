@@ -7,6 +7,9 @@ import { Problem } from '../contract/problem.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
+const opsPort = port
+  .default(0)
+  .describe('HTTP for /healthz, /readyz and /metrics, on ops_host. 0: any free one, told in run/<process>.json.')
 const positive = z.coerce.number().int().min(1)
 
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */
@@ -21,12 +24,17 @@ export const configSchema = z.strictObject({
     .enum(LOG_LEVELS)
     .default('info')
     .describe('What processes log, from this on: debug, info, warn, error. JSON, one fact a line, on standard error.'),
+  ops_host: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address on which processes tell their health and metrics: plain HTTP, for probes and Prometheus alone.'),
   layout: z.strictObject({ buckets: positive.max(1024).default(4).describe('Buckets of a new lake.') }).prefault({}),
   relay: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),
       hub_port: port.default(8883).describe('MQTT over TLS: the control connection of hubs.'),
       app_port: port.default(8980).describe('HTTP and WebSocket for apps.'),
+      ops_port: opsPort,
     })
     .prefault({}),
   ingest: z
@@ -34,6 +42,7 @@ export const configSchema = z.strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the gateway listens on.'),
       mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
       https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),
+      ops_port: opsPort,
       freshness_ms: positive.min(100).default(5_000).describe('Longest time a batch waits before it is committed.'),
     })
     .prefault({}),
@@ -41,14 +50,17 @@ export const configSchema = z.strictObject({
     .strictObject({
       interval_ms: positive.min(1000).default(10_000).describe('How often the schedule looks for due work.'),
       threads: positive.default(1).describe('DuckDB threads of a task.'),
+      ops_port: opsPort,
     })
     .prefault({}),
   dashboards: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the dashboards listen on.'),
       port: port.default(8990).describe('HTTP for people.'),
+      ops_port: opsPort,
     })
     .prefault({}),
+  hub: z.strictObject({ ops_port: opsPort }).prefault({}),
 })
 
 export type Config = z.infer<typeof configSchema>

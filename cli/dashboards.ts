@@ -6,8 +6,10 @@ import { isProblem } from '../contract/problem.ts'
 import { startDashboards } from '../dashboards/server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
+import { dashboardsFigures } from './dashboards-figures.ts'
 import { openRegistry } from './fleet.ts'
-import { announce, processLog, untilAborted, withdraw } from './service.ts'
+import { processMetrics } from './operations.ts'
+import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -45,10 +47,15 @@ export async function runDashboards(context: CliContext): Promise<void> {
       names: host === '0.0.0.0' || host === '::' ? [] : [host],
       note: (text) => log.warn('note', text),
     })
-    announce(context, 'dashboards', { url: dashboards.url })
+    const metrics = processMetrics('dashboards')
+    dashboardsFigures(metrics, () => dashboards.load())
+    const unready = () => (dashboards.load().ready ? [] : ['the query process is not there yet'])
+    const operations = await serveOperations(context, 'dashboards', { metrics, log, unready })
+    announce(context, 'dashboards', { url: dashboards.url, ops_url: operations.url })
     log.info('ready', `pages on ${dashboards.url}`, { url: dashboards.url })
     await untilAborted(signal)
     await dashboards.close()
+    await operations.close()
     log.info('ended', 'closed')
   } finally {
     registry.close()

@@ -3,7 +3,10 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 
 type Labels = Readonly<Record<string, string>>
 /** One value, or one for each set of labels. */
-export type Read = () => number | readonly (readonly [Labels, number])[] | Promise<readonly (readonly [Labels, number])[]>
+export type Read = () =>
+  | number
+  | readonly (readonly [Labels, number])[]
+  | Promise<readonly (readonly [Labels, number])[]>
 
 export type Figures = {
   /** Only rises, from 0 at the start of the process; its name ends in `_total`. */
@@ -12,21 +15,20 @@ export type Figures = {
 }
 
 export function figuresIn(metrics: Registry): Figures {
-  const registers = [metrics]
   return {
     counter(name, help, read) {
       const collect = async function (this: Counter) {
         this.reset()
         for (const [labels, value] of await valuesOf(read)) this.inc(labels, value)
       }
-      new Counter({ name, help, registers, collect, labelNames: LABELS })
+      metrics.registerMetric(new Counter({ name, help, registers: [], collect, labelNames: LABELS }))
     },
     gauge(name, help, read) {
       const collect = async function (this: Gauge) {
         this.reset()
         for (const [labels, value] of await valuesOf(read)) this.set(labels, value)
       }
-      new Gauge({ name, help, registers, collect, labelNames: LABELS })
+      metrics.registerMetric(new Gauge({ name, help, registers: [], collect, labelNames: LABELS }))
     },
   }
 }
@@ -40,6 +42,4 @@ async function valuesOf(read: Read): Promise<readonly (readonly [Labels, number]
 }
 
 /** Upper bounds of histograms of time in seconds: from what one core does at once to what a person gives up on. */
-export const SECONDS_BUCKETS = [
-  ...[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30],
-]
+export const SECONDS_BUCKETS = [...[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30]]

@@ -11,10 +11,12 @@ import { simulatedHome } from '../hub-agent/simulated-home.ts'
 import type { Disk } from '../link/disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
+import { hubFigures } from './hub-figures.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import type { Log } from './log.ts'
+import { type Operations, processMetrics } from './operations.ts'
 import { positive, whole } from './option.ts'
-import { announce, processLog, untilAborted, withdraw } from './service.ts'
+import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 
 type Options = {
   readonly simulated?: number
@@ -81,6 +83,7 @@ async function simulated(context: CliContext, options: Options, count: number): 
   if (bad !== undefined) throw new Problem('invalid', `${bad} is no id of a hub: a-z, 0-9, dot, dash and underscore`)
   const identities = await localIdentities(context, names, 'simulated')
   const running: Running[] = []
+  let operations: Operations | undefined
   try {
     for (const [index, identity] of identities.entries()) {
       if (context.signal.aborted) break
@@ -90,11 +93,13 @@ async function simulated(context: CliContext, options: Options, count: number): 
       const rssi_dbm = () => Math.round((weak_radios ? -83 : -55) + 6 * (random.float() - 0.5))
       running.push(await start(context, options, { identity, devices, firmware, rssi_dbm, floor: HISTORY_COUNTER_MAX }))
     }
-    announce(context, 'hubs', { hubs: running.length })
+    operations = await operate(context, running)
+    announce(context, 'hubs', { hubs: running.length, ops_url: operations.url })
     await untilAborted(context.signal)
   } finally {
     withdraw(context, 'hubs')
     await Promise.all(running.map((each) => each.close()))
+    await operations?.close()
   }
 }
 
@@ -107,12 +112,14 @@ async function single(context: CliContext, options: Options, hub: string): Promi
   const identity = await remoteIdentity(context, { hub, url, ...given({ code: options.code, ca: options.ca }) })
   const devices = simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
   const running = await start(context, options, { identity, devices, firmware: FIRMWARE_OLD })
+  const operations = await operate(context, [running])
   try {
-    announce(context, `hub-${hub}`, { hub })
+    announce(context, `hub-${hub}`, { hub, ops_url: operations.url })
     await untilAborted(context.signal)
   } finally {
     withdraw(context, `hub-${hub}`)
     await running.close()
+    await operations.close()
   }
 }
 
@@ -187,7 +194,28 @@ function silent(): Devices {
   }
 }
 
-type Running = { readonly agent: Agent; readonly close: () => Promise<void> }
+type Running = {
+  readonly hub: string
+  readonly agent: Agent
+  /** Connections that are open. */
+  readonly connections: ReadonlySet<'relay' | 'gateway'>
+  readonly close: () => Promise<void>
+}
+
+/** Health and figures of the hubs of this process. A hub is ready when apps and telemetry reach their other end. */
+function operate(context: CliContext, running: readonly Running[]): Promise<Operations> {
+  const metrics = processMetrics('hub')
+  hubFigures(metrics, running)
+  const unready = () => {
+    const away = running.filter(({ connections }) => !connections.has('relay')).map(({ hub }) => hub)
+    return away.length === 0
+      ? []
+      : [
+          `no connection to the relay: ${away.slice(0, 5).join(', ')}${away.length > 5 ? ` and ${away.length - 5} more` : ''}`,
+        ]
+  }
+  return serveOperations(context, 'hub', { metrics, log: processLog(context, 'hub'), unready })
+}
 
 async function start(
   context: CliContext,
@@ -206,7 +234,13 @@ async function start(
     : (endpointOf(options.gateway) ?? { host: reachable(config.ingest.host), port: config.ingest.mqtt_port })
   const { hub, generation, tls } = identity
   const log = processLog(context, 'hub')
-  const notice = (fact: AgentFact) =>
+  const connections = new Set<'relay' | 'gateway'>()
+  const notice = (fact: AgentFact) => {
+    if (fact.fact === 'connected') connections.add(fact.to)
+    if (fact.fact === 'disconnected') connections.delete(fact.from)
+    say(fact)
+  }
+  const say = (fact: AgentFact) =>
     options.json ? context.print(JSON.stringify({ hub, ...fact })) : tell(log, hub, fact)
   const agent = await startAgent({
     ...rest,
@@ -222,7 +256,9 @@ async function start(
     notice,
   })
   return {
+    hub,
     agent,
+    connections,
     async close() {
       await agent.close()
       disk.close()

@@ -19,11 +19,19 @@ export function ingestFigures(
 ): IngestFigures {
   const { counter, gauge } = figuresIn(metrics)
   const counts = () => parts()?.ingest.gateway.counts()
-  counter('hearth_ingest_received_batches_total', 'Batches that were taken, refused ones too.', () => counts()?.batches ?? 0)
+  counter(
+    'hearth_ingest_received_batches_total',
+    'Batches that were taken, refused ones too.',
+    () => counts()?.batches ?? 0,
+  )
   counter('hearth_ingest_received_events_total', 'Events of good batches.', () => counts()?.events ?? 0)
   counter('hearth_ingest_received_bytes_total', 'Bytes of batches as they came.', () => counts()?.bytes ?? 0)
   counter('hearth_ingest_refused_batches_total', 'Batches kept as dead.', () => counts()?.refused ?? 0)
-  counter('hearth_ingest_turned_away_batches_total', 'Batches that found no room; their senders send again.', () => counts()?.turned_away ?? 0)
+  counter(
+    'hearth_ingest_turned_away_batches_total',
+    'Batches that found no room; their senders send again.',
+    () => counts()?.turned_away ?? 0,
+  )
   gauge('hearth_ingest_in_flight_batches', 'Batches that are not durable yet.', () => counts()?.in_flight ?? 0)
   gauge('hearth_ingest_in_flight_bytes', 'Their bytes.', () => counts()?.in_flight_bytes ?? 0)
   gauge('hearth_ingest_sessions', 'MQTT sessions.', () => parts()?.sessions ?? 0)
@@ -62,7 +70,11 @@ export function ingestFigures(
   const rows = new Counter({ name: 'hearth_writer_rows_total', help: 'Rows that were committed.', registers })
   const batches = new Counter({ name: 'hearth_writer_batches_total', help: 'Batches that were committed.', registers })
   const retries = new Counter({ name: 'hearth_writer_retries_total', help: 'Attempts that failed.', registers })
-  const fenced = new Counter({ name: 'hearth_writer_fenced_total', help: 'Attempts that another writer overtook.', registers })
+  const fenced = new Counter({
+    name: 'hearth_writer_fenced_total',
+    help: 'Attempts that another writer overtook.',
+    registers,
+  })
   return {
     answered: (listener, ms) => ack.observe({ listener }, ms / 1000),
     wrote(fact) {

@@ -4,16 +4,20 @@ import type { Command } from 'commander'
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
+import type { EventLog } from '../ingest/event-log.ts'
 import { type Ingest, openIngest } from '../ingest/ingest.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { WriterFact } from '../ingest/writer.ts'
-import { listenTelemetry } from '../link/telemetry-endpoint.ts'
+import { listenTelemetry, type TelemetryOptions } from '../link/telemetry-endpoint.ts'
 import type { Administration } from '../registry/administration.ts'
 import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
+import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
+import { ingestFigures } from './ingest-figures.ts'
 import type { Log } from './log.ts'
-import { announce, processLog, untilAborted, withdraw } from './service.ts'
+import { processMetrics } from './operations.ts'
+import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 import { lockState } from './state-lock.ts'
 
 /** How long the drain of connections may take before they are cut. */
@@ -42,12 +46,28 @@ export async function runIngest(context: CliContext): Promise<void> {
   const lake = await openLocalLake(context)
   const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
   const eventLog = await openSqliteLog(join(home, 'log.db'), { buckets: layout.buckets, clock, random })
+  const metrics = processMetrics('ingest')
+  let serving: { readonly ingest: Ingest; readonly log: EventLog; readonly sessions: number } | undefined
+  const figures = ingestFigures(metrics, clock, () => serving)
+  const newest_ms = await newestReceipt_ms(eventLog)
   const ingest = await openIngest({
     ...{ lake, log: eventLog, registry, layout, clock, random },
     scratch_folder: join(home, 'spool', 'ingest'),
     freshness_ms: config.ingest.freshness_ms,
-    note: (fact) => tell(log, fact),
+    note(fact) {
+      tell(log, fact)
+      if (fact.kind !== 'registry') figures.wrote(fact)
+    },
   })
+  const health = gatewayHealth({
+    ...{ clock, newest_ms, buckets: () => ingest.writer.buckets(), draining: () => signal.aborted },
+  })
+  const receive: TelemetryOptions['receive'] = async (identity, bytes, listener) => {
+    const begun_ms = clock.monotonic()
+    const answer = await health.watch(() => ingest.gateway.receive(identity, bytes, listener))
+    figures.answered(listener, clock.monotonic() - begun_ms)
+    return answer
+  }
   const enrol = openEnrolment({ registry, authority, clock })
   const endpoint = await listenTelemetry({
     mqtt: { host: config.ingest.host, port: config.ingest.mqtt_port },
@@ -56,10 +76,11 @@ export async function runIngest(context: CliContext): Promise<void> {
     clock,
     fleet: config.fleet,
     authorise: (identity) => registry.allows(identity),
-    receive: (identity, bytes, listener) => ingest.gateway.receive(identity, bytes, listener),
+    receive,
+    ready: () => health.reasons().length === 0,
     verifyToken: (token) => senderOf(registry, token),
     floor: (source) => ingest.gateway.floor(source),
-    routes: (app) => addRoutes(app, enrol, ingest),
+    routes: (app) => addRoutes(app, enrol),
     fault: (error) => log.failed('fault', error),
     refused: (reason, address) => log.warn('refused', `a sender was turned away: ${reason}`, { reason, address }),
   })
@@ -67,8 +88,15 @@ export async function runIngest(context: CliContext): Promise<void> {
   const unwatch = registry.watch(() => endpoint.recheck())
   const writing = new AbortController()
   const written = ingest.run(writing.signal)
-  announce(context, 'ingest', { mqtt: endpoint.mqttUrl, https: endpoint.httpsUrl })
   const { mqttUrl, httpsUrl } = endpoint
+  serving = {
+    ...{ ingest, log: eventLog },
+    get sessions() {
+      return endpoint.mqtt.count
+    },
+  }
+  const operations = await serveOperations(context, 'ingest', { metrics, log, unready: () => health.reasons() })
+  announce(context, 'ingest', { mqtt: mqttUrl, https: httpsUrl, ops_url: operations.url })
   log.info('ready', `telemetry on ${mqttUrl} and ${httpsUrl}`, { mqtt_url: mqttUrl, https_url: httpsUrl })
   try {
     await Promise.race([untilAborted(signal), written])
@@ -88,6 +116,8 @@ export async function runIngest(context: CliContext): Promise<void> {
     try {
       await written
     } finally {
+      serving = undefined
+      await operations.close()
       await ingest.close()
       await eventLog.close()
       registry.close()
@@ -105,7 +135,7 @@ function senderOf(registry: Administration, token: string): Identity {
   throw new Problem('unauthorized', `the token of ${app} may not send telemetry: it needs the scope telemetry`)
 }
 
-function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>, ingest: Ingest): void {
+function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>): void {
   for (const path of ENROLMENT_PATHS) {
     app.post(path, async (request, reply) => {
       const { socket } = request.raw
@@ -118,12 +148,6 @@ function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>
       return reply.code(answer.status).send(answer.body)
     })
   }
-  app.get('/metrics', async (_request, reply) => {
-    const lines = Object.entries(ingest.gateway.counts()).map(([name, value]) => `hearth_gateway_${name} ${value}`)
-    const stopped = ingest.writer.buckets().filter((one) => one.stopped !== undefined).length
-    lines.push(`hearth_writer_buckets_stopped ${stopped}`)
-    return reply.type('text/plain; version=0.0.4').send(`${lines.join('\n')}\n`)
-  })
 }
 
 function tell(log: Log, fact: WriterFact | { readonly kind: 'registry'; readonly reason: string }): void {

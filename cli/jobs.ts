@@ -10,8 +10,10 @@ import { rehearse } from '../jobs/rehearsal.ts'
 import { runSchedule } from '../jobs/schedule.ts'
 import type { CliContext } from './context.ts'
 import { openLocalLake } from './fleet.ts'
+import { jobsFigures } from './jobs-figures.ts'
 import { explainText, planText, runText, summary } from './jobs-text.ts'
-import { announce, processLog, withdraw } from './service.ts'
+import { processMetrics } from './operations.ts'
+import { announce, processLog, serveOperations, withdraw } from './service.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
@@ -98,11 +100,15 @@ export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
   await withJobs(context, async (jobs) => {
-    announce(context, 'jobs', {})
+    const metrics = processMetrics('jobs')
+    const figures = jobsFigures(metrics, clock)
+    const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
+    const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
+    announce(context, 'jobs', { ops_url: operations.url })
     log.info('ready', `looks for due work each ${config.jobs.interval_ms} ms`, { interval_ms: config.jobs.interval_ms })
     try {
       await runSchedule({
-        ...{ jobs, clock, signal, interval_ms: config.jobs.interval_ms },
+        ...{ jobs: figures.watch(jobs), clock, signal, interval_ms: config.jobs.interval_ms },
         ran: (runs) => {
           const units = runs.reduce((sum, run) => sum + run.units.length, 0)
           const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))
@@ -115,6 +121,7 @@ export async function runJobs(context: CliContext): Promise<void> {
         failed: (error) => log.failed('failed', error),
       })
     } finally {
+      await operations.close()
       withdraw(context, 'jobs')
       log.info('ended', 'stopped; what was not committed is made by the next run')
     }

@@ -7,3 +7,9 @@ export const LOG_BURST_MS = 10_000
 export const LAST_LINES_MAX = 40
 /** One line of a process as the supervisor keeps and passes it on; the rest of it is cut. */
 export const LINE_MAX_CHARACTERS = 4_000
+/** Text of all figures of a process. At it: the scrape is answered 500, and it is logged. */
+export const SCRAPE_MAX_BYTES = 4 * 1024 * 1024
+/** How long a failed append counts against the gateway when none was tried since. */
+export const APPEND_FAILURE_COUNTS_MS = 10_000
+/** The gateway's clock may be so far behind a time that it gave out; past it, it is not ready. */
+export const CLOCK_BACK_MAX_MS = 1_000

@@ -60,9 +60,13 @@ export async function listenOperations(options: OperationsOptions): Promise<Oper
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
-        new Problem('unavailable', `cannot listen on ${options.host}:${options.port} for health and metrics: ${error.message}`, {
-          cause: error,
-        }),
+        new Problem(
+          'unavailable',
+          `cannot listen on ${options.host}:${options.port} for health and metrics: ${error.message}`,
+          {
+            cause: error,
+          },
+        ),
       ),
     )
     server.listen({ host: options.host, port: options.port }, resolve)

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openSystem, type Running, type System, until } from './testing/system.ts'
+import { factsOf, openSystem, type Running, type System, until } from './testing/system.ts'
 
 let system: System
 beforeEach(async () => {
@@ -38,6 +38,32 @@ describe('a process', () => {
         ...{ time: expect.stringMatching(/^\d{4}-.*Z$/), event: expect.any(String), msg: expect.any(String) },
       })
     }
+  })
+
+  it.each([
+    { words: ['ingest'], name: 'ingest', figure: 'hearth_writer_lag_seconds{bucket="3",process="ingest"} 0' },
+    { words: ['relay'], name: 'relay', figure: 'hearth_relay_connected_hubs{process="relay"} 0' },
+    { words: ['dashboards'], name: 'dashboards', figure: 'hearth_dashboards_relay_up{process="dashboards"} 0' },
+    { words: ['jobs', 'scheduler'], name: 'jobs', figure: 'hearth_jobs_failures_total{process="jobs"} 0' },
+    { words: ['hub', '--simulated', '2'], name: 'hubs', figure: 'hearth_hub_agents{process="hub"} 2' },
+  ])('tells that it lives, whether it is ready, and its figures: $name', async ({ words, name, figure }) => {
+    system.start(words)
+    await until(`${name} serves`, START_MS, () => existsSync(join(system.home, 'run', `${name}.json`)))
+    const at = (path: string) => fetch(`${factsOf(system, name)['ops_url']}${path}`)
+    expect(await (await at('/healthz')).json()).toEqual({ alive: true })
+    // Of the hubs none reaches a relay here; the others are ready, the dashboards once their query process is.
+    if (name === 'hubs') {
+      const answer = await at('/readyz')
+      expect(answer.status).toBe(503)
+      expect(await answer.json()).toEqual({ ready: false, reasons: ['no connection to the relay: hub-01, hub-02'] })
+    } else await until(`${name} is ready`, START_MS, async () => (await at('/readyz')).status === 200)
+    const answer = await at('/metrics')
+    expect(answer.headers.get('content-type')).toContain('text/plain; version=0.0.4')
+    const text = await answer.text()
+    expect(text).toContain(`\n${figure}\n`)
+    expect(text).toContain('process_resident_memory_bytes')
+    for (const [, metric = ''] of text.matchAll(/^# TYPE (hearth_\S+) counter$/gm)) expect(metric).toMatch(/_total$/)
+    expect((await at('/else')).status).toBe(404)
   })
 
   it('logs from the level on that HEARTH_LOG names', async () => {

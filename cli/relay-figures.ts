@@ -11,7 +11,11 @@ export function relayFigures(
 ): (report: CommandReport, own_ms: number) => void {
   const { counter, gauge } = figuresIn(metrics)
   const counts = () => relay()?.counts()
-  counter('hearth_relay_commands_issued_total', 'Commands that were accepted and written down.', () => counts()?.issued ?? 0)
+  counter(
+    'hearth_relay_commands_issued_total',
+    'Commands that were accepted and written down.',
+    () => counts()?.issued ?? 0,
+  )
   counter('hearth_relay_commands_total', 'Outcomes; one that got better counts as each.', () =>
     [...(counts()?.outcomes ?? [])].map(([outcome, count]) => [{ outcome }, count] as const),
   )
@@ -41,8 +45,14 @@ export function relayFigures(
     'hearth_relay_share_seconds',
     'Of an answered command: what the relay itself took, ledger writes included.',
   )
-  const trip = seconds('hearth_relay_round_trip_seconds', "Of an answered command: from the hub's socket to the result.")
-  const device = seconds('hearth_relay_hub_seconds', 'Of an answered command: from receipt to confirmation, as the hub measured.')
+  const trip = seconds(
+    'hearth_relay_round_trip_seconds',
+    "Of an answered command: from the hub's socket to the result.",
+  )
+  const device = seconds(
+    'hearth_relay_hub_seconds',
+    'Of an answered command: from receipt to confirmation, as the hub measured.',
+  )
   return (report, own_ms) => {
     const { round_trip_ms, hub_ms } = commandTimes(report)
     share.observe(own_ms / 1000)

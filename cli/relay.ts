@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { batchPoster } from '../link/post-batch.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
-import { startRelay } from '../relay/relay.ts'
+import { type Relay, startRelay } from '../relay/relay.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
-import { announce, processLog, untilAborted, withdraw } from './service.ts'
+import { processMetrics } from './operations.ts'
+import { relayFigures } from './relay-figures.ts'
+import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 import { version } from './version.ts'
 
 /** A relay's name as a source of events is a stable ordinal, never a host's name. */
@@ -32,6 +34,9 @@ export async function runRelay(context: CliContext): Promise<void> {
   const client = await serviceTls(context, authority, SOURCE)
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
   const disk = openSqliteDisk(join(home, 'relay.db'))
+  const metrics = processMetrics('relay')
+  let started: Relay | undefined
+  const answered = relayFigures(metrics, () => started)
   const relay = await startRelay({
     source: SOURCE,
     version: version(),
@@ -44,10 +49,14 @@ export async function runRelay(context: CliContext): Promise<void> {
     hubs: { host: config.relay.host, port: config.relay.hub_port, tls },
     apps: { host: config.relay.host, port: config.relay.app_port },
     send: (bytes, aborted) => poster.post(bytes, aborted),
+    answered,
     fault: (error) => log.failed('fault', error),
     refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
-  announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl })
+  started = relay
+  const unready = () => (signal.aborted || relay.draining ? ['the relay is draining'] : [])
+  const operations = await serveOperations(context, 'relay', { metrics, log, unready })
+  announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl, ops_url: operations.url })
   log.info('ready', `apps on ${relay.appUrl}, hubs on ${relay.hubUrl}`, {
     app_url: relay.appUrl,
     hub_url: relay.hubUrl,
@@ -55,6 +64,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   await untilAborted(signal)
   log.info('draining', 'takes no more commands; finishes those in flight, and moves the hubs away')
   await relay.close()
+  await operations.close()
   poster.close()
   disk.close()
   registry.close()

@@ -1,8 +1,10 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
+import type { Registry } from 'prom-client'
 import type { CliContext } from './context.ts'
 import { type Log, openLog } from './log.ts'
+import { listenOperations, type Operations } from './operations.ts'
 
 /** What a running process says of itself, in `run/<name>.json` and to its supervisor. */
 export type ServiceFacts = { readonly pid: number } & Readonly<Record<string, string | number>>
@@ -15,6 +17,23 @@ export function processLog({ clock, config }: Pick<CliContext, 'clock' | 'config
     ...(stderr.isTTY ? { pretty: { colours: stderr.hasColors() } } : {}),
     write: (text) => stderr.write(text),
   })
+}
+
+/**
+ * Health and figures of the process `name`, on the ops port of its section of the configuration.
+ */
+export function serveOperations(
+  { config }: Pick<CliContext, 'config'>,
+  section: 'relay' | 'ingest' | 'jobs' | 'dashboards' | 'hub',
+  options: {
+    readonly metrics: Registry
+    readonly log: Log
+    readonly unready: () => readonly string[]
+  },
+): Promise<Operations> {
+  const { metrics, log, unready } = options
+  const fault = (error: unknown) => log.failed('scrape', error)
+  return listenOperations({ host: config.ops_host, port: config[section].ops_port, metrics, unready, fault })
 }
 
 /** Tells the supervisor, and whoever looks into the state folder, that `name` serves. */

@@ -36,7 +36,21 @@ export type Dashboards = {
   /** `http://127.0.0.1:8990` */
   readonly url: string
   readonly port: number
+  load(): DashboardsLoad
   close(): Promise<void>
+}
+
+/** What the dashboards do now. */
+export type DashboardsLoad = {
+  /** The query process takes queries. */
+  readonly ready: boolean
+  readonly queries_running: number
+  readonly queries_waiting: number
+  /** Starts of the query process after a death. */
+  readonly query_process_restarts: number
+  readonly live_listeners: number
+  /** The live feed of the relay is open. */
+  readonly relay_up: boolean
 }
 
 /** Nothing is loaded from anywhere else, and no page of anybody else may show these in a frame. */
@@ -104,20 +118,6 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     scope.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
       reply.code(queries.ready() ? 200 : 503).send({ ready: queries.ready(), relay: live.up() }),
     )
-    scope.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
-      const { running, waiting, restarts } = queries.load()
-      return reply.type('text/plain; version=0.0.4').send(
-        [
-          ['hearth_dashboards_queries_running', 'gauge', 'Queries that run now.', running],
-          ['hearth_dashboards_queries_waiting', 'gauge', 'Queries that wait for a place.', waiting],
-          ['hearth_dashboards_query_process_restarts_total', 'counter', 'Starts after a death.', restarts],
-          ['hearth_dashboards_live_listeners', 'gauge', 'Browsers on the live feed.', live.listeners()],
-          ['hearth_dashboards_relay_up', 'gauge', 'Is the live feed of the relay open?', live.up() ? 1 : 0],
-        ]
-          .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)
-          .join(''),
-      )
-    })
   })
   await mountWeb(app, options.web ?? webFolder())
 
@@ -138,6 +138,11 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
   return {
     url: `http://${host}:${port}`,
     port,
+    load() {
+      const { running, waiting, restarts } = queries.load()
+      const asked = { queries_running: running, queries_waiting: waiting, query_process_restarts: restarts }
+      return { ready: queries.ready(), ...asked, live_listeners: live.listeners(), relay_up: live.up() }
+    },
     close: async () => {
       live.close()
       await queries.close()

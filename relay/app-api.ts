@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Clock } from '../contract/clock.ts'
-import { commandRequest } from '../contract/command.ts'
+import { type CommandReport, commandRequest } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
 import { reportOf } from './command.ts'
@@ -22,8 +22,8 @@ export type AppApiOptions = {
   readonly hubs: HubListener['hubs']
   readonly registry: Pick<Registry, 'verifyToken' | 'hub' | 'watch'>
   readonly clock: Clock
-  readonly metrics: () => string
   readonly ready: () => boolean
+  readonly answered?: (report: CommandReport, own_ms: number) => void
   readonly fault: (error: unknown) => void
   /** PEM; plain HTTP when absent. */
   readonly tls?: { readonly key: string; readonly cert: string }
@@ -96,6 +96,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   }
 
   app.post<{ Params: { hub: string } }>('/v1/hubs/:hub/commands', async (request, reply) => {
+    const begun_ms = clock.monotonic()
     const principal = principalOf(request, 'commands')
     const { command } = issue(principal, {
       hub: request.params.hub,
@@ -106,7 +107,14 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     if (/\brespond-async\b/.test(header(request, 'prefer') ?? '')) {
       return reply.code(202).header('location', `/v1/commands/${command.id}`).send(reportOf(command))
     }
-    return reply.send(await core.settled(command))
+    const report = await core.settled(command)
+    if (report.round_trip_ms !== undefined) {
+      // What is not the hub's way is the relay's own: checks, both writes of the ledger, its event loop.
+      const own_ms = Math.max(0, clock.monotonic() - begun_ms - report.round_trip_ms)
+      reply.header('server-timing', `relay;dur=${own_ms.toFixed(3)}`)
+      options.answered?.(report, own_ms)
+    }
+    return reply.send(report)
   })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
     const principal = principalOf(request, 'observe', 'commands')
@@ -142,7 +150,6 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   app.get('/readyz', async (_request, reply) =>
     reply.code(options.ready() ? 200 : 503).send({ ready: options.ready() }),
   )
-  app.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4').send(options.metrics()))
   return app
 }
 

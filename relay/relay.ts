@@ -1,5 +1,6 @@
 import type { Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
+import type { CommandReport, Outcome } from '../contract/command.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
@@ -31,6 +32,8 @@ export type RelayOptions = {
   /** Sends the ledger's batches to ingest; the relay never waits for it. */
   readonly send: ShipOptions['send']
   readonly fault: (error: unknown) => void
+  /** A command of the app API was answered; `own_ms` of its time was the relay's own. */
+  readonly answered?: (report: CommandReport, own_ms: number) => void
   /** A hub was turned away before it was a session. */
   readonly refused?: (reason: string, address: string) => void
 }
@@ -38,8 +41,24 @@ export type RelayOptions = {
 export type Relay = {
   readonly appUrl: string
   readonly hubUrl: string
+  /** Takes no more: it is being closed. */
+  readonly draining: boolean
+  counts(): RelayCounts
   /** Takes no more, moves the hubs away, finishes what is in flight, keeps the rest for the next start. */
   close(): Promise<void>
+}
+
+/** What a relay has done since its start, and what it holds now. */
+export type RelayCounts = {
+  readonly issued: number
+  readonly repeats: number
+  readonly ignored_results: number
+  readonly outcomes: ReadonlyMap<Outcome, number>
+  readonly open_commands: number
+  readonly connected_hubs: number
+  /** Ledger writes that a refusing disk cost for good. */
+  readonly lost_writes: number
+  readonly spool: { readonly events: number; readonly bytes: number; readonly dropped: number }
 }
 
 /** Starts a relay. Raises `unavailable` (a port is taken), `corrupt` (a ledger it cannot read). */
@@ -85,7 +104,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     fault,
     hubs: listener.hubs,
     ready: () => !draining,
-    metrics: () => metricsText(core, listener),
+    ...(options.answered && { answered: options.answered }),
     ...(options.apps.tls && { tls: options.apps.tls }),
   })
   try {
@@ -130,20 +149,22 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const address = app.server.address()
   const port = typeof address === 'object' && address !== null ? address.port : options.apps.port
   const scheme = options.apps.tls ? 'https' : 'http'
-  return { appUrl: `${scheme}://${options.apps.host}:${port}`, hubUrl: listener.endpoint.url, close }
-}
-
-/** Prometheus text format 0.0.4. */
-function metricsText(core: ReturnType<typeof commandCore>, listener: HubListener): string {
-  const { issued, repeats, ignored_results, outcomes } = core.counts
-  return [
-    `hearth_relay_commands_issued_total ${issued}`,
-    `hearth_relay_commands_repeated_total ${repeats}`,
-    `hearth_relay_results_ignored_total ${ignored_results}`,
-    ...[...outcomes].map(([outcome, count]) => `hearth_relay_commands_total{outcome="${outcome}"} ${count}`),
-    `hearth_relay_ledger_writes_lost_total ${core.lostWrites()}`,
-    `hearth_relay_commands_open ${core.openCount()}`,
-    `hearth_relay_hubs_connected ${listener.endpoint.count}`,
-    '',
-  ].join('\n')
+  return {
+    appUrl: `${scheme}://${options.apps.host}:${port}`,
+    hubUrl: listener.endpoint.url,
+    get draining() {
+      return draining
+    },
+    counts() {
+      const spool = { events: 0, bytes: 0, dropped: 0 }
+      for (const stream of ledger.outbox.status()) {
+        spool.events += stream.events
+        spool.bytes += stream.bytes
+        spool.dropped += stream.dropped
+      }
+      const held = { open_commands: core.openCount(), connected_hubs: listener.endpoint.count }
+      return { ...core.counts, ...held, lost_writes: core.lostWrites(), spool }
+    },
+    close,
+  }
 }

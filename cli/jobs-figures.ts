@@ -1,0 +1,61 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Clock } from '../contract/clock.ts'
+import { messageOf } from '../contract/problem.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import { SECONDS_BUCKETS } from './figure.ts'
+
+export type JobsFigures = {
+  /** Why the last run failed; undefined when it did not. */
+  readonly failing: string | undefined
+  /** The same jobs, whose runs are counted. */
+  watch(jobs: Jobs): Jobs
+}
+
+export function jobsFigures(metrics: Registry, clock: Clock): JobsFigures {
+  const registers = [metrics]
+  const labelNames = ['metric'] as const
+  const due = new Gauge({
+    ...{ name: 'hearth_jobs_due_units', help: 'Units that the run now going on has found due and not made yet.' },
+    ...{ labelNames, registers },
+  })
+  const made = new Counter({ name: 'hearth_jobs_units_total', help: 'Units made.', labelNames, registers })
+  const rows = new Counter({ name: 'hearth_jobs_rows_total', help: 'Rows written.', labelNames, registers })
+  const failures = new Counter({ name: 'hearth_jobs_failures_total', help: 'Runs that failed.', registers })
+  const took = new Histogram({
+    ...{ name: 'hearth_jobs_run_seconds', help: 'Of one metric: from its plan to its commit.' },
+    ...{ labelNames, registers, buckets: [...SECONDS_BUCKETS, 60, 300, 1_800] },
+  })
+  const success = new Gauge({
+    ...{ name: 'hearth_jobs_last_success_timestamp_seconds', help: 'When everything due was last made.', registers },
+  })
+  let failing: string | undefined
+  return {
+    get failing() {
+      return failing
+    },
+    watch: (jobs) => ({
+      ...jobs,
+      async run(options = {}) {
+        const progress = (metric: string, done: number, total: number) => due.set({ metric }, total - done)
+        try {
+          const runs = await jobs.run({ ...options, progress })
+          for (const { metric, units, rows: count, ms } of runs) {
+            made.inc({ metric }, units.length)
+            rows.inc({ metric }, count)
+            took.observe({ metric }, ms / 1000)
+          }
+          failing = undefined
+          due.reset()
+          success.set(clock.now() / 1000)
+          return runs
+        } catch (error) {
+          if (!options.signal?.aborted) {
+            failures.inc()
+            failing = messageOf(error)
+          }
+          throw error
+        }
+      },
+    }),
+  }
+}
