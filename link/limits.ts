@@ -39,6 +39,8 @@ export const SESSIONS_MAX = 50_000
 export const SESSION_BUFFER_MAX_BYTES = 256 * 1024
 /** Packets of one session that may wait for our acknowledgement (Receive Maximum); past it 0x93. */
 export const RECEIVE_MAX = 16
+/** Messages of a client that wait for their turn within the server's Receive Maximum; past it `publish` raises `limit`. */
+export const PUBLISHES_WAITING_MAX = 1_024
 /** Maximum packet size where the owner names none; past it 0x95. */
 export const PACKET_MAX_BYTES = 64 * 1024
 /** What topic, properties and framing may add to a batch. */

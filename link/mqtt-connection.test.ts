@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { parseEpoch } from '../contract/source.ts'
 import { testFleet } from './fleet.fixture.ts'
+import { PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
 import { type ClientTls, connectMqtt, type MqttConnectionOptions } from './mqtt-connection.ts'
 import { listenMqtt, type MqttEndpoint, portNumber } from './mqtt-endpoint.ts'
 import type { MqttHandler } from './mqtt-handler.ts'
@@ -155,4 +156,47 @@ test('reconnect makes a new connection with a new epoch, also while a message wa
   connection.reconnect()
   await unknown
   await expect.poll(() => connected, { timeout: 3_000 }).toEqual(['1.1.1', '1.1.2'])
+})
+
+test('sends no more at once than the server lets wait, and the rest in turn', async () => {
+  let waiting = 0
+  let most = 0
+  const answers: (() => void)[] = []
+  const endpoint = await listen({
+    message: () => {
+      most = Math.max(most, ++waiting)
+      return new Promise((resolve) => {
+        answers.push(() => {
+          waiting--
+          resolve(undefined)
+        })
+      })
+    },
+  })
+  const lost: string[] = []
+  const connection = connect(endpoint.port, { disconnected: (reason) => lost.push(reason) })
+  await expect.poll(() => connection.connected).toBe(true)
+  const count = 5 * RECEIVE_MAX
+  const all = Array.from({ length: count }, (_, i) => connection.publish('h/demo-01/telemetry', Buffer.from(`${i}`)))
+  let answered = 0
+  for (const one of all) void one.then(() => answered++)
+  await expect.poll(() => waiting).toBe(RECEIVE_MAX)
+  await expect
+    .poll(() => {
+      for (const answer of answers.splice(0)) answer()
+      return answered
+    })
+    .toBe(count)
+  expect([most, lost]).toEqual([RECEIVE_MAX, []])
+})
+
+test('refuses what is past the number that may wait for a turn, and tells those that wait when the connection ends', async () => {
+  const endpoint = await listen({ message: () => new Promise(() => undefined) })
+  const connection = connect(endpoint.port)
+  await expect.poll(() => connection.connected).toBe(true)
+  const publish = () => connection.publish('h/demo-01/telemetry', Buffer.from('batch'))
+  const all = Array.from({ length: RECEIVE_MAX + PUBLISHES_WAITING_MAX }, publish)
+  await expect(publish()).rejects.toMatchObject({ kind: 'limit', outcome: 'did-not-happen' })
+  connection.reconnect()
+  for (const one of all) await expect(one).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
 })

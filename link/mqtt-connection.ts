@@ -9,7 +9,7 @@ import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms, failuresAfter } from './back-off.ts'
-import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S } from './limits.ts'
+import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S, PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
 import { REASON } from './mqtt-reason.ts'
 
 /** A client's key and certificate (PEM), and the authorities that the server's certificate must come from. */
@@ -44,7 +44,10 @@ export type MqttConnectionOptions = {
 
 export type MqttConnection = {
   readonly connected: boolean
-  /** QoS 1: resolves with the answer to the batch. Raises `unavailable`, outcome unknown, when the connection is lost first. */
+  /**
+   * QoS 1: resolves with the answer to the batch. What is over the server's receive maximum waits its turn. Raises
+   * `unavailable`, outcome unknown, when the connection is lost first; `limit` when too many wait.
+   */
   publish(topic: string, payload: Uint8Array, signal?: AbortSignal): Promise<BatchAnswer>
   /** QoS 0: false when there is no connection. */
   send(topic: string, payload: Uint8Array): boolean
@@ -70,6 +73,10 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   let ticket: Buffer | undefined
   let leaveSession: (() => void) | undefined
   const losing = new Set<(problem: Problem) => void>()
+  /** Of this connection: how many messages may wait for their PUBACK, how many do, and what waits for its turn. */
+  let receive_max = RECEIVE_MAX
+  let unacknowledged = 0
+  const turns = new Set<() => void>()
 
   /** TLS over a socket of our own, so that an attempt can be ended while it waits for either of them. */
   function open(): { readonly secure: tls.TLSSocket; destroy(): void } {
@@ -123,6 +130,8 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
           const text = packet.properties?.userProperties?.['hearth-floor']
           if (typeof text === 'string' && /^\d{1,9}$/.test(text)) floor = Number(text)
           code = packet.reasonCode ?? packet.returnCode
+          // MQTT 5, 3.2.2.3.3; 3.1.1 cannot announce it.
+          if (options.protocol !== 4) receive_max = packet.properties?.receiveMaximum ?? 65_535
           const said = packet.properties?.reasonString
           if (code) reason = `refused with 0x${code.toString(16)}${said ? `: ${said}` : ''}`
         } else if (packet.cmd === 'disconnect') {
@@ -179,6 +188,8 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         ready = false
         client = undefined
         leaveSession = undefined
+        turns.clear()
+        unacknowledged = 0
         for (const lose of losing) {
           lose(new Problem('unavailable', `no answer before the connection ended: ${reason}`, { outcome: 'unknown' }))
         }
@@ -224,6 +235,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       }
       const settle = () => {
         losing.delete(lose)
+        turns.delete(send)
         abort?.removeEventListener('abort', aborted)
       }
       const lose = (problem: Problem) => {
@@ -235,10 +247,25 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         aborted()
         return
       }
+      if (turns.size >= PUBLISHES_WAITING_MAX) {
+        reject(new Problem('limit', `${turns.size} messages wait for their turn; publish it again later`))
+        return
+      }
       losing.add(lose)
       abort?.addEventListener('abort', aborted, { once: true })
-      mine.publish(topic, Buffer.from(payload), { qos: 1 }, (error, packet) => {
+      turns.add(send)
+      sendInTurn()
+      function send() {
+        unacknowledged++
+        mine?.publish(topic, Buffer.from(payload), { qos: 1 }, answered)
+      }
+      function answered(error?: Error, packet?: Packet) {
         settle()
+        // One that nobody waits for any more counts until it is answered, but not against a later connection.
+        if (client === mine) {
+          unacknowledged--
+          sendInTurn()
+        }
         const code = error && 'code' in error ? error.code : 0
         const answer: Packet | undefined = packet
         const said = answer?.cmd === 'puback' ? answer.properties?.reasonString : undefined
@@ -246,8 +273,16 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         else if (code === REASON.payloadNotValid || code === REASON.quotaExceeded) {
           resolve({ kind: 'refused', reason: said ?? messageOf(error) })
         } else reject(new Problem('unavailable', messageOf(error), { outcome: 'unknown', cause: error }))
-      })
+      }
     })
+  }
+
+  function sendInTurn() {
+    for (const send of turns) {
+      if (unacknowledged >= receive_max) return
+      turns.delete(send)
+      send()
+    }
   }
 
   return {
