@@ -4,13 +4,15 @@ import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
 import { messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
 import { whole } from './option.ts'
 import { localToken, runningFact } from './running.ts'
 import { textTable } from './text-table.ts'
 
 type Options = { deadline: number; repeat: number; json?: boolean; relay?: string; tokenFile?: string }
-type Sent = CommandReport & { readonly app_ms: number }
+/** `app_ms`: from here to here; `relay_ms`: the relay's own part of it, as it said itself. */
+type Sent = CommandReport & { readonly app_ms: number; readonly relay_ms?: number }
 
 /** What a refusal's status says; anything else is the relay's own trouble. */
 const KIND: Readonly<Record<number, ProblemKind>> = {
@@ -129,7 +131,12 @@ async function post({ clock, random, signal }: CliContext, url: string, token: s
       'corrupt',
       `the relay at ${new URL(url).origin} answered something else than a report: is it a Hearth relay?`,
     )
-  return { ...answer, app_ms: clock.monotonic() - started_ms }
+  const own_ms = /\brelay;dur=([\d.]+)/.exec(response.headers.get('server-timing') ?? '')?.[1]
+  return {
+    ...answer,
+    app_ms: clock.monotonic() - started_ms,
+    ...(own_ms === undefined ? {} : { relay_ms: Number(own_ms) }),
+  }
 }
 
 function isReport(value: unknown): value is CommandReport {
@@ -143,7 +150,7 @@ function isReport(value: unknown): value is CommandReport {
 }
 
 function describe(sent: Sent): string[] {
-  const { outcome, reason, stages, round_trip_ms, app_ms, hub, device, set, command } = sent
+  const { outcome, reason, stages, hub, device, set, command } = sent
   const good = outcome === 'done'
   const rows = stages
     .filter(({ stage }) => stage !== outcome)
@@ -159,7 +166,7 @@ function describe(sent: Sent): string[] {
       .join(' ')}   ${command}`,
     textTable(['stage', 'measured', 'ms'], rows),
     `${styleText(good ? 'green' : 'yellow', words, { stream: process.stdout })}${reason ? ` (${reason})` : ''}`,
-    `round trip ${round_trip_ms?.toFixed(2) ?? '–'} ms from sent to acked; ${app_ms.toFixed(2)} ms as seen here`,
+    timesText([sent], ONE),
   ]
 }
 
@@ -170,27 +177,49 @@ function percentiles(values: readonly number[]) {
   return { median: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) }
 }
 
-function summaryOf(answers: readonly Sent[]) {
-  const outcomes: Record<string, number> = {}
-  for (const { outcome = 'running' } of answers) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+/** Where the time went, each over the commands that got so far. */
+function timesOf(answers: readonly Sent[]) {
+  const times = answers.map((answer) => ({ ...commandTimes(answer), app_ms: answer.app_ms, relay_ms: answer.relay_ms }))
+  const of = (field: keyof (typeof times)[number]) => percentiles(times.flatMap((one) => one[field] ?? []))
   return {
-    sent: answers.length,
-    outcomes,
-    round_trip_ms: percentiles(answers.flatMap(({ round_trip_ms }) => round_trip_ms ?? [])),
-    app_ms: percentiles(answers.map(({ app_ms }) => app_ms)),
+    app_ms: of('app_ms'),
+    round_trip_ms: of('round_trip_ms'),
+    relay_ms: of('relay_ms'),
+    network_ms: of('network_ms'),
+    hub_ms: of('hub_ms'),
   }
 }
 
+const TIME_MEANING = {
+  app_ms: ['as seen here, ms', 'request to answer'],
+  round_trip_ms: ['round trip', "sent to acked, on the relay's clock"],
+  hub_ms: ['  hub', "received to executed, on the hub's clock: journal, device, radio"],
+  network_ms: ['  network', 'round trip − hub: an estimate'],
+  relay_ms: ['relay', 'its own: checks and both writes of its ledger'],
+} as const satisfies Record<keyof ReturnType<typeof timesOf>, readonly [string, string]>
+
+/** One command has one time each; many have percentiles. */
+const ONE = { ms: 'median' } as const
+const MANY = { median: 'median', p95: 'p95', p99: 'p99', max: 'max' } as const
+
+function timesText(answers: readonly Sent[], columns: typeof ONE | typeof MANY): string {
+  const times = new Map(Object.entries(timesOf(answers)))
+  const rows = Object.entries(TIME_MEANING).map(([name, [words, meaning]]) => {
+    const found = times.get(name)
+    const cells = Object.values(columns).map((column) => found?.[column]?.toFixed(2) ?? '–')
+    return [words, ...cells.map((cell) => cell.padStart(7)), meaning]
+  })
+  return textTable(['where the time went', ...Object.keys(columns), 'measured'], rows)
+}
+
+function summaryOf(answers: readonly Sent[]) {
+  const outcomes: Record<string, number> = {}
+  for (const { outcome = 'running' } of answers) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  return { sent: answers.length, outcomes, ...timesOf(answers) }
+}
+
 function summaryLines(answers: readonly Sent[]): string[] {
-  const { outcomes, round_trip_ms, app_ms } = summaryOf(answers)
-  const row = (name: string, p: ReturnType<typeof percentiles>) => [
-    name,
-    ...[p.median, p.p95, p.p99, p.max].map((ms) => (ms === undefined ? '–' : ms.toFixed(2))),
-  ]
-  return [
-    Object.entries(outcomes)
-      .map(([outcome, count]) => `${outcome} ${count}`)
-      .join(', '),
-    textTable(['ms', 'median', 'p95', 'p99', 'max'], [row('round trip', round_trip_ms), row('as seen here', app_ms)]),
-  ]
+  const { outcomes } = summaryOf(answers)
+  const counted = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`)
+  return [counted.join(', '), timesText(answers, MANY)]
 }
