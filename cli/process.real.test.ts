@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { factsOf, openSystem, type Running, type System, until } from './testing/system.ts'
+import { openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 let system: System
 beforeEach(async () => {
@@ -49,7 +49,7 @@ describe('a process', () => {
   ])('tells that it lives, whether it is ready, and its figures: $name', async ({ words, name, figure }) => {
     system.start(words)
     await until(`${name} serves`, START_MS, () => existsSync(join(system.home, 'run', `${name}.json`)))
-    const at = (path: string) => fetch(`${factsOf(system, name)['ops_url']}${path}`)
+    const at = (path: string) => fetch(`${opsOf(system, name)}${path}`)
     expect(await (await at('/healthz')).json()).toEqual({ alive: true })
     // Of the hubs none reaches a relay here; the others are ready, the dashboards once their query process is.
     if (name === 'hubs') {

@@ -211,6 +211,11 @@ export function factsOf({ home }: System, name: string): Readonly<Record<string,
   return JSON.parse(readFileSync(join(home, 'run', `${name}.json`), 'utf8'))
 }
 
+/** Where a running service tells its health and figures. */
+export function opsOf(system: System, name: string): string {
+  return String(factsOf(system, name)['ops_url'])
+}
+
 /** Free ports below those that the kernel gives to outgoing connections, so that a restart finds them free again. */
 async function freePorts(): Promise<Ports> {
   const found: number[] = []
