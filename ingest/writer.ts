@@ -15,7 +15,6 @@ import {
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
 } from './limits.ts'
-import type { Loss } from './losses.ts'
 import { additionsAfter, type PlannedBatch, planBatch } from './planned-batch.ts'
 import { isQuiet } from './quiet.ts'
 import { type Addition, applyAdditions, joinAdditions, newsOnly, type StreamRanges } from './ranges.ts'
