@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { COMMAND_SET_MAX, DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from './limits.ts'
+import {
+  COMMAND_SET_MAX,
+  COMMAND_SET_MAX_BYTES,
+  DEADLINE_DEFAULT_MS,
+  DEADLINE_MAX_MS,
+  DEADLINE_MIN_MS,
+} from './limits.ts'
 import { ID_PATTERN } from './source.ts'
 
 /** Moments in a command's life, in order. `received` and `executed` are stamped by the hub, the others by the relay. */
@@ -30,7 +36,11 @@ export const commandRequest = z.strictObject({
   set: z
     .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), attributeValue)
     .refine((set) => Object.keys(set).length > 0, 'set at least one attribute')
-    .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`),
+    .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`)
+    .refine(
+      (set) => Buffer.byteLength(JSON.stringify(set)) <= COMMAND_SET_MAX_BYTES,
+      `at most ${COMMAND_SET_MAX_BYTES} bytes as JSON`,
+    ),
   deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).default(DEADLINE_DEFAULT_MS),
 })
 export type CommandRequest = z.infer<typeof commandRequest>

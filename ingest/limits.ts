@@ -46,7 +46,7 @@ export const RETRY_MAX_MS = 15_000
 export const DRAIN_MAX_MS = 8_000
 /** An event's line longer than this is dead: no reading is so long. */
 export const EVENT_LINE_MAX_BYTES = 1024 * 1024
-/** Different kinds of reasons are counted, but no more than this many examples are logged a commit. */
+/** Changes of the registry that go into one batch of the log; the rest follow in the next. */
 export const REGISTRY_CHANGES_A_BATCH = 500
 
 /** Ranges that a commit added go into its own entry up to this size, else into an object of their own. */

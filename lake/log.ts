@@ -1,5 +1,6 @@
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { type Commit, decodeCommit, encodeCommit } from './action.ts'
+import { LOG_ENTRY_MAX_BYTES } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 
 /** The versions of one table, as objects of `<prefix>/_delta_log` (PROTOCOL.md, "Delta Log Entries"). */
@@ -7,7 +8,7 @@ export type Log = {
   /** The commit of a version; undefined when it is absent. Raises `corrupt`, `invalid`. */
   read(version: number): Promise<Commit | undefined>
   has(version: number): Promise<boolean>
-  /** Durable when it resolves. Raises `conflict` when the version is taken; whatever the store raises else. */
+  /** Durable when it resolves. Raises `conflict` when the version is taken, `limit` for an entry too large; whatever the store raises else. */
   put(commit: Commit): Promise<void>
   /** Versions that have an entry and those that have a checkpoint, ascending, from `from` on. */
   list(from: number): Promise<{ readonly entries: readonly number[]; readonly checkpoints: readonly number[] }>
@@ -29,7 +30,14 @@ export function openLog(store: ObjectStore, prefix: string): Log {
     },
 
     async put(commit) {
-      await store.put(entryPath(prefix, commit.version), encodeCommit(commit), { ifAbsent: true })
+      const entry = encodeCommit(commit)
+      if (entry.length > LOG_ENTRY_MAX_BYTES) {
+        throw new Problem(
+          'limit',
+          `the commit of ${prefix} version ${commit.version} is ${entry.length} bytes; the limit is ${LOG_ENTRY_MAX_BYTES}: commit fewer files at once`,
+        )
+      }
+      await store.put(entryPath(prefix, commit.version), entry, { ifAbsent: true })
     },
 
     async list(from) {
