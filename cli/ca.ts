@@ -6,6 +6,7 @@ import { Problem } from '../contract/problem.ts'
 import type { Administration, CertificateEntry } from '../registry/administration.ts'
 import { type Authority, createAuthority, type Issued, type IssuedWithKey } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
 import { openRegistry } from './registry.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -22,7 +23,10 @@ Examples:
   hearth ca revoke 5F0A… --reason "hub was stolen"`
 
 export function register(program: Command, context: CliContext): void {
-  const group = program.command('ca').description('certificates of the fleet').addHelpText('after', EXAMPLES)
+  const group = program
+    .command('ca')
+    .description('certificates of the fleet')
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
 
   const withAuthority = async (action: (authority: Authority, registry: Administration) => Promise<void>) => {
     const registry = openRegistry(context)

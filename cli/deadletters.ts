@@ -6,6 +6,7 @@ import { Problem } from '../contract/problem.ts'
 import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -15,14 +16,20 @@ const REPLAY_MAX = 10_000
 
 type Options = { readonly source?: string; readonly limit: number; readonly json?: boolean }
 
+const EXAMPLES = `
+Examples:
+  hearth deadletters list --source demo-01
+  hearth deadletters show 2:118:4
+  hearth deadletters replay 2:118:4 --line corrected.json
+  hearth deadletters replay --source demo-01
+
+An id is <bucket>:<log position>:<ordinal>.`
+
 export function register(program: Command, context: CliContext): void {
   const group = program
     .command('deadletters')
     .description('events that could not be read: list, show, replay')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  hearth deadletters list --source demo-01\n  hearth deadletters show 2:118:4\n  hearth deadletters replay 2:118:4 --line corrected.json\n  hearth deadletters replay --source demo-01\n\nAn id is <bucket>:<log position>:<ordinal>.',
-    )
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
   group
     .command('list')
     .description('the newest, newest first; what a replay has stored is not shown')

@@ -39,9 +39,9 @@ type Options = {
 
 const EXAMPLES = `
 Examples:
-  hearth hub --simulated 25 --prefix demo-            simulated homes of this machine's own fleet
-  hearth hub --recorded rooms --hub villa --shift P9Y all of it at once, nine years later, times exact
-  hearth hub --recorded rooms --hub villa --speed 60  as if it were now, a minute each second
+  hearth hub --simulated 25 --prefix demo-              simulated homes of this machine's own fleet
+  hearth hub --recorded rooms --hub villa --shift P9Y   all of it at once, nine years later, times exact
+  hearth hub --recorded rooms --hub villa --speed 60    as if it were now, a minute each second
   hearth hub --id kitchen-1 --code X7… --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
 
 Each hub keeps its certificate, its outbox and its command journal in <state>/hubs/<hub>/. Ctrl-C drains.`

@@ -9,6 +9,7 @@ import type { Unit } from '../jobs/plan.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
 import { runSchedule } from '../jobs/schedule.ts'
 import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
 import { openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { explainText, planText, runText, summary } from './jobs-text.ts'
@@ -19,14 +20,20 @@ import { shortTime, textTable } from './text-table.ts'
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
 
+const EXAMPLES = `
+Examples:
+  hearth jobs plan
+  hearth jobs run
+  hearth jobs backfill --from 2026-11-17 --to 2026-11-24
+  hearth jobs status
+  hearth jobs explain hub_hours 2026-11-24T13
+  hearth jobs scheduler`
+
 export function register(program: Command, context: CliContext): void {
   const jobs = program
     .command('jobs')
     .description('plan, run and explain the metrics')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  hearth jobs plan\n  hearth jobs run\n  hearth jobs backfill --from 2026-11-17 --to 2026-11-24\n  hearth jobs explain hub_hours 2026-11-24T13',
-    )
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
   jobs
     .command('plan')
     .description('list every unit that a run would make now, and why; make nothing')

@@ -7,6 +7,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
 import { whole } from './option.ts'
 import { parseAt } from './sql.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -16,6 +17,7 @@ type Cells = readonly (string | number)[]
 
 const EXAMPLES = `
 Examples:
+  hearth lake info
   hearth lake tables
   hearth lake describe events
   hearth lake files events --at '2026-11-20 10:00'
@@ -23,7 +25,10 @@ Examples:
 
 /** `hearth lake`: what the tables hold, from their logs alone; no data file is read. */
 export function register(program: Command, context: CliContext): void {
-  const lake = program.command('lake').description('look into the tables of the lake').addHelpText('after', EXAMPLES)
+  const lake = program
+    .command('lake')
+    .description('look into the tables of the lake')
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
   const open = () =>
     openLake({ store: openFolderStore(join(context.home, 'lake')), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>

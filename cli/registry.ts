@@ -9,6 +9,7 @@ import { addMaintenance } from '../registry/maintenance.ts'
 import { SCOPES, type Scope } from '../registry/registry.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
 import { positive } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -19,10 +20,15 @@ type HubOptions = Json &
 const EXAMPLES = `
 Examples:
   hearth registry hubs
+  hearth registry hubs --at 2026-11-20T10:00Z
   hearth registry add kitchen-1 --home home-7 --zone Europe/Berlin
+  hearth registry change kitchen-1 --model h2 --from 2026-12-01T08:00Z
+  hearth registry retire kitchen-1 --at 2026-12-24T18:00Z
   hearth registry code kitchen-1                      a one-time code; the hub enrols with it
   hearth registry maintenance kitchen-1 --from 2026-12-01T08:00Z --until 2026-12-01T10:00Z
-  hearth registry token create wall-panel --scope commands --scope observe --hub kitchen-1`
+  hearth registry token create wall-panel --scope commands --scope observe --hub kitchen-1
+  hearth registry token revoke wall-panel
+  hearth registry tokens`
 
 /** The registry of the state folder. The caller closes it. */
 export function openRegistry({ home, config, clock, random }: CliContext): Administration {
@@ -34,7 +40,7 @@ export function register(program: Command, context: CliContext): void {
   const group = program
     .command('registry')
     .description('hubs, apps and tokens of the fleet')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
 
   /** Runs `action` on the registry and prints its answer: as JSON, or as the text of `show`. */
   const answer = <T>(options: Json, action: (registry: Administration) => T, show: (found: T) => string) => {

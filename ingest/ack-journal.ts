@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { add } from '../contract/interval.ts'
-import { Problem } from '../contract/problem.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
 import type { Acks } from './verify.ts'
 
 const whole = z.number().int().min(0)
@@ -13,13 +14,18 @@ const line = z.union([
 
 /**
  * Reads a journal of acknowledgements: a line of JSON each, `{source, boot, stream, seq}` or `{…, first, count}`. A last
- * line that was cut off, as by a crash, is passed over. Raises `invalid` for any other that does not fit.
+ * line that was cut off, as by a crash, is passed over. Raises `invalid` for any other that does not fit,
+ * `missing` when there is no such file.
  */
 export async function readAckJournal(path: string): Promise<ReadonlyMap<string, Acks>> {
   const acks = new Map<string, Acks>()
   let bad: string | undefined
   let number = 0
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  const file = createReadStream(path)
+  await once(file, 'open').catch((cause: unknown) => {
+    throw new Problem('missing', `the journal of acknowledgements cannot be read: ${messageOf(cause)}`, { cause })
+  })
+  for await (const text of createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })) {
     if (bad !== undefined) throw new Problem('invalid', bad)
     number++
     if (text.trim() === '') continue

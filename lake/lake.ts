@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
+import { closest } from '../contract/closest.ts'
 import type { Column } from '../contract/column.ts'
 import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
@@ -112,7 +113,12 @@ function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createT
     const known = open.get(name)
     if (known) return known
     if (!TABLE_NAME.test(name) || !(await tableExists(store, name))) {
-      throw new Problem('missing', `there is no table ${name}; there are ${(await tables()).join(', ') || 'none'}`)
+      const all = await tables()
+      const meant = closest(name, all)
+      throw new Problem(
+        'missing',
+        `there is no table ${name}${meant ? `; did you mean ${meant}?` : `; there are ${all.join(', ') || 'none'}`}`,
+      )
     }
     const opened = open.get(name) ?? openTable(tableEnvironment, name)
     open.set(name, opened)

@@ -1,0 +1,83 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { isProblem } from '../contract/problem.ts'
+import { COMMANDS, newProgram } from './commands.ts'
+import { configSchema } from './config.ts'
+import type { CliContext } from './context.ts'
+import { machineClock, machineRandom } from './machine.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'hearth-usage-'))
+afterAll(() => rmSync(home, { recursive: true }))
+
+/** What is said to a wrong use of it: what commander says, or the message of the Problem `invalid`. */
+async function saidTo(words: readonly string[]): Promise<string> {
+  const context: CliContext = {
+    ...{ home, config: configSchema.parse({}), clock: machineClock, random: machineRandom },
+    print: () => {},
+    note: () => {},
+    signal: new AbortController().signal,
+  }
+  const program = newProgram()
+  let said = ''
+  program.configureOutput({ writeErr: (text) => (said += text) })
+  const entry = COMMANDS.find(({ name }) => name === words[0])
+  ;(await entry?.load())?.register(program, context)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    if (isProblem(error, 'invalid')) return `hearth: ${error.message}\n`
+    if (error instanceof Error && 'exitCode' in error) return said
+    throw error
+  }
+  throw new Error(`${words.join(' ')} was accepted`)
+}
+
+test.each<[string, RegExp]>([
+  ['--vresion', /unknown option '--vresion'; did you mean --version\?/],
+  ['sql', /missing required argument 'select' \(hearth sql --help shows how\)/],
+  ['sql a b', /too many arguments for 'sql'/],
+  ['sql --lmit 3 x', /unknown option '--lmit'; did you mean --limit\?/],
+  ['sql --limit', /argument missing/],
+  ['sql --limit abc x', /--limit.*'abc' is invalid. expected a whole number from 1 to 1000000/],
+  ['sql --limit 0 x', /expected a whole number/],
+  ['sql --limit 1.5 x', /expected a whole number/],
+  ['sql --timeout never x', /expected a number above 0/],
+  ['sql --memory lots x', /expected a size as 512MB or 8GB/],
+  ['sql --at garbage x', /--at takes a time, as '2026-11-20 10:00', or a version, as events@v12; found "garbage"/],
+  ['jobs pla', /unknown command 'pla'; did you mean plan\?/],
+  ['jobs explain hub_hour 2026-11-24T13', /no metric hub_hour; did you mean hub_hours\?/],
+  ['jobs explain weather 2026-11-24T13', /no metric weather; there are hubs, /],
+  ['jobs explain hub_hours yesterday', /expected an hour as 2026-11-24T13 \(UTC\), found "yesterday"/],
+  ['jobs explain hub_hours', /missing required argument 'hour'/],
+  ['jobs backfill --from garbage --to 2026-11-25', /expected an hour as .*found "garbage"/],
+  ['jobs backfill --from 2026-13-45 --to 2026-11-25', /expected an hour/],
+  ['jobs backfill --from 2026-11-25', /required option '--to <time>' not specified/],
+  ['jobs backfill --from 2026-11-25 --to 2026-11-24', /--from must be before --to/],
+  ['send', /missing required argument 'hub'/],
+  ['send demo-01 lamp', /missing required argument 'set'/],
+  ['send demo-01 lamp powered', /expected attribute=value, as powered=1; found "powered"/],
+  ['send demo-01 lamp powered=1 --deadline 99', /expected a whole number from 100 to 60000/],
+  ['send demo-01 lamp powered=1 --deadline 60001', /expected a whole number from 100 to 60000/],
+  ['send demo-01 lamp powered=1 --repeat 0', /expected a whole number from 1/],
+  ['lake file', /unknown command 'file'; did you mean files\?/],
+  ['lake history events --limit -1', /expected a whole number from 1/],
+  ['registry add', /missing required argument 'hub'/],
+  ['registry token create app --scope fly', /Allowed choices are commands, observe/],
+  ['registry token create app --days -1', /expected a number above 0/],
+  ['registry code hub-1 --hours x', /expected a number above 0/],
+  ['ca revoke 12', /required option '--reason <text>' not specified/],
+  ['ca issue relay-0 --role king', /Allowed choices are/],
+  ['hub', /say which hub to run/],
+  ['hub --simulated many', /expected a whole number from 1 to 1000/],
+  ['up --hubs 0', /expected a whole number from 1 to 1000/],
+  ['up --demoo', /did you mean --demo\?/],
+  ['verify all', /too many arguments for 'verify'/],
+  ['deadletters list --limit 0', /expected a whole number from 1/],
+])('hearth %s', async (line, said) => {
+  const text = await saidTo(line.split(' '))
+  expect(text).toMatch(said)
+  expect(text).toMatch(/^hearth: [^\n]+\n$/)
+  expect(readdirSync(home)).toEqual([])
+})
