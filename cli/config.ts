@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { LOG_LEVELS } from './log-level.ts'
@@ -28,7 +29,9 @@ export const configSchema = z.strictObject({
     .string()
     .default('127.0.0.1')
     .describe('Address on which processes tell their health and metrics: plain HTTP, for probes and Prometheus alone.'),
-  layout: z.strictObject({ buckets: positive.max(1024).default(4).describe('Buckets of a new lake.') }).prefault({}),
+  layout: z
+    .strictObject({ buckets: positive.max(1024).default(EMBEDDED_BUCKETS).describe('Buckets of a new lake.') })
+    .prefault({}),
   relay: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { commandRequest } from './command.ts'
 import {
+  COMMAND_BODY_MAX_BYTES,
   COMMAND_SET_MAX,
-  COMMAND_SET_MAX_BYTES,
   DEADLINE_DEFAULT_MS,
   DEADLINE_MAX_MS,
   DEADLINE_MIN_MS,
@@ -31,6 +31,6 @@ describe("an app's command", () => {
 
   test('that is refused for its size is told the limit', () => {
     const { error } = ask({ set: attributes(6, '€'.repeat(256)) })
-    expect(error?.issues[0]?.message).toBe(`at most ${COMMAND_SET_MAX_BYTES} bytes as JSON`)
+    expect(error?.issues[0]?.message).toBe(`a command has at most ${COMMAND_BODY_MAX_BYTES} bytes as JSON`)
   })
 })

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import {
+  COMMAND_BODY_MAX_BYTES,
   COMMAND_SET_MAX,
-  COMMAND_SET_MAX_BYTES,
   DEADLINE_DEFAULT_MS,
   DEADLINE_MAX_MS,
   DEADLINE_MIN_MS,
@@ -31,18 +31,19 @@ export const attributeValue = z.union([z.number(), z.boolean(), z.string().max(2
 export type AttributeValue = z.infer<typeof attributeValue>
 
 /** What an app asks: body of `POST /v1/hubs/{hub}/commands`. */
-export const commandRequest = z.strictObject({
-  device: z.string().regex(ID_PATTERN),
-  set: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), attributeValue)
-    .refine((set) => Object.keys(set).length > 0, 'set at least one attribute')
-    .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`)
-    .refine(
-      (set) => Buffer.byteLength(JSON.stringify(set)) <= COMMAND_SET_MAX_BYTES,
-      `at most ${COMMAND_SET_MAX_BYTES} bytes as JSON`,
-    ),
-  deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).default(DEADLINE_DEFAULT_MS),
-})
+export const commandRequest = z
+  .strictObject({
+    device: z.string().regex(ID_PATTERN),
+    set: z
+      .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), attributeValue)
+      .refine((set) => Object.keys(set).length > 0, 'set at least one attribute')
+      .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`),
+    deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).default(DEADLINE_DEFAULT_MS),
+  })
+  .refine(
+    (request) => Buffer.byteLength(JSON.stringify(request)) <= COMMAND_BODY_MAX_BYTES,
+    `a command has at most ${COMMAND_BODY_MAX_BYTES} bytes as JSON`,
+  )
 export type CommandRequest = z.infer<typeof commandRequest>
 
 /**

@@ -21,7 +21,7 @@ export const DEADLINE_MAX_MS = 60_000
 export const DEADLINE_DEFAULT_MS = 5_000
 /** Attributes that one command may set. */
 export const COMMAND_SET_MAX = 16
-/** What one command sets, as JSON; past it the command is refused: a hub's packet and the relay's ledger are small. */
-export const COMMAND_SET_MAX_BYTES = 4_096
+/** A command's body, as compact JSON with its defaults; one that is larger is refused (`invalid`). */
+export const COMMAND_BODY_MAX_BYTES = 4_096
 /** How long a hub remembers a command's id: the idempotency key's window. */
 export const IDEMPOTENCY_WINDOW_MS = 24 * 3_600_000

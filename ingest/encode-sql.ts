@@ -1,4 +1,4 @@
-import { EVENT_FIELDS } from '../contract/event.ts'
+import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
 import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
 import { ID_PATTERN } from '../contract/source.ts'
 import { EVENT_LINE_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
@@ -21,7 +21,7 @@ const WITHOUT_FIELDS = JSON.stringify(Object.fromEntries(EVENT_FIELDS.map((name)
 /** Year 9999: a later time cannot be written down. */
 const TIME_MAX_MS = 253_402_300_799_999
 /** Kinds that only the writer makes. */
-const RESERVED = `'dead', 'batch'`
+const RESERVED = TRANSPORT_KINDS.map((kind) => `'${kind}'`).join(', ')
 
 export const BATCHES_TABLE = `CREATE OR REPLACE TEMP TABLE batches (
   batch BIGINT, bucket INTEGER, position BIGINT, source_id VARCHAR, service BOOLEAN, listener VARCHAR,

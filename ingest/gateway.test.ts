@@ -1,4 +1,4 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import {
@@ -6,6 +6,7 @@ import {
   BATCH_EVENTS_MAX,
   BATCH_PLAIN_MAX_BYTES,
   HEADER_MAX_BYTES,
+  PREVIOUS_BOOTS_MAX,
 } from '../contract/limits.ts'
 import type { Identity } from '../contract/source.ts'
 import { ManualClock } from '../sim/clock.ts'
@@ -98,6 +99,11 @@ describe('the gateway', () => {
     ['a header of 64 KiB', headerOf(HEADER_MAX_BYTES + 1)],
     ['no events', batchOf([], { boot })],
     ['a boot of an earlier generation', batchOf([], { boot: '1-9-00000000' })],
+    ['40 earlier boots', batchOf([], { boot, previous: boots(PREVIOUS_BOOTS_MAX) })],
+    ['as many dropped ranges as a header may hold', batchOf([], { boot, next: 9_999, dropped: ranges(1_024) })],
+    ['versions of 64 characters', batchOf([], { boot, firmware: 'f'.repeat(64), agent: 'a'.repeat(64) })],
+    ['an event of an unknown kind', batchOf(['{"m":1,"kind":"weather"}'], { boot })],
+    ['events that are none: their lines are judged later', batchOf(['not JSON', '[]', ''], { boot })],
   ])('takes %s', async (_, bytes) => {
     expect(await gateway.receive(hub, bytes, 'mqtt')).toEqual({ kind: 'durable' })
   })
@@ -127,6 +133,29 @@ describe('the gateway', () => {
       Buffer.concat([good.subarray(0, -lines.length), Buffer.from([0xff, 10])]),
       /not UTF-8/,
     ],
+    ['41 earlier boots', batchOf([], { boot, previous: boots(PREVIOUS_BOOTS_MAX + 1) }), /previous: .*40/],
+    ['too many dropped ranges', batchOf([], { boot, next: 9_999, dropped: ranges(1_025) }), /dropped: .*1024/],
+    ['a dropped range that is empty', batchOf([], { boot, dropped: [[3, 3]] }), /from < to/],
+    ['a dropped range that is turned round', batchOf([], { boot, dropped: [[5, 3]] }), /from < to/],
+    ['a firmware of 65 characters', batchOf([], { boot, firmware: 'f'.repeat(65) }), /firmware: .*64/],
+    ['a boot that is none', batchOf([], { boot: 'abc' }), /boot: expected <generation>-<counter>/],
+    ['a boot of ten digits', batchOf([], { boot: '1-1234567890-00000000' }), /boot: expected/],
+    ['a stream with a slash', batchOf([], { boot, stream: 'a/b' }), /stream: /],
+    ['a negative first', batchOf([], { boot, first: -1 }), /first: /],
+    ['a first past what counts exactly', batchOf([], { boot, first: 2 ** 53, next: 2 ** 53 }), /first: /],
+    ['a count that is half', batchOf([], { boot, count: 0.5 }), /count: /],
+    ['a version in words', batchOf([], { boot, hearth: 'one' }), /hearth: /],
+    ['a header that is a list', Buffer.from('[1]\n'), /header does not fit/],
+    ['a header that is null', Buffer.from('null\n'), /header does not fit/],
+    ['brotli, which is no codec', brotliCompressSync(good), /header line/],
+    ['zlib without gzip', deflateSync(good), /header line/],
+    ['cut gzip', gzipSync(good).subarray(0, 30), /begins like gzip but cannot be unpacked/],
+    [
+      'zstd with a bit turned',
+      turned(zstdCompressSync(good)),
+      /begins like zstd but cannot be unpacked|crc is|not JSON/,
+    ],
+    ['a bomb in gzip', gzipSync(Buffer.alloc(300_000_000)), /longer than 8388608 bytes unpacked/],
     ['next below first + count', batchOf([reading(1, 2)], { boot, next: 0 }), /next \(0\) must be at least/],
     ['acked past next', batchOf([], { boot, acked: 5 }), /acked \(5\) is past its next/],
     [
@@ -205,6 +234,24 @@ describe('the gateway', () => {
     expect(await answer).toEqual({ kind: 'durable' })
   })
 })
+
+function boots(count: number) {
+  return Array.from({ length: count }, (_, i) => {
+    const boot = `1-${i + 1}-00000000`
+    return { boot, next: 1, acked: 1, dropped: [], held: false }
+  })
+}
+
+function ranges(count: number): number[][] {
+  return Array.from({ length: count }, (_, i) => [2 * i, 2 * i + 1])
+}
+
+/** With one bit in the middle the other way round. */
+function turned(bytes: Buffer): Buffer {
+  const middle = bytes.length >> 1
+  bytes[middle] = (bytes[middle] ?? 0) ^ 0x10
+  return bytes
+}
 
 /** A plain batch of exactly so many bytes. */
 function paddedTo(make: (bytes: number) => Buffer, bytes: number): Buffer {

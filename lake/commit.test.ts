@@ -8,7 +8,7 @@ import { type AddFile, removeOf } from './action.ts'
 import type { CheckpointCodec } from './checkpoint.ts'
 import type { CommitRequest } from './commit.ts'
 import { createLake, openLake } from './lake.ts'
-import { CHECKPOINT_INTERVAL } from './limits.ts'
+import { CHECKPOINT_INTERVAL, LOG_ENTRY_MAX_BYTES } from './limits.ts'
 import { entryPath } from './log.ts'
 import { openMemoryStore } from './memory-store.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -119,6 +119,18 @@ describe('a commit', () => {
     const { another } = await setUp()
     const table = await another(disturbed(() => 'before'))
     await expect(append(table, 'a')).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+  })
+
+  test('whose entry is larger than a log entry may be did not happen, and the next one does', async () => {
+    const { another } = await setUp()
+    const table = await another()
+    const info = { padding: 'x'.repeat(LOG_ENTRY_MAX_BYTES) }
+    await expect(append(table, 'large', { info })).rejects.toMatchObject({
+      kind: 'limit',
+      outcome: 'did-not-happen',
+      message: expect.stringContaining(`at most ${LOG_ENTRY_MAX_BYTES} bytes`),
+    })
+    expect(await append(table, 'small')).toMatchObject({ kind: 'committed', version: 1 })
   })
 
   test('that a full disk refuses did not happen', async () => {

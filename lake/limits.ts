@@ -18,7 +18,7 @@ export const ROW_GROUP_ROWS = 131_072
 export const DURABLE_FOLDERS_MAX = 10_000
 /** Tombstones older than this leave the snapshot, and so the checkpoint (Delta's own default: one week). */
 export const TOMBSTONE_RETENTION_MS = 7 * 86_400_000
-/** One log entry. A larger one is refused (`limit`) and nothing is written: no commit of Hearth comes near it. */
+/** One log entry. A larger commit did not happen, and says so. */
 export const LOG_ENTRY_MAX_BYTES = 64 * 1024 * 1024
 /** Rows that one query answers at most; more are cut off, and the answer says so. */
 export const QUERY_ROWS_MAX = 1_000_000

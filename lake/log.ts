@@ -8,7 +8,7 @@ export type Log = {
   /** The commit of a version; undefined when it is absent. Raises `corrupt`, `invalid`. */
   read(version: number): Promise<Commit | undefined>
   has(version: number): Promise<boolean>
-  /** Durable when it resolves. Raises `conflict` when the version is taken, `limit` for an entry too large; whatever the store raises else. */
+  /** Durable when it resolves. Raises `conflict` when the version is taken, `limit` for a larger entry than LOG_ENTRY_MAX_BYTES; whatever the store raises else. */
   put(commit: Commit): Promise<void>
   /** Versions that have an entry and those that have a checkpoint, ascending, from `from` on. */
   list(from: number): Promise<{ readonly entries: readonly number[]; readonly checkpoints: readonly number[] }>
@@ -31,10 +31,10 @@ export function openLog(store: ObjectStore, prefix: string): Log {
 
     async put(commit) {
       const entry = encodeCommit(commit)
-      if (entry.length > LOG_ENTRY_MAX_BYTES) {
+      if (entry.byteLength > LOG_ENTRY_MAX_BYTES) {
         throw new Problem(
           'limit',
-          `the commit of ${prefix} version ${commit.version} is ${entry.length} bytes; the limit is ${LOG_ENTRY_MAX_BYTES}: commit fewer files at once`,
+          `a commit is at most ${LOG_ENTRY_MAX_BYTES} bytes of log entry; this one has ${entry.byteLength}, with ${commit.adds.length} files added: commit fewer at once`,
         )
       }
       await store.put(entryPath(prefix, commit.version), entry, { ifAbsent: true })
