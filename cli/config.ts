@@ -10,7 +10,7 @@ import { LOG_LEVELS } from './log-level.ts'
 const port = z.coerce.number().int().min(0).max(65535)
 const opsPort = port
   .default(0)
-  .describe('HTTP for /healthz, /readyz and /metrics, on ops_host. 0: any free one, told in run/<process>.json.')
+  .describe('HTTP for /healthz, /readyz and /metrics, on ops_host. With 0 a free one, told in run/<process>.json.')
 const positive = z.coerce.number().int().min(1)
 
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */

@@ -55,7 +55,10 @@ export function register(program: Command, context: CliContext): void {
     .action((options: Json & { readonly from: string; readonly to: string }) => {
       const only = { from_ms: hourOption(options.from), to_ms: hourOption(options.to) }
       if (only.from_ms >= only.to_ms) {
-        throw new Problem('invalid', `--to is exclusive and after --from; found ${options.from} to ${options.to}`)
+        throw new Problem(
+          'invalid',
+          `--from must be before --to, which is exclusive; found ${options.from} and ${options.to}`,
+        )
       }
       return withJobs(context, (open) => runOnce(context, open, options, only))
     })
@@ -86,16 +89,17 @@ export function register(program: Command, context: CliContext): void {
     .command('explain <metric> <hour>')
     .description('from what an hour was made, and why it is due if it is')
     .option('--json', 'print JSON')
-    .action((metric: string, hour: string, options: Json) =>
-      withJobs(context, async (open) => {
-        const told = await open.explain(known(metric), hourOption(hour))
+    .action((metric: string, hour: string, options: Json) => {
+      const asked = { metric: known(metric), hour_ms: hourOption(hour) }
+      return withJobs(context, async (open) => {
+        const told = await open.explain(asked.metric, asked.hour_ms)
         if (options.json) {
           context.print(JSON.stringify(told))
           return
         }
         context.print(explainText(told))
-      }),
-    )
+      })
+    })
   jobs
     .command('scheduler')
     .description('make what is due, again and again, until stopped')
