@@ -6,10 +6,11 @@ import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
+import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
 

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import type { z } from 'zod'
 
@@ -21,3 +22,30 @@ export async function timed(work: () => Promise<void>): Promise<Timing> {
 }
 
 export type Timing = { readonly ms: number; readonly cpu_us: number }
+
+/** A script that goes on in a process of its own, and is spoken to in lines. */
+export type Child = {
+  /** The next line that it prints. Rejects when it ended. */
+  line(): Promise<string>
+  write(line: string): void
+  /** Ends it; resolves when it is gone. */
+  stop(): Promise<void>
+}
+
+export function startChild(script: string, argument: unknown): Child {
+  const child = spawn(process.execPath, [script, JSON.stringify(argument)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    async line() {
+      const { value, done } = await lines.next()
+      if (done) throw new Error(`${script} ended before it was done`)
+      return value
+    },
+    write: (line) => void child.stdin.write(`${line}\n`),
+    async stop() {
+      child.kill()
+      await ended
+    },
+  }
+}

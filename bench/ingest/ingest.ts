@@ -1,8 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Benchmark, BenchmarkOptions, Findings, WorkloadFacts } from '../benchmark.ts'
+import { startChild } from '../child.ts'
 import { type Figure, latencyFigures, overRounds } from '../figure.ts'
 import { cpuOf_us, memoryOf_mib } from '../machine.ts'
 import { type BenchFleet, makeFleet, type Server, startHearth, startMosquitto } from '../server.ts'
@@ -197,22 +196,12 @@ function ranOf(done: LoadDone, server: Server, before_us: number): Ran {
 async function startLoad(fleet: BenchFleet, task: Omit<LoadTask, 'certificates'>) {
   const certificates = join(fleet.home, 'certificates.json')
   await writeFile(certificates, JSON.stringify(Object.fromEntries(fleet.hubs)), { mode: 0o600 })
-  const script = join(import.meta.dirname, 'load-child.ts')
-  const child: ChildProcess = spawn(process.execPath, [script, JSON.stringify({ ...task, certificates })], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  if (!child.stdout) throw new Error('the generator has no output')
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const line = async () => {
-    const { value, done } = await lines.next()
-    if (done) throw new Error('the load generator ended before it was done')
-    return value
-  }
-  if ((await line()) !== 'ready') throw new Error('the load generator did not get ready')
+  const child = startChild(join(import.meta.dirname, 'load-child.ts'), { ...task, certificates })
+  if ((await child.line()) !== 'ready') throw new Error('the load generator did not get ready')
   return {
     async go(): Promise<LoadDone> {
-      child.stdin?.write('go\n')
-      return loadDone.parse(JSON.parse(await line()))
+      child.write('go')
+      return loadDone.parse(JSON.parse(await child.line()))
     },
   }
 }
