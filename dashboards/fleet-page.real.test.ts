@@ -168,6 +168,26 @@ it('says of nothing why, and what to do', async () => {
   expect(await page.getByText('no data yet').count()).toBe(1)
 })
 
+it('says calmly that the first metrics are being made, and that newer hours are still to come', async () => {
+  for (const [state, words] of [
+    ['unmeasured', /^The first metrics are being calculated/],
+    ['behind', /^Metrics reach to \d+ \w+, \d\d:00\. The hours since then are being calculated/],
+  ] as const) {
+    const server = await startSample({ now_ms: machineClock.now(), state })
+    try {
+      const page = await open('/fleet', undefined, server)
+      await page.getByRole('status').filter({ hasText: words }).waitFor()
+      expect(await page.getByRole('alert').count()).toBe(0)
+      expect(await page.getByRole('region', { name: 'Availability', exact: true }).count()).toBe(
+        state === 'behind' ? 1 : 0,
+      )
+      await visits.at(-1)?.close()
+    } finally {
+      await server.close()
+    }
+  }
+})
+
 it.each([
   ['light', PHONE],
   ['dark', { ...PHONE, theme: 'dark' as const }],

@@ -6,10 +6,18 @@ import { type Engine, serveQueries } from '../query-child.ts'
 import type { Cell } from '../query-protocol.ts'
 import { makeSample } from './sample.ts'
 
-/** For tests and pictures only: the query process over sample tables in memory. Arguments: now in ms, `empty`. */
+/** For tests only: the query process over sample tables in memory. Arguments: now in ms, and a SampleState. */
 const [now_ms, state] = process.argv.slice(2)
 const { connect, connection } = await openDuckDb({ threads: 2 })
 if (state !== 'empty') await makeSample(connection, Number(now_ms))
+if (state === 'unmeasured')
+  await connection.run('DROP TABLE fleet_hours; DROP TABLE hub_hours; DROP TABLE latency_hours')
+if (state === 'behind') {
+  const end = `make_timestamp(${Number(now_ms)}::BIGINT * 1000) - INTERVAL 4 HOUR`
+  for (const table of ['fleet_hours', 'hub_hours', 'latency_hours']) {
+    await connection.run(`DELETE FROM ${table} WHERE hour > ${end}`)
+  }
+}
 serveQueries(sampleEngine(), process)
 
 function sampleEngine(): Engine {

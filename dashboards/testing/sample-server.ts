@@ -4,10 +4,13 @@ import type { HubRecord } from '../../contract/registry-record.ts'
 import { type Principal, type Registry, SCOPES } from '../../registry/registry.ts'
 import { type Dashboards, startDashboards } from '../server.ts'
 
-/** For tests and pictures only: the dashboards over sample tables. The one token is `hearth_sample`. */
+/** All tables; none; events of which no metric is made yet; metrics that end three hours ago. */
+export type SampleState = 'full' | 'empty' | 'unmeasured' | 'behind'
+
+/** For tests only: the dashboards over sample tables. The one token is `hearth_sample`. */
 export async function startSample(options: {
   readonly now_ms: number
-  readonly state?: 'full' | 'empty'
+  readonly state?: SampleState
   readonly relay?: string
   readonly time_max_ms?: number
   /** A free one when absent. */

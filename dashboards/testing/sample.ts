@@ -5,7 +5,7 @@ import { bucketIndexSql } from '../../contract/histogram.ts'
 const HOUR_MS = 3_600_000
 
 /**
- * For tests and pictures only: ten days of a fleet of 25 hubs, made by arithmetic from the hub's number and the hour,
+ * For tests only: ten days of a fleet of 25 hubs, made by arithmetic from the hub's number and the hour,
  * in the tables that the pages read. demo-07 has bad Wi-Fi, firmware 2.4.1 is slower and crashes.
  */
 export async function makeSample(connection: DuckDBConnection, now_ms: number): Promise<void> {
