@@ -56,6 +56,16 @@ describe('with data', () => {
     }
   })
 
+  it('says of each figure from which share of the events it was made, as some were lost', async () => {
+    const page = await open('/fleet?range=7d')
+    for (const name of FIGURES.filter((figure) => figure !== 'Telemetry loss')) {
+      await page
+        .getByRole('region', { name, exact: true })
+        .getByText(/^from 99\.\d+ % of events$/)
+        .waitFor()
+    }
+  })
+
   it('draws latency as a heat map with percentiles, and the rest as lines, each with its unit', async () => {
     const page = await open('/fleet')
     await page.getByRole('img', { name: /Tap to light: heat map/ }).waitFor()

@@ -22,12 +22,12 @@ const FLEET = { hubs: 25, days: 3 }
 
 const seen = (page: Page) =>
   page.getByRole('link', { name: 'Rows behind firmware' }).waitFor({ timeout: METRICS_MAX_MS })
-const sendOne = async (page: Page) => {
+const openOne = async (page: Page) => {
   await page.getByText('live', { exact: true }).waitFor()
-  const panel = page.getByRole('region', { name: 'Send a command' })
-  await panel.getByLabel('Hub').fill('demo-01')
-  await panel.getByLabel('Device').fill('kitchen-lamp')
-  await page.getByRole('button', { name: 'Send' }).click()
+  await page
+    .getByRole('button', { name: /^Open the command of/ })
+    .nth(2)
+    .click()
   await page.getByText('Around it').waitFor()
   await page.locator('main .skeleton').first().waitFor({ state: 'detached' })
 }
@@ -41,7 +41,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'fleet-light-1440', path: '/fleet', screen: { ...DESK, height: 1220 }, arrange: seen },
   { name: 'fleet-dark-1440', path: '/fleet', screen: { ...DESK, theme: 'dark' }, arrange: seen },
   { name: 'fleet-light-375', path: '/fleet', screen: PHONE, arrange: seen },
-  { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: sendOne },
+  { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: openOne },
   { name: 'query-light-1440', path: '/query', screen: DESK, arrange: runOne },
 ]
 
