@@ -1,10 +1,12 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Registry } from 'prom-client'
+import { isProblem } from '../contract/problem.ts'
 import type { CliContext } from './context.ts'
 import { type Log, openLog } from './log.ts'
 import { listenOperations, type Operations } from './operations.ts'
+import { lockState } from './state-lock.ts'
 
 /** What a running process says of itself, in `run/<name>.json` and to its supervisor. */
 export type ServiceFacts = { readonly pid: number } & Readonly<Record<string, string | number>>
@@ -36,6 +38,9 @@ export function serveOperations(
   return listenOperations({ host: config.ops_host, port: config[section].ops_port, metrics, unready, fault })
 }
 
+/** Locks that this process holds until it is over, however it ends. */
+const held: { release(): void }[] = []
+
 /** Tells the supervisor, and whoever looks into the state folder, that `name` serves. */
 export function announce(
   context: Pick<CliContext, 'home'>,
@@ -47,14 +52,38 @@ export function announce(
   const all: ServiceFacts = { pid: process.pid, ...facts }
   writeFileSync(join(folder, `${name}.json.new`), `${JSON.stringify(all)}\n`, { mode: 0o600 })
   renameSync(join(folder, `${name}.json.new`), join(folder, `${name}.json`))
+  try {
+    held.push(lockState(context.home, servingLock(name), `${name} serves already`))
+  } catch (error) {
+    // One of an earlier start that still drains: only who waits for its end looks at this lock.
+    if (!isProblem(error, 'conflict')) throw error
+  }
   process.send?.({ ready: name, facts: all })
   // Written at the end otherwise, which a process that is killed never comes to.
   flushCompileCache()
 }
 
-/** The process no longer serves. */
+/** The process no longer serves. What another one has said of itself since stays. */
 export function withdraw(context: Pick<CliContext, 'home'>, name: string): void {
-  rmSync(join(context.home, 'run', `${name}.json`), { force: true })
+  const path = join(context.home, 'run', `${name}.json`)
+  if (!existsSync(path)) return
+  const facts: ServiceFacts = JSON.parse(readFileSync(path, 'utf8'))
+  if (facts.pid === process.pid) rmSync(path, { force: true })
+}
+
+/** Is a process `name` of this state folder at work, or on its way out? */
+export function isServing({ home }: Pick<CliContext, 'home'>, name: string): boolean {
+  try {
+    lockState(home, servingLock(name), `${name} serves`).release()
+    return false
+  } catch (error) {
+    if (!isProblem(error, 'conflict')) throw error
+    return true
+  }
+}
+
+function servingLock(name: string): string {
+  return `${name}.serving`
 }
 
 /** Resolves when the command is asked to stop. */

@@ -11,15 +11,18 @@ import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { whole } from './option.ts'
-import { announce, untilAborted, withdraw } from './service.ts'
+import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10
+/** Processes of the tree, as they announce themselves. */
+const SERVICES = ['ingest', 'relay', 'dashboards', 'jobs', 'hubs'] as const
+const EARLIER_WAIT_MS = 20_000
 const PORTS_WAIT_MS = 3_000
-const PORTS_LOOK_MS = 100
+const LOOK_MS = 100
 /** The app that the access link and the local commands act as. */
 export const LOCAL_APP = 'local'
 
@@ -49,6 +52,7 @@ async function up(
     'up',
     `Hearth is already running on ${home}: end it first, or set HEARTH_HOME to another folder`,
   )
+  await waitForEarlier(context)
   await refuseTakenPorts(context)
   announce(context, 'up', {})
   const supervisor = createSupervisor({
@@ -93,7 +97,20 @@ async function up(
   }
 }
 
-/** Processes whose supervisor was killed may still be draining: they get a while to leave their ports. */
+/** Processes whose supervisor was killed drain by themselves, and have their files open until they are done. */
+async function waitForEarlier(context: CliContext): Promise<void> {
+  const { clock, note, signal } = context
+  const until_ms = clock.monotonic() + EARLIER_WAIT_MS
+  for (const name of SERVICES) {
+    for (let told = false; isServing(context, name) && clock.monotonic() < until_ms && !signal.aborted; ) {
+      if (!told) note(`${name} of an earlier start is still draining; waiting for it`)
+      told = true
+      await sleep(clock, LOOK_MS, signal).catch(() => undefined)
+    }
+  }
+}
+
+/** A port may be held for a moment by what has just ended. */
 async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<void> {
   const until_ms = clock.monotonic() + PORTS_WAIT_MS
   const wanted = [
@@ -106,7 +123,7 @@ async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<
   for (const [key, host, port] of wanted) {
     let free = await isFree(host, port)
     while (!free && clock.monotonic() < until_ms && !signal.aborted) {
-      await sleep(clock, PORTS_LOOK_MS, signal)
+      await sleep(clock, LOOK_MS, signal)
       free = await isFree(host, port)
     }
     if (free) continue
