@@ -1,9 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { intervalSet } from '../contract/interval.ts'
+import { intervalSet, subtract, union } from '../contract/interval.ts'
 import { accountOf } from './account.ts'
 import { BOOTS_KEPT, SILENT_MS } from './limits.ts'
-import { type Addition, applyAdditions, isForgotten, joinAdditions, newNumbers, type StreamRanges } from './ranges.ts'
+import {
+  type Addition,
+  applyAdditions,
+  isForgotten,
+  joinAdditions,
+  newNumbers,
+  type StreamRanges,
+  streamKey,
+} from './ranges.ts'
 import { decodeRanges, encodeRanges, formatAddition, parseAddition, sourceKey } from './ranges-form.ts'
 
 const set = fc
@@ -40,6 +48,22 @@ describe('ranges', () => {
         expect(encodeRanges(name, applied(additions, steps))).toEqual(one)
         const groups = joinAdditions(additions.slice(0, steps))
         expect(encodeRanges(name, applied([...groups, ...additions.slice(steps)], 3))).toEqual(one)
+      }),
+    )
+  })
+
+  test('forget nothing that an addition said', () => {
+    fc.assert(
+      fc.property(fc.array(addition, { minLength: 1, maxLength: 8 }), (additions) => {
+        const ranges = applied(additions, 3)
+        for (const { source, stream, boot, stored, dead, dropped, next, acked, closed } of additions) {
+          const one = ranges.get(streamKey(source, stream))?.boots.get(boot)
+          if (!one) throw new Error(`${boot} is not there`)
+          expect(subtract(stored, one.stored)).toEqual([])
+          expect(subtract(dead, union(one.dead, one.stored))).toEqual([])
+          expect(subtract(dropped, one.dropped)).toEqual([])
+          expect([one.next >= next, one.acked >= acked, one.closed || !closed]).toEqual([true, true, true])
+        }
       }),
     )
   })

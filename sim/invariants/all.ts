@@ -11,6 +11,7 @@ import { positionsAreContiguous } from './positions-are-contiguous.ts'
 import { rangesEqualRows } from './ranges-equal-rows.ts'
 import { theAccountSums } from './the-account-sums.ts'
 import { theFirstInTheLogIsStored } from './the-first-in-the-log-is-stored.ts'
+import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
 
 /** A new invariant is a file of its own and a line here. */
 export const INVARIANTS: readonly Invariant[] = [
@@ -20,6 +21,7 @@ export const INVARIANTS: readonly Invariant[] = [
   everyNumberIsAccountedFor,
   aBatchIsNeverCutAnew,
   theFirstInTheLogIsStored,
+  whatIsClosedIsComplete,
   rangesEqualRows,
   positionsAreContiguous,
   executedAtMostOnce,
