@@ -113,7 +113,7 @@ async function sendAll(
     await Promise.all(Array.from({ length: BATCHES_IN_FLIGHT }, worker))
     await committed(context, total)
   } finally {
-    progress.stop()
+    progress.stop(signal.aborted ? 'cut off: the next start sends the rest of the history' : 'the history is stored')
     for (const [source, poster] of posters) {
       poster.close()
       registry.revokeToken(appOf(source))
@@ -157,12 +157,18 @@ async function committed(context: CliContext, rows: number): Promise<void> {
 function openProgress({ note }: CliContext, total: number, hubs: number) {
   if (!process.stderr.isTTY) {
     note(`sending the history of ${hubs} homes: ${total} events`)
-    return { add: () => undefined, stop: () => note('the history is stored') }
+    return { add: () => undefined, stop: note }
   }
   const bar = new cliProgress.SingleBar(
     { format: `the history of ${hubs} homes {bar} {value} of {total} events, {eta} s left`, hideCursor: true },
     cliProgress.Presets.shades_grey,
   )
   bar.start(total, 0)
-  return { add: (events: number) => bar.increment(events), stop: () => bar.stop() }
+  return {
+    add: (events: number) => bar.increment(events),
+    stop(how: string) {
+      bar.stop()
+      note(how)
+    },
+  }
 }

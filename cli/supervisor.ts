@@ -31,7 +31,9 @@ const BACK_OFF_MAX_MS = 10_000
 /** A process that ran this long was well: the next back-off begins anew. */
 const STABLE_MS = 60_000
 const READY_LIMIT_MS = 60_000
-const DRAIN_LIMIT_MS = 15_000
+const DRAIN_LIMIT_MS = 30_000
+/** A drain that takes longer than this is said, so that nobody thinks it hangs. */
+const DRAIN_TOLD_MS = 5_000
 const LAST_WORDS_LIMIT_MS = 500
 
 /** Keeps a tree of `hearth` processes alive: each that ends by itself is started again, with back-off, and it is said. */
@@ -140,8 +142,10 @@ export function createSupervisor(options: {
         note(`${entry.spec.name} did not drain within ${DRAIN_LIMIT_MS / 1000} s; ending it`)
         child.kill('SIGKILL')
       })
+      const cancelWords = clock.timer(DRAIN_TOLD_MS, () => note(`${entry.spec.name} is still finishing what it has`))
       await ended
       cancel()
+      cancelWords()
     }
     for (const entry of children) await entry.restart
   }

@@ -89,8 +89,11 @@ async function up(
       context.print(`${styleText('green', 'Hearth is ready:')} ${link}`)
     }
     await untilAborted(signal)
-    note('draining; Ctrl-C again ends it at once')
+  } catch (error) {
+    // Whatever was cut short by Ctrl-C (the history, a start) goes on at the next start.
+    if (!signal.aborted) throw error
   } finally {
+    if (signal.aborted) note('draining; Ctrl-C again ends it at once')
     await supervisor.stop()
     withdraw(context, 'up')
     lock.release()

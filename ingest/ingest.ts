@@ -69,10 +69,9 @@ export async function openIngest(options: {
   const drainRegistry = () =>
     tail.drain().catch((error: unknown) => options.note({ kind: 'registry', reason: messageOf(error) }))
   /** What came while the last commit ran is safe in the log; a person who looks at the table wants it there. */
-  async function drainLog(): Promise<void> {
-    const begun_ms = clock.monotonic()
+  async function drainLog(asked_ms: number): Promise<void> {
     try {
-      while (clock.monotonic() - begun_ms < DRAIN_MAX_MS && (await writer.commitOnce())) continue
+      while (clock.monotonic() - asked_ms < DRAIN_MAX_MS && (await writer.commitOnce())) continue
     } catch (error) {
       if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
       options.note({ kind: 'retry', reason: `left for the next start: ${messageOf(error)}`, delay_ms: 0 })
@@ -84,10 +83,12 @@ export async function openIngest(options: {
     writer,
     async run(signal) {
       const unwatch = registry.watch(() => void drainRegistry())
+      let asked_ms: number | undefined
+      signal.addEventListener('abort', () => (asked_ms = clock.monotonic()), { once: true })
       try {
         await drainRegistry()
         await writer.run(signal)
-        await drainLog()
+        await drainLog(asked_ms ?? clock.monotonic())
       } finally {
         unwatch()
       }
