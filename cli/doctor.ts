@@ -1,10 +1,17 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import { messageOf } from '../contract/problem.ts'
+import { z } from 'zod'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
+import { openLocalLake, openRegistry } from './fleet.ts'
+import { CLOCK_BACK_MAX_MS } from './limits.ts'
+import { lockState } from './state-lock.ts'
+import { variableOf, wantedPorts } from './wanted-ports.ts'
 
 export type Finding = {
   readonly check: string
@@ -15,6 +22,8 @@ export type Finding = {
 }
 
 const DISK_WARNING_BYTES = 2 * 1024 ** 3
+const CA_WARNING_DAYS = 365
+const HEALTH_LIMIT_MS = 3_000
 const MARK = { good: 'ok', warning: 'warn', bad: 'FAIL' } as const
 const COLOUR = { good: 'green', warning: 'yellow', bad: 'red' } as const
 
@@ -37,19 +46,20 @@ function line({ check, state, found, advice }: Finding): string {
   return `${mark}  ${check.padEnd(16)} ${found}${advice ? `\n${' '.repeat(23)}${advice}` : ''}`
 }
 
+type DoctorContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
+
 /** Every check of the installation, in the order in which one would make them by hand. */
-export async function examine(context: Pick<CliContext, 'home' | 'config'>): Promise<readonly Finding[]> {
-  const running = runningProcesses(context.home)
+export async function examine(context: DoctorContext): Promise<readonly Finding[]> {
+  const { home } = context
+  const running = runningProcesses(home)
   return [
     node(),
-    stateFolder(context.home),
-    disk(context.home),
-    ...formats(context.home),
-    ...running.map(({ name, pid, alive }): Finding => {
-      if (alive) return { check: name, state: 'good', found: `running, process ${pid}` }
-      return { check: name, state: 'warning', found: `process ${pid} is gone`, advice: 'hearth up starts it again' }
-    }),
-    ...(await ports(context, new Set(running.filter((process) => process.alive).map((process) => process.name)))),
+    stateFolder(home),
+    disk(home),
+    clockOf(context),
+    ...(await formats(context)),
+    ...(await Promise.all(running.map((one) => health(context, one)))),
+    ...(await ports(context, new Set(running.filter(({ alive }) => alive).map(({ name }) => name)))),
   ]
 }
 
@@ -86,25 +96,106 @@ function disk(home: string): Finding {
   }
 }
 
-function formats(home: string): Finding[] {
-  const path = join(home, 'lake', '_hearth', 'lake.json')
-  if (!existsSync(path))
+/** The durable things in the state folder, and whether this Hearth can read them. Nothing is changed. */
+async function formats(context: DoctorContext): Promise<Finding[]> {
+  const { home } = context
+  if (!existsSync(join(home, 'lake', '_hearth', 'lake.json')))
     return [{ check: 'lake', state: 'warning', found: 'there is no lake yet', advice: 'hearth up makes one' }]
+  return Promise.all([
+    checked('lake', async () => {
+      const { id, fleet, region } = await openLocalLake(context)
+      return `${id}, fleet ${fleet}, region ${region}`
+    }),
+    checked('registry', async () => {
+      mustBeThere(join(home, 'registry.db'))
+      const registry = openRegistry(context)
+      try {
+        return `${registry.hubs(context.clock.now()).length} hubs, ${registry.tokens().length} tokens`
+      } finally {
+        registry.close()
+      }
+    }),
+    checked('event log', async () => {
+      const { config, clock, random } = context
+      mustBeThere(join(home, 'log.db'))
+      const log = await openSqliteLog(join(home, 'log.db'), { buckets: config.layout.buckets, clock, random })
+      await log.close()
+      return log.id
+    }),
+    checked('authority', async () => {
+      const certificate = new X509Certificate(readFileSync(join(home, 'ca', 'ca.pem')))
+      const left_days = (certificate.validToDate.getTime() - context.clock.now()) / 86_400_000
+      if (left_days < CA_WARNING_DAYS)
+        throw new Problem('invalid', `the CA certificate ends in ${left_days.toFixed(0)} days: plan a new one`)
+      return `good for ${Math.floor(left_days)} days`
+    }),
+  ])
+}
+
+function mustBeThere(path: string): void {
+  if (!existsSync(path))
+    throw new Problem('missing', `${path} is gone, though there is a lake: put it back from a copy`)
+}
+
+async function checked(check: string, look: () => Promise<string>): Promise<Finding> {
   try {
-    const lake: unknown = JSON.parse(readFileSync(path, 'utf8'))
-    const field = (name: string) =>
-      typeof lake === 'object' && lake !== null && name in lake
-        ? String(Object.entries(lake).find(([key]) => key === name)?.[1])
-        : '?'
-    return [{ check: 'lake', state: 'good', found: `fleet ${field('fleet')}, region ${field('region')}` }]
+    return { check, state: 'good', found: await look() }
   } catch (error) {
-    return [
-      { check: 'lake', state: 'bad', found: `${path}: ${messageOf(error)}`, advice: 'put the file back from a copy' },
-    ]
+    const advice = 'the message says what was expected; nothing was changed'
+    return { check, state: 'bad', found: messageOf(error), advice }
   }
 }
 
-type Running = { readonly name: string; readonly pid: number; readonly alive: boolean }
+/** A clock that is behind what this installation wrote down is wrong now, or was ahead then. */
+function clockOf({ home, clock }: DoctorContext): Finding {
+  const log = join(home, 'log.db-wal')
+  const written_ms = [join(home, 'log.db'), log].filter(existsSync).map((path) => statSync(path).mtimeMs)
+  const behind_ms = Math.max(0, ...written_ms) - clock.now()
+  const now = new Date(clock.now()).toISOString()
+  if (behind_ms <= CLOCK_BACK_MAX_MS) return { check: 'clock', state: 'good', found: now }
+  const advice = 'set the clock of this machine right: times of events are computed from it'
+  return { check: 'clock', state: 'bad', found: `${now}, ${(behind_ms / 1000).toFixed(0)} s behind the log`, advice }
+}
+
+/** What each running process says of itself, from its health port. */
+async function health({ home, clock }: DoctorContext, { name, pid, alive, ops_url }: Running): Promise<Finding> {
+  if (!alive) {
+    const held = ['up', 'ingest'].includes(name) && isLocked(home, name)
+    const found = `process ${pid} is gone${held ? ', but its lock is held' : ''}`
+    return held
+      ? { check: name, state: 'bad', found, advice: `another process holds run/${name}.lock: end it (fuser names it)` }
+      : { check: name, state: 'warning', found, advice: 'hearth up starts it again' }
+  }
+  if (ops_url === undefined) return { check: name, state: 'good', found: `running, process ${pid}` }
+  const overdue = new AbortController()
+  const cancel = clock.timer(HEALTH_LIMIT_MS, () => overdue.abort())
+  try {
+    const answer = await fetch(`${ops_url}/readyz`, { signal: overdue.signal })
+    const { ready, reasons } = readiness.parse(await answer.json())
+    if (ready) return { check: name, state: 'good', found: `ready, process ${pid}` }
+    return { check: name, state: 'bad', found: `not ready, process ${pid}: ${reasons.join('; ')}` }
+  } catch (error) {
+    return { check: name, state: 'bad', found: `process ${pid} does not answer at ${ops_url}: ${messageOf(error)}` }
+  } finally {
+    cancel()
+  }
+}
+
+const readiness = z.object({ ready: z.boolean(), reasons: z.array(z.string()) })
+
+function isLocked(home: string, name: string): boolean {
+  try {
+    lockState(home, name, 'held').release()
+    return false
+  } catch (error) {
+    if (isProblem(error, 'conflict')) return true
+    throw error
+  }
+}
+
+type Running = { readonly name: string; readonly pid: number; readonly alive: boolean; readonly ops_url?: string }
+
+const facts = z.object({ pid: z.number(), ops_url: z.string().optional() })
 
 /** The processes that wrote themselves down in `run/`. */
 function runningProcesses(home: string): Running[] {
@@ -113,9 +204,9 @@ function runningProcesses(home: string): Running[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .map((file) => {
-      const facts: unknown = JSON.parse(readFileSync(join(folder, file), 'utf8'))
-      const pid = typeof facts === 'object' && facts !== null && 'pid' in facts ? Number(facts.pid) : Number.NaN
-      return { name: file.slice(0, -'.json'.length), pid, alive: isAlive(pid) }
+      const { pid, ops_url } = facts.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')))
+      const name = file.slice(0, -'.json'.length)
+      return { name, pid, alive: isAlive(pid), ...(ops_url === undefined ? {} : { ops_url }) }
     })
 }
 
@@ -129,26 +220,15 @@ export function isAlive(pid: number): boolean {
 }
 
 async function ports({ config }: Pick<CliContext, 'config'>, running: ReadonlySet<string>): Promise<Finding[]> {
-  const wanted = [
-    { service: 'relay', key: 'relay.hub_port', host: config.relay.host, port: config.relay.hub_port },
-    { service: 'relay', key: 'relay.app_port', host: config.relay.host, port: config.relay.app_port },
-    { service: 'ingest', key: 'ingest.mqtt_port', host: config.ingest.host, port: config.ingest.mqtt_port },
-    { service: 'ingest', key: 'ingest.https_port', host: config.ingest.host, port: config.ingest.https_port },
-    { service: 'dashboards', key: 'dashboards.port', host: config.dashboards.host, port: config.dashboards.port },
-  ]
   const findings: Finding[] = []
-  for (const { service, key, host, port } of wanted) {
+  for (const { service, key, host, port } of wantedPorts(config)) {
     if (running.has(service)) continue
-    const free = await isFree(host, port)
+    const found = `${host}:${port}`
+    const advice = `end what holds it, or set ${variableOf(key)} to another port`
     findings.push(
-      free
-        ? { check: key, state: 'good', found: `${host}:${port} is free` }
-        : {
-            check: key,
-            state: 'bad',
-            found: `${host}:${port} is taken`,
-            advice: `end what holds it, or set ${key} to another port`,
-          },
+      (await isFree(host, port))
+        ? { check: key, state: 'good', found: `${found} is free` }
+        : { check: key, state: 'bad', found: `${found} is taken`, advice },
     )
   }
   return findings

@@ -15,6 +15,7 @@ import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
+import { variableOf, wantedPorts } from './wanted-ports.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10
@@ -116,24 +117,16 @@ async function waitForEarlier(context: CliContext): Promise<void> {
 /** A port may be held for a moment by what has just ended. */
 async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<void> {
   const until_ms = clock.monotonic() + PORTS_WAIT_MS
-  const wanted = [
-    ['relay.hub_port', config.relay.host, config.relay.hub_port],
-    ['relay.app_port', config.relay.host, config.relay.app_port],
-    ['ingest.mqtt_port', config.ingest.host, config.ingest.mqtt_port],
-    ['ingest.https_port', config.ingest.host, config.ingest.https_port],
-    ['dashboards.port', config.dashboards.host, config.dashboards.port],
-  ] as const
-  for (const [key, host, port] of wanted) {
+  for (const { key, host, port } of wantedPorts(config)) {
     let free = await isFree(host, port)
     while (!free && clock.monotonic() < until_ms && !signal.aborted) {
       await sleep(clock, LOOK_MS, signal)
       free = await isFree(host, port)
     }
     if (free) continue
-    const variable = `HEARTH_${key.replace('.', '_').toUpperCase()}`
     throw new Problem(
       'unavailable',
-      `${host}:${port} is in use: end what holds it, or choose another port with ${variable}`,
+      `${host}:${port} is in use: end what holds it, or choose another port with ${variableOf(key)}`,
     )
   }
 }

@@ -1,0 +1,75 @@
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parseConfig } from './config.ts'
+import { examine } from './doctor.ts'
+import { openAuthority, openLocalLake, openRegistry } from './fleet.ts'
+import { machineClock as clock, machineRandom as random } from './machine.ts'
+import { lockState } from './state-lock.ts'
+
+let home = ''
+let holder: Server
+let port = 0
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'hearth-doctor-'))
+  holder = createServer()
+  await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve))
+  const address = holder.address()
+  port = typeof address === 'object' && address ? address.port : 0
+})
+afterEach(async () => {
+  await new Promise((resolve) => holder.close(resolve))
+  rmSync(home, { recursive: true })
+})
+
+const context = () => ({ home, clock, random, config: parseConfig({ relay: { app_port: port } }, 'test') })
+const found = async (check: string) => (await examine(context())).find((finding) => finding.check === check)
+
+/** An installation that was started once. */
+async function install() {
+  const registry = openRegistry(context())
+  await openAuthority(context(), registry)
+  registry.close()
+  await openLocalLake(context())
+}
+
+describe('the doctor', () => {
+  test('says what a new folder still needs, and which port is taken and how to choose another', async () => {
+    expect(await found('lake')).toMatchObject({ state: 'warning', advice: 'hearth up makes one' })
+    expect(await found('relay.app_port')).toMatchObject({
+      state: 'bad',
+      advice: expect.stringContaining('HEARTH_RELAY_APP_PORT'),
+    })
+    expect(await found('clock')).toMatchObject({ state: 'good' })
+  })
+
+  test('reads every durable thing, and names the one that is gone or newer than it knows', async () => {
+    await install()
+    expect(await found('lake')).toMatchObject({ state: 'good', found: expect.stringContaining('fleet demo') })
+    expect(await found('registry')).toMatchObject({ state: 'good', found: '0 hubs, 0 tokens' })
+    expect(await found('authority')).toMatchObject({ state: 'good' })
+    expect(await found('event log')).toMatchObject({ state: 'bad', found: expect.stringContaining('log.db is gone') })
+    writeFileSync(join(home, 'lake', '_hearth', 'lake.json'), '{"hearth_lake":99}')
+    expect(await found('lake')).toMatchObject({ state: 'bad' })
+  })
+
+  test('tells a clock that is behind what was written', async () => {
+    writeFileSync(join(home, 'log.db'), '')
+    const later = new Date(clock.now() + 3_600_000)
+    utimesSync(join(home, 'log.db'), later, later)
+    expect(await found('clock')).toMatchObject({ state: 'bad', found: expect.stringContaining('s behind the log') })
+  })
+
+  test('tells a process that is gone from one whose lock is still held', async () => {
+    mkdirSync(join(home, 'run'))
+    const gone = JSON.stringify({ pid: 2 ** 22 + 1 })
+    for (const name of ['ingest', 'relay']) writeFileSync(join(home, 'run', `${name}.json`), gone)
+    const lock = lockState(home, 'ingest', 'held')
+    expect(await found('ingest')).toMatchObject({ state: 'bad', found: expect.stringContaining('its lock is held') })
+    expect(await found('relay')).toMatchObject({ state: 'warning', advice: 'hearth up starts it again' })
+    lock.release()
+    expect(await found('ingest')).toMatchObject({ state: 'warning' })
+  })
+})

@@ -1,0 +1,32 @@
+import type { Config } from './config.ts'
+
+/** A port that a service listens on; `key` is its place in the configuration. */
+export type WantedPort = {
+  readonly service: 'relay' | 'ingest' | 'dashboards' | 'jobs' | 'hubs'
+  readonly key: string
+  readonly host: string
+  readonly port: number
+}
+
+/** Every port that the configuration names; any free one (0) is nobody's. */
+export function wantedPorts(config: Config): readonly WantedPort[] {
+  const { relay, ingest, dashboards, jobs, hub, ops_host } = config
+  const ports: readonly WantedPort[] = [
+    { service: 'relay', key: 'relay.hub_port', host: relay.host, port: relay.hub_port },
+    { service: 'relay', key: 'relay.app_port', host: relay.host, port: relay.app_port },
+    { service: 'relay', key: 'relay.ops_port', host: ops_host, port: relay.ops_port },
+    { service: 'ingest', key: 'ingest.mqtt_port', host: ingest.host, port: ingest.mqtt_port },
+    { service: 'ingest', key: 'ingest.https_port', host: ingest.host, port: ingest.https_port },
+    { service: 'ingest', key: 'ingest.ops_port', host: ops_host, port: ingest.ops_port },
+    { service: 'dashboards', key: 'dashboards.port', host: dashboards.host, port: dashboards.port },
+    { service: 'dashboards', key: 'dashboards.ops_port', host: ops_host, port: dashboards.ops_port },
+    { service: 'jobs', key: 'jobs.ops_port', host: ops_host, port: jobs.ops_port },
+    { service: 'hubs', key: 'hub.ops_port', host: ops_host, port: hub.ops_port },
+  ]
+  return ports.filter(({ port }) => port !== 0)
+}
+
+/** The variable that sets a key: `relay.app_port` → `HEARTH_RELAY_APP_PORT`. */
+export function variableOf(key: string): string {
+  return `HEARTH_${key.replaceAll('.', '_').toUpperCase()}`
+}
