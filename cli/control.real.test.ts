@@ -1,9 +1,15 @@
 /** The control plane from outside: a relay that drains, certificates that end, a hub that enrols from elsewhere. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Clock } from '../contract/clock.ts'
+import { batchPoster } from '../link/post-batch.ts'
+import { parseConfig } from './config.ts'
+import { openAuthority, openRegistry } from './fleet.ts'
+import { machineClock, machineRandom } from './machine.ts'
 import { openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 const START_MS = 60_000
@@ -213,6 +219,40 @@ describe('a hub elsewhere', () => {
     expect(readFileSync(join(elsewhere, 'hubs', 'kitchen-1', 'key.pem'), 'utf8')).toContain('PRIVATE KEY')
     // Neither its key nor its code is anywhere on the fleet's side.
     expect(first.said()).not.toContain(code)
+  })
+})
+
+describe('a certificate that has expired', () => {
+  it('is good for renewal within its grace, and for nothing else', async () => {
+    // Issued 380 days ago for 365.
+    const then: Clock = { ...machineClock, now: () => machineClock.now() - 380 * 86_400_000 }
+    const context = { home: system.home, config: parseConfig({}, 'test'), clock: then, random: machineRandom }
+    const registry = openRegistry(context)
+    const authority = await openAuthority(context, registry)
+    const about = { home: 'home-7', region: 'local', model: 'test', zone: 'UTC', generation: 1, maintenance: [] }
+    registry.putHub({ hub: 'h1', ...about, enrolled_ms: then.now() }, then.now())
+    const { key_pem, certificate_pem } = await authority.issueHub('h1', 1)
+    registry.close()
+    const folder = join(elsewhere, 'hubs', 'h1')
+    mkdirSync(folder, { recursive: true })
+    const tls = { key: key_pem, cert: certificate_pem, ca: authority.certificate_pem }
+    for (const [name, text] of Object.entries(tls)) writeFileSync(join(folder, `${name}.pem`), text)
+
+    await serve('ingest', 'relay')
+    expect(await isServed(tls, undefined)).toEqual({ resumed: false, served: false })
+    const url = `https://127.0.0.1:${system.ports.https}`
+    const poster = batchPoster({ url, tls })
+    await expect(poster.post(Buffer.from('{}\n'), new AbortController().signal)).rejects.toThrow()
+    poster.close()
+
+    const hub = system.start(
+      ['hub', '--id', 'h1', '--relay', `mqtts://127.0.0.1:${system.ports.hub}`, '--enrol', url],
+      { HEARTH_HOME: elsewhere },
+    )
+    await connected(hub)
+    const renewed = new X509Certificate(readFileSync(join(folder, 'cert.pem')))
+    expect(renewed.validToDate.getTime()).toBeGreaterThan(machineClock.now())
+    expect(renewed.serialNumber).not.toBe(new X509Certificate(certificate_pem).serialNumber)
   })
 })
 
