@@ -10,8 +10,6 @@ import type { ClientTls } from '../link/mqtt-connection.ts'
 export type MqttClient = {
   /** QoS 1: resolves with the reason code of the PUBACK, 0 for success. */
   publish(topic: string, payload: Buffer): Promise<number>
-  /** QoS 0. */
-  send(topic: string, payload: Buffer): void
   subscribe(topic: string): Promise<void>
   /** Says goodbye; resolves when the connection is gone. */
   close(): Promise<void>
@@ -36,6 +34,10 @@ export async function connectClient(options: MqttClientOptions): Promise<MqttCli
   })
   const parser = makeParser({ protocolVersion: 5 })
   const waiting = new Map<number, { resolve(code: number): void; reject(error: Error): void }>()
+  /** What the server said that may be without its PUBACK; what comes on top waits in order (MQTT 5.0 section 4.9). */
+  let receive_max = 65_535
+  let under_way = 0
+  const held: (() => void)[] = []
   let connected: { resolve(): void; reject(error: Error): void } | undefined
   let nextId = 0
 
@@ -51,6 +53,7 @@ export async function connectClient(options: MqttClientOptions): Promise<MqttCli
   }
   function handle(packet: Packet) {
     if (packet.cmd === 'connack') {
+      receive_max = packet.properties?.receiveMaximum ?? receive_max
       if (packet.reasonCode === 0) connected?.resolve()
       else connected?.reject(new Error(`refused with 0x${packet.reasonCode?.toString(16)}`))
     } else if (packet.cmd === 'puback') answer(packet.messageId, packet.reasonCode ?? 0)
@@ -93,10 +96,19 @@ export async function connectClient(options: MqttClientOptions): Promise<MqttCli
   })
 
   return {
-    publish: (topic, payload) =>
-      ask((messageId) => ({ cmd: 'publish', topic, payload, qos: 1, messageId, dup: false, retain: false })),
-    send: (topic, payload) => {
-      secure.write(generate({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false }, V5))
+    async publish(topic, payload) {
+      if (under_way < receive_max) under_way++
+      else await new Promise<void>((resolve) => held.push(resolve))
+      try {
+        return await ask((messageId) => ({
+          ...{ cmd: 'publish', topic, payload, qos: 1, messageId, dup: false, retain: false },
+        }))
+      } finally {
+        // Its place goes to the next, or is free.
+        const next = held.shift()
+        if (next) next()
+        else under_way--
+      }
     },
     async subscribe(topic) {
       await ask((messageId) => ({ cmd: 'subscribe', messageId, subscriptions: [{ topic, qos: 1 }] }))
