@@ -64,8 +64,12 @@ export function historyFleet({ prefix, hubs, days, end_ms, random }: HistoryOpti
       model: number % 5 === 0 ? 'hearth-mini' : 'hearth-one',
       trouble: retired ? 'retired' : TROUBLES[number],
       // Most homes were there; each sixth joined within the first two days.
-      enrolled_ms: Math.round(
-        start_ms + (number % 6 === 0 ? between(random, 0.1, 0.3) * days * DAY_MS : between(random, 0, 120_000)),
+      enrolled_ms: Math.min(
+        // Without a history nobody joins later than now.
+        end_ms,
+        Math.round(
+          start_ms + (number % 6 === 0 ? between(random, 0.1, 0.3) * days * DAY_MS : between(random, 0, 120_000)),
+        ),
       ),
       end_ms: retired ? end_ms - Math.min(2, days / 2) * DAY_MS : end_ms,
       upgraded_ms: number % 2 === 0 ? undefined : Math.round(start_ms + (0.5 + 0.02 * index) * days * DAY_MS),
