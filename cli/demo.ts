@@ -4,7 +4,7 @@ import cliProgress from 'cli-progress'
 import { z } from 'zod'
 import { sleep } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { type HistoryBatch, historyBatches } from '../hub-agent/history.ts'
 import { type HistoryHub, historyFleet, historyRegistry } from '../hub-agent/history-fleet.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
@@ -56,7 +56,7 @@ export function openDemo(
   const path = join(home, 'demo.json')
   const seed = Math.floor(random.float() * 2 ** 31)
   const fresh: Plan = { hearth_demo: 1, hubs: options.hubs, days: options.days, end_ms: clock.now(), seed, sent: false }
-  const found = existsSync(path) ? plan.parse(JSON.parse(readFileSync(path, 'utf8'))) : undefined
+  const found = existsSync(path) ? readPlan(path) : undefined
   const kept = found ?? fresh
   if (!found) write(path, kept)
   const history = () => {
@@ -77,6 +77,28 @@ export function openDemo(
       await sendAll(context, options, fleet, batches)
       if (!context.signal.aborted) write(path, { ...kept, sent: true })
     },
+  }
+}
+
+/** Raises `corrupt` for a plan of a newer version, or one that cannot be read. */
+function readPlan(path: string): Plan {
+  const found: unknown = jsonOf(readFileSync(path, 'utf8'))
+  const parsed = plan.safeParse(found)
+  if (parsed.success) return parsed.data
+  const version =
+    typeof found === 'object' && found !== null && 'hearth_demo' in found ? String(found.hearth_demo) : 'none'
+  throw new Problem(
+    'corrupt',
+    `${path} is no plan of the demo that this Hearth reads: expected version 1, found ${version}; use the version of Hearth that wrote it, or another HEARTH_HOME`,
+    { cause: parsed.error },
+  )
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // refused by the schema, with the name of the file
   }
 }
 

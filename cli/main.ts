@@ -7,6 +7,7 @@ import { loadConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { makeFolder } from './state-file.ts'
+import { worldFault } from './world-fault.ts'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -78,6 +79,11 @@ function report(error: unknown): number {
   if (isProblem(error)) {
     process.stderr.write(`${styleText('red', 'hearth:', { stream: process.stderr })} ${error.message}\n`)
     return error.kind === 'invalid' ? 2 : 1
+  }
+  const fault = worldFault(error)
+  if (fault !== undefined) {
+    process.stderr.write(`${styleText('red', 'hearth:', { stream: process.stderr })} ${fault}\n`)
+    return 1
   }
   process.stderr.write(
     `hearth: this is a bug, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,

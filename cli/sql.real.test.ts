@@ -1,0 +1,46 @@
+/** `hearth sql` as a person meets it: what it prints, and that nothing asked of it goes on without an end. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openSystem, type System } from './testing/system.ts'
+
+let system: System
+beforeAll(async () => {
+  system = await openSystem()
+  await system.must(['lake', 'info']).catch(() => undefined)
+  await system.must(['jobs', 'plan'])
+})
+afterAll(() => system[Symbol.asyncDispose]())
+
+it('answers as a table, as JSON and as CSV', async () => {
+  const ask = "select 'a,b' as text, 9007199254740993 as exact, null as nothing"
+  expect(await system.must(['sql', ask])).toMatch(/^text +exact +nothing\n─+ .*\na,b +9007199254740993 +·\n$/)
+  expect(await system.must(['sql', '--csv', ask])).toBe('text,exact,nothing\r\n"a,b",9007199254740993,\r\n')
+  expect(JSON.parse(await system.must(['sql', '--json', ask]))).toMatchObject({
+    rows: [{ text: 'a,b', exact: '9007199254740993', nothing: null }],
+    truncated: false,
+  })
+})
+
+it('says when it shows not all rows, and how to see more', async () => {
+  const { code, stdout, stderr } = await system.run(['sql', '--csv', '--limit', '3', 'select * from range(100000000)'])
+  expect([code, stdout.split('\r\n').length]).toEqual([0, 5])
+  expect(stderr).toBe('only the first 3 rows are shown; --limit shows more\n')
+})
+
+it.each([
+  ['a join without an end', 'select count(*) from range(1000000000000) a, range(1000000) b'],
+  [
+    'a recursion without an end',
+    'with recursive n as (select 1 as i union all select i + 1 from n) select max(i) from n',
+  ],
+  ['a call that cannot be interrupted', "select length(repeat('x', 1500000000))"],
+])('ends %s at its time', async (_what, ask) => {
+  const { code, stderr } = await system.run(['sql', '--timeout', '1', ask])
+  expect(stderr).toMatch(/^hearth: the query (took longer than 1 s and was cancelled|was cancelled|needs more memory)/)
+  expect([code, stderr.split('\n').length]).toEqual([1, 2])
+})
+
+it('refuses what is no question, in a line, with code 2', async () => {
+  const { code, stdout, stderr } = await system.run(['sql', "select * from read_text('/etc/passwd')"])
+  expect(stderr).toMatch(/^hearth: read_text\(…\) is not allowed in FROM; allowed are unnest, [^\n]*\n$/)
+  expect([code, stdout]).toEqual([2, ''])
+})
