@@ -9,3 +9,5 @@ export const HISTORY_MAX_MS = 400 * 86_400_000
 export const RUN_ATTEMPTS_MAX = 3
 /** Rows that a failed check names. */
 export const CHECK_ROWS_MAX = 5
+/** A rehearsal's folder that is older than this was left by one that was killed. */
+export const REHEARSAL_KEPT_MS = 24 * 3_600_000

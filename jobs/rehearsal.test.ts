@@ -1,3 +1,6 @@
+import { mkdir, readdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { HOUR_MS } from './limits.ts'
 import { alive, batch, command, connection, enrolled, METRIC_NAMES, openHistory } from './testing/history.ts'
@@ -43,4 +46,19 @@ test('a rehearsal names the units that a run then makes, those that only follow 
   expect(hours('latency_hours')).toEqual([2])
   // Batches belong to the hour of their receipt, which is the running one.
   expect(hours('stream_hours')).toEqual([6])
+}, 60_000)
+
+test('what a killed rehearsal left is swept away a day later', async () => {
+  await using history = await openHistory(Date.now())
+  const scratch = join(fileURLToPath(history.lake.store.url), '..', 'scratch')
+  const left = async (name: string, age_ms: number) => {
+    await mkdir(join(scratch, name), { recursive: true })
+    const time_s = (history.clock.now() - age_ms) / 1000
+    await utimes(join(scratch, name), time_s, time_s)
+  }
+  await left('rehearsal-old', 25 * HOUR_MS)
+  await left('rehearsal-young', 23 * HOUR_MS)
+  await left('other', 25 * HOUR_MS)
+  await history.rehearse()
+  expect((await readdir(scratch)).sort()).toEqual(['other', 'rehearsal-young'])
 })

@@ -1,11 +1,14 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../contract/clock.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
 import { type JobsOptions, openJobs, type RunOptions } from './jobs.ts'
+import { REHEARSAL_KEPT_MS } from './limits.ts'
 import type { Unit } from './plan.ts'
+
+const PREFIX = 'rehearsal-'
 
 /**
  * Every unit that a run would make at this moment, by metric in order of calculation: those that are due by themselves,
@@ -25,7 +28,8 @@ export async function rehearse(
     timer: (delay_ms, callback) => options.clock.timer(delay_ms, callback),
   }
   await mkdir(options.scratch_folder, { recursive: true })
-  const folder = await mkdtemp(join(options.scratch_folder, 'rehearsal-'))
+  await sweep(options.scratch_folder, now_ms)
+  const folder = await mkdtemp(join(options.scratch_folder, PREFIX))
   try {
     const store = overlayStore(lake.store, openFolderStore(join(folder, 'lake')))
     const tried = await openLake({ store, clock, random })
@@ -35,5 +39,15 @@ export async function rehearse(
     return runs.flatMap(({ units }) => units)
   } finally {
     await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Removes what rehearsals left that were killed: folders that nobody has touched for long. */
+async function sweep(scratch_folder: string, now_ms: number): Promise<void> {
+  for (const name of await readdir(scratch_folder)) {
+    if (!name.startsWith(PREFIX)) continue
+    const folder = join(scratch_folder, name)
+    const { mtimeMs } = await stat(folder)
+    if (now_ms - mtimeMs > REHEARSAL_KEPT_MS) await rm(folder, { recursive: true, force: true })
   }
 }

@@ -1,13 +1,19 @@
+import { bucketOf } from '../../contract/bucket.ts'
 import { seededRandom } from '../../sim/clock.ts'
 import { HOUR_MS } from '../limits.ts'
-import { alive, batch, command, connection, enrolled, health, type Row } from './history.ts'
+import { alive, BUCKETS, batch, command, connection, enrolled, health, type Row } from './history.ts'
 
 const MINUTE_MS = 60_000
 /** Hours that a story lasts, over a midnight. */
 export const STORY_HOURS = 4
 
+/** A hub in a bucket of its own. */
+const QUIET =
+  ['demo-03', 'demo-04', 'demo-05', 'demo-06'].find((hub) => bucketOf(hub, BUCKETS) !== bucketOf('demo-01', BUCKETS)) ??
+  'none'
+
 /**
- * A history of two hubs from a seed, with all that crosses hours: sessions, crash loops, relays that fall silent and run
+ * A history of a few hubs from a seed, with all that crosses hours: sessions, crash loops, relays that fall silent and run
  * anew, take-overs, gaps and repeats of batches, boots that close earlier ones, commands whose stages come hours after
  * their issue, and a registry that changes its mind about the past. Rows in order of their times.
  */
@@ -65,6 +71,16 @@ export function tellStory(seed: number, start_ms: number): readonly Row[] {
       ...alive(hub, silent_ms + HOUR_MS, end_ms, '1-2-dddddddd'),
     )
   }
+  // Held by a relay that falls silent in hour 2; only a batch tells whether ingest was well, and nothing else is said then.
+  // In hour 1 it crashed: that moves its own hour, and no session or command does.
+  rows.push(
+    enrolled(QUIET, start_ms),
+    connection(QUIET, 'connected', start_ms + MINUTE_MS, '1.1.1'),
+    ...alive(QUIET, start_ms, start_ms + 135 * MINUTE_MS),
+    health(QUIET, start_ms + 70 * MINUTE_MS, '1-1-bbbbbbbb', '4.2.1', 'crash'),
+    batch(QUIET, start_ms + 155 * MINUTE_MS, 0, 5),
+    ...alive(QUIET, start_ms + 200 * MINUTE_MS, end_ms, '1-2-dddddddd'),
+  )
   return rows
     .map((row) => ({ ...row, event_time: Math.floor(row.event_time) }))
     .sort((a, b) => a.event_time - b.event_time)
@@ -84,8 +100,13 @@ export function inParts(
   const parts = runs_ms.map((): Row[] => [])
   for (const row of rows) {
     const first = runs_ms.findIndex((run_ms) => row.event_time < run_ms)
-    const late = row.kind !== 'alive' && (writer_lags || row.kind !== 'batch') && float() < 0.5
-    parts[first + (late ? Math.floor(float() * (runs_ms.length - first)) : 0)]?.push(row)
+    const quiet = row.hub_id === QUIET
+    const mayBeLate =
+      row.kind === 'batch' ? writer_lags : row.kind !== 'alive' && (!quiet || (row.kind === 'crash' && !writer_lags))
+    const late = mayBeLate && (quiet || float() < 0.5)
+    // What the quiet hub says late, as late as can be, when all around it was long made.
+    const after = !late ? 0 : quiet ? runs_ms.length - 1 - first : Math.floor(float() * (runs_ms.length - first))
+    parts[first + after]?.push(row)
   }
   return parts
 }
