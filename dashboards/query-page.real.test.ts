@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { members, until } from '../cli/testing/system.ts'
+import { members, opsOf, until } from '../cli/testing/system.ts'
 import { openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
 import { type DemoSystem, startDemoSystem } from './testing/demo-system.ts'
 
@@ -104,10 +104,10 @@ it('cancels a long query for good: the query process is idle after it, and was n
   await run(page, 'SELECT sum(a.range * b.range % 7) FROM range(3000000) a, range(1000000) b')
   await page.getByText(/^running for [1-9]/).waitFor()
   const child = queryProcess()
-  await expect.poll(() => figure('hearth_dashboards_queries_running')).toBeGreaterThan(0)
+  await expect.poll(() => figure('hearth_dashboards_running_queries')).toBeGreaterThan(0)
   await page.getByRole('button', { name: 'Cancel' }).click()
   await page.getByText('The query was stopped on the server too; nothing of it runs on.').waitFor()
-  await expect.poll(() => figure('hearth_dashboards_queries_running')).toBe(0)
+  await expect.poll(() => figure('hearth_dashboards_running_queries')).toBe(0)
   // The freshness of the top bar goes on asking a little; a query that went on would take the processors whole.
   let [before, at] = [processorTicks(child), performance.now()]
   await until('the query process rests', 20_000, () => {
@@ -146,8 +146,8 @@ function processorTicks(pid: number): number {
 }
 
 async function figure(name: string): Promise<number> {
-  const text = await (await fetch(`${new URL(demo.link).origin}/metrics`)).text()
-  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1])
+  const text = await (await fetch(`${opsOf(demo.system, 'dashboards')}/metrics`)).text()
+  return Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)$`, 'm').exec(text)?.[1])
 }
 
 it('shows tables and columns with unit and meaning, finds them, and inserts one at a click', async () => {
