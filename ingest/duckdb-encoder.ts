@@ -5,14 +5,14 @@ import { bucketOf } from '../contract/bucket.ts'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { EVENTS_COLUMNS, EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { assert, messageOf, Problem } from '../contract/problem.ts'
 import type { Touched } from '../contract/touched.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
 import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
-import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
+import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS, SPOOL_PART_BYTES } from './limits.ts'
 import { textIn } from './row.ts'
 import { openSpool, type Spool } from './spool.ts'
 
@@ -27,58 +27,111 @@ export type DuckDbEncoderOptions = {
   readonly scratch_folder: string
   readonly threads?: number
   readonly memory_limit?: string
+  /** Lines that are judged in one go; SPOOL_PART_BYTES when absent. */
+  readonly part_bytes?: number
 }
 
-/** Encodes in bulk with DuckDB: lines are never parsed in JavaScript. Raises `internal` when DuckDB refuses. */
+/**
+ * Encodes in bulk with DuckDB: lines are never parsed in JavaScript. While batches still come, DuckDB judges those that
+ * have come (docs/decisions/025). Raises `internal` when DuckDB refuses.
+ */
 export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<Encoder> {
   // What a killed process left behind.
   await rm(options.scratch_folder, { recursive: true, force: true })
   await mkdir(options.scratch_folder, { recursive: true })
+  const threads = options.threads ?? 2
   const database = await openDuckDb({
-    threads: options.threads ?? 2,
+    threads,
     memory_limit: options.memory_limit ?? '2GB',
     temp_folder: options.scratch_folder,
   })
   await database.connection.run('SET preserve_insertion_order = false')
+  // Each statement is worked at by the thread that waits for it: beside a thread of DuckDB's own it would only spin.
+  await database.connection.run(`SET external_threads = ${threads}`)
+  const workers = await Promise.all(Array.from({ length: threads }, () => database.connect()))
   return {
-    begin: () => beginEncoding(options, database.connection),
-    close: () => database[Symbol.asyncDispose](),
+    begin: () => beginEncoding(options, database.connection, workers),
+    async close() {
+      for (const worker of workers) worker.disconnectSync()
+      await database[Symbol.asyncDispose]()
+    },
   }
 }
 
-async function beginEncoding(options: DuckDbEncoderOptions, connection: DuckDBConnection): Promise<Encoding> {
-  for (const statement of [sql.BATCHES_TABLE, sql.MISFITS_TABLE, sql.SUBJECTS_TABLE, sql.CHOSEN_TABLE]) {
+async function beginEncoding(
+  options: DuckDbEncoderOptions,
+  connection: DuckDBConnection,
+  workers: readonly DuckDBConnection[],
+): Promise<Encoding> {
+  for (const statement of [sql.BATCHES_TABLE, sql.MISFITS_TABLE, sql.CHOSEN_TABLE, sql.JUDGED_TABLE])
     await connection.run(statement)
-  }
-  const spool = await openSpool(join(options.scratch_folder, `${randomHex(options.random, 8)}.lines`))
+  const openPart = () => openSpool(join(options.scratch_folder, `${randomHex(options.random, 8)}.lines`))
   const batches: EncoderBatch[] = []
   const rows = await connection.createAppender('batches')
   const misfits = await connection.createAppender('misfits')
+  let part = await openPart()
+  const spools = [part]
+  let part_bytes = 0
+  /** A part is read by one thread, so that each worker has a part of its own. */
+  const lanes = workers.map((worker) => ({ worker, judged: Promise.resolve() }))
+  let parts = 0
+
+  function judgePart(): void {
+    const spool = part
+    rows.flushSync()
+    const lane = lanes[parts++ % lanes.length]
+    assert(lane, 'a worker for each thread')
+    lane.judged = lane.judged.then(() => judge(lane.worker, spool, options.buckets))
+    // Told when it is awaited, in `finish`.
+    lane.judged.catch(() => undefined)
+  }
+
   return {
     async add(batch) {
       const number = batches.length
       appendBatch(rows, number, batch)
-      for (const { ordinal, reason, line } of await spool.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
+      for (const { ordinal, reason, line } of await part.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
         misfits.appendBigInt(BigInt(number * SPOOL_BATCH_NUMBERS + ordinal))
         misfits.appendVarchar(reason)
         misfits.appendVarchar(line)
         misfits.endRow()
       }
       batches.push({ ...batch, lines: NO_LINES })
+      part_bytes += batch.lines.length
+      if (part_bytes < (options.part_bytes ?? SPOOL_PART_BYTES)) return
+      judgePart()
+      part = await openPart()
+      spools.push(part)
+      part_bytes = 0
     },
     async finish() {
-      rows.closeSync()
-      misfits.closeSync()
-      await spool.finish()
+      judgePart()
       try {
-        return await encode(options, connection, spool, batches)
+        for (const { judged } of lanes) await judged
+        rows.closeSync()
+        misfits.closeSync()
+        return await encode(options, connection, workers, batches)
       } catch (error) {
         if (error instanceof Problem) throw error
         throw new Problem('internal', `DuckDB could not turn events into rows: ${messageOf(error)}`, { cause: error })
       }
     },
-    close: () => spool.close(),
+    async close() {
+      await Promise.allSettled(lanes.map(({ judged }) => judged))
+      for (const spool of spools) await spool.close()
+    },
   }
+}
+
+/** Adds a part of the spool to the judged lines. */
+async function judge(worker: DuckDBConnection, spool: Spool, buckets: number): Promise<void> {
+  await spool.finish()
+  await worker.run(sql.parseSql(spool.path))
+  await worker.run(sql.SUBJECTS_TABLE)
+  await fillSubjects(worker, buckets)
+  const twice = await rowsOf(worker, sql.ANY_TWICE)
+  await worker.run(sql.judgeSql(twice.length > 0))
+  await worker.run('DROP TABLE parsed')
 }
 
 const NO_LINES = Buffer.alloc(0)
@@ -120,35 +173,36 @@ function textOf(bytes: Buffer): string {
 async function encode(
   options: DuckDbEncoderOptions,
   connection: DuckDBConnection,
-  spool: Spool,
+  workers: readonly DuckDBConnection[],
   batches: readonly EncoderBatch[],
 ): Promise<Encoded> {
-  await connection.run(sql.parseSql(spool.path))
-  await fillSubjects(connection, options.buckets)
-  const twice = await rowsOf(connection, sql.ANY_TWICE)
-  await connection.run(sql.judgeSql(twice.length > 0))
-  await connection.run('DROP TABLE parsed')
   const { through, partitions, hours } = await choose(connection, batches)
   await connection.run(sql.DEAD_COUNTS_TABLE)
   await connection.run(sql.rowsSql(options.logId()))
   const dead = await deadLines(connection, batches)
   const touched = { hours, ...(await touchedBesides(connection)) }
+  const left = partitions.entries()
   const files: EncodedFile[] = []
-  for (const [bucket, date] of partitions) {
-    const { rows, ...add } = await writeFile({
-      connection,
-      select: `SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`,
-      store: options.store,
-      prefix: EVENTS_TABLE,
-      columns: EVENTS_COLUMNS,
-      partitionValues: { event_date: date, bucket: String(bucket) },
-      sort: EVENTS_SORT,
-      random: options.random,
-      clock: options.clock,
-      scratch_folder: options.scratch_folder,
-    })
-    files.push({ bucket, add, rows })
+  /** A file is sorted by several threads, but encoded by one. */
+  const writeFiles = async (worker: DuckDBConnection) => {
+    for (const [i, [bucket, date]] of left) {
+      const { rows, ...add } = await writeFile({
+        connection: worker,
+        select: `SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`,
+        store: options.store,
+        prefix: EVENTS_TABLE,
+        columns: EVENTS_COLUMNS,
+        partitionValues: { event_date: date, bucket: String(bucket) },
+        sort: EVENTS_SORT,
+        random: options.random,
+        clock: options.clock,
+        scratch_folder: options.scratch_folder,
+      })
+      files[i] = { bucket, add, rows }
+    }
   }
+  const ended = await Promise.allSettled(workers.map(writeFiles))
+  for (const end of ended) if (end.status === 'rejected') throw end.reason
   return { files, through, dead, touched }
 }
 

@@ -4,8 +4,9 @@ import { ID_PATTERN } from '../contract/source.ts'
 import { EVENT_LINE_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
 
 /**
- * The SQL that turns a spool of lines into rows of the events table. Pure: statements from names. Tables that it uses:
- * `batches` (a row a batch), `misfits` (lines that the spool could not take), `subjects` (hub → bucket).
+ * The SQL that turns spooled lines into rows of the events table. Pure: statements from names. Tables: `batches` (a row a
+ * batch), `misfits` (lines that the spool could not take); of the part of the spool that a connection works at `parsed`
+ * and `subjects` (hub → bucket), which become rows of `judged`.
  *
  * Each line is parsed under `CASE WHEN json_valid`: `try(json_transform(…))` would run a whole vector row by row for one
  * bad line in it, eight times slower at one bad line in a thousand (docs/decisions/021).
@@ -23,13 +24,13 @@ const TIME_MAX_MS = 253_402_300_799_999
 /** Kinds that only the writer makes. */
 const RESERVED = TRANSPORT_KINDS.map((kind) => `'${kind}'`).join(', ')
 
-export const BATCHES_TABLE = `CREATE OR REPLACE TEMP TABLE batches (
+export const BATCHES_TABLE = `CREATE OR REPLACE TABLE batches (
   batch BIGINT, bucket INTEGER, position BIGINT, source_id VARCHAR, service BOOLEAN, listener VARCHAR,
   received_ms DOUBLE, boot_id VARCHAR, stream VARCHAR, first BIGINT, count BIGINT, next BIGINT, acked BIGINT,
   now_ms DOUBLE, wall_ms DOUBLE, firmware VARCHAR, agent VARCHAR, dropped VARCHAR, crc VARCHAR, duplicates BIGINT,
   dead VARCHAR, whole VARCHAR)`
 
-export const MISFITS_TABLE = `CREATE OR REPLACE TEMP TABLE misfits (number BIGINT, reason VARCHAR, line VARCHAR)`
+export const MISFITS_TABLE = `CREATE OR REPLACE TABLE misfits (number BIGINT, reason VARCHAR, line VARCHAR)`
 export const SUBJECTS_TABLE = `CREATE OR REPLACE TEMP TABLE subjects (subject VARCHAR, subject_bucket INTEGER)`
 
 /** Lines and their fields. A table and no view: as a view each column would parse the line anew. */
@@ -81,28 +82,34 @@ const WHY = `CASE
 const FIELDS_PRESENT = EVENT_FIELDS.map((name) => `CAST(${name} IS NOT NULL AS INTEGER)`).join(' + ')
 /** Lines that have more than the fields that were read of them: others, one that is null, or one twice. */
 const HAS_MORE = `keys > ${FIELDS_PRESENT}`
-const isTwice = (names: string) => `len(list_distinct(${names})) < len(${names})`
+
+const IS_TWICE = 'len(list_distinct(json_keys(line))) < keys'
 
 /**
- * A row when any line has a field twice. Lines have few different sets of names: to look through those, as text, costs a
- * third of looking through each line's, and nearly always the answer is no (docs/decisions/023).
+ * A row when any line of a part has a field twice. Lines have few different sets of names: to look through one line of
+ * each costs a small part of looking through every line, and nearly always the answer is no (docs/decisions/023). Asked
+ * of an aggregate, so that DuckDB does not ask it of every line before the grouping.
  */
 export const ANY_TWICE = `SELECT 1 FROM (
-  SELECT CAST(names AS VARCHAR[]) AS names FROM (
-    SELECT DISTINCT CASE WHEN ${HAS_MORE} THEN to_json(json_keys(line)) END AS names FROM parsed
-  )
-) WHERE ${isTwice('names')} LIMIT 1`
+  SELECT any_value(line) AS line, any_value(keys) AS keys FROM parsed WHERE ${HAS_MORE} GROUP BY to_json(json_keys(line))
+) WHERE ${IS_TWICE} LIMIT 1`
 
 /** What is no column of its own, as text. A field of a hub's event called `hub` is not believed. */
 const EXTRA = `json_transform(json_merge_patch(line, '${WITHOUT_FIELDS}'), '"MAP(VARCHAR, VARCHAR)"')`
 
+export const JUDGED_TABLE = `CREATE OR REPLACE TABLE judged (
+  batch BIGINT, ordinal BIGINT, bucket INTEGER, hub VARCHAR, kind VARCHAR, device VARCHAR, attribute VARCHAR,
+  value DOUBLE, text VARCHAR, unit VARCHAR, command VARCHAR, stage VARCHAR, reason VARCHAR, m_ms DOUBLE,
+  duration_ms DOUBLE, issued_ms DOUBLE, hub_ms DOUBLE, why VARCHAR, line VARCHAR, event_ms DOUBLE, time_source VARCHAR,
+  extra MAP(VARCHAR, VARCHAR))`
+
 /**
- * Every line: typed, judged (`why` it is no event), dated. `seekTwice`: some line has a field twice (`ANY_TWICE`). Of
- * its batch it has no more than what rows are chosen by, and its own text only when it is dead: the rest is joined where
- * rows are made.
+ * Every parsed line: typed, judged (`why` it is no event), dated. `seekTwice`: some line has a field twice (`ANY_TWICE`).
+ * Of its batch it has no more than what rows are chosen by, and its own text only when it is dead: the rest is joined
+ * where rows are made.
  */
 export function judgeSql(seekTwice: boolean): string {
-  return `CREATE OR REPLACE TEMP TABLE judged AS
+  return `INSERT INTO judged
 SELECT batch, ordinal, bucket, hub, kind, device, attribute, value_number AS value, text, unit, command, stage, reason,
   m_ms, duration_ms, issued_ms, wall_ms + m_ms AS hub_ms, why,
   CASE WHEN why IS NOT NULL THEN line END AS line,
@@ -114,7 +121,7 @@ FROM (
     SELECT p.*, b.bucket, b.service, b.received_ms, b.now_ms, b.wall_ms, b.dead, s.subject_bucket,
       ${number('m')} AS m_ms, ${number('ms')} AS duration_ms, ${number('issued')} AS issued_ms,
       CASE CAST(value AS VARCHAR) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE ${number('value')} END AS value_number,
-      ${seekTwice ? `CASE WHEN ${HAS_MORE} THEN ${isTwice('json_keys(line)')} ELSE false END` : 'false'} AS twice
+      ${seekTwice ? `CASE WHEN ${HAS_MORE} THEN ${IS_TWICE} ELSE false END` : 'false'} AS twice
     FROM parsed p JOIN batches b USING (batch) LEFT JOIN subjects s ON service AND s.subject = p.hub
   )
 )`
@@ -127,7 +134,7 @@ const hourOf = (ms: string) => `CAST(round((${ms}) * 1000) AS BIGINT) // 3600000
 export const HOURS_SQL = `SELECT DISTINCT batch, ${hourOf('event_ms')} AS hour FROM judged WHERE why IS NULL ORDER BY ALL`
 
 /** Batches that are in the files; a bucket may have ended early. */
-export const CHOSEN_TABLE = `CREATE OR REPLACE TEMP TABLE chosen (batch BIGINT)`
+export const CHOSEN_TABLE = `CREATE OR REPLACE TABLE chosen (batch BIGINT)`
 
 const CHOSEN_BATCHES = `SELECT * EXCLUDE (bucket) FROM batches SEMI JOIN chosen USING (batch)`
 
@@ -141,7 +148,7 @@ export function rowsSql(logId: string): string {
   const transport = `${whence}, ${timestamp('received_ms')} AS event_time, 'received' AS time_source, ${log} AS log_id,
     position AS log_position, CASE WHEN service THEN NULL ELSE source_id END AS hub_id`
   const context = `map {'listener': listener, 'now': CAST(now_ms AS VARCHAR), 'wall': CAST(wall_ms AS VARCHAR)} AS extra`
-  return `CREATE OR REPLACE TEMP VIEW rows AS SELECT *, CAST(event_time AS DATE) AS event_date FROM (
+  return `CREATE OR REPLACE VIEW rows AS SELECT *, CAST(event_time AS DATE) AS event_date FROM (
   SELECT ${whence}, CASE WHEN service THEN hub ELSE source_id END AS hub_id, first + ordinal AS seq,
     ${timestamp('event_ms')} AS event_time, ${timestampOrNull('hub_ms')} AS hub_time, m_ms AS mono_ms, time_source, kind,
     ${timestamp('issued_ms')} AS issued_time, device AS device_id, attribute, value, text, unit,
@@ -167,7 +174,7 @@ export function rowsSql(logId: string): string {
 /** Lines that became dead, as (batch, ordinal). */
 export const DEAD_LINES = `SELECT batch, ordinal FROM judged SEMI JOIN chosen USING (batch) WHERE why IS NOT NULL
 UNION ALL SELECT number // ${SPOOL_BATCH_NUMBERS}, number % ${SPOOL_BATCH_NUMBERS} FROM misfits`
-export const DEAD_COUNTS_TABLE = `CREATE OR REPLACE TEMP TABLE dead_counts AS
+export const DEAD_COUNTS_TABLE = `CREATE OR REPLACE TABLE dead_counts AS
 SELECT batch, count(*) AS dead_lines FROM (${DEAD_LINES}) GROUP BY batch`
 
 /** Rows (what, hour or time in ms, bucket) of what `HOURS_SQL` does not tell: see contract/touched.ts. */

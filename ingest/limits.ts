@@ -67,5 +67,7 @@ export const EVENT_LINES_PACK_TIMES = 8
 export const INFLATE_CHUNK_MAX_BYTES = 1024 * 1024
 /** Lines that are gathered in memory before they go into the spool's file. */
 export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024
+/** Lines that DuckDB judges in one go, while the next are gathered. */
+export const SPOOL_PART_BYTES = 16 * 1024 * 1024
 /** A line's number in the spool is (number of its batch) × this + its ordinal. */
 export const SPOOL_BATCH_NUMBERS = 16_384

@@ -18,7 +18,7 @@ export const ingest: Benchmark = {
 
 /** Several attempts of the writer each, so that gathering and encoding go on beside receiving. */
 const SIZES = [
-  { workload: WORKLOAD_L, batches: 3_000, least: 100_000 },
+  { workload: WORKLOAD_L, batches: 8_000, least: 100_000 },
   { workload: WORKLOAD_S, batches: 8_000, least: undefined },
 ]
 /** As a hub's outbox does for a stream (link/limits.ts, IN_FLIGHT_MAX). */
