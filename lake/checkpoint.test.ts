@@ -156,17 +156,15 @@ test('any snapshot comes back from Parquet as it went in', async () => {
     fc.string({ unit: 'grapheme', maxLength: 12 }),
     fc.constantFrom('', "'", '"', '\n', '\\', 'null'),
   )
-  // Keys of maps and appIds are names of ours. DuckDB 1.5 now and then reads a map's key with a JSON escape wrongly.
-  const name = fc.stringMatching(/^[a-z0-9_:.]{0,12}$/)
   const file: fc.Arbitrary<AddFile> = fc.record(
     {
       path: fc.stringMatching(/^[a-z0-9=]{1,12}$/),
-      partitionValues: fc.dictionary(name, fc.option(text), { maxKeys: 3, noNullPrototype: true }),
+      partitionValues: fc.dictionary(text, fc.option(text), { maxKeys: 3, noNullPrototype: true }),
       size: fc.maxSafeNat(),
       modificationTime: fc.maxSafeNat(),
       dataChange: fc.constant(false),
       stats: text,
-      tags: fc.dictionary(name, text, { maxKeys: 3, noNullPrototype: true }),
+      tags: fc.dictionary(text, text, { maxKeys: 3, noNullPrototype: true }),
     },
     { requiredKeys: ['path', 'partitionValues', 'size', 'modificationTime', 'dataChange'] },
   )
@@ -187,7 +185,7 @@ test('any snapshot comes back from Parquet as it went in', async () => {
         expect(plain({ ...back, timestamp_ms: 0 })).toEqual(plain({ ...snapshot, timestamp_ms: 0 }))
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 40 },
   )
 })
 

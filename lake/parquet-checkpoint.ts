@@ -1,7 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DuckDBConnection } from '@duckdb/node-api'
+import {
+  type DuckDBConnection,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  type DuckDBValue,
+} from '@duckdb/node-api'
 import { assert } from '../contract/problem.ts'
 import {
   type AddFile,
@@ -68,11 +74,8 @@ async function decodeFile(connection: DuckDBConnection, version: number, path: s
   const present = new Set((await rowsOf(connection, `DESCRIBE SELECT * FROM ${file}`)).map((row) => row['column_name']))
   const read = async function* (name: string): AsyncIterable<unknown> {
     if (!present.has(name)) return
-    const rows = await rowsOf(
-      connection,
-      `SELECT CAST(to_json("${name}") AS VARCHAR) AS action FROM ${file} WHERE "${name}" IS NOT NULL`,
-    )
-    for (const { action } of rows) yield JSON.parse(typeof action === 'string' ? action : 'null')
+    const found = await connection.runAndReadAll(`SELECT "${name}" FROM ${file} WHERE "${name}" IS NOT NULL`)
+    for (const [action = null] of found.getRows()) yield plainOf(action)
   }
   let protocol: Protocol | undefined
   let metadata: Metadata | undefined
@@ -96,6 +99,19 @@ async function decodeFile(connection: DuckDBConnection, version: number, path: s
   assert(protocol && metadata, 'a checkpoint has protocol and metaData')
   const timestamp_ms = [...files.values()].reduce((newest, add) => Math.max(newest, add.modificationTime), 0)
   return snapshotOf({ version, timestamp_ms, protocol, metadata, files, txns, removed })
+}
+
+/** A value of DuckDB as JSON has it. DuckDB's own `to_json` now and then writes a map's key wrongly that JSON escapes. */
+function plainOf(value: DuckDBValue): unknown {
+  if (typeof value === 'bigint') return Number(value)
+  if (value instanceof DuckDBListValue) return value.items.map(plainOf)
+  if (value instanceof DuckDBMapValue) {
+    return Object.fromEntries(value.entries.map(({ key, value }) => [String(key), plainOf(value)]))
+  }
+  if (value instanceof DuckDBStructValue) {
+    return Object.fromEntries(Object.entries(value.entries).map(([name, field]) => [name, plainOf(field)]))
+  }
+  return value
 }
 
 async function withDuckDb<T>(use: (connection: DuckDBConnection, folder: string) => Promise<T>): Promise<T> {
