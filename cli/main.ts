@@ -9,6 +9,9 @@ import { machineClock, machineRandom } from './machine.ts'
 import { makeFolder } from './state-file.ts'
 import { worldFault } from './world-fault.ts'
 
+/** As a shell says of a command that SIGINT (2) ended: 128 + 2. */
+const INTERRUPTED = 130
+
 process.exitCode = await main(process.argv.slice(2))
 
 /** Runs one command; resolves with the exit code. */
@@ -18,9 +21,10 @@ async function main(given: readonly string[]): Promise<number> {
   const program = newProgram()
   const asked = words.find((word) => !word.startsWith('-'))
   const entry = COMMANDS.find((command) => command.name === asked)
+  const interrupt = new AbortController()
   try {
     if (asked !== undefined && asked !== 'help' && !entry) return unknownCommand(asked)
-    if (entry) (await entry.load()).register(program, createContext())
+    if (entry) (await entry.load()).register(program, createContext(interrupt))
     else for (const { name, summary } of COMMANDS) program.command(name).description(summary)
     if (words.length === 0) {
       program.outputHelp()
@@ -30,16 +34,16 @@ async function main(given: readonly string[]): Promise<number> {
     return typeof process.exitCode === 'number' ? process.exitCode : 0
   } catch (error) {
     // What a failed command left open (a thread, a timer, a socket) must not keep it: its supervisor waits for its end.
-    return process.exit(report(error))
+    const code = report(error)
+    return process.exit(interrupt.signal.aborted ? INTERRUPTED : code)
   }
 }
 
-function createContext(): CliContext {
+function createContext(interrupt: AbortController): CliContext {
   const home = resolve(process.env.HEARTH_HOME ?? '.hearth')
-  const interrupt = new AbortController()
   // The first signal drains; a second one, or the parent's death (it closes the channel), does not wait.
   const stop = (name: string) => {
-    if (interrupt.signal.aborted) process.exit(130)
+    if (interrupt.signal.aborted) process.exit(INTERRUPTED)
     interrupt.abort(new Error(name))
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
@@ -72,7 +76,7 @@ function unknownCommand(word: string): number {
   return 2
 }
 
-/** The world's faults are one line; a bug keeps its stack. Exit codes: 2 wrong use, 1 anything else. */
+/** The world's faults are one line; a bug keeps its stack. Exit codes: 2 wrong use, 1 anything else, 130 when interrupted. */
 function report(error: unknown): number {
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number')
     return error.exitCode === 0 ? 0 : 2

@@ -21,7 +21,14 @@ const ARROW: Readonly<Record<string, string>> = {
   'MAP(VARCHAR, VARCHAR)': 'map<string, string>',
 }
 
+const KINDS = 'SELECT kind, CAST(count(*) AS INTEGER) AS n FROM'
+const answered = z.object({
+  rows: z.array(z.object({ kind: z.string(), n: z.number() })),
+  statistics: z.object({ versions: z.object({ events: z.number() }) }),
+})
+
 let system: System
+const asked: z.infer<typeof answered>[] = []
 
 beforeAll(async () => {
   system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
@@ -31,6 +38,10 @@ beforeAll(async () => {
   await until('the events table has a checkpoint', 120_000, () =>
     existsSync(join(system.home, 'lake/events/_delta_log/_last_checkpoint')),
   )
+  for (let i = 0; i < 5; i++) {
+    const answer = await system.must(['sql', '--json', `${KINDS} events GROUP BY kind ORDER BY kind`])
+    asked.push(answered.parse(JSON.parse(answer)))
+  }
   up.signal('SIGINT')
   expect(await up.ended).toEqual({ code: 0, signal: null })
   await system.must(['jobs', 'run'])
@@ -39,6 +50,15 @@ beforeAll(async () => {
 afterAll(() => system[Symbol.asyncDispose]())
 
 describe('delta-rs and Hearth agree', () => {
+  test('on what was asked while ingest ran: each answer is the table at one version', async () => {
+    for (const { rows, statistics } of asked) {
+      const folder = join(system.home, 'lake/events')
+      const theirs = await readWithDeltaRs(folder, `${KINDS} t GROUP BY kind ORDER BY kind`, statistics.versions.events)
+      expect(theirs.rows).toEqual(rows)
+    }
+    expect(new Set(asked.map(({ statistics }) => statistics.versions.events)).size).toBeGreaterThan(1)
+  })
+
   test('on every table: version, files, rows, columns and what is in them', async () => {
     const tables = listed.parse(JSON.parse(await system.must(['lake', 'tables', '--json'])))
     expect(tables.map(({ table }) => table)).toEqual(

@@ -1,6 +1,8 @@
 /** `hearth sql` as a person meets it: what it prints, and that nothing asked of it goes on without an end. */
+
+import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openSystem, type System } from './testing/system.ts'
+import { openSystem, type System, until } from './testing/system.ts'
 
 let system: System
 beforeAll(async () => {
@@ -44,3 +46,16 @@ it('refuses what is no question, in a line, with code 2', async () => {
   expect(stderr).toMatch(/^hearth: read_text\(…\) is not allowed in FROM; allowed are unnest, [^\n]*\n$/)
   expect([code, stdout]).toEqual([2, ''])
 })
+
+it('ends at Ctrl-C, while it computes, with code 130', async () => {
+  const asked = system.start(['sql', 'select count(*) from range(1000000000000) a, range(1000000) b'])
+  // Far more than it takes to start.
+  await until('the query computes', 60_000, () => cpuOf_s(asked.pid) >= 4)
+  asked.signal('SIGINT')
+  expect(await asked.ended).toEqual({ code: 130, signal: null })
+  expect(asked.said()).toMatch(/^hearth: the query was cancelled\n$/)
+})
+
+function cpuOf_s(pid: number): number {
+  return Number(execFileSync('ps', ['-o', 'cputimes=', '-p', String(pid)], { encoding: 'utf8' }))
+}
