@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import tls from 'node:tls'
 import fc from 'fast-check'
-import { generate } from 'mqtt-packet'
+import { generate, type Packet, parser } from 'mqtt-packet'
 import { afterAll, expect, test } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
 import { testFleet } from './fleet.fixture.ts'
@@ -41,6 +41,22 @@ const publish = generate(
   { protocolVersion: 5 },
 )
 
+/** Server errors of MQTT 5, table 3-13, that a client's own packets can bring about. */
+const DISCONNECT_CODES = [0x81, 0x82, 0x87, 0x90, 0x93, 0x94, 0x95, 0x9a, 0x9b]
+
+/** What the server says from now on; whatever is no packet of MQTT 5 throws. */
+function listen(socket: tls.TLSSocket): Packet[] {
+  const packets: Packet[] = []
+  const reader = parser({ protocolVersion: 5 })
+  reader.on('packet', (packet) => packets.push(packet))
+  reader.on('error', (error) => {
+    throw error
+  })
+  socket.on('error', () => undefined)
+  socket.on('data', (bytes) => reader.parse(bytes))
+  return packets
+}
+
 /** Random bytes as a packet whose length is right, and good packets with bytes changed. */
 const malformed = fc.oneof(
   fc
@@ -59,21 +75,28 @@ const malformed = fc.oneof(
     }),
 )
 
-test('whatever bytes come, before and after CONNECT, the endpoint closes that connection at most and serves on', async () => {
+test('whatever bytes come, before and after CONNECT, the endpoint says why, closes that connection at most, and serves on', async () => {
+  const told = new Set<number | undefined>()
   await fc.assert(
     fc.asyncProperty(malformed, fc.boolean(), async (bytes, connected) => {
       const socket = tls.connect({ host: '127.0.0.1', port: endpoint.port, ...hub })
-      socket.on('error', () => undefined)
-      socket.resume()
+      const heard = listen(socket)
       await once(socket, 'secureConnect')
       if (connected) socket.write(connect)
       const closed = once(socket, 'close')
       socket.end(bytes)
       await closed
+      // Nothing follows a DISCONNECT, and before CONNECT nothing but CONNACK is said.
+      const last = heard.find(({ cmd }) => cmd === 'disconnect')
+      if (last) expect(heard.at(-1)).toBe(last)
+      if (heard[0]) expect(heard[0].cmd).toBe('connack')
+      if (last?.cmd === 'disconnect') told.add(last.reasonCode)
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
   )
   expect(faults).toEqual([])
+  for (const code of told) expect(DISCONNECT_CODES).toContain(code)
+  expect(told).toContain(0x81)
   const socket = tls.connect({ host: '127.0.0.1', port: endpoint.port, ...hub })
   socket.write(connect)
   const [answer] = (await once(socket, 'data')) as [Buffer]
