@@ -28,7 +28,7 @@ type Child = { readonly spec: ProcessSpec; process: ChildProcess | undefined; re
 
 const BACK_OFF_FIRST_MS = 500
 const BACK_OFF_MAX_MS = 10_000
-/** A process that ran this long was well: the next back-off begins anew. */
+/** A process that served this long was well: the next back-off begins anew. */
 const STABLE_MS = 60_000
 const READY_LIMIT_MS = 60_000
 const DRAIN_LIMIT_MS = 30_000
@@ -112,11 +112,11 @@ export function createSupervisor(options: {
   async function keepAlive(entry: Child, firstEnd: Promise<string>): Promise<void> {
     let ended = firstEnd
     let delay_ms = BACK_OFF_FIRST_MS
+    let ready_ms = clock.monotonic()
     for (;;) {
-      const started_ms = clock.monotonic()
       const how = await ended
       if (stopping.signal.aborted) return
-      if (clock.monotonic() - started_ms > STABLE_MS) delay_ms = BACK_OFF_FIRST_MS
+      if (clock.monotonic() - ready_ms > STABLE_MS) delay_ms = BACK_OFF_FIRST_MS
       note(`${entry.spec.name} ended (${how}); starting it again in ${delay_ms / 1000} s`)
       try {
         await sleep(clock, delay_ms, stopping.signal)
@@ -125,9 +125,19 @@ export function createSupervisor(options: {
       }
       delay_ms = Math.min(BACK_OFF_MAX_MS, delay_ms * 2)
       const next = launch(entry.spec)
+      ready_ms = Number.POSITIVE_INFINITY
       entry.process = next.child
       ended = next.ended
-      void next.ready.then(() => note(`${entry.spec.name} is back`))
+      const cancel = clock.timer(READY_LIMIT_MS, () => {
+        note(`${entry.spec.name} is not ready after ${READY_LIMIT_MS / 1000} s; ending it`)
+        next.child.kill('SIGKILL')
+      })
+      void next.ended.then(cancel)
+      void next.ready.then(() => {
+        cancel()
+        ready_ms = clock.monotonic()
+        note(`${entry.spec.name} is back`)
+      })
     }
   }
 
