@@ -29,10 +29,11 @@ export function ingestFigures(
   counter('hearth_ingest_refused_batches_total', 'Batches kept as dead.', () => counts()?.refused ?? 0)
   counter(
     'hearth_ingest_turned_away_batches_total',
-    'Batches that found no room; their senders send again.',
+    'Batches over HTTPS that found no room; their senders send again.',
     () => counts()?.turned_away ?? 0,
   )
   gauge('hearth_ingest_in_flight_batches', 'Batches that are not durable yet.', () => counts()?.in_flight ?? 0)
+  gauge('hearth_ingest_waiting_batches', 'Batches that wait for room.', () => counts()?.waiting ?? 0)
   gauge('hearth_ingest_in_flight_bytes', 'Their bytes.', () => counts()?.in_flight_bytes ?? 0)
   gauge('hearth_ingest_sessions', 'MQTT sessions.', () => parts()?.sessions ?? 0)
 

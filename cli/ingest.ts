@@ -64,7 +64,8 @@ export async function runIngest(context: CliContext): Promise<void> {
   })
   const receive: TelemetryOptions['receive'] = async (identity, bytes, listener) => {
     const begun_ms = clock.monotonic()
-    const answer = await health.watch(() => ingest.gateway.receive(identity, bytes, listener))
+    const whenFull = listener === 'mqtt' ? 'wait' : 'raise'
+    const answer = await health.watch(() => ingest.gateway.receive(identity, bytes, listener, whenFull))
     figures.answered(listener, clock.monotonic() - begun_ms)
     return answer
   }

@@ -200,6 +200,39 @@ describe('the gateway', () => {
     await big
   })
 
+  test('past it, who waits comes in in turn, also before who comes when there is room again', async () => {
+    gateway = openGateway({ log: log.log, layout, clock, limits: { batches: 2, bytes: 10_000 } })
+    log.hold()
+    const order: number[] = []
+    const send = (i: number) => gateway.receive(hub, good, 'mqtt', 'wait').then(() => order.push(i))
+    const all = [0, 1, 2, 3].map(send)
+    await waitUntil(() => log.records.length === 2)
+    expect(gateway.counts()).toMatchObject({ in_flight: 2, waiting: 2, turned_away: 0 })
+    log.records[0]?.settle()
+    await waitUntil(() => log.records.length === 3)
+    expect(gateway.counts()).toMatchObject({ in_flight: 2, waiting: 1 })
+    await expect(gateway.receive(hub, good, 'https')).rejects.toMatchObject({ kind: 'limit' })
+    log.records[1]?.settle()
+    await waitUntil(() => log.records.length === 4)
+    for (const { settle } of log.records.slice(2)) settle()
+    await Promise.all(all)
+    expect(order).toEqual([0, 1, 2, 3])
+    expect(gateway.counts()).toMatchObject({ in_flight: 0, in_flight_bytes: 0, waiting: 0, turned_away: 1 })
+  })
+
+  test('who waits for room while it closes is told so, and nothing of it is kept', async () => {
+    gateway = openGateway({ log: log.log, layout, clock, limits: { batches: 1, bytes: 10_000 } })
+    log.hold()
+    const first = gateway.receive(hub, good, 'mqtt', 'wait')
+    const second = gateway.receive(hub, good, 'mqtt', 'wait')
+    await waitUntil(() => log.records.length === 1)
+    const closing = gateway.close()
+    await expect(second).rejects.toMatchObject({ kind: 'closed', outcome: 'did-not-happen' })
+    log.records[0]?.settle()
+    await Promise.all([first, closing])
+    expect(log.records.length).toBe(1)
+  })
+
   test('a hub over its rate is answered later, and never refused', async () => {
     gateway = openGateway({ log: log.log, layout, clock, pace: openPace(clock, { events_per_second: 10, burst: 20 }) })
     const send = () => gateway.receive(hub, batchOf(events(15), { boot }), 'mqtt')

@@ -18,15 +18,17 @@ export type GatewayCounts = {
   readonly turned_away: number
   readonly in_flight: number
   readonly in_flight_bytes: number
+  readonly waiting: number
 }
 
 export type Gateway = {
   /**
    * Answers once the batch is durable in the event log. `refused` is for good: its reason is for the firmware's
-   * developer, and the batch is kept as dead. Raises `limit` when too much is in flight (nothing kept: send again
-   * later), `closed` while draining, and the log's own Problem when it could not be made durable.
+   * developer, and the batch is kept as dead. When too much is in flight it raises `limit` (nothing kept: send again
+   * later) or waits for its turn, as the sender's protocol wants it. Raises `closed` while draining, and the log's own
+   * Problem when it could not be made durable.
    */
-  receive(identity: Identity, bytes: Uint8Array, listener: string): Promise<BatchAnswer>
+  receive(identity: Identity, bytes: Uint8Array, listener: string, whenFull?: 'raise' | 'wait'): Promise<BatchAnswer>
   /** The highest boot counter heard from a source; 0 where none was. A source below it jumps above it. */
   floor(source: string): number
   counts(): GatewayCounts
@@ -50,6 +52,9 @@ type Examined =
 
 type Accepted = { readonly answer: BatchAnswer; readonly events: number }
 
+/** A batch that found no room. */
+type Waiter = { readonly bytes: number; enter(): void; refuse(error: Problem): void }
+
 /**
  * The core of a telemetry gateway, without sockets: what comes in is checked as far as that needs no reading of events,
  * made durable as it came, and only then acknowledged.
@@ -61,9 +66,29 @@ export function openGateway(options: GatewayOptions): Gateway {
   const maxBytes = options.limits?.bytes ?? IN_FLIGHT_MAX_BYTES
   const floors = new Map<string, number>()
   const inflating = turns(INFLATE_CONCURRENT_MAX)
+  const waiting: Waiter[] = []
   const counts = { batches: 0, events: 0, bytes: 0, refused: 0, turned_away: 0, in_flight: 0, in_flight_bytes: 0 }
   let closed = false
   let idle: (() => void) | undefined
+
+  const hasRoom = (bytes: number) => counts.in_flight < maxBatches && counts.in_flight_bytes + bytes <= maxBytes
+
+  function enter(bytes: number): void {
+    counts.in_flight++
+    counts.in_flight_bytes += bytes
+  }
+
+  /** Those that wait come in in the order in which they came, as many as fit. */
+  function leave(bytes: number): void {
+    counts.in_flight--
+    counts.in_flight_bytes -= bytes
+    for (let next = waiting[0]; next && hasRoom(next.bytes); next = waiting[0]) {
+      waiting.shift()
+      enter(next.bytes)
+      next.enter()
+    }
+    if (counts.in_flight === 0) idle?.()
+  }
 
   async function examine(identity: Identity, bytes: Uint8Array, codec: Codec): Promise<Examined> {
     try {
@@ -111,24 +136,23 @@ export function openGateway(options: GatewayOptions): Gateway {
   }
 
   return {
-    async receive(identity, bytes, listener) {
-      if (closed) throw new Problem('closed', 'the gateway is draining: send the batch again, elsewhere or later')
-      if (counts.in_flight >= maxBatches || counts.in_flight_bytes + bytes.length > maxBytes) {
+    async receive(identity, bytes, listener, whenFull = 'raise') {
+      if (closed) throw draining()
+      if (waiting.length === 0 && hasRoom(bytes.length)) enter(bytes.length)
+      else if (whenFull === 'wait' && bytes.length <= maxBytes) {
+        await new Promise<void>((enter, refuse) => waiting.push({ bytes: bytes.length, enter, refuse }))
+      } else {
         counts.turned_away++
         throw new Problem(
           'limit',
           `the gateway holds ${counts.in_flight} batches (${counts.in_flight_bytes} bytes) that are not durable yet; the limits are ${maxBatches} and ${maxBytes}: send the batch again later`,
         )
       }
-      counts.in_flight++
-      counts.in_flight_bytes += bytes.length
       let accepted: Accepted
       try {
         accepted = await accept(identity, bytes, listener)
       } finally {
-        counts.in_flight--
-        counts.in_flight_bytes -= bytes.length
-        if (counts.in_flight === 0) idle?.()
+        leave(bytes.length)
       }
       const delay_ms = identity.role === 'hub' ? pace.delay_ms(identity.source, accepted.events) : 0
       // Held back only after the batch is durable and out of memory: the sender's own window slows it.
@@ -136,12 +160,17 @@ export function openGateway(options: GatewayOptions): Gateway {
       return accepted.answer
     },
     floor: (source) => Math.max(floors.get(source) ?? 0, options.knownFloor?.(source) ?? 0),
-    counts: () => ({ ...counts }),
+    counts: () => ({ ...counts, waiting: waiting.length }),
     async close() {
       closed = true
+      for (const { refuse } of waiting.splice(0)) refuse(draining())
       if (counts.in_flight > 0) await new Promise<void>((resolve) => (idle = resolve))
     },
   }
+}
+
+function draining(): Problem {
+  return new Problem('closed', 'the gateway is draining: send the batch again, elsewhere or later')
 }
 
 /** The bucket of a batch. Raises `invalid` when the source may not use the stream or the boot that it names. */

@@ -59,7 +59,5 @@ export const KEEP_ALIVE_S = 30
 export const DRAIN_PER_SECOND = 200
 /** After our last packet a peer has this long to close before the socket is destroyed. */
 export const LINGER_CLOSE_MS = 1_000
-/** How long a batch that found no room waits before it is offered again; meanwhile the session is not read. */
-export const NO_ROOM_RETRY_MS = 250
 /** Payload bytes of all sessions that may wait for an answer; past it sessions are not read. */
 export const HELD_MAX_BYTES = 64 * 1024 * 1024

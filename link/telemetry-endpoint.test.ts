@@ -43,7 +43,7 @@ async function listen(options: Partial<TelemetryOptions> = {}) {
 
 const quick = { ...machineRandom, float: () => 0.01 }
 
-test('an outbox ships over MQTT through lost answers and a busy gateway: everything arrives, in its batches', async () => {
+test('an outbox ships over MQTT through lost answers and refusals: everything arrives, in its batches', async () => {
   const stored = new Map<string, string>()
   let turn = 0
   const { mqtt } = await listen({

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { BatchAnswer } from '../contract/batch.ts'
-import { type Clock, sleep } from '../contract/clock.ts'
+import type { Clock } from '../contract/clock.ts'
 import { topics } from '../contract/command.ts'
 import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
 import { type Identity, parseEpoch } from '../contract/source.ts'
 import type { Authorise, PeerIdentity } from './identity.ts'
-import { NO_ROOM_RETRY_MS, PACKET_OVERHEAD_BYTES } from './limits.ts'
+import { PACKET_OVERHEAD_BYTES } from './limits.ts'
 import { listenMqtt, type MqttEndpoint, type ServerTls } from './mqtt-endpoint.ts'
 import type { MqttMessage } from './mqtt-handler.ts'
 import { REASON } from './mqtt-reason.ts'
@@ -23,7 +23,10 @@ export type TelemetryOptions = {
   readonly clock: Clock
   readonly fleet?: string
   readonly authorise: Authorise
-  /** Resolves once the batch is durable, or set aside for good. Raises `limit` when there is no room: nothing was kept. */
+  /**
+   * Resolves once the batch is durable, or set aside for good. When there is no room it waits over MQTT, which knows no
+   * such answer, and raises `limit` over HTTPS: nothing was kept.
+   */
   readonly receive: (identity: Identity, bytes: Buffer, listener: 'mqtt' | 'https') => Promise<BatchAnswer>
   /** Who sends with this token; raises `unauthorized`. Absent: tokens are not taken. */
   readonly verifyToken?: (token: string) => Identity
@@ -49,7 +52,6 @@ export type TelemetryEndpoint = {
 
 /** Takes batches over MQTT and HTTPS and hands them to `receive`. Raises `unavailable` when a port cannot be had. */
 export async function listenTelemetry(options: TelemetryOptions): Promise<TelemetryEndpoint> {
-  const stopping = new AbortController()
   let draining = false
   const app = await telemetryHttps(options, () => !draining && (options.ready?.() ?? true))
 
@@ -77,22 +79,11 @@ export async function listenTelemetry(options: TelemetryOptions): Promise<Teleme
   }
 
   async function take(session: MqttSession, message: MqttMessage) {
-    const answer = await whenThereIsRoom(() => options.receive(session.identity, message.payload, 'mqtt'))
+    // Meanwhile the batch's PUBACK is outstanding, so the session sends no more than its receive maximum.
+    const answer = await options.receive(session.identity, message.payload, 'mqtt')
     if (answer.kind === 'durable') return undefined
     session.publish(topics.refused(session.client), Buffer.from(JSON.stringify({ hearth: 1, reason: answer.reason })))
     return { code: REASON.payloadNotValid, reason: answer.reason }
-  }
-
-  /** Meanwhile the batch's PUBACK is outstanding, so the session sends no more than its receive maximum. */
-  async function whenThereIsRoom(receive: () => Promise<BatchAnswer>): Promise<BatchAnswer> {
-    for (;;) {
-      try {
-        return await receive()
-      } catch (error) {
-        if (!isProblem(error, 'limit')) throw error
-        await sleep(options.clock, NO_ROOM_RETRY_MS, stopping.signal)
-      }
-    }
   }
 
   let httpsUrl: string
@@ -118,7 +109,6 @@ export async function listenTelemetry(options: TelemetryOptions): Promise<Teleme
     },
     async close() {
       draining = true
-      stopping.abort(new Problem('closed', 'the endpoint stops'))
       await Promise.all([mqtt.close(), app.close()])
     },
   }
