@@ -8,6 +8,7 @@ import { parameter, set } from '../location.ts'
 import { durationText, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Empty, Skeleton, Trouble } from '../state-notes.tsx'
+import { TextField } from '../text-field.tsx'
 import { day, exactTime, range } from '../time-range.ts'
 import './commands.css'
 import { asked, OUTCOME_NAMES, Outcome } from './outcome.tsx'
@@ -60,8 +61,7 @@ export function CommandsPage() {
       <div class="commands">
         <section class="card" aria-label="Commands">
           <div class="filters">
-            <input
-              class="field"
+            <TextField
               type="search"
               list="filter-hubs"
               placeholder="Hub, as demo-01"

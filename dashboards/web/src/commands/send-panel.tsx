@@ -7,6 +7,7 @@ import { Icon } from '../icon.tsx'
 import { takeCommand } from '../live-feed.ts'
 import { parameter, set } from '../location.ts'
 import { durationText } from '../number-format.ts'
+import { TextField } from '../text-field.tsx'
 import { Outcome } from './outcome.tsx'
 
 type Sending =
@@ -70,8 +71,7 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
       <form onSubmit={(event) => void send(event)}>
         <label class="label">
           Hub
-          <input
-            class="field"
+          <TextField
             list="send-hubs"
             required
             value={hub.value}
@@ -80,8 +80,7 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
         </label>
         <label class="label">
           Device
-          <input
-            class="field"
+          <TextField
             list="send-devices"
             required
             placeholder="kitchen-lamp"
@@ -91,8 +90,7 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
         </label>
         <label class="label">
           Attribute
-          <input
-            class="field"
+          <TextField
             list="send-attributes"
             required
             pattern="[a-z][a-z0-9_]{0,31}"
@@ -102,8 +100,7 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
         </label>
         <label class="label">
           Value
-          <input
-            class="field"
+          <TextField
             list="send-values"
             required
             value={value.value}

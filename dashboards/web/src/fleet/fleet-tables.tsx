@@ -4,6 +4,7 @@ import { RowsLink } from '../definition.tsx'
 import { href, parameter, set } from '../location.ts'
 import { durationText, percent, significant, whole } from '../number-format.ts'
 import { Skeleton } from '../state-notes.tsx'
+import { TextField } from '../text-field.tsx'
 
 const FEW = 8
 /** The server tells of so many. */
@@ -27,8 +28,7 @@ export function WorstHubs({
         <h2>Worst hubs</h2>
         <span class="unit">by availability in this window</span>
         <span class="links">
-          <input
-            class="field find"
+          <TextField
             type="search"
             placeholder="Find a hub"
             aria-label="Find a hub"
