@@ -10,6 +10,7 @@ import {
   BUCKETS,
   batch,
   command,
+  connected,
   connection,
   enrolled,
   type History,
@@ -138,7 +139,7 @@ function retired(): Row[] {
 /** Three relays that fell silent: for 15 minutes and more, until their next run, and just now. */
 function lostRelays(): Row[] {
   const held = (hub: string, relay: string, from_ms: number, to_ms: number) =>
-    by(relay, [connection(hub, 'connected', from_ms, '1.1.1'), ...alive(hub, from_ms, to_ms + 1)])
+    by(relay, connected(hub, from_ms, to_ms + 1))
   return [
     ...held('silent-15', 'relay-5', T0, after(0, 20)),
     batch('silent-15', after(0, 34), 0, 1),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { HOUR_MS } from './limits.ts'
-import { METRIC_NAMES, openHistory } from './testing/history.ts'
+import { openHistory, sameAsAnew } from './testing/history.ts'
 import { inParts, STORY_HOURS, tellStory } from './testing/story.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -25,8 +25,7 @@ test.each([1, 2])(
       await history.jobs.run()
     }
     expect(await history.jobs.plan()).toEqual([])
-    await using other = await history.anew()
-    for (const metric of METRIC_NAMES) expect(await history.rows(metric), metric).toEqual(await other.rows(metric))
+    await sameAsAnew(history)
   },
   120_000,
 )

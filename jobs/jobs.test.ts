@@ -2,16 +2,16 @@ import { expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import { HOUR_MS } from './limits.ts'
 import {
-  alive,
   BUCKETS,
   batch,
   command,
+  connected,
   connection,
   enrolled,
   type History,
   health,
-  METRIC_NAMES,
   openHistory,
+  sameAsAnew,
 } from './testing/history.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -30,8 +30,7 @@ async function twoHubs(): Promise<History> {
   const history = await openHistory(T0 + 4 * HOUR_MS + 5 * MINUTE)
   const rows = ['demo-01', 'demo-02'].flatMap((hub) => [
     enrolled(hub, T0),
-    connection(hub, 'connected', T0, '1.1.1'),
-    ...alive(hub, T0, T0 + 4 * HOUR_MS),
+    ...connected(hub, T0, T0 + 4 * HOUR_MS),
     ...[0, 1, 2, 3].flatMap((h) => [
       ...command(hub, `${hub}-${h}`, T0 + h * HOUR_MS + 10 * MINUTE, DONE),
       health(hub, T0 + h * HOUR_MS + MINUTE),
@@ -40,11 +39,6 @@ async function twoHubs(): Promise<History> {
   ])
   await history.add(rows)
   return history
-}
-
-async function sameAsAnew(history: History): Promise<void> {
-  await using other = await history.anew()
-  for (const metric of METRIC_NAMES) expect(await history.rows(metric), metric).toEqual(await other.rows(metric))
 }
 
 test('four connected hours of two hubs are fully available, with every command done and nothing lost', async () => {

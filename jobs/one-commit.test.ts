@@ -10,14 +10,15 @@ import { type Jobs, openJobs } from './jobs.ts'
 import { HOUR_MS } from './limits.ts'
 import { type Metric, parseMetric } from './metric.ts'
 import {
-  alive,
   command,
+  connected,
   connection,
   enrolled,
   type History,
   health,
   METRIC_NAMES,
   openHistory,
+  sameAsAnew,
 } from './testing/history.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -27,8 +28,7 @@ async function hours(): Promise<History> {
   await history.add(
     ['demo-01', 'demo-02'].flatMap((hub) => [
       enrolled(hub, T0),
-      connection(hub, 'connected', T0, '1.1.1'),
-      ...alive(hub, T0, T0 + 2 * HOUR_MS),
+      ...connected(hub, T0, T0 + 2 * HOUR_MS),
       health(hub, T0 + 60_000),
       ...command(hub, `${hub}-c`, T0 + 60_000, [
         ['issued', 0],
@@ -112,8 +112,7 @@ test('a run that slept before its commit loses to one that was made from newer i
   expect(slept).toBe(true)
   const ends = await history.rows('sessions', 'ended')
   expect(ends.map((row) => [row['hub_id'], row['reconnect_ms']])).toEqual([['demo-01', 60_000]])
-  await using anew = await history.anew()
-  for (const metric of METRIC_NAMES) expect(await history.rows(metric), metric).toEqual(await anew.rows(metric))
+  await sameAsAnew(history)
 })
 
 test('an older definition leaves alone what a higher revision has made, its new columns too', async () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { bucketOf } from '../../contract/bucket.ts'
 import { type Random, uuid } from '../../contract/clock.ts'
 import { EVENTS_COLUMNS, EVENTS_SORT, EVENTS_TABLE } from '../../contract/events-table.ts'
@@ -143,6 +144,12 @@ function date(time_ms: number): string {
   return new Date(time_ms).toISOString().slice(0, 10)
 }
 
+/** Made piece by piece is made at once: every metric equals what another lake makes of all the events. */
+export async function sameAsAnew(history: History): Promise<void> {
+  await using other = await history.anew()
+  for (const metric of METRIC_NAMES) expect(await history.rows(metric), metric).toEqual(await other.rows(metric))
+}
+
 export const METRIC_NAMES = catalogue().map(({ name }) => name)
 
 /** A registry row: the hub is enrolled from `from_ms`. */
@@ -187,6 +194,11 @@ export function alive(hub_id: string, from_ms: number, to_ms: number, boot_id = 
     })
   }
   return rows
+}
+
+/** A hub that relay-0 holds from one moment to another, with the signs of life of the relay. */
+export function connected(hub_id: string, from_ms: number, to_ms: number): Row[] {
+  return [connection(hub_id, 'connected', from_ms, '1.1.1'), ...alive(hub_id, from_ms, to_ms)]
 }
 
 /** The stages of a command: each [stage, ms, by hub]. */
