@@ -3,13 +3,13 @@ import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
 import type { Dashboards } from './server.ts'
-import { openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
+import { closeVisits, openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
 import { startSample } from './testing/sample-server.ts'
 
 let browser: Browser
 let full: Dashboards
 let empty: Dashboards
-let visits: Visit[] = []
+const visits: Visit[] = []
 
 beforeAll(async () => {
   browser = await openBrowser()
@@ -18,10 +18,7 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  const complaints = visits.flatMap((one) => one.complaints)
-  await Promise.all(visits.map((one) => one.close()))
-  visits = []
-  expect(complaints).toEqual([])
+  expect(await closeVisits(visits)).toEqual([])
 })
 
 afterAll(async () => {

@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
-import { openBrowser, type Visit, visit } from './testing/browser.ts'
+import { closeVisits, openBrowser, type Visit, visit } from './testing/browser.ts'
 import { startSample } from './testing/sample-server.ts'
 
 let browser: Browser
@@ -63,9 +63,9 @@ it('keep showing what they had with its age, and recover by themselves', async (
       await page.getByText('The server does not answer.').waitFor({ state: 'detached' })
       await page.getByText(/^data to/).waitFor()
     }
-    expect(visits.flatMap((one) => one.complaints).filter((text) => !UNANSWERED.test(text))).toEqual([])
+    expect(await closeVisits(visits, [UNANSWERED])).toEqual([])
   } finally {
-    await Promise.all(visits.map((one) => one.close()))
+    await closeVisits(visits)
     await server.close()
   }
 })
@@ -78,8 +78,7 @@ it('say when opened with no session, or with a link that is not known, what to d
       await one.page.getByText('No session in this browser').waitFor()
       expect(await one.page.getByRole('main').innerText()).toContain('Hearth is ready')
       expect(new URL(one.page.url()).search).toBe('')
-      expect(one.complaints.filter((text) => !text.includes('status of 403'))).toEqual([])
-      await one.close()
+      expect(await closeVisits([one], [/status of 403/])).toEqual([])
     }
   } finally {
     await server.close()

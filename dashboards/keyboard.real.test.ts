@@ -3,12 +3,12 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
 import type { Dashboards } from './server.ts'
-import { openBrowser, type Visit, visit } from './testing/browser.ts'
+import { closeVisits, openBrowser, type Visit, visit } from './testing/browser.ts'
 import { startSample } from './testing/sample-server.ts'
 
 let browser: Browser
 let server: Dashboards
-let visits: Visit[] = []
+const visits: Visit[] = []
 
 beforeAll(async () => {
   browser = await openBrowser()
@@ -16,10 +16,7 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  const complaints = visits.flatMap((one) => one.complaints)
-  await Promise.all(visits.map((one) => one.close()))
-  visits = []
-  expect(complaints).toEqual([])
+  expect(await closeVisits(visits)).toEqual([])
 })
 
 afterAll(async () => {

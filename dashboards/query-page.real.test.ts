@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { members, opsOf, until } from '../cli/testing/system.ts'
-import { openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
+import { closeVisits, openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
 import { type DemoSystem, startDemoSystem } from './testing/demo-system.ts'
 
 let browser: Browser
 let demo: DemoSystem
-let visits: Visit[] = []
+const visits: Visit[] = []
 /** What the console may say: of each answer that is not a success the browser itself tells. */
 let expected: RegExp[] = []
 
@@ -23,12 +23,9 @@ beforeAll(async () => {
 })
 
 afterEach(async () => {
-  const complaints = visits.flatMap((one) => one.complaints)
-  await Promise.all(visits.map((one) => one.close()))
-  visits = []
-  const unexpected = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)))
+  const complaints = await closeVisits(visits, expected)
   expected = []
-  expect(unexpected).toEqual([])
+  expect(complaints).toEqual([])
 })
 
 afterAll(async () => {

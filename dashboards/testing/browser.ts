@@ -48,6 +48,13 @@ export async function visit(
   return { page, complaints, close: () => context.close() }
 }
 
+/** Closes visits and empties their list; what their consoles complained of beyond what a test expects. */
+export async function closeVisits(visits: Visit[], expected: readonly RegExp[] = []): Promise<readonly string[]> {
+  const all = visits.splice(0)
+  await Promise.all(all.map((one) => one.close()))
+  return all.flatMap((one) => one.complaints).filter((text) => !expected.some((pattern) => pattern.test(text)))
+}
+
 /** How many pixels of the page are to be had by scrolling sideways. */
 export function sideways(page: Page): Promise<number> {
   return page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth')
