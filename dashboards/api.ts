@@ -88,8 +88,10 @@ export const fleetAnswer = z.object({
     .object({ dropped: number, dead: number, pending: number })
     .describe('events beside the lost: discarded by hubs, unreadable, and still awaited at the end of the window'),
   marks: z
-    .array(z.object({ time_ms: z.number(), words: z.string() }))
-    .describe('when each firmware that is new in this window was first seen'),
+    .array(z.object({ time_ms: z.number(), to_ms: z.number().optional(), words: z.string() }))
+    .describe(
+      'when each firmware that is new in this window was first seen, and from when to when hubs were in maintenance',
+    ),
   outcomes: z.record(z.string(), z.number()),
   series: z.object({
     time_ms: z.array(z.number()),

@@ -73,6 +73,16 @@ describe('with data', () => {
     expect(await page.getByText('Times in Europe/Berlin').count()).toBe(1)
   })
 
+  it('marks on each chart when a firmware came and which hubs were in maintenance, those at once as one', async () => {
+    const page = await open('/fleet?range=7d')
+    const charts = page.getByRole('img', { name: /over time|heat map/ })
+    await charts.first().waitFor()
+    const at = String.raw`\d+ \w+, \d\d:00`
+    const marks = `; firmware 2.4.1, ${at}; maintenance of demo-09, ${at} to ${at}; maintenance of 2 hubs, ${at} to ${at}$`
+    for (const chart of await charts.all()) expect(await chart.getAttribute('aria-label')).toMatch(new RegExp(marks))
+    expect(await charts.count()).toBe(5)
+  })
+
   it('says what a figure means when its question mark is pressed, until Escape', async () => {
     const page = await open('/fleet')
     await page.getByRole('region', { name: 'Availability', exact: true }).getByRole('button').click()

@@ -164,6 +164,24 @@ export function rollOutsSql(window: FleetWindow): string {
     ORDER BY time_ms`)
 }
 
+/** Times in which hubs were in maintenance: windows that overlap are one, with all their hubs. */
+export function maintenanceSql(window: FleetWindow): string {
+  return lines(`
+    WITH windows AS (
+      SELECT hub_id, valid_from, valid_to,
+        coalesce(valid_from > max(valid_to) OVER (ORDER BY valid_from, hub_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true) AS apart
+      FROM hubs
+      WHERE maintenance AND valid_from < ${timestamp(window.to_ms)} AND valid_to > ${timestamp(window.from_ms)}
+    ), merged AS (
+      SELECT *, sum(apart::INT) OVER (ORDER BY valid_from, hub_id) AS part
+      FROM windows
+    )
+    SELECT epoch_ms(min(valid_from)) AS from_ms, epoch_ms(max(valid_to)) AS to_ms, count(DISTINCT hub_id) AS hubs, min(hub_id) AS first
+    FROM merged
+    GROUP BY part
+    ORDER BY from_ms`)
+}
+
 /** Newest committed event: of today or yesterday, or with no such, of all time, which reads more. */
 export function newestSql(now_ms: number | undefined): string {
   return lines(`

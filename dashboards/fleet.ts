@@ -14,6 +14,7 @@ import {
   hubsSql,
   latencySeriesSql,
   latencyTotalsSql,
+  maintenanceSql,
   metricsFreshnessSql,
   newestSql,
   rollOutsSql,
@@ -64,39 +65,41 @@ export async function fleetAnswerOf(
     sql,
     rows: tables.has(table) ? rowsOf(await queries.run({ sql, max_rows: 100_000 }, signal), row) : [],
   })
-  const [totals, hubs, latency, hours, series, heat, worst, firmware, firmwareLatency, rollOuts] = await Promise.all([
-    ask('fleet_hours', totalsSql(window), totalsRow),
-    ask('hub_hours', hubsSql(window), z.object({ span, hubs: numeric })),
-    ask('latency_hours', latencyTotalsSql(window), z.object({ span, ...percentiles })),
-    ask('fleet_hours', hoursSql(window), z.object({ time_ms: count, ...rates })),
-    ask('latency_hours', latencySeriesSql(window), z.object({ time_ms: count, ...percentiles })),
-    ask('latency_hours', heatSql(window), z.object({ time_ms: count, cell: count, commands: count })),
-    ask(
-      'hub_hours',
-      worstHubsSql(window),
-      z.object({
-        hub_id: z.string(),
-        region: z.string().nullable(),
-        firmware: z.string().nullable(),
-        ...rates,
-        crashes: numeric,
-      }),
-    ),
-    ask(
-      'hub_hours',
-      firmwareSql(window),
-      z.object({
-        firmware: z.string(),
-        hubs: numeric,
-        hub_hours: numeric,
-        ...rates,
-        disconnects_per_day: numeric,
-        crashes: numeric,
-      }),
-    ),
-    ask('latency_hours', firmwareLatencySql(window), z.object({ firmware: z.string(), ...percentiles })),
-    ask('hub_hours', rollOutsSql(window), z.object({ firmware: z.string(), time_ms: count })),
-  ])
+  const [totals, hubs, latency, hours, series, heat, worst, firmware, firmwareLatency, rollOuts, maintenance] =
+    await Promise.all([
+      ask('fleet_hours', totalsSql(window), totalsRow),
+      ask('hub_hours', hubsSql(window), z.object({ span, hubs: numeric })),
+      ask('latency_hours', latencyTotalsSql(window), z.object({ span, ...percentiles })),
+      ask('fleet_hours', hoursSql(window), z.object({ time_ms: count, ...rates })),
+      ask('latency_hours', latencySeriesSql(window), z.object({ time_ms: count, ...percentiles })),
+      ask('latency_hours', heatSql(window), z.object({ time_ms: count, cell: count, commands: count })),
+      ask(
+        'hub_hours',
+        worstHubsSql(window),
+        z.object({
+          hub_id: z.string(),
+          region: z.string().nullable(),
+          firmware: z.string().nullable(),
+          ...rates,
+          crashes: numeric,
+        }),
+      ),
+      ask(
+        'hub_hours',
+        firmwareSql(window),
+        z.object({
+          firmware: z.string(),
+          hubs: numeric,
+          hub_hours: numeric,
+          ...rates,
+          disconnects_per_day: numeric,
+          crashes: numeric,
+        }),
+      ),
+      ask('latency_hours', firmwareLatencySql(window), z.object({ firmware: z.string(), ...percentiles })),
+      ask('hub_hours', rollOutsSql(window), z.object({ firmware: z.string(), time_ms: count })),
+      ask('hubs', maintenanceSql(window), z.object({ from_ms: count, to_ms: count, hubs: count, first: z.string() })),
+    ])
 
   const figure = <R extends { readonly span: 'window' | 'before' }>(
     from: { readonly sql: string; readonly rows: readonly R[] },
@@ -159,7 +162,13 @@ export async function fleetAnswerOf(
       hubs: figure(hubs, (row) => row.hubs),
     },
     account: { dropped: now?.dropped ?? null, dead: now?.dead ?? null, pending: now?.pending ?? null },
-    marks: rollOuts.rows.map(({ firmware: name, time_ms }) => ({ time_ms, words: `firmware ${name}` })),
+    marks: [
+      ...rollOuts.rows.map(({ firmware: name, time_ms }) => ({ time_ms, words: `firmware ${name}` })),
+      ...maintenance.rows.map(({ from_ms, to_ms, hubs: many, first }) => ({
+        ...{ time_ms: from_ms, to_ms },
+        words: `maintenance of ${many === 1 ? first : `${many} hubs`}`,
+      })),
+    ],
     outcomes: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, now?.[outcome] ?? 0])),
     series: {
       time_ms,

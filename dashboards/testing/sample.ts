@@ -51,6 +51,11 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
       sum(pending)::BIGINT AS pending, sum(crashes)::BIGINT AS crashes, bool_and(complete) AS complete
     FROM hub_hours GROUP BY GROUPING SETS ((hour), (hour, firmware));
 
+    CREATE TABLE hubs AS
+    SELECT 'demo-' || lpad(n::VARCHAR, 2, '0') AS hub_id, make_timestamp(${newest}::BIGINT * 1000) - to_hours(starts::INT) AS valid_from,
+      make_timestamp(${newest}::BIGINT * 1000) - to_hours(ends::INT) AS valid_to, maintenance
+    FROM (VALUES (4, 10, 8, true), (6, 9, 7, true), (9, 19, 18, true), (9, 18, 12, false)) t(n, starts, ends, maintenance);
+
     CREATE TABLE sample_commands AS
     SELECT hour, metric_date, bucket, hub_id, firmware, md5(hub_id || hour || i) AS command_id, i,
       hour + to_milliseconds((chance('w' || hub_id || hour || i) * expected_ms)::BIGINT) AS issued_time,

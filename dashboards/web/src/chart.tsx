@@ -14,6 +14,8 @@ export type Series = {
   readonly dash?: readonly number[]
 }
 
+type Mark = { readonly time_ms: number; readonly to_ms?: number | undefined; readonly words: string }
+
 export type ChartProps = {
   readonly label: string
   /** Start of each interval, ms since 1970. */
@@ -30,8 +32,8 @@ export type ChartProps = {
     readonly kind: 'linear' | 'log'
     readonly range: (low: number, high: number) => readonly [number, number]
   }
-  /** Moments to know of: when they were, and a word or two. */
-  readonly marks?: readonly { readonly time_ms: number; readonly words: string }[]
+  /** Moments and times to know of: when they were, and a word or two. */
+  readonly marks?: readonly Mark[]
   /** Drawn below the lines: cells of a heat map. */
   readonly heat?: { readonly cells: readonly (readonly [number, number, number])[]; readonly gamma: number }
 }
@@ -84,7 +86,7 @@ export function Chart(props: ChartProps) {
         <span class="when">{at === undefined ? '' : `${index === null ? 'latest, ' : ''}${dayTime(at)}`}</span>
       </div>
       <div class="chart">
-        <div ref={box} class="plot" role="img" aria-label={props.label} style={{ height: `${props.height}px` }} />
+        <div ref={box} class="plot" role="img" aria-label={labelOf(props)} style={{ height: `${props.height}px` }} />
       </div>
     </>
   )
@@ -215,29 +217,58 @@ function hatchRunning(plot: uPlot, props: ChartProps): void {
   ctx.restore()
 }
 
-/** A dashed line at each mark, its words at the top; at the right edge they stand to its left. */
+/**
+ * A dashed line at each mark, and where it ends when it lasts, the time between shaded. Its words are at the top, at the
+ * right edge to the left of the line, and below those of a mark that is too near.
+ */
 function drawMarks(plot: uPlot, props: ChartProps): void {
   if (!props.marks?.length) return
   const { ctx, bbox } = plot
+  const pixel = devicePixelRatio
+  const right = bbox.left + bbox.width
+  /** Where the words end that each line of them has so far. */
+  const taken: number[] = []
   ctx.save()
+  ctx.beginPath()
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
+  ctx.clip()
   ctx.strokeStyle = token('text-soft')
   ctx.fillStyle = token('text-soft')
-  ctx.lineWidth = devicePixelRatio
-  ctx.font = `${11 * devicePixelRatio}px ${token('sans')}`
+  ctx.lineWidth = pixel
+  ctx.font = `${11 * pixel}px ${token('sans')}`
   ctx.textBaseline = 'top'
-  for (const { time_ms, words } of props.marks) {
-    const x = Math.round(plot.valToPos(time_ms / 1000, 'x', true))
-    if (x < bbox.left || x > bbox.left + bbox.width) continue
-    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio])
+  for (const { time_ms, to_ms, words } of props.marks.toSorted((a, b) => a.time_ms - b.time_ms)) {
+    const [from, to = from] = [time_ms, to_ms]
+      .filter((time) => time !== undefined)
+      .map((time) => Math.round(plot.valToPos(time / 1000, 'x', true)))
+    if (from === undefined || to === undefined || to < bbox.left || from > right) continue
+    ctx.globalAlpha = 0.12
+    ctx.fillRect(from, bbox.top, to - from, bbox.height)
+    ctx.globalAlpha = 1
+    ctx.setLineDash([3 * pixel, 3 * pixel])
     ctx.beginPath()
-    ctx.moveTo(x, bbox.top)
-    ctx.lineTo(x, bbox.top + bbox.height)
+    for (const x of new Set([from, to])) {
+      ctx.moveTo(x, bbox.top)
+      ctx.lineTo(x, bbox.top + bbox.height)
+    }
     ctx.stroke()
-    const fits = x + ctx.measureText(words).width + 8 * devicePixelRatio < bbox.left + bbox.width
-    ctx.textAlign = fits ? 'left' : 'right'
-    ctx.fillText(words, x + (fits ? 4 : -4) * devicePixelRatio, bbox.top + 2 * devicePixelRatio)
+    const width = ctx.measureText(words).width + 8 * pixel
+    const start = Math.max(from, bbox.left)
+    const left = start + width < right ? start : start - width
+    const line = [...taken, Number.NEGATIVE_INFINITY].findIndex((end) => end <= left)
+    taken[line] = left + width
+    ctx.fillText(words, left + 4 * pixel, bbox.top + (2 + 13 * line) * pixel)
   }
   ctx.restore()
+}
+
+/** What a chart shows, for who does not see it. */
+function labelOf({ label, marks = [] }: ChartProps): string {
+  const told = marks.map(({ time_ms, to_ms, words }) => {
+    const until = to_ms === undefined ? '' : ` to ${dayTime(to_ms)}`
+    return `; ${words}, ${dayTime(time_ms)}${until}`
+  })
+  return `${label}${told.join('')}`
 }
 
 /** Cells by interval and log bucket; colour grows with the share of the interval's commands, so that each column reads. */
