@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
 import type { Principal } from '../registry/registry.ts'
+import { queryAnswer } from './api.ts'
 import { BODY_MAX_BYTES } from './limits.ts'
 import { problemAnswer } from './route.ts'
 import type { Dashboards } from './server.ts'
@@ -12,6 +13,7 @@ const ROUTES = [
   'GET /api/around',
   'GET /api/commands',
   'GET /api/commands/{id}',
+  'GET /api/completeness',
   'GET /api/definitions',
   'GET /api/fleet',
   'GET /api/freshness',
@@ -195,6 +197,22 @@ describe('what is wrong', () => {
     const body = '{"hub":"demo-01","device":"kitchen-lamp","set":{"powered":true}}'
     expect(refused(await ask('POST /api/commands', SIGNED, body))).toMatchObject({ status: 503, kind: 'unavailable' })
   })
+})
+
+it('tells of a window how much of its events is known to be lost, and to when that is known', async () => {
+  const newest_ms = Math.floor(machineClock.now() / 3_600_000) * 3_600_000
+  const from_ms = newest_ms - 8 * 86_400_000
+  const sql = `SELECT sum(lost)::DOUBLE / sum(sent) FROM hub_hours WHERE epoch_ms(hour) >= ${from_ms} AND epoch_ms(hour) < ${newest_ms}`
+  const { body } = await ask('POST /api/query', SIGNED, JSON.stringify({ sql }))
+  const [[loss]] = queryAnswer.parse(body).rows as [[number]]
+  expect(loss).toBeGreaterThan(0)
+  const told = await ask(`GET /api/completeness?from=${from_ms}&to=${newest_ms}`, SIGNED)
+  expect(told.body).toEqual({ loss: expect.closeTo(loss, 12), known_to_ms: newest_ms })
+  const future = await ask(
+    `GET /api/completeness?from=${newest_ms + 86_400_000}&to=${newest_ms + 2 * 86_400_000}`,
+    SIGNED,
+  )
+  expect(future.body).toEqual({ loss: null, known_to_ms: null })
 })
 
 it('gives the pages with a policy that lets nothing in from elsewhere', async () => {

@@ -19,6 +19,11 @@ export const queryAnswer = z.object({
     ms: z.number(),
     files: z.number().describe('data files read'),
     bytes: z.number().describe('their size'),
+    partitions: z.number().describe('partitions that they are of'),
+    days: z
+      .object({ first: z.string(), last: z.string() })
+      .nullable()
+      .describe('first and last UTC day of what was read; null where no table is kept by day'),
     versions: z.record(z.string(), z.number()).describe('version of each table read'),
   }),
 })
@@ -155,6 +160,12 @@ export const freshnessAnswer = z.object({
   loss: number.describe('lost of sent over the newest day of metrics'),
 })
 export type FreshnessAnswer = z.infer<typeof freshnessAnswer>
+
+export const completenessAnswer = z.object({
+  loss: number.describe('events found lost of those sent; null while nothing is known of these hours'),
+  known_to_ms: number.describe('end of the newest hour that this is known of'),
+})
+export type CompletenessAnswer = z.infer<typeof completenessAnswer>
 
 const moment = z.object({ stage: z.string(), by: z.enum(['relay', 'hub']), ms: z.number() })
 export type Moment = z.infer<typeof moment>

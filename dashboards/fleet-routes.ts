@@ -1,8 +1,8 @@
 import type { Clock } from '../contract/clock.ts'
-import { fleetAnswer, freshnessAnswer, windowQuery } from './api.ts'
-import { fleetAnswerOf, freshnessOf } from './fleet.ts'
+import { completenessAnswer, fleetAnswer, freshnessAnswer, windowQuery } from './api.ts'
+import { completenessOf, fleetAnswerOf, freshnessOf } from './fleet.ts'
 import type { Queries } from './query-protocol.ts'
-import type { Router } from './route.ts'
+import { hangUp, type Router } from './route.ts'
 import { shareAnswers } from './shared-answers.ts'
 
 /** The Fleet page's figures, and how fresh all data is. */
@@ -21,6 +21,16 @@ export function mountFleet(route: Router, options: { readonly queries: Queries; 
     answer: fleetAnswer,
     handle: ({ query }) =>
       shared(`fleet ${query.from} ${query.to}`, () => fleetAnswerOf(queries, query.from, query.to, nobody)),
+  })
+  route({
+    method: 'GET',
+    url: '/api/completeness',
+    summary: 'How much of the events of a window, in whole hours, is known to be lost.',
+    scope: 'query',
+    fleet: true,
+    query: windowQuery,
+    answer: completenessAnswer,
+    handle: ({ query }, { request, reply }) => completenessOf(queries, query, hangUp(request, reply)),
   })
   route({
     method: 'GET',

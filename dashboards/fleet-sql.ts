@@ -189,6 +189,14 @@ export function newestSql(now_ms: number | undefined): string {
     FROM events${now_ms === undefined ? '' : `\n    WHERE event_date >= ${date(now_ms - DAY_MS)}`}`)
 }
 
+/** What was lost of the events of a window, and to where that is known. */
+export function completenessSql(from_ms: number, to_ms: number): string {
+  return lines(`
+    SELECT sum(lost)::DOUBLE / nullif(sum(sent), 0) AS loss, epoch_ms(max(hour)) + ${HOUR_MS} AS known_to_ms
+    FROM fleet_hours
+    WHERE firmware = '*' AND ${within(from_ms, to_ms)}`)
+}
+
 /** Where metrics end, and the loss over the last day; of all time, loss included, with no day named. */
 export function metricsFreshnessSql(now_ms: number | undefined): string {
   const recent =

@@ -3,8 +3,9 @@ import { OUTCOMES } from '../contract/command.ts'
 import { GAMMA } from '../contract/histogram.ts'
 import { Problem } from '../contract/problem.ts'
 import { count, numeric, rowsOf } from './answer-rows.ts'
-import type { FigureValue, FleetAnswer, FreshnessAnswer } from './api.ts'
+import type { CompletenessAnswer, FigureValue, FleetAnswer, FreshnessAnswer } from './api.ts'
 import {
+  completenessSql,
   firmwareLatencySql,
   firmwareSql,
   fleetWindow,
@@ -226,6 +227,18 @@ export async function freshnessOf(queries: Queries, now_ms: number, signal: Abor
     metrics_to_ms: metric?.metrics_to_ms ?? null,
     loss: metric?.loss ?? null,
   }
+}
+
+/** How much of the events of a window is known to be missing. */
+export async function completenessOf(
+  queries: Queries,
+  window: { readonly from: number; readonly to: number },
+  signal: AbortSignal,
+): Promise<CompletenessAnswer> {
+  const nothing = { loss: null, known_to_ms: null }
+  if (!(await tablesOf(queries, signal)).has('fleet_hours')) return nothing
+  const answer = await queries.run({ sql: completenessSql(window.from, window.to), max_rows: 1 }, signal)
+  return rowsOf(answer, z.object({ loss: numeric, known_to_ms: numeric }))[0] ?? nothing
 }
 
 /** Names of the tables and views that exist; a page of a lake without metrics yet is empty, not broken. */

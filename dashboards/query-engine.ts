@@ -7,14 +7,14 @@ export function lakeEngine(query: Query): Engine {
   return {
     run: async (order, signal) => {
       const { columns, rows, truncated, statistics } = await query.run(order.sql, { signal, max_rows: order.max_rows })
-      const { ms, files, bytes, versions } = statistics
+      const { ms, files, bytes, partitions, days, versions } = statistics
       return {
         columns,
         rows: rows.map((row) =>
           row.map((value): Cell => (value === null || typeof value !== 'object' ? value : JSON.stringify(value))),
         ),
         truncated,
-        statistics: { ms, files, bytes, versions },
+        statistics: { ms, files, bytes, partitions, days, versions },
       }
     },
     schema: async () => ({ tables: await query.schema() }),

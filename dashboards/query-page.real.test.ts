@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { machineClock } from '../cli/machine.ts'
 import { members, opsOf, until } from '../cli/testing/system.ts'
 import { closeVisits, openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
 import { type DemoSystem, startDemoSystem } from './testing/demo-system.ts'
+import { startSample } from './testing/sample-server.ts'
 
 let browser: Browser
 let demo: DemoSystem
@@ -55,7 +57,7 @@ it('runs with Ctrl-Enter, shows a table, what it cost, and keeps the SQL in the 
   )
   await result(page).getByRole('columnheader', { name: 'stage' }).waitFor()
   expect(await result(page).getByRole('cell').allInnerTexts()).toEqual(['acked', '1', 'issued', '1'])
-  await page.getByText(/^2 rows · .* · .* in \d+ files? · events v\d+$/).waitFor()
+  await page.getByText(/^2 rows · .* · .* in \d+ files? of \d+ partitions? · events v\d+ · /).waitFor()
   await page.reload()
   await expect.poll(() => editor(page).innerText()).toContain('FROM command_stages')
 })
@@ -173,6 +175,27 @@ it('says so when there is nothing: no result yet, no rows', async () => {
   await page.getByText('No result yet').waitFor()
   await run(page, "SELECT * FROM events WHERE kind = 'reading' AND hub_id = 'nobody'")
   await page.getByText('The query ran and found nothing.').waitFor()
+})
+
+it('says beside an answer of which days it is, and how much of their events is known to be lost', async () => {
+  for (const [state, loss] of [
+    ['full', /\(data to \d\d:\d\d:\d\d\): (0|0\.\d+|< 0\.0001) % lost, known to \d+ \w+, \d\d:00/],
+    ['unmeasured', /\(data to \d\d:\d\d:\d\d\): loss not known yet/],
+  ] as const) {
+    const sample = await startSample({ now_ms: machineClock.now(), state })
+    try {
+      const one = await visit(browser, `${sample.url}/?token=hearth_sample`, { path: '/query' })
+      visits.push(one)
+      await one.page.getByText(/^data to/).waitFor()
+      await run(one.page, 'SELECT count(*) FROM events')
+      const cost = one.page.getByRole('region', { name: 'Editor' }).getByRole('status')
+      await cost.filter({ hasText: loss }).waitFor()
+      expect(await cost.innerText()).toMatch(/ · \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d \(/)
+      expect(await closeVisits(visits)).toEqual([])
+    } finally {
+      await sample.close()
+    }
+  }
 })
 
 it('fits a phone', async () => {

@@ -13,6 +13,9 @@ export type QueryAnswer = {
     readonly ms: number
     readonly files: number
     readonly bytes: number
+    readonly partitions: number
+    /** First and last UTC day of what was read; null where no table is kept by day. */
+    readonly days: { readonly first: string; readonly last: string } | null
     /** The version of each table that was read. */
     readonly versions: Readonly<Record<string, number>>
   }

@@ -68,7 +68,16 @@ describe('a query', () => {
       ['health', '15'],
       ['reading', '30'],
     ])
-    expect(statistics).toMatchObject({ files: 3, files_total: 3, versions: { events: 3 } })
+    const days = { first: '2026-11-20', last: '2026-11-21' }
+    expect(statistics).toMatchObject({ files: 3, files_total: 3, partitions: 3, days, versions: { events: 3 } })
+  })
+
+  test('says the days of what it read, and none where there are none', async () => {
+    const daysOf = async (sql: string) => (await query.run(sql)).statistics.days
+    const day = '2026-11-21'
+    expect(await daysOf(`SELECT * FROM readings WHERE event_date = '${day}'`)).toEqual({ first: day, last: day })
+    expect(await daysOf("SELECT * FROM events WHERE event_date = '2026-11-22'")).toBe(null)
+    expect(await daysOf('SELECT 1')).toBe(null)
   })
 
   test('knows the views', async () => {

@@ -32,6 +32,10 @@ export type QueryResult = {
     readonly files_total: number
     /** Size of those files; DuckDB reads of them only the columns that are asked for. */
     readonly bytes: number
+    /** Partitions that they are of. */
+    readonly partitions: number
+    /** First and last date of these partitions: `2026-11-24`; null where no table is kept by date. */
+    readonly days: { readonly first: string; readonly last: string } | null
     /** The version of each table that was read. */
     readonly versions: Readonly<Record<string, number>>
   }
@@ -123,6 +127,8 @@ export async function openQuery({
     let files = 0
     let files_total = 0
     let bytes = 0
+    const partitions = new Set<string>()
+    const days = new Set<string>()
     for (const [name, snapshot] of snapshots) {
       const kept = new Set<string>()
       for (const conditions of places.get(name) ?? [[]]) {
@@ -134,7 +140,13 @@ export async function openQuery({
       await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${scanSql(snapshot, local)}`)
       files += adds.length
       files_total += snapshot.files.size
-      bytes += adds.reduce((sum, add) => sum + add.size, 0)
+      const day = snapshot.columns.find((column) => column.type === 'date' && snapshot.partition.includes(column.name))
+      for (const { size, partitionValues } of adds) {
+        bytes += size
+        partitions.add(JSON.stringify([name, partitionValues]))
+        const value = day && partitionValues[day.name]
+        if (value) days.add(value)
+      }
     }
     if (snapshots.has(EVENTS_TABLE)) {
       for (const name of statement.tables) {
@@ -142,7 +154,9 @@ export async function openQuery({
         if (view && !snapshots.has(name)) await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${view.sql}`)
       }
     }
-    return { files, files_total, bytes }
+    const inOrder = [...days].sort()
+    const [first = '', last = ''] = [inOrder[0], inOrder.at(-1)]
+    return { files, files_total, bytes, partitions: partitions.size, days: first ? { first, last } : null }
   }
 
   async function run(sql: string, { at, signal, max_rows = QUERY_ROWS_MAX }: QueryOptions = {}): Promise<QueryResult> {

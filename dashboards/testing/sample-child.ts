@@ -66,6 +66,8 @@ function sampleEngine(): Engine {
   }
 }
 
+const day = (time_ms: number) => new Date(time_ms).toISOString().slice(0, 10)
+
 async function answerOf(own: DuckDBConnection, sql: string, max_rows: number) {
   const reader = await own.streamAndReadUntil(sql, max_rows + 1)
   const rows = reader.getRowsJson().map((row) =>
@@ -79,6 +81,13 @@ async function answerOf(own: DuckDBConnection, sql: string, max_rows: number) {
     columns: names.map((name, index) => ({ name, type: String(reader.columnTypes()[index]) })),
     rows: rows.slice(0, max_rows),
     truncated: rows.length > max_rows,
-    statistics: { ms: 12, files: 3, bytes: 1_234_567, versions: { events: 7 } },
+    statistics: {
+      ms: 12,
+      files: 3,
+      bytes: 1_234_567,
+      partitions: 2,
+      days: { first: day(Number(now_ms) - 86_400_000), last: day(Number(now_ms)) },
+      versions: { events: 7 },
+    },
   }
 }

@@ -9,6 +9,7 @@ import { bytes, counted, durationText, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Empty, Skeleton, Trouble } from '../state-notes.tsx'
 import { dayTime } from '../time-range.ts'
+import { Completeness } from './completeness.tsx'
 import type { Editor } from './editor.ts'
 import './query.css'
 import { ResultChart } from './result-chart.tsx'
@@ -171,7 +172,7 @@ function Result({ current, chart }: { readonly current: Run; readonly chart: boo
   }
 }
 
-/** What the query cost: rows, time, bytes, files, the version of each table. */
+/** What the query cost and read: rows, time, bytes, files, the version of each table, and how complete that is. */
 function Cost({ current }: { readonly current: Run }) {
   if (current.kind === 'running') return <Elapsed since={current.since} />
   if (current.kind !== 'answered') return <span class="cost" />
@@ -180,8 +181,16 @@ function Cost({ current }: { readonly current: Run }) {
   return (
     <span class="cost" role="status">
       {truncated ? `first ${whole(ROWS_SHOWN_MAX)} rows` : counted(rows.length, 'row')} · {durationText(statistics.ms)}{' '}
-      · {bytes(statistics.bytes)} in {counted(statistics.files, 'file')}
+      · {bytes(statistics.bytes)} in {counted(statistics.files, 'file')} of{' '}
+      {counted(statistics.partitions, 'partition')}
       {versions.length > 0 && <> · {versions.map(([table, version]) => `${table} v${version}`).join(', ')}</>}
+      {statistics.days && (
+        <Completeness
+          key={`${statistics.days.first} ${statistics.days.last}`}
+          days={statistics.days}
+          data_to_ms={current.data_to_ms}
+        />
+      )}
     </span>
   )
 }

@@ -2,11 +2,17 @@ import { signal } from '@preact/signals'
 import type { QueryAnswer } from '../../../query-protocol.ts'
 import { ask, Failure, post, request } from '../api-client.ts'
 import { browserClock, remember, remembered } from '../browser.ts'
+import { freshness } from '../freshness.tsx'
 
 export type Run =
   | { readonly kind: 'none' }
   | { readonly kind: 'running'; readonly sql: string; readonly since: number }
-  | { readonly kind: 'answered'; readonly sql: string; readonly answer: QueryAnswer }
+  | {
+      readonly kind: 'answered'
+      readonly sql: string
+      readonly answer: QueryAnswer
+      readonly data_to_ms: number | null
+    }
   | { readonly kind: 'failed'; readonly sql: string; readonly message: string }
   | { readonly kind: 'cancelled'; readonly sql: string }
 
@@ -33,11 +39,13 @@ export async function start(sql: string): Promise<void> {
   const own = new AbortController()
   controller = own
   run.value = { kind: 'running', sql, since: browserClock.monotonic() }
+  // What was there when it began, it has read.
+  const data_to_ms = freshness.peek()?.newest_received_ms ?? null
   try {
     const options = { ...post({ sql, max_rows: ROWS_SHOWN_MAX }), signal: own.signal }
     const answer = await ask<QueryAnswer>('/api/query', options)
     if (controller !== own) return
-    run.value = { kind: 'answered', sql, answer }
+    run.value = { kind: 'answered', sql, answer, data_to_ms }
     keep({ sql, at: browserClock.now(), rows: answer.rows.length, ms: answer.statistics.ms })
   } catch (error) {
     if (controller !== own) return
