@@ -134,3 +134,13 @@ it('telemetry loss is nil where nothing was lost, and verify says the same', asy
   expect(figures.loss.value).toBe(0)
   expect(Number(sent)).toBeGreaterThan(1_000)
 })
+
+it('marks the time in which a hub is in maintenance, with its name', async () => {
+  const [from, to] = [to_ms - 2 * HOUR_MS, to_ms - HOUR_MS]
+  const iso = (time_ms: number) => new Date(time_ms).toISOString()
+  await demo.system.must(['registry', 'maintenance', 'demo-01', '--from', iso(from), '--until', iso(to)])
+  await until('the maintenance is in the metrics', 60_000, async () => {
+    const { marks } = await fleet()
+    return marks.some(({ time_ms, to_ms: end, words }) => time_ms === from && end === to && words.endsWith('demo-01'))
+  })
+})

@@ -38,6 +38,9 @@ export type ChartProps = {
   readonly heat?: { readonly cells: readonly (readonly [number, number, number])[]; readonly gamma: number }
 }
 
+/** Height of a line of a mark's words. */
+const WORDS_PX = 14
+
 /** One cursor for all charts of a page. */
 const SYNC = uPlot.sync('page')
 
@@ -114,7 +117,7 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
   return {
     width,
     height: props.height,
-    padding: [8, 22, 0, 0],
+    padding: [8 + wordLines(props) * WORDS_PX, 22, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: SYNC.key, setSeries: false },
@@ -141,8 +144,8 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
         space: 32,
         ...(props.scale.kind === 'log'
           ? {
-              filter: roundTicks,
-              grid: { ...axis.grid, filter: roundTicks },
+              splits: (_plot: uPlot, _axis: number, low: number, high: number) => roundTicks(low, high),
+              filter: (_plot: uPlot, ticks: number[]) => ticks,
             }
           : {}),
         values: (_plot, ticks) => ticks.map((tick) => (tick === null ? '' : props.axis(tick))),
@@ -177,8 +180,12 @@ function optionsFor(props: ChartProps, width: number, setIndex: (index: number |
 }
 
 /** Of a log axis: 1, 2, 5, 10, … */
-function roundTicks(_plot: uPlot, ticks: number[]): (number | null)[] {
-  return ticks.map((tick) => (/^[125]/.test(tick.toExponential()) ? tick : null))
+function roundTicks(low: number, high: number): number[] {
+  const ticks: number[] = []
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    ticks.push(...[1, 2, 5].map((digit) => digit * 10 ** power).filter((tick) => tick >= low && tick <= high))
+  }
+  return ticks
 }
 
 /** Values with a gap at either side make no line: they are drawn as points, so that they are seen. */
@@ -218,48 +225,53 @@ function hatchRunning(plot: uPlot, props: ChartProps): void {
 }
 
 /**
- * A dashed line at each mark, and where it ends when it lasts, the time between shaded. Its words are at the top, at the
- * right edge to the left of the line, and below those of a mark that is too near.
+ * A dashed line at each mark, and where it ends when it lasts, with a bar at the top between them. Its words stand above
+ * the chart, at the right edge to the left of the line; those that find no room, or would seem to be of another mark, are
+ * left away.
  */
 function drawMarks(plot: uPlot, props: ChartProps): void {
-  if (!props.marks?.length) return
   const { ctx, bbox } = plot
   const pixel = devicePixelRatio
   const right = bbox.left + bbox.width
+  const place = (time_ms: number) => Math.round(plot.valToPos(time_ms / 1000, 'x', true))
   /** Where the words end that each line of them has so far. */
-  const taken: number[] = []
+  const taken = Array.from({ length: wordLines(props) }, () => 0)
+  let before = 0
   ctx.save()
-  ctx.beginPath()
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
-  ctx.clip()
   ctx.strokeStyle = token('text-soft')
   ctx.fillStyle = token('text-soft')
   ctx.lineWidth = pixel
   ctx.font = `${11 * pixel}px ${token('sans')}`
-  ctx.textBaseline = 'top'
-  for (const { time_ms, to_ms, words } of props.marks.toSorted((a, b) => a.time_ms - b.time_ms)) {
-    const [from, to = from] = [time_ms, to_ms]
-      .filter((time) => time !== undefined)
-      .map((time) => Math.round(plot.valToPos(time / 1000, 'x', true)))
-    if (from === undefined || to === undefined || to < bbox.left || from > right) continue
-    ctx.globalAlpha = 0.12
-    ctx.fillRect(from, bbox.top, to - from, bbox.height)
-    ctx.globalAlpha = 1
-    ctx.setLineDash([3 * pixel, 3 * pixel])
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'middle'
+  ctx.setLineDash([3 * pixel, 3 * pixel])
+  for (const { time_ms, to_ms = time_ms, words } of (props.marks ?? []).toSorted((a, b) => a.time_ms - b.time_ms)) {
+    const [from, to] = [place(time_ms), place(to_ms)]
+    if (to < bbox.left || from > right) continue
     ctx.beginPath()
     for (const x of new Set([from, to])) {
+      if (x < bbox.left || x > right) continue
       ctx.moveTo(x, bbox.top)
       ctx.lineTo(x, bbox.top + bbox.height)
     }
     ctx.stroke()
-    const width = ctx.measureText(words).width + 8 * pixel
     const start = Math.max(from, bbox.left)
-    const left = start + width < right ? start : start - width
-    const line = [...taken, Number.NEGATIVE_INFINITY].findIndex((end) => end <= left)
+    ctx.fillRect(start, bbox.top, Math.min(to, right) - start, 3 * pixel)
+    const width = ctx.measureText(words).width + 8 * pixel
+    const left = start + width < right ? start : Math.max(bbox.left, start - width)
+    const own = left === start || left >= before
+    const line = taken.findIndex((end, index) => end <= left && (own || index > 0))
+    before = to
+    if (line < 0) continue
     taken[line] = left + width
-    ctx.fillText(words, left + 4 * pixel, bbox.top + (2 + 13 * line) * pixel)
+    ctx.fillText(words, left + 4 * pixel, bbox.top - (line + 0.5) * WORDS_PX * pixel)
   }
   ctx.restore()
+}
+
+/** Lines of words above a chart: two where it is tall. */
+function wordLines({ marks, height }: ChartProps): number {
+  return !marks?.length ? 0 : height > 200 ? 2 : 1
 }
 
 /** What a chart shows, for who does not see it. */
