@@ -163,7 +163,7 @@ export type FreshnessAnswer = z.infer<typeof freshnessAnswer>
 
 export const completenessAnswer = z.object({
   loss: number.describe('events found lost of those sent; null while nothing is known of these hours'),
-  known_to_ms: number.describe('end of the newest hour that this is known of'),
+  known_to_ms: number.describe('end of the newest hour of which this is known in full'),
 })
 export type CompletenessAnswer = z.infer<typeof completenessAnswer>
 

@@ -192,7 +192,7 @@ export function newestSql(now_ms: number | undefined): string {
 /** What was lost of the events of a window, and to where that is known. */
 export function completenessSql(from_ms: number, to_ms: number): string {
   return lines(`
-    SELECT sum(lost)::DOUBLE / nullif(sum(sent), 0) AS loss, epoch_ms(max(hour)) + ${HOUR_MS} AS known_to_ms
+    SELECT sum(lost)::DOUBLE / nullif(sum(sent), 0) AS loss, epoch_ms(max(hour) FILTER (complete)) + ${HOUR_MS} AS known_to_ms
     FROM fleet_hours
     WHERE firmware = '*' AND ${within(from_ms, to_ms)}`)
 }
