@@ -144,7 +144,7 @@ it('says of nothing what to do, and of a relay that is gone that it is gone', as
     await page.getByText('No commands here').waitFor()
     await page.getByText('relay gone').waitFor()
     await page.getByText('the relay does not answer').waitFor()
-    await visits.pop()?.close()
+    expect(await closeVisits(visits)).toEqual([])
   } finally {
     await sample.close()
   }
