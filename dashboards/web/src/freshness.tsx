@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals'
 import type { FreshnessAnswer } from '../../api.ts'
 import { ask } from './api-client.ts'
-import { now } from './browser.ts'
+import { browserClock } from './browser.ts'
 import { Explain } from './definition.tsx'
 import { Tag } from './icon.tsx'
 import { percent } from './number-format.ts'
@@ -34,7 +34,7 @@ export function Freshness() {
   if (failure && answered_ms !== undefined) {
     return (
       <div class="freshness" aria-live="polite">
-        <Tag tone="bad">{`last answer ${age(now.value - answered_ms)} ago`}</Tag>
+        <Tag tone="bad">{`last answer ${age(browserClock.now() - answered_ms)} ago`}</Tag>
       </div>
     )
   }

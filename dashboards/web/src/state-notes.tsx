@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { now } from './browser.ts'
+import { browserClock } from './browser.ts'
 import { Shape } from './icon.tsx'
 import type { Resource } from './resource.ts'
 import './state-notes.css'
@@ -34,7 +34,7 @@ export function Trouble<T>({
         {what} could not be read: {failure.message}{' '}
         {answered_ms === undefined
           ? 'It has not worked since this page was opened.'
-          : `Shown as of ${clockTime(answered_ms)}, ${age(now.value - answered_ms)} ago.`}
+          : `Shown as of ${clockTime(answered_ms)}, ${age(browserClock.now() - answered_ms)} ago.`}
       </span>
       <button type="button" class="button" onClick={retry}>
         Try again

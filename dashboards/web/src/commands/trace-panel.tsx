@@ -86,7 +86,7 @@ export function TracePanel({ known }: { readonly known: CommandTrace | undefined
             <dt>
               Round trip <Explain name="round_trip" />
             </dt>
-            <dd>{durationText(trace.round_trip_ms)}, relay's clock</dd>
+            <dd>{trace.round_trip_ms === null ? 'none' : `${durationText(trace.round_trip_ms)}, relay's clock`}</dd>
           </dl>
           {trace.device && trace.issued_ms !== null && (
             <Around key={trace.command} hub={trace.hub} device={trace.device} at={trace.issued_ms} />
@@ -180,7 +180,11 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
       </span>
       {spans.length > 0 && (
         <>
-          <div class="strip" role="img" aria-label="Plain where connected, striped where not; the mark is the command">
+          <div
+            class="strip"
+            role="img"
+            aria-label="Plain where connected, striped where not, grey where not known; the mark is the command"
+          >
             {spans.map((span) => (
               <i
                 key={span.from}
@@ -192,7 +196,7 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
           </div>
           <div class="ends">
             <span>{minuteTime(from_ms)}</span>
-            <span>striped: not connected</span>
+            <span>striped: not connected, grey: not known</span>
             <span>{minuteTime(to_ms)}</span>
           </div>
         </>

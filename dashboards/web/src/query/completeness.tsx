@@ -22,12 +22,11 @@ export function Completeness(props: {
   const { first, last } = props.days
   const { data_to_ms } = props
   return (
-    <>
-      {' · '}
+    <span class="read">
       {first === last ? first : `${first} to ${last}`}
       {data_to_ms !== null && data_to_ms < to_ms && ` (data to ${clockTime(data_to_ms)})`}:{' '}
       {lossOf(answer, failure !== undefined)} <Explain name="loss" />
-    </>
+    </span>
   )
 }
 

@@ -101,7 +101,7 @@ export function QueryPage() {
                   <Icon name="play" size={12} /> Run
                 </button>
               )}
-              <span class="soft">
+              <span class="soft keys">
                 <kbd>Ctrl</kbd> <kbd>Enter</kbd>
               </span>
               <Cost current={current} />

@@ -62,7 +62,15 @@ export function SchemaTree(props: {
         </details>
       ))}
       {tables?.length === 0 && (
-        <p class="meaning">{wanted ? 'Nothing is called that.' : 'The lake has no tables yet: start `hearth up`.'}</p>
+        <p class="soft none">
+          {wanted ? (
+            'Nothing is called that.'
+          ) : (
+            <>
+              The lake has no tables yet: start <code>hearth up</code>.
+            </>
+          )}
+        </p>
       )}
     </aside>
   )
