@@ -14,6 +14,7 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: ['**/*.real.test.ts', 'node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
           testTimeout: 20_000,
+          maxWorkers: '100%',
         },
       },
       {
