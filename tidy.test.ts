@@ -115,6 +115,14 @@ describe('files', () => {
   })
 })
 
+test('decisions that are cited are there', () => {
+  const cited = files.flatMap((path) => [...(exists(path) ? text(path) : '').matchAll(/decisions\/(\d{3})/g)])
+  const missing = cited
+    .map(([, number]) => number)
+    .filter((number) => !files.some((path) => path.startsWith(`docs/decisions/${number}-`)))
+  expect(missing).toEqual([])
+})
+
 describe('effects', () => {
   /** The machine's clock and chance come in through Clock and Random; these are where they are made, or are the browser's own. */
   const EXEMPT =

@@ -4,7 +4,7 @@ import type { Principal, Registry, Scope } from '../registry/registry.ts'
 
 /**
  * The cookie holds the access link's token itself: each request asks the registry anew, so that a revoked link stops
- * at once, and a restart of this process logs nobody out (docs/decisions/080-session-cookie.md).
+ * at once, and a restart of this process logs nobody out.
  */
 export const SESSION_COOKIE = 'hearth_session'
 

@@ -38,7 +38,7 @@ const COLUMNS: Readonly<Record<string, string>> = {
 const WITH_FEATURES =
   'STRUCT(minReaderVersion INTEGER, minWriterVersion INTEGER, readerFeatures VARCHAR[], writerFeatures VARCHAR[])'
 
-/** Checkpoints as Parquet, by DuckDB: what delta-rs and Spark accept (docs/decisions/013). */
+/** Checkpoints as Parquet, by DuckDB: what delta-rs and Spark accept. */
 export const parquetCheckpoints: CheckpointCodec = {
   encode: (snapshot) =>
     withDuckDb(async (connection, folder) => {

@@ -10,7 +10,7 @@ export type LocalFile = { readonly add: AddFile; readonly path: string }
  * have yet as NULL, those of the partition from the log and never from a path. Pure.
  *
  * `schema` spares DuckDB from opening every file when it binds; it excludes hive partitioning, so partition values
- * come from a list by the file's index (docs/decisions/012 has the figures).
+ * come from a list by the file's index.
  */
 export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string {
   const { columns, partition } = snapshot

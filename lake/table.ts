@@ -57,7 +57,7 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
 
   /**
    * What was committed since: one read that finds nothing when nothing was. The version known before must still be
-   * there, else clean-up has passed it, and what was found after it may be a stray (docs/decisions/011).
+   * there, else clean-up has passed it, and what was found after it may be a stray.
    */
   async function catchUp(): Promise<Snapshot> {
     const known = latest
