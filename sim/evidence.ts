@@ -25,6 +25,12 @@ export type Evidence = {
   readonly rows: readonly Row[]
   /** By bucket, as a writer that begins now reads them. */
   readonly ranges: ReadonlyMap<number, Ranges>
+  /** Each snapshot of ranges that was kept, and the rows of its bucket as of its version. */
+  readonly snapshots: readonly {
+    readonly version: number
+    readonly ranges: Ranges
+    readonly rows: readonly Row[]
+  }[]
   /** The name of a source in the ranges. */
   readonly sourceKey: (source: string) => string
   /** Everything that was ever durable in the log, by bucket. */

@@ -16,6 +16,7 @@ import type { Life, World } from './world.ts'
 
 const RECONNECT_MS = 1_000
 const EVENT_MS = 1_500
+const MALFORMED_CHANCE = 0.1
 const RESULTS_WAITING = 64
 /** The smallest outbox drops readings in an outage of half a minute. */
 const READINGS_MAX_BYTES = [2 * BATCH_TARGET_MIN_BYTES, STREAM_MAX_BYTES]
@@ -111,6 +112,8 @@ export class HubNode {
         const about = { m: outbox.m(), device: 'thermometer', attribute: 'temperature', unit: '°C' }
         const count = Math.floor(this.#world.between(1, 5))
         const events = Array.from({ length: count }, (_, i) => ({ ...about, kind: 'reading', value: 20 + i }))
+        if (this.#world.random.float() < MALFORMED_CHANCE)
+          events.push({ ...about, m: Number.NaN, kind: 'reading', value: 0 })
         outbox.appendAll('readings', events)
         if (life.random.float() < 0.1)
           outbox.append('control', { m: outbox.m(), kind: 'health', uptime_ms: outbox.m() })

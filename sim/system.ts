@@ -1,3 +1,4 @@
+import type { Random } from '../contract/clock.ts'
 import { commandId } from '../contract/command.ts'
 import type { Ranges } from '../ingest/ranges.ts'
 import { sourceKey } from '../ingest/ranges-form.ts'
@@ -6,14 +7,16 @@ import { positionTxn } from '../ingest/writer.ts'
 import { createLake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import type { Table } from '../lake/table.ts'
 import { APP, App, type Tap } from './app.ts'
 import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
+import { Operator } from './operator.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
 import { RelayNode } from './relay-node.ts'
-import { decodeRows } from './row-encoder.ts'
+import { decodeRows, type Row } from './row-encoder.ts'
 import { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -48,15 +51,20 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       }),
   )
   const app = new App(world, relay, HUBS)
+  const table = await (await openLake(environment)).table('events')
+  const lake = { store, table, files: new Map<string, readonly Row[]>() }
+  const operator = new Operator(world, ingest, () => rowsAt(lake))
   ingest.start()
   relay.machine.start()
   for (const hub of hubs) hub.machine.start()
   app.start()
+  operator.start()
 
   await world.scheduler.run(TROUBLE_MS)
   world.calm = true
   world.setClocks()
   app.quiet = true
+  operator.quiet = true
   for (const hub of hubs) hub.quiet = true
   const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest()
   const end_ms = world.scheduler.now_ms + REST_MAX_MS
@@ -79,7 +87,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       relay.amnesia.some(([from, to]) => from <= at && at <= to),
     )
   return {
-    ...(await readLake(store, environment, ingest)),
+    ...(await readLake(lake, outside.random, ingest)),
     acknowledged,
     numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
     taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
@@ -112,23 +120,50 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   }
 }
 
+type OpenLake = {
+  readonly store: ObjectStore
+  readonly table: Table
+  /** Files that were read before, by path. */
+  readonly files: Map<string, readonly Row[]>
+}
+
+async function rowsAt({ store, table, files }: OpenLake, version?: number): Promise<readonly Row[]> {
+  const rows: Row[] = []
+  for (const path of (await table.snapshot({ version })).files.keys()) {
+    const found = files.get(path) ?? decodeRows(await store.get(`events/${path}`))
+    files.set(path, found)
+    rows.push(...found)
+  }
+  return rows
+}
+
 async function readLake(
-  store: ObjectStore,
-  environment: Parameters<typeof openLake>[0],
+  lake: OpenLake,
+  random: Random,
   ingest: IngestNode,
-): Promise<Pick<Evidence, 'rows' | 'ranges' | 'positions' | 'log' | 'sourceKey'>> {
-  const table = await (await openLake(environment)).table('events')
+): Promise<Pick<Evidence, 'rows' | 'ranges' | 'snapshots' | 'positions' | 'log' | 'sourceKey'>> {
+  const { store, table } = lake
   const snapshot = await table.snapshot()
-  const rows = []
-  for (const path of snapshot.files.keys()) rows.push(...decodeRows(await store.get(`events/${path}`)))
   const buckets = Array.from({ length: LAYOUT.buckets }, (_, bucket) => bucket)
-  const loaded = await loadRanges({ store, table, layout: LAYOUT }, buckets, snapshot.version)
-  const ranges = new Map<number, Ranges>([...loaded].map(([bucket, one]) => [bucket, one.ranges]))
-  const key = await rangesKey(store, environment.random)
+  const rangesAt = async (bucket: number, version: number): Promise<Ranges> =>
+    (await loadRanges({ store, table, layout: LAYOUT }, [bucket], version)).get(bucket)?.ranges ?? new Map()
+  const ranges = new Map<number, Ranges>()
+  const snapshots: Evidence['snapshots'][number][] = []
+  for (const bucket of buckets) {
+    ranges.set(bucket, await rangesAt(bucket, snapshot.version))
+    for await (const { path } of store.list(`_hearth/ranges/${LAYOUT.epoch}/${bucket}/`)) {
+      const version = Number(path.slice(path.lastIndexOf('/') + 1))
+      const rows = version > snapshot.version ? [] : await rowsAt(lake, version)
+      const mine = rows.filter((row) => row.bucket === bucket)
+      snapshots.push({ version, ranges: await rangesAt(bucket, version), rows: mine })
+    }
+  }
+  const key = await rangesKey(store, random)
   const names = new Map<string, string>()
   return {
-    rows,
+    rows: await rowsAt(lake),
     ranges,
+    snapshots,
     log: ingest.log.everything,
     positions: buckets.map((bucket) => snapshot.txns.get(positionTxn(ingest.log.id, LAYOUT, bucket)) ?? 0),
     sourceKey: (source) => {

@@ -10,7 +10,7 @@ export const aBatchIsNeverCutAnew: Invariant = {
     const cuts = new Map<string, Map<number, { readonly count: number; readonly lines: string }>>()
     for (const record of log.flat()) {
       const { header, lines } = readPayload(Buffer.from(record.value))
-      if (header.count === 0) continue
+      if (header.count === 0 || record.replay) continue
       const name = `${record.source} ${header.boot} ${header.stream}`
       const text = lines.toString()
       const known = cuts.get(name) ?? new Map<number, { readonly count: number; readonly lines: string }>()

@@ -1,32 +1,57 @@
-import { type IntervalSet, intervalSet } from '../../contract/interval.ts'
-import { streamKey } from '../../ingest/ranges.ts'
-import type { Invariant } from '../evidence.ts'
+import { type IntervalSet, intervalSet, subtract } from '../../contract/interval.ts'
+import { type Ranges, streamKey } from '../../ingest/ranges.ts'
+import type { Evidence, Invariant } from '../evidence.ts'
+import type { Row } from '../row-encoder.ts'
 
-/** What the ranges say was received is what the table holds, no more and no less. */
+/** What the ranges say was received is what the table holds, no more and no less: now, and as of each kept snapshot. */
 export const rangesEqualRows: Invariant = {
   name: 'ranges equal rows',
-  check({ ranges, rows, sourceKey }) {
-    const wrong: string[] = []
-    for (const kind of ['stored', 'dead'] as const) {
-      const told = new Map<string, IntervalSet>()
-      for (const streams of ranges.values()) {
-        for (const [key, stream] of streams) {
-          for (const [boot, one] of stream.boots) if (one[kind].length > 0) told.set(`${key} ${boot}`, one[kind])
-        }
-      }
-      const found = new Map<string, [number, number][]>()
-      for (const row of rows) {
-        if (row.seq < 0 || (row.kind === 'dead') !== (kind === 'dead')) continue
-        const key = `${streamKey(sourceKey(row.source), row.stream)} ${row.boot}`
-        const list = found.get(key) ?? []
-        list.push([row.seq, row.seq + 1])
-        found.set(key, list)
-      }
-      for (const key of new Set([...told.keys(), ...found.keys()])) {
-        const [a, b] = [JSON.stringify(told.get(key) ?? []), JSON.stringify(intervalSet(found.get(key) ?? []))]
-        if (a !== b) wrong.push(`${key} ${kind}: the ranges say ${a}, the rows ${b}`)
-      }
-    }
-    return wrong
+  check({ ranges, rows, snapshots, sourceKey }) {
+    return [
+      ...differences([...ranges.values()], rows, sourceKey),
+      ...snapshots.flatMap((one) =>
+        differences([one.ranges], one.rows, sourceKey).map((what) => `as of version ${one.version}: ${what}`),
+      ),
+    ]
   },
+}
+
+function differences(
+  buckets: readonly Ranges[],
+  rows: readonly Row[],
+  sourceKey: Evidence['sourceKey'],
+): readonly string[] {
+  const events = rows.filter((row) => row.seq >= 0)
+  const numbers = (dead: boolean) =>
+    numbersIn(
+      events.filter((row) => (row.kind === 'dead') === dead),
+      sourceKey,
+    )
+  const stored = numbers(false)
+  const dead = numbers(true)
+  for (const [key, set] of dead) dead.set(key, subtract(set, stored.get(key) ?? []))
+  return Object.entries({ stored, dead }).flatMap(([kind, found]) => {
+    const told = new Map(
+      buckets.flatMap((streams) =>
+        [...streams].flatMap(([key, { boots }]) =>
+          [...boots].map(([boot, one]) => [`${key} ${boot}`, kind === 'dead' ? one.dead : one.stored] as const),
+        ),
+      ),
+    )
+    return [...new Set([...told.keys(), ...found.keys()])].flatMap((key) => {
+      const [a, b] = [told, found].map((sets) => JSON.stringify(sets.get(key) ?? []))
+      return a === b ? [] : [`${key} ${kind}: the ranges say ${a}, the rows ${b}`]
+    })
+  })
+}
+
+function numbersIn(rows: readonly Row[], sourceKey: Evidence['sourceKey']): Map<string, IntervalSet> {
+  const found = new Map<string, [number, number][]>()
+  for (const { source, stream, boot, seq } of rows) {
+    const key = `${streamKey(sourceKey(source), stream)} ${boot}`
+    const list = found.get(key) ?? []
+    list.push([seq, seq + 1])
+    found.set(key, list)
+  }
+  return new Map([...found].map(([key, list]) => [key, intervalSet(list)]))
 }
