@@ -9,6 +9,9 @@ export const APP = 'phone'
 const THINK_MS = 2_500
 const RETRIES_MAX = 4
 
+export type Issue = { readonly by: Life; readonly at_ms: number; readonly epoch: string | undefined }
+export type Told = { readonly outcome: Outcome | undefined; readonly by: Life; readonly at_ms: number }
+
 /** One tap, and everything that came of it. */
 export type Tap = {
   readonly level: number
@@ -20,9 +23,9 @@ export type Tap = {
   id: string | undefined
   /** When it was handed to a relay, or a relay spoke of it, simulated ms. */
   touched_ms: number[]
-  /** By which run of a relay it was last taken in as new. */
-  issued: { readonly by: Life; readonly at_ms: number } | undefined
-  readonly told: (Outcome | undefined)[]
+  /** Each time that a relay took it in as new, or died over it: which run, when, and in which session of the hub. */
+  readonly issues: Issue[]
+  readonly told: Told[]
 }
 
 /** People with phones: they tap, and tap again when nothing seems to happen; their app then repeats the same command. */
@@ -51,7 +54,7 @@ export class App {
         deadline_ms: this.#world.pick([200, 1_000, 5_000, 20_000]),
         id: undefined,
         touched_ms: [],
-        issued: undefined,
+        issues: [],
         told: [],
       }
       this.taps.push(tap)
@@ -68,6 +71,8 @@ export class App {
     const up = this.#relay.machine.up
     if (!up) return again()
     const { hub, key, day, deadline_ms, level } = tap
+    const issue = { by: up.life, at_ms: world.scheduler.now_ms, epoch: this.#relay.epochOf(hub) }
+    tap.issues.push(issue)
     try {
       const request = { app: APP, hub, device: 'lamp', set: { level }, deadline_ms, key, day }
       tap.touched_ms.push(world.scheduler.now_ms)
@@ -75,12 +80,13 @@ export class App {
       // A relay that died while it took the command in answered nobody.
       if (!up.life.alive) return again()
       tap.id = command.id
-      if (!repeat) tap.issued = { by: up.life, at_ms: world.scheduler.now_ms }
+      if (repeat) tap.issues.pop()
       this.#hear(tap, up.life, up.process.core.settled(command)).catch((error: unknown) =>
         world.bugs.push(`app: ${String(error)}`),
       )
     } catch (error) {
       if (!isProblem(error)) throw error
+      tap.issues.pop()
       world.trace('app', `tap ${level}: ${error.message}`)
       return again()
     }
@@ -91,7 +97,7 @@ export class App {
     const { outcome } = await answer
     if (!relay.alive) return
     tap.touched_ms.push(this.#world.scheduler.now_ms)
-    tap.told.push(outcome)
+    tap.told.push({ outcome, by: relay, at_ms: this.#world.scheduler.now_ms })
     this.#world.trace('app', `tap ${tap.level} (${tap.id}) is ${outcome}`)
   }
 }

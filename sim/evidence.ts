@@ -2,6 +2,8 @@ import type { Outcome } from '../contract/command.ts'
 import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
+import type { Connect } from './hub-node.ts'
+import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
 import type { Done } from './work.ts'
 
@@ -38,6 +40,10 @@ export type Evidence = {
   /** Where the table says that each bucket stands. */
   readonly positions: readonly number[]
   readonly now_ms: number
+  /** Commands as they were handed to sockets, and in which session of the hub they were taken. */
+  readonly sent: readonly (Sent & { readonly taken_in: string | undefined })[]
+  /** By hub, in order: the connections that it asked for. */
+  readonly connects: ReadonlyMap<string, readonly (Connect & { readonly forgotten: boolean })[]>
   /** Commands that an app was told an id of. */
   readonly commands: readonly CommandEvidence[]
   /** What devices did, by command; also of commands that no app was told an id of. */
@@ -45,6 +51,8 @@ export type Evidence = {
 }
 
 export type Execution = Done & {
+  /** Stages of it that its hub put on record, and no power cut took. */
+  readonly told: readonly string[]
   /** A power cut may have taken what the relay knew of it before it was synced. */
   readonly forgotten: boolean
 }
@@ -56,6 +64,8 @@ export type CommandEvidence = {
   /** What the relay has on record at the end. */
   readonly outcome: Outcome | undefined
   readonly deadline_ms: number
+  /** How long after the session that it was taken in ended an app was told that the hub is offline. */
+  readonly offline_after_ms: number | undefined
   /** Issue to the hub's word that it was executed, in true time, where one run of the relay saw both. */
   readonly confirmed_ms: number | undefined
   /** Did a living relay take in the hub's word that it was executed? */

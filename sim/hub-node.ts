@@ -29,6 +29,13 @@ type Connecting = {
   readonly waiting: RelayBound[]
 }
 
+export type Connect = {
+  readonly epoch: string
+  readonly boot: string
+  readonly accepted: boolean
+  readonly at_ms: number
+}
+
 /** A hub: outbox, executor and journal are the real ones; devices only count what was done to them. */
 export class HubNode {
   readonly machine: Machine<HubProcess>
@@ -37,6 +44,8 @@ export class HubNode {
   quiet = false
   #world: World
   readonly disk = new SimDisk()
+  /** The epochs under which it connected, or tried to. */
+  readonly connects: Connect[] = []
   #session: ControlSession | undefined
 
   constructor(options: {
@@ -131,6 +140,8 @@ export class HubNode {
       const epoch = outbox.nextEpoch()
       const fromRelay = work.listener(life, executor)
       const answer = relay.accept(identity, epoch, { life, fromRelay, closed: again })
+      const accepted = 'session' in answer
+      this.connects.push({ epoch, boot: outbox.boot(), accepted, at_ms: this.#world.scheduler.now_ms })
       if ('floor' in answer) {
         if (answer.floor === undefined) return again()
         outbox.raise(answer.floor).then(again, again)

@@ -3,6 +3,9 @@ import type { Life, World } from './world.ts'
 
 const DOWN_MIN_MS = 100
 const DOWN_MAX_MS = 10_000
+/** Where the power went it may go again, before what began anew has synced much. */
+const FLICKER_CHANCE = 0.5
+const FLICKER_MS = 1_500
 
 /** A machine that runs one process, and starts it again a while after it died. */
 export class Machine<T> {
@@ -25,13 +28,15 @@ export class Machine<T> {
     return this.#life?.alive && this.#running !== undefined ? { life: this.#life, process: this.#running } : undefined
   }
 
-  start(): void {
+  start(flickers = false): void {
     const world = this.#world
     const life = world.live(this.name, (power) => {
       this.#running = undefined
       this.#died(power)
-      world.scheduler.after(world.between(DOWN_MIN_MS, DOWN_MAX_MS), () => this.start())
+      const again = power && world.random.float() < FLICKER_CHANCE
+      world.scheduler.after(world.between(DOWN_MIN_MS, DOWN_MAX_MS), () => this.start(again))
     })
+    if (flickers) world.later(life, world.between(0, FLICKER_MS), () => !world.calm && world.kill(life, true))
     this.#life = life
     this.#come(life).catch((error: unknown) => this.fail(life, error))
   }

@@ -11,6 +11,8 @@ import type { Life, World } from './world.ts'
 const WAY_MS = 20
 /** A sender that hears nothing for so long knows that the connection is gone. */
 const SILENCE_MS = 10_000
+/** Messages that the socket of a control connection holds: what does not fit waits in the relay. */
+const BUFFERS = [1, 2, 64]
 
 /** Sends a batch to whatever gateway is there when it arrives. Raises `unavailable`/`unknown` when no answer came. */
 export function sendBatch(
@@ -73,6 +75,7 @@ export type RelayEnd = {
   readonly hub: string
   readonly epoch: string
   fromHub(message: RelayBound): void
+  drained(): void
   closed(): void
 }
 
@@ -83,6 +86,10 @@ export class ControlSession {
   readonly #world: World
   readonly #relay: RelayEnd
   readonly #hub: HubEnd
+  /** So many messages on their way fill the socket. */
+  readonly #buffer: number
+  #under_way = 0
+  #full = false
   #open = true
   #told = { relay: false, hub: false }
 
@@ -90,15 +97,21 @@ export class ControlSession {
     this.#world = world
     this.#relay = relay
     this.#hub = hub
+    this.#buffer = world.pick(BUFFERS)
   }
 
   get openAtRelay(): boolean {
     return !this.#told.relay
   }
 
-  toHub(message: HubBound): void {
+  toHub(message: HubBound): 'sent' | 'full' {
+    if (this.#under_way >= this.#buffer) {
+      this.#full = true
+      return 'full'
+    }
     const sent_ms = this.#world.scheduler.now_ms
     this.#carry('net.command', this.#relay.life, this.#hub.life, () => this.#hub.fromRelay(message, sent_ms))
+    return 'sent'
   }
 
   toRelay(message: RelayBound): void {
@@ -122,15 +135,26 @@ export class ControlSession {
     })
   }
 
+  #arrived() {
+    this.#under_way--
+    if (!this.#full || this.#under_way >= this.#buffer || !this.openAtRelay || !this.#relay.life.alive) return
+    this.#full = false
+    this.#relay.drained()
+  }
+
   #carry(step: 'net.command' | 'net.result', from: Life, to: Life, arrive: () => void) {
     if (!from.alive) return
     const strike = leave(this.#world, from, step)
     if (!strike) return
     if (strike.cut) this.end()
+    // What goes into a connection that is gone, of which the sender does not know yet, stays in its socket.
+    if (!this.#open && step === 'net.command') this.#under_way++
     if (!this.#open) return
     for (let copy = 0; copy <= strike.copies; copy++) {
       const way_ms = this.#world.between(0, 2 * WAY_MS) + strike.delay_ms + copy * this.#world.between(0, 2_000)
+      if (step === 'net.command') this.#under_way++
       this.#world.scheduler.after(way_ms, () => {
+        if (step === 'net.command') this.#arrived()
         if (this.#open && to.alive) arrive()
         else if (!to.alive) this.end()
       })

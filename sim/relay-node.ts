@@ -19,6 +19,20 @@ type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox; reado
 /** A hub is let in, told how far to jump, or finds nobody. */
 type Admission = { readonly session: ControlSession } | { readonly floor: number | undefined }
 
+export type Sent = {
+  readonly command: string
+  readonly epoch: string
+  /** Was its issue on the relay's disk? */
+  readonly issued: boolean
+  readonly at_ms: number
+}
+type Session = {
+  readonly hub: string
+  readonly epoch: string
+  readonly began_ms: number
+  ended_ms: number | undefined
+}
+
 /** A relay: the real command core over the real outbox, with simulated sessions. */
 export class RelayNode {
   readonly machine: Machine<RelayProcess>
@@ -28,6 +42,10 @@ export class RelayNode {
   #synced_ms = 0
   /** (from, to) in which a power cut may have taken what the relay knew. */
   readonly amnesia: (readonly [number, number])[] = []
+  /** Commands that were handed to a socket. */
+  readonly sent: Sent[] = []
+  /** Its sessions, as it knew of them. */
+  readonly sessions: Session[] = []
   #world: World
   readonly disk = new SimDisk()
   #sessions = new Map<string, { readonly epoch: string; readonly session: ControlSession }>()
@@ -69,8 +87,10 @@ export class RelayNode {
             send: (hub, epoch, message) => {
               const found = this.#sessions.get(hub)
               if (found?.epoch !== epoch || !found.session.openAtRelay) return 'gone'
-              found.session.toHub(message)
-              return 'sent'
+              const { alive } = life
+              const answer = found.session.toHub(message)
+              if (alive && answer === 'sent' && message.type === 'command') this.#note(message.command, epoch)
+              return answer
             },
           },
           feed: liveFeed(),
@@ -83,11 +103,29 @@ export class RelayNode {
       },
       (power) => {
         if (power) this.amnesia.push([this.#synced_ms, world.scheduler.now_ms])
-        for (const { session } of this.#sessions.values()) session.end('relay')
+        for (const [hub, { session }] of this.#sessions) {
+          session.end('relay')
+          this.#ended(hub)
+        }
         this.#sessions.clear()
         this.disk.died(power)
       },
     )
+  }
+
+  /** The epoch under which a command to the hub would go now. */
+  epochOf(hub: string): string | undefined {
+    return this.#sessions.get(hub)?.epoch
+  }
+
+  #note(command: string, epoch: string) {
+    const issued = this.disk.stagesOf(command).includes('issued')
+    this.sent.push({ command, epoch, issued, at_ms: this.#world.scheduler.now_ms })
+  }
+
+  #ended(hub: string) {
+    const last = this.sessions.findLast((one) => one.hub === hub)
+    if (last) last.ended_ms ??= this.#world.scheduler.now_ms
   }
 
   /** A hub connects. */
@@ -99,6 +137,8 @@ export class RelayNode {
     const answer = admit({ identity, epoch }, process.epochs)
     if (!answer.accept || !life.alive) return { floor: answer.floor }
     this.#sessions.get(hub)?.session.end('relay')
+    this.#ended(hub)
+    this.sessions.push({ hub, epoch, began_ms: this.#world.scheduler.now_ms, ended_ms: undefined })
     const session: ControlSession = new ControlSession(
       this.#world,
       {
@@ -115,9 +155,11 @@ export class RelayNode {
             this.heard.set(message.command, { by: life, first_ms: last_ms, ...before, last_ms })
           }
         },
+        drained: () => process.core.drained(hub),
         closed: () => {
           if (this.#sessions.get(hub)?.session !== session) return
           this.#sessions.delete(hub)
+          this.#ended(hub)
           process.core.disconnected(hub, epoch)
         },
       },

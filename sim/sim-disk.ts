@@ -1,3 +1,4 @@
+import type { Event } from '../contract/event.ts'
 import type { Disk } from '../link/disk.ts'
 import { type MemoryDisk, memoryDisk } from '../link/memory-disk.ts'
 import { lineAt } from '../link/outbox-store.ts'
@@ -10,11 +11,18 @@ export class SimDisk {
   readonly numbered = new Set<string>()
   /** Those of them that a power cut took before they were synced. */
   readonly taken = new Set<string>()
+  /** Of each command, the events on this disk that told a stage of it. */
+  readonly #stages = new Map<string, { readonly event: string; readonly stage: string }[]>()
   #platter: MemoryDisk = memoryDisk()
   /** Of each write that a power cut may take, the events that it brought. */
   #unsynced: (readonly string[])[] = []
   #power = false
   #stale = false
+
+  /** Which stages of a command an outbox on this disk has told, or still will. */
+  stagesOf(command: string): readonly string[] {
+    return (this.#stages.get(command) ?? []).filter(({ event }) => !this.taken.has(event)).map(({ stage }) => stage)
+  }
 
   /** The machine's process died; what it left is settled when the next one opens the disk. */
   died(power: boolean): void {
@@ -29,9 +37,15 @@ export class SimDisk {
     this.#stale = false
     this.#power = false
     const platter = this.#platter
-    const note = (key: string) => {
+    const note = (key: string, value: Uint8Array) => {
       const at = lineAt(key)
-      return at ? [eventKey({ source, ...at })] : []
+      if (!at) return []
+      const event = eventKey({ source, ...at })
+      const { command, stage }: Event = JSON.parse(Buffer.from(value).toString())
+      if (command !== undefined && stage !== undefined) {
+        this.#stages.set(command, [...(this.#stages.get(command) ?? []), { event, stage }])
+      }
+      return [event]
     }
     return {
       get: (key) => platter.get(key),
@@ -39,7 +53,7 @@ export class SimDisk {
       write: (changes) =>
         world.write(life, 'disk.write', () => {
           platter.write(changes)
-          const events = changes.flatMap((change) => ('put' in change ? note(change.put) : []))
+          const events = changes.flatMap((change) => ('put' in change ? note(change.put, change.value) : []))
           for (const event of events) this.numbered.add(event)
           this.#unsynced.push(events)
         }),

@@ -1,13 +1,6 @@
-import type { Random } from '../contract/clock.ts'
 import { commandId } from '../contract/command.ts'
-import type { Ranges } from '../ingest/ranges.ts'
-import { sourceKey } from '../ingest/ranges-form.ts'
-import { loadRanges, rangesKey } from '../ingest/ranges-store.ts'
-import { positionTxn } from '../ingest/writer.ts'
 import { createLake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
-import type { ObjectStore } from '../lake/object-store.ts'
-import type { Table } from '../lake/table.ts'
 import { APP, App, type Tap } from './app.ts'
 import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
@@ -15,8 +8,9 @@ import { IngestNode } from './ingest-node.ts'
 import { Operator } from './operator.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
+import { readLake, rowsAt } from './read-lake.ts'
 import { RelayNode } from './relay-node.ts'
-import { decodeRows, type Row } from './row-encoder.ts'
+import type { Row } from './row-encoder.ts'
 import { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -52,7 +46,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   )
   const app = new App(world, relay, HUBS)
   const table = await (await openLake(environment)).table('events')
-  const lake = { store, table, files: new Map<string, readonly Row[]>() }
+  const lake = { store, table, layout: LAYOUT, files: new Map<string, readonly Row[]>() }
   const operator = new Operator(world, ingest, () => rowsAt(lake))
   ingest.start()
   relay.machine.start()
@@ -82,29 +76,39 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     world.bugs.push(`not at rest after ${REST_MAX_MS / 60_000} simulated minutes: ${who.filter(Boolean).join(', ')}`)
   }
 
+  const isForgotten = (at_ms: number) => relay.amnesia.some(([from, to]) => from <= at_ms && at_ms <= to)
   const forgotten = ({ id, touched_ms }: Tap) =>
-    [...touched_ms, relay.heard.get(id ?? '')?.last_ms ?? 0].some((at) =>
-      relay.amnesia.some(([from, to]) => from <= at && at <= to),
-    )
+    [...touched_ms, relay.heard.get(id ?? '')?.last_ms ?? 0].some(isForgotten)
+  const idOf = (tap: Tap) => commandId(FLEET, APP, tap.hub, tap.key, tap.day)
+  const taps = new Map(app.taps.map((tap) => [idOf(tap), tap]))
   return {
     ...(await readLake(lake, outside.random, ingest)),
     acknowledged,
     numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
     taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
     now_ms: world.wall_ms(),
+    sent: relay.sent.map((one) => {
+      const issue = taps.get(one.command)?.issues.findLast(({ at_ms }) => at_ms <= one.at_ms)
+      return { ...one, taken_in: issue?.epoch }
+    }),
+    connects: new Map(
+      hubs.map(({ hub, connects }) => [hub, connects.map((one) => ({ ...one, forgotten: isForgotten(one.at_ms) }))]),
+    ),
     commands: app.taps.flatMap((tap): CommandEvidence[] => {
       if (tap.id === undefined) return []
       const outcome = relay.machine.up?.process.core.find(tap.id)?.outcome
       const heard = relay.heard.get(tap.id)
-      const confirmed_ms = heard && heard.by === tap.issued?.by ? heard.first_ms - tap.issued.at_ms : undefined
-      const { id, told, deadline_ms } = tap
+      const { id, deadline_ms } = tap
+      const issue = tap.issues.at(-1)
+      const confirmed_ms = heard && heard.by === issue?.by ? heard.first_ms - issue.at_ms : undefined
       return [
         {
           id,
-          told,
+          told: tap.told.map(({ outcome }) => outcome),
           deadline_ms,
           outcome,
           confirmed_ms,
+          offline_after_ms: offlineAfter_ms(tap, relay),
           heard_executed: heard !== undefined,
           forgotten: forgotten(tap),
         },
@@ -113,63 +117,19 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     executions: new Map(
       app.taps.flatMap((tap): [string, Execution][] => {
         const done = work.done.get(tap.level)
-        const id = commandId(FLEET, APP, tap.hub, tap.key, tap.day)
-        return done && done.times > 0 ? [[id, { ...done, forgotten: forgotten(tap) }]] : []
+        const id = idOf(tap)
+        const told = hubs.find(({ hub }) => hub === tap.hub)?.disk.stagesOf(id) ?? []
+        return done && done.times > 0 ? [[id, { ...done, told, forgotten: forgotten(tap) }]] : []
       }),
     ),
   }
 }
 
-type OpenLake = {
-  readonly store: ObjectStore
-  readonly table: Table
-  /** Files that were read before, by path. */
-  readonly files: Map<string, readonly Row[]>
-}
-
-async function rowsAt({ store, table, files }: OpenLake, version?: number): Promise<readonly Row[]> {
-  const rows: Row[] = []
-  for (const path of (await table.snapshot({ version })).files.keys()) {
-    const found = files.get(path) ?? decodeRows(await store.get(`events/${path}`))
-    files.set(path, found)
-    rows.push(...found)
-  }
-  return rows
-}
-
-async function readLake(
-  lake: OpenLake,
-  random: Random,
-  ingest: IngestNode,
-): Promise<Pick<Evidence, 'rows' | 'ranges' | 'snapshots' | 'positions' | 'log' | 'sourceKey'>> {
-  const { store, table } = lake
-  const snapshot = await table.snapshot()
-  const buckets = Array.from({ length: LAYOUT.buckets }, (_, bucket) => bucket)
-  const rangesAt = async (bucket: number, version: number): Promise<Ranges> =>
-    (await loadRanges({ store, table, layout: LAYOUT }, [bucket], version)).get(bucket)?.ranges ?? new Map()
-  const ranges = new Map<number, Ranges>()
-  const snapshots: Evidence['snapshots'][number][] = []
-  for (const bucket of buckets) {
-    ranges.set(bucket, await rangesAt(bucket, snapshot.version))
-    for await (const { path } of store.list(`_hearth/ranges/${LAYOUT.epoch}/${bucket}/`)) {
-      const version = Number(path.slice(path.lastIndexOf('/') + 1))
-      const rows = version > snapshot.version ? [] : await rowsAt(lake, version)
-      const mine = rows.filter((row) => row.bucket === bucket)
-      snapshots.push({ version, ranges: await rangesAt(bucket, version), rows: mine })
-    }
-  }
-  const key = await rangesKey(store, random)
-  const names = new Map<string, string>()
-  return {
-    rows: await rowsAt(lake),
-    ranges,
-    snapshots,
-    log: ingest.log.everything,
-    positions: buckets.map((bucket) => snapshot.txns.get(positionTxn(ingest.log.id, LAYOUT, bucket)) ?? 0),
-    sourceKey: (source) => {
-      const name = names.get(source) ?? sourceKey(key, source)
-      names.set(source, name)
-      return name
-    },
-  }
+/** How long after the end of the session in which it was taken an app was told that the hub is offline. */
+function offlineAfter_ms({ hub, issues, told }: Tap, relay: RelayNode): number | undefined {
+  const issue = issues.at(-1)
+  const first = told.find(({ by }) => by === issue?.by)
+  if (!issue || first?.outcome !== 'offline') return undefined
+  const session = relay.sessions.find((one) => one.hub === hub && one.epoch === issue.epoch)
+  return first.at_ms - Math.max(issue.at_ms, session ? (session.ended_ms ?? first.at_ms) : 0)
 }

@@ -1,5 +1,7 @@
 import type { Invariant } from '../evidence.ts'
 import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
+import { aBootIsBegunOnce } from './a-boot-is-begun-once.ts'
+import { acknowledgedIsDurable } from './acknowledged-is-durable.ts'
 import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
 import { executedInTimeAndOrder } from './executed-in-time-and-order.ts'
@@ -9,8 +11,10 @@ import { nothingIsDoubled } from './nothing-is-doubled.ts'
 import { oneTrueOutcome } from './one-true-outcome.ts'
 import { positionsAreContiguous } from './positions-are-contiguous.ts'
 import { rangesEqualRows } from './ranges-equal-rows.ts'
+import { sentInItsSession } from './sent-in-its-session.ts'
 import { theAccountSums } from './the-account-sums.ts'
 import { theFirstInTheLogIsStored } from './the-first-in-the-log-is-stored.ts'
+import { whatAHubDoesItTells } from './what-a-hub-does-it-tells.ts'
 import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
 
 /** A new invariant is a file of its own and a line here. */
@@ -18,14 +22,18 @@ export const INVARIANTS: readonly Invariant[] = [
   nothingAcknowledgedIsMissing,
   nothingIsDoubled,
   theAccountSums,
+  acknowledgedIsDurable,
   everyNumberIsAccountedFor,
   aBatchIsNeverCutAnew,
   theFirstInTheLogIsStored,
   whatIsClosedIsComplete,
   rangesEqualRows,
   positionsAreContiguous,
+  aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,
   issuedBeforeItIsSent,
+  sentInItsSession,
+  whatAHubDoesItTells,
   oneTrueOutcome,
 ]
