@@ -295,6 +295,17 @@ describe('in order', () => {
     })
   })
 
+  it('that was refused is not done when a copy of it comes', async () => {
+    const { disk, executor, actuations, stages } = bench()
+    disk.fill(1)
+    executor.receive(command('a'))
+    await settle()
+    executor.receive(command('a'))
+    await settle()
+    expect(stages()).toEqual(['received', 'rejected', 'rejected'])
+    expect(actuations).toEqual([])
+  })
+
   it('ends what runs before it closes, and takes nothing new', async () => {
     const { executor, actuations, stages } = bench()
     executor.receive(command('a'))

@@ -12,7 +12,7 @@ import type { Disk } from '../link/disk.ts'
 import type { Devices } from './devices.ts'
 import { openExcess } from './excess.ts'
 import { type Ended, openJournal } from './journal.ts'
-import { COMMANDS_WAITING_MAX, CONFIRM_GRACE_MS } from './limits.ts'
+import { COMMANDS_WAITING_MAX, CONFIRM_GRACE_MS, REFUSED_KEPT_MAX } from './limits.ts'
 
 type Command = Extract<HubBound, { type: 'command' }>
 type Result = Extract<RelayBound, { type: 'result' }>
@@ -71,6 +71,15 @@ export function openExecutor(options: ExecutorOptions): Executor {
         if (journal.get(about.command)) journal.end(about.command, how)
       }),
     )
+  /** What was never begun is in no journal; a copy that comes later must not be done after this no. */
+  const unbegun = new Map<string, { readonly hash: string; readonly ended: Ended }>()
+  const endUnbegun = (command: Command, ended: Ended) => {
+    unbegun.set(command.command, { hash: command.hash, ended })
+    const [oldest] = unbegun.keys()
+    if (unbegun.size > REFUSED_KEPT_MAX && oldest !== undefined) unbegun.delete(oldest)
+    running.delete(command.command)
+    end(command, ended)
+  }
   const attempt = (act: () => void) => {
     try {
       act()
@@ -89,7 +98,7 @@ export function openExecutor(options: ExecutorOptions): Executor {
   /** A repeat of what the hub knows; false when it knows nothing of it. */
   const repeated = (command: Command): boolean => {
     const now = running.get(command.command)
-    const then = now ? undefined : journal.get(command.command)
+    const then = now ? undefined : (journal.get(command.command) ?? unbegun.get(command.command))
     const hash = now?.command.hash ?? then?.hash
     if (hash === undefined) return false
     const about = { hearth: 1, type: 'result', command: command.command, issued: command.issued } as const
@@ -110,12 +119,13 @@ export function openExecutor(options: ExecutorOptions): Executor {
     if (repeated(command)) return
     const refusal = refuse(command)
     if (refusal !== undefined) {
-      stage(command, 'rejected', 0, refusal)
+      endUnbegun(command, { stage: 'rejected', ms: 0, reason: refusal })
       return
     }
     const left_ms = command.left_ms - excess_ms
     if (left_ms <= 0) {
-      stage(command, 'expired', 0, `it lay ${Math.round(excess_ms)} ms on its way; nothing was done`)
+      const reason = `it lay ${Math.round(excess_ms)} ms on its way; nothing was done`
+      endUnbegun(command, { stage: 'expired', ms: 0, reason })
       return
     }
     const work: Running = { command, received_ms, due_ms: received_ms + left_ms }
@@ -152,14 +162,18 @@ export function openExecutor(options: ExecutorOptions): Executor {
       return { stage: 'expired', ms: since_ms(), reason: `its time ran out ${where}; nothing was done` }
     }
     if (clock.monotonic() >= due_ms) {
-      finish(expired('behind other commands to this device'))
+      endUnbegun(command, expired('behind other commands to this device'))
       return
     }
     try {
       await journal.begin(command.command, { hash: command.hash, device: command.device, issued: command.issued })
     } catch (error) {
       fault(error)
-      finish({ stage: 'rejected', ms: since_ms(), reason: `not written down, so not done: ${messageOf(error)}` })
+      endUnbegun(command, {
+        stage: 'rejected',
+        ms: since_ms(),
+        reason: `not written down, so not done: ${messageOf(error)}`,
+      })
       return
     }
     if (clock.monotonic() >= due_ms) {

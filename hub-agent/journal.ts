@@ -1,6 +1,6 @@
 /**
  * What may have touched a device: the id of each command, on disk and synced before the device hears of it. What the
- * hub refused before that is not in here, and a retry of it is judged anew.
+ * hub refused before that is not in here.
  *
  * Ids are forgotten by *running time*, the hub's monotonic clock added up over its boots: a wall clock that jumps a year
  * ahead must not make a hub forget what it did a minute ago. A hub that is off does not age, which only keeps ids longer.

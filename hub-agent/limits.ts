@@ -2,6 +2,8 @@
 
 /** Commands that wait or run on one hub; past it a command is answered `rejected`, and the device hears nothing. */
 export const COMMANDS_WAITING_MAX = 64
+/** Refused commands of which a copy is refused too; past it the oldest would be judged anew. */
+export const REFUSED_KEPT_MAX = 256
 /** Ids that the journal keeps; past it new commands are `rejected`, since forgetting one could execute it twice. */
 export const JOURNAL_ENTRIES_MAX = 50_000
 /** An id is forgotten after this much running time of the hub: past the idempotency key's window of 24 h. */
