@@ -118,7 +118,7 @@ export async function openLedger(options: {
   }
 
   const changesOf = (command: Command): DiskChange[] => {
-    const place = `${String(command.issued).padStart(15, '0')}/${command.id}`
+    const place = placeOf(command)
     const { issued_mono: _mono, sent_mono: _sent, ...plain } = command
     const changes: DiskChange[] = [{ put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }]
     if (command.outcome !== undefined) return [...changes, { delete: `${PREFIX.open}${place}` }]
@@ -131,16 +131,16 @@ export async function openLedger(options: {
     ]
   }
 
-  /** In which order the two writes go decides what a death between them means: `recover` of command-core.ts closes what is open. */
+  /** In which order the writes go decides what a death between them means: `recover` of command-core.ts closes what is open. */
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    const changes = [...commands.flatMap(changesOf), ...forget()]
-    const begins = commands.some((command) => command.outcome === undefined)
+    const begun = commands.filter(({ outcome }) => outcome === undefined).flatMap(changesOf)
+    const ended = [...commands.filter(({ outcome }) => outcome !== undefined).flatMap(changesOf), ...forget()]
     try {
       // A command that is known and untold is closed at the next start; one that is told and unknown never would be.
-      if (begins && changes.length > 0) disk.write(changes)
+      if (begun.length > 0) disk.write(begun)
       append(events)
       // An outcome that is told and not noted is told again, as the weaker `expired`, and the better one counts.
-      if (!begins && changes.length > 0) disk.write(changes)
+      if (ended.length > 0) disk.write(ended)
     } catch (error) {
       // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
       if (!isProblem(error) || error.kind === 'invalid') throw error
@@ -179,7 +179,11 @@ export async function openLedger(options: {
     write,
     find: read,
     open: () =>
-      disk.scan(PREFIX.open, `${PREFIX.open}~`).flatMap(({ key }) => read(key.slice(key.lastIndexOf('/') + 1)) ?? []),
+      disk.scan(PREFIX.open, `${PREFIX.open}~`).flatMap(({ key }) => {
+        const command = read(key.slice(key.lastIndexOf('/') + 1))
+        // An issue that the disk took by half left its place behind; its retry has another.
+        return command && key === PREFIX.open + placeOf(command) ? [command] : []
+      }),
     tell(event) {
       try {
         append([event])
@@ -194,6 +198,10 @@ export async function openLedger(options: {
       await outbox.sync()
     },
   }
+}
+
+function placeOf({ issued, id }: Command): string {
+  return `${String(issued).padStart(15, '0')}/${id}`
 }
 
 function encode(value: unknown): Uint8Array {

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { memoryDisk } from '../link/memory-disk.ts'
+import { ManualClock, seededRandom } from '../sim/clock.ts'
+import type { Command } from './command.ts'
+import { openLedger } from './ledger.ts'
+
+/** A ledger on a disk that refuses the given writes, counted from when `count` is set. */
+async function ledgerOn(refused: ReadonlySet<number>) {
+  const disk = memoryDisk()
+  const { write } = disk
+  const writes = { count: Number.NEGATIVE_INFINITY }
+  disk.write = (changes) => {
+    if (refused.has(writes.count++)) disk.fill(1)
+    write(changes)
+  }
+  const about = { clock: new ManualClock(), random: seededRandom(1), source: 'relay-0', version: '1.0.0' }
+  const layout = { epoch: 1, buckets: 1 }
+  const ledger = await openLedger({ ...about, disk, layout, fault: (error) => expect.fail(String(error)) })
+  return { ledger, writes }
+}
+
+function command(id: string, change: Partial<Command> = {}): Command {
+  return {
+    ...{ id, hash: 'h', app: 'phone', hub: 'hub-a', device: 'lamp', set: { powered: true } },
+    ...{ issued: 1_000, day: '2026-11-24', deadline_ms: 5_000, issued_mono: undefined, sent_mono: undefined },
+    ...{ stages: [], outcome: undefined, reason: undefined, round_trip_ms: undefined, ...change },
+  }
+}
+
+const event = { m: 0, hub: 'hub-a', kind: 'command' }
+
+test('an outcome whose event the disk refused leaves its command open, also when it is written beside a new one', async () => {
+  const { ledger, writes } = await ledgerOn(new Set([1]))
+  ledger.write([event], [command('a')])
+  writes.count = 0
+  expect(() => ledger.write([event, event], [command('a', { outcome: 'done' }), command('b')])).toThrow(/no room/)
+  expect(ledger.open().map(({ id }) => id)).toEqual(['a', 'b'])
+})
+
+test('an issue that the disk took by half is open once, as its retry issued it', async () => {
+  const { ledger, writes } = await ledgerOn(new Set([1]))
+  writes.count = 0
+  expect(() => ledger.write([event], [command('a')])).toThrow(/no room/)
+  ledger.write([event], [command('a', { issued: 2_000 })])
+  expect(ledger.open().map(({ issued }) => issued)).toEqual([2_000])
+  ledger.write([event], [command('a', { issued: 2_000, outcome: 'done' })])
+  expect(ledger.open()).toEqual([])
+})
