@@ -45,22 +45,27 @@ export class App {
   start(): void {
     this.#world.scheduler.after(this.#world.between(0, THINK_MS), () => {
       if (this.quiet) return
-      const level = this.taps.length
-      const tap: Tap = {
-        level,
-        hub: this.#world.pick(this.#hubs),
-        key: `tap-${level}`,
-        day: utcDay(this.#world.wall_ms()),
-        deadline_ms: this.#world.pick([200, 1_000, 5_000, 20_000]),
-        id: undefined,
-        touched_ms: [],
-        issues: [],
-        told: [],
-      }
-      this.taps.push(tap)
-      this.#send(tap, RETRIES_MAX)
+      this.tap()
       this.start()
     })
+  }
+
+  /** A relay writes what its disk refused with the next command, so that the last tap comes after all trouble. */
+  tap(): void {
+    const level = this.taps.length
+    const tap: Tap = {
+      level,
+      hub: this.#world.pick(this.#hubs),
+      key: `tap-${level}`,
+      day: utcDay(this.#world.wall_ms()),
+      deadline_ms: this.#world.pick([200, 1_000, 5_000, 20_000]),
+      id: undefined,
+      touched_ms: [],
+      issues: [],
+      told: [],
+    }
+    this.taps.push(tap)
+    this.#send(tap, RETRIES_MAX)
   }
 
   #send(tap: Tap, retries: number) {

@@ -20,13 +20,7 @@ test('what cannot be is only what only messages suffer, and what a write within 
   })
   const calls = ['disk', 'log', 'store', 'device']
   const onlyMessages = ['reorder', 'duplicate', 'cut'].flatMap((fault) => calls.map((step) => `${fault} at ${step}`))
-  const others = [
-    'delay at disk',
-    'refusal at disk',
-    'lost answer at disk',
-    'lost answer at log',
-    'lost answer at store',
-  ]
+  const others = ['delay at disk', 'lost answer at disk', 'lost answer at log', 'lost answer at store']
   const onMessages = ['lost answer at net', 'refusal at net']
   expect(new Set(not)).toEqual(new Set([...onlyMessages, ...others, ...onMessages]))
 })

@@ -1,10 +1,11 @@
 import type { Outcome } from '../contract/command.ts'
-import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
+import { type Interval, type IntervalSet, intersect, intervalSet } from '../contract/interval.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
 import type { Connect } from './hub-node.ts'
 import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
+import type { Stage } from './sim-disk.ts'
 import type { Done } from './work.ts'
 
 /** A batch whose sender was told that it is durable. */
@@ -40,6 +41,8 @@ export type Evidence = {
   /** Where the table says that each bucket stands. */
   readonly positions: readonly number[]
   readonly now_ms: number
+  /** By command: what was put on record of it, wherever that went. */
+  readonly stages: ReadonlyMap<string, readonly Stage[]>
   /** Commands as they were handed to sockets, and in which session of the hub they were taken. */
   readonly sent: readonly (Sent & { readonly taken_in: string | undefined })[]
   /** By hub, in order: the connections that it asked for. */
@@ -53,6 +56,8 @@ export type Evidence = {
 export type Execution = Done & {
   /** Stages of it that its hub put on record, and no power cut took. */
   readonly told: readonly string[]
+  /** Its hub's disk would not take one of them. */
+  readonly refused: boolean
   /** A power cut may have taken what the relay knew of it before it was synced. */
   readonly forgotten: boolean
 }
@@ -101,4 +106,33 @@ export function numbersOf(keys: Iterable<string>, sourceKey: Evidence['sourceKey
 /** `source` as the ranges call it. */
 export function bootName(source: string, stream: string, boot: string): string {
   return `${streamKey(source, stream)} ${boot}`
+}
+
+/**
+ * By command: the stages that are on record, in the table or owned up to as dropped: a full disk gives up what waits
+ * longest, and the account tells its numbers.
+ */
+export function stagesOnRecord({
+  rows,
+  ranges,
+  stages,
+  sourceKey,
+}: Evidence): ReadonlyMap<string, ReadonlySet<string>> {
+  const dropped = new Map<string, IntervalSet>(
+    [...ranges.values()].flatMap((streams) =>
+      [...streams].flatMap(([key, { boots }]) =>
+        [...boots].map(([boot, one]) => [`${key} ${boot}`, one.dropped] as const),
+      ),
+    ),
+  )
+  const isDropped = (event: string) =>
+    [...numbersOf([event], sourceKey)].some(([name, set]) => intersect(dropped.get(name) ?? [], set).length > 0)
+  const told = [
+    ...rows.flatMap(({ command, stage }) => (command !== undefined && stage !== undefined ? [{ command, stage }] : [])),
+    ...[...stages].flatMap(([command, all]) =>
+      all.filter(({ event }) => isDropped(event)).map(({ stage }) => ({ command, stage })),
+    ),
+  ]
+  const found = Map.groupBy(told, ({ command }) => command)
+  return new Map([...found].map(([command, all]) => [command, new Set(all.map(({ stage }) => stage))]))
 }

@@ -1,4 +1,5 @@
 import type { RelayBound } from '../contract/command.ts'
+import { isProblem } from '../contract/problem.ts'
 import { HUB_STREAMS, type Identity, parseEpoch } from '../contract/source.ts'
 import type { Devices } from '../hub-agent/devices.ts'
 import { type Executor, openExecutor } from '../hub-agent/executor.ts'
@@ -123,12 +124,22 @@ export class HubNode {
         const events = Array.from({ length: count }, (_, i) => ({ ...about, kind: 'reading', value: 20 + i }))
         if (this.#world.random.float() < MALFORMED_CHANCE)
           events.push({ ...about, m: Number.NaN, kind: 'reading', value: 0 })
-        outbox.appendAll('readings', events)
+        this.#keep(() => outbox.appendAll('readings', events))
         if (life.random.float() < 0.1)
-          outbox.append('control', { m: outbox.m(), kind: 'health', uptime_ms: outbox.m() })
+          this.#keep(() => outbox.append('control', { m: outbox.m(), kind: 'health', uptime_ms: outbox.m() }))
       }
       this.#read(life, outbox)
     })
+  }
+
+  /** As the agent does: what the disk will not take is lost before it has a number. */
+  #keep(append: () => number) {
+    try {
+      append()
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      this.#world.trace(this.hub, `fault: ${error.message}`)
+    }
   }
 
   #connect(relay: RelayNode, identity: Identity, work: Work, { life, outbox, executor, waiting }: Connecting) {

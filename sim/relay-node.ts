@@ -46,6 +46,9 @@ export class RelayNode {
   readonly sent: Sent[] = []
   /** Its sessions, as it knew of them. */
   readonly sessions: Session[] = []
+  /** Since when the disk refuses what; and (refused, written) of what it took later. */
+  #owed = new Map<string, number>()
+  #repaid: (readonly [number, number])[] = []
   #world: World
   readonly disk = new SimDisk()
   #sessions = new Map<string, { readonly epoch: string; readonly session: ControlSession }>()
@@ -82,7 +85,13 @@ export class RelayNode {
           fleet,
           clock,
           random,
-          ledger,
+          ledger: {
+            ...ledger,
+            write: (events, commands) => {
+              const ended = commands.filter(({ outcome }) => outcome !== undefined).map(({ id }) => id)
+              this.#owing(ended, () => ledger.write(events, commands))
+            },
+          },
           link: {
             send: (hub, epoch, message) => {
               const found = this.#sessions.get(hub)
@@ -102,6 +111,10 @@ export class RelayNode {
         return { core, outbox, epochs }
       },
       (power) => {
+        const unsynced = power ? this.#repaid.filter(([, at_ms]) => at_ms >= this.#synced_ms) : []
+        for (const [from_ms] of unsynced) this.amnesia.push([from_ms, world.scheduler.now_ms])
+        for (const [, from_ms] of this.#owed) this.amnesia.push([from_ms, world.scheduler.now_ms])
+        this.#owed.clear()
         if (power) this.amnesia.push([this.#synced_ms, world.scheduler.now_ms])
         for (const [hub, { session }] of this.#sessions) {
           session.end('relay')
@@ -180,10 +193,32 @@ export class RelayNode {
     )
   }
 
+  /** What the disk would not take, a death forgets until it is written after all. */
+  #owing(names: readonly string[], write: () => void) {
+    try {
+      write()
+      const now_ms = this.#world.scheduler.now_ms
+      for (const name of names) {
+        const from_ms = this.#owed.get(name)
+        if (this.#owed.delete(name)) this.#repaid.push([from_ms ?? now_ms, now_ms])
+      }
+    } catch (error) {
+      for (const name of names) this.#owed.set(name, this.#owed.get(name) ?? this.#world.scheduler.now_ms)
+      throw error
+    }
+  }
+
   /** The disk, noting since when all is safe. */
   #noting(disk: Disk): Disk {
     return {
       ...disk,
+      write: (changes) => {
+        const puts = changes.flatMap((change) => ('put' in change ? [change.put] : []))
+        this.#owing(
+          puts.filter((name) => name.startsWith('relay/epoch/')),
+          () => disk.write(changes),
+        )
+      },
       sync: async () => {
         const began_ms = this.#world.scheduler.now_ms
         await disk.sync()

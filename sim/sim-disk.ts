@@ -1,9 +1,11 @@
 import type { Event } from '../contract/event.ts'
-import type { Disk } from '../link/disk.ts'
+import type { Disk, DiskChange } from '../link/disk.ts'
 import { type MemoryDisk, memoryDisk } from '../link/memory-disk.ts'
 import { lineAt } from '../link/outbox-store.ts'
 import { eventKey } from './evidence.ts'
 import type { Life, World } from './world.ts'
+
+export type Stage = { readonly event: string; readonly stage: string }
 
 /** The disk of one machine, which outlives its processes. */
 export class SimDisk {
@@ -12,7 +14,9 @@ export class SimDisk {
   /** Those of them that a power cut took before they were synced. */
   readonly taken = new Set<string>()
   /** Of each command, the events on this disk that told a stage of it. */
-  readonly #stages = new Map<string, { readonly event: string; readonly stage: string }[]>()
+  readonly stages = new Map<string, Stage[]>()
+  /** Commands of which the disk would not take an event. */
+  readonly refused = new Set<string>()
   #platter: MemoryDisk = memoryDisk()
   /** Of each write that a power cut may take, the events that it brought. */
   #unsynced: (readonly string[])[] = []
@@ -21,7 +25,7 @@ export class SimDisk {
 
   /** Which stages of a command an outbox on this disk has told, or still will. */
   stagesOf(command: string): readonly string[] {
-    return (this.#stages.get(command) ?? []).filter(({ event }) => !this.taken.has(event)).map(({ stage }) => stage)
+    return (this.stages.get(command) ?? []).filter(({ event }) => !this.taken.has(event)).map(({ stage }) => stage)
   }
 
   /** The machine's process died; what it left is settled when the next one opens the disk. */
@@ -37,26 +41,34 @@ export class SimDisk {
     this.#stale = false
     this.#power = false
     const platter = this.#platter
-    const note = (key: string, value: Uint8Array) => {
-      const at = lineAt(key)
-      if (!at) return []
-      const event = eventKey({ source, ...at })
-      const { command, stage }: Event = JSON.parse(Buffer.from(value).toString())
-      if (command !== undefined && stage !== undefined) {
-        this.#stages.set(command, [...(this.#stages.get(command) ?? []), { event, stage }])
-      }
-      return [event]
-    }
+    const linesOf = (changes: readonly DiskChange[]) =>
+      changes.flatMap((change) => {
+        const at = 'put' in change ? lineAt(change.put) : undefined
+        if (!at || !('put' in change)) return []
+        const { command, stage }: Event = JSON.parse(Buffer.from(change.value).toString())
+        return [{ event: eventKey({ source, ...at }), command, stage }]
+      })
     return {
       get: (key) => platter.get(key),
       scan: (from, to, limit) => platter.scan(from, to, limit),
-      write: (changes) =>
-        world.write(life, 'disk.write', () => {
+      write: (changes) => {
+        const lines = linesOf(changes)
+        const effect = () => {
           platter.write(changes)
-          const events = changes.flatMap((change) => ('put' in change ? note(change.put, change.value) : []))
-          for (const event of events) this.numbered.add(event)
-          this.#unsynced.push(events)
-        }),
+          for (const { event, command, stage } of lines) {
+            this.numbered.add(event)
+            if (command === undefined || stage === undefined) continue
+            this.stages.set(command, [...(this.stages.get(command) ?? []), { event, stage }])
+          }
+          this.#unsynced.push(lines.map(({ event }) => event))
+        }
+        try {
+          world.write(life, 'disk.write', effect)
+        } catch (error) {
+          for (const { command } of lines) if (command !== undefined) this.refused.add(command)
+          throw error
+        }
+      },
       sync: () =>
         world.call(life, 'disk.sync', async () => {
           await platter.sync()

@@ -41,6 +41,8 @@ export type Strike = {
   power: boolean
   /** It does not happen, and the caller is told so. */
   refused: boolean
+  /** … for want of room, rather than by an error. */
+  full: boolean
   /** It happens, and the caller is not told. */
   unanswered: boolean
   /** Further copies of a message. */
@@ -57,6 +59,7 @@ export function noStrike(): Strike {
     kill: undefined,
     power: false,
     refused: false,
+    full: false,
     unanswered: false,
     copies: 0,
     cut: false,

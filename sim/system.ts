@@ -58,6 +58,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   world.calm = true
   world.setClocks()
   app.quiet = true
+  app.tap()
   operator.quiet = true
   for (const hub of hubs) hub.quiet = true
   const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest()
@@ -87,6 +88,9 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
     taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
     now_ms: world.wall_ms(),
+    stages: new Map(
+      [...taps.keys()].map((id) => [id, [relay, ...hubs].flatMap(({ disk }) => disk.stages.get(id) ?? [])]),
+    ),
     sent: relay.sent.map((one) => {
       const issue = taps.get(one.command)?.issues.findLast(({ at_ms }) => at_ms <= one.at_ms)
       return { ...one, taken_in: issue?.epoch }
@@ -118,8 +122,10 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       app.taps.flatMap((tap): [string, Execution][] => {
         const done = work.done.get(tap.level)
         const id = idOf(tap)
-        const told = hubs.find(({ hub }) => hub === tap.hub)?.disk.stagesOf(id) ?? []
-        return done && done.times > 0 ? [[id, { ...done, told, forgotten: forgotten(tap) }]] : []
+        const disk = hubs.find(({ hub }) => hub === tap.hub)?.disk
+        const told = disk?.stagesOf(id) ?? []
+        const refused = disk?.refused.has(id) ?? false
+        return done && done.times > 0 ? [[id, { ...done, told, refused, forgotten: forgotten(tap) }]] : []
       }),
     ),
   }

@@ -165,11 +165,15 @@ export class World {
     return outcome[0].value
   }
 
-  /** A step that takes effect within one turn; a ghost's does not. */
+  /** A step that takes effect within one turn; a ghost's does not. Raises `limit` or `unavailable` where it is refused. */
   write(life: Life, step: StepName, effect: () => void): void {
     if (!life.alive) return
     const strike = this.strike(life, step)
     if (strike.kill === 'before') this.kill(life, strike.power)
+    if (life.alive && strike.refused) {
+      const message = `${step} was refused (simulated)`
+      throw strike.full ? new Problem('limit', message) : new Problem('unavailable', message, { outcome: 'unknown' })
+    }
     if (life.alive) effect()
     if (strike.kill === 'after') this.kill(life, strike.power)
   }

@@ -1,5 +1,5 @@
 import { OUTCOMES, type Outcome } from '../../contract/command.ts'
-import type { Invariant } from '../evidence.ts'
+import { type Invariant, stagesOnRecord } from '../evidence.ts'
 
 /** Outcomes that say that nothing happened. */
 const DENIALS: readonly Outcome[] = ['rejected', 'offline']
@@ -12,12 +12,9 @@ const DRIFT_MS = 100
 /** Each command ends, with an outcome that agrees with what the device did; told outcomes are only ever improved. */
 export const oneTrueOutcome: Invariant = {
   name: 'each command has one outcome, and a true one',
-  check({ commands, executions, rows }) {
-    const stages = new Map<string, Set<string>>()
-    for (const { command, stage } of rows) {
-      if (command === undefined || stage === undefined) continue
-      stages.set(command, (stages.get(command) ?? new Set()).add(stage))
-    }
+  check(evidence) {
+    const { commands, executions } = evidence
+    const stages = stagesOnRecord(evidence)
     return commands.flatMap((command) => {
       const { id, told, outcome, heard_executed, forgotten, confirmed_ms, deadline_ms } = command
       const executed = executions.has(id)

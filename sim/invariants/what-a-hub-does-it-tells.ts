@@ -2,11 +2,11 @@ import type { Invariant } from '../evidence.ts'
 
 const ENDS = ['executed', 'rejected', 'expired', 'interrupted']
 
-/** Whatever a hub began, it puts on record how that ended: no crash lets it forget to. */
+/** Whatever a hub began, it puts on record how that ended, where its disk takes it: no crash lets it forget to. */
 export const whatAHubDoesItTells: Invariant = {
   name: 'what a hub does, it tells',
   check: ({ executions }) =>
     [...executions]
-      .filter(([, { told }]) => !told.some((stage) => ENDS.includes(stage)))
+      .filter(([, { told, refused }]) => !refused && !told.some((stage) => ENDS.includes(stage)))
       .map(([id]) => `command ${id} was executed, and its hub has put no end of it on record`),
 }
