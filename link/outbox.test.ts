@@ -112,6 +112,22 @@ describe('outbox', () => {
     expect(outbox.take('control', { flush: true })?.boot).toBe(outbox.boot())
   })
 
+  test('what the boot before numbers while the jump is written down is neither forgotten nor orphaned', async () => {
+    const disk = memoryDisk()
+    const outbox = await openOutbox(optionsFor(disk))
+    const boot = outbox.boot()
+    const { sync } = disk
+    const slow = Promise.withResolvers<void>()
+    disk.sync = () => slow.promise.then(sync)
+    const raised = outbox.raise(9)
+    outbox.append('control', { m: 1, kind: 'health' })
+    slow.resolve()
+    await raised
+    expect(outbox.take('control', { flush: true })).toMatchObject({ boot, first: 0, count: 1 })
+    const again = await openOutbox(optionsFor(disk.kill()))
+    expect(again.take('control', { flush: true })).toMatchObject({ boot, first: 0, count: 1 })
+  })
+
   test('an earlier boot is sent first, without `now`, and closed by a later header', async () => {
     const disk = memoryDisk()
     const before = await openOutbox(optionsFor(disk))

@@ -70,19 +70,20 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     const next = Math.max(counter, floor) + 1
     const boot = formatBoot({ generation, counter: next, random: randomHex(random, 4) })
     const record = { boot, wall, firmware: options.firmware, agent: options.agent }
-    const used = accounts.filter((account) => account.next > 0)
-    const unused = accounts.filter((account) => account.next === 0)
-    disk.write([
-      change.meta(source, next),
-      change.boot(record),
-      ...unused.map((account) => change.forgetAccount(account)),
-      ...emptyBoots(disk, used).map((empty) => change.forgetBoot(empty)),
-    ])
+    disk.write([change.meta(source, next), change.boot(record)])
     await disk.sync()
-    accounts = used
     counter = next
     running = record
     connects = 0
+    // Only now: while it was synced, the boot before may have given out its first numbers.
+    const unused = accounts.filter((account) => account.next === 0)
+    accounts = accounts.filter((account) => account.next > 0)
+    disk.write([
+      ...unused.map((account) => change.forgetAccount(account)),
+      ...emptyBoots(disk, accounts)
+        .filter((empty) => empty !== running.boot)
+        .map((empty) => change.forgetBoot(empty)),
+    ])
   }
 
   function accountsOf(stream: string): Account[] {
@@ -351,7 +352,10 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     refuse,
     release: done,
     async raise(floor) {
-      if (counter <= floor) await begin(floor)
+      if (counter > floor) return running.boot
+      await begin(floor)
+      // The boot before can be closed now, though no event may follow for long.
+      for (const stream of streams) for (const callback of watchers) callback(stream)
       return running.boot
     },
     retarget(batch_bytes) {
