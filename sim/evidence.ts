@@ -23,6 +23,10 @@ export type Evidence = {
   readonly numbered: ReadonlySet<string>
   /** Those of them that a power cut took from its disk before they were synced. */
   readonly taken: ReadonlySet<string>
+  /** Those that are not on the old copy that a hub's disk was restored from. */
+  readonly rolledBack: ReadonlySet<string>
+  /** Those that are on such a copy, and so may be sent again, cut otherwise. */
+  readonly broughtBack: ReadonlySet<string>
   readonly acknowledged: readonly Acknowledged[]
   /** The events table. */
   readonly rows: readonly Row[]
@@ -58,6 +62,8 @@ export type Execution = Done & {
   readonly told: readonly string[]
   /** Its hub's disk would not take one of them. */
   readonly refused: boolean
+  /** Its hub's disk was restored to a time before it began. */
+  readonly rolled_back: boolean
   /** A power cut may have taken what the relay knew of it before it was synced. */
   readonly forgotten: boolean
 }
@@ -101,6 +107,11 @@ export function numbersOf(keys: Iterable<string>, sourceKey: Evidence['sourceKey
     found.set(name, list)
   }
   return new Map([...found].map(([name, list]) => [name, intervalSet(list)]))
+}
+
+/** What may be missing for ever: it was lost with a disk, before it was synced or sent. */
+export function lostWithDisks({ taken, rolledBack, sourceKey }: Evidence): ReadonlyMap<string, IntervalSet> {
+  return numbersOf([...taken, ...rolledBack], sourceKey)
 }
 
 /** `source` as the ranges call it. */

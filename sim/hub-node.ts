@@ -17,6 +17,8 @@ import type { Life, World } from './world.ts'
 
 const RECONNECT_MS = 1_000
 const EVENT_MS = 1_500
+/** Of a copy of the disk, at a start and at a sync. */
+const COPY_CHANCE = 0.05
 const MALFORMED_CHANCE = 0.1
 const RESULTS_WAITING = 64
 /** The smallest outbox drops readings in an outage of half a minute. */
@@ -35,6 +37,8 @@ export type Connect = {
   readonly boot: string
   readonly accepted: boolean
   readonly at_ms: number
+  /** How often its disk had been replaced by an old copy. */
+  readonly restores: number
 }
 
 /** A hub: outbox, executor and journal are the real ones; devices only count what was done to them. */
@@ -44,7 +48,7 @@ export class HubNode {
   /** No more readings. */
   quiet = false
   #world: World
-  readonly disk = new SimDisk()
+  readonly disk = new SimDisk(COPY_CHANCE)
   /** The epochs under which it connected, or tried to. */
   readonly connects: Connect[] = []
   #session: ControlSession | undefined
@@ -97,10 +101,10 @@ export class HubNode {
         this.#connect(relay, identity, work, { life, outbox, executor, waiting })
         return { outbox, executor }
       },
-      (power) => {
+      (death) => {
         this.#session?.end('hub')
         this.#session = undefined
-        this.disk.died(power)
+        this.disk.died(death)
       },
     )
   }
@@ -152,7 +156,13 @@ export class HubNode {
       const fromRelay = work.listener(life, executor)
       const answer = relay.accept(identity, epoch, { life, fromRelay, closed: again })
       const accepted = 'session' in answer
-      this.connects.push({ epoch, boot: outbox.boot(), accepted, at_ms: this.#world.scheduler.now_ms })
+      this.connects.push({
+        epoch,
+        boot: outbox.boot(),
+        accepted,
+        at_ms: this.#world.scheduler.now_ms,
+        restores: this.disk.restores.length,
+      })
       if ('floor' in answer) {
         if (answer.floor === undefined) return again()
         outbox.raise(answer.floor).then(again, again)

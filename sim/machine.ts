@@ -1,5 +1,5 @@
 import { isProblem, messageOf } from '../contract/problem.ts'
-import type { Life, World } from './world.ts'
+import { type Death, KILLED, type Life, POWER_CUT, type World } from './world.ts'
 
 const DOWN_MIN_MS = 100
 const DOWN_MAX_MS = 10_000
@@ -12,11 +12,11 @@ export class Machine<T> {
   readonly name: string
   #world: World
   #boot: (life: Life) => Promise<T>
-  #died: (power: boolean) => void
+  #died: (death: Death) => void
   #life: Life | undefined
   #running: T | undefined
 
-  constructor(world: World, name: string, boot: (life: Life) => Promise<T>, died: (power: boolean) => void = () => {}) {
+  constructor(world: World, name: string, boot: (life: Life) => Promise<T>, died: (death: Death) => void = () => {}) {
     this.name = name
     this.#world = world
     this.#boot = boot
@@ -30,13 +30,13 @@ export class Machine<T> {
 
   start(flickers = false): void {
     const world = this.#world
-    const life = world.live(this.name, (power) => {
+    const life = world.live(this.name, (death) => {
       this.#running = undefined
-      this.#died(power)
-      const again = power && world.random.float() < FLICKER_CHANCE
+      this.#died(death)
+      const again = death.power && world.random.float() < FLICKER_CHANCE
       world.scheduler.after(world.between(DOWN_MIN_MS, DOWN_MAX_MS), () => this.start(again))
     })
-    if (flickers) world.later(life, world.between(0, FLICKER_MS), () => !world.calm && world.kill(life, true))
+    if (flickers) world.later(life, world.between(0, FLICKER_MS), () => !world.calm && world.kill(life, POWER_CUT))
     this.#life = life
     this.#come(life).catch((error: unknown) => this.fail(life, error))
   }
@@ -54,6 +54,6 @@ export class Machine<T> {
       this.#world.bugs.push(`${this.name}: ${messageOf(error)}\n${where}`)
     }
     this.#world.trace(this.name, `ends: ${messageOf(error)}`)
-    this.#world.kill(life, false)
+    this.#world.kill(life, KILLED)
   }
 }

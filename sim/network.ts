@@ -59,7 +59,7 @@ export function sendBatch(
 /** What strikes a message as it leaves; undefined when its sender died first. */
 function leave(world: World, from: Life, step: StepName): Strike | undefined {
   const strike = world.strike(from, step)
-  if (strike.kill) world.kill(from, strike.power)
+  if (strike.kill) world.kill(from, strike)
   return strike.kill === 'before' ? undefined : strike
 }
 

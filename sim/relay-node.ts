@@ -110,7 +110,7 @@ export class RelayNode {
         this.#tick(life)
         return { core, outbox, epochs }
       },
-      (power) => {
+      ({ power }) => {
         const unsynced = power ? this.#repaid.filter(([, at_ms]) => at_ms >= this.#synced_ms) : []
         for (const [from_ms] of unsynced) this.amnesia.push([from_ms, world.scheduler.now_ms])
         for (const [, from_ms] of this.#owed) this.amnesia.push([from_ms, world.scheduler.now_ms])
@@ -121,7 +121,7 @@ export class RelayNode {
           this.#ended(hub)
         }
         this.#sessions.clear()
-        this.disk.died(power)
+        this.disk.died({ power, restored: false })
       },
     )
   }

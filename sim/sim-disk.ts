@@ -3,8 +3,15 @@ import type { Disk, DiskChange } from '../link/disk.ts'
 import { type MemoryDisk, memoryDisk } from '../link/memory-disk.ts'
 import { lineAt } from '../link/outbox-store.ts'
 import { eventKey } from './evidence.ts'
-import type { Life, World } from './world.ts'
+import type { Death, Life, World } from './world.ts'
 
+type Restore = { readonly copied_ms: number; readonly lost_ms: number; readonly events: ReadonlySet<string> }
+type Copy = {
+  readonly at_ms: number
+  readonly entries: ReturnType<Disk['scan']>
+  /** Events that were given a number by then. */
+  readonly numbered: ReadonlySet<string>
+}
 export type Stage = { readonly event: string; readonly stage: string }
 
 /** The disk of one machine, which outlives its processes. */
@@ -17,11 +24,22 @@ export class SimDisk {
   readonly stages = new Map<string, Stage[]>()
   /** Commands of which the disk would not take an event. */
   readonly refused = new Set<string>()
+  /** Events that were given a number, and are not on the copy that the disk was restored from. */
+  readonly rolledBack = new Set<string>()
+  /** When the disk came back as an old copy: when that was made, when the disk was lost, and which boots are on both. */
+  readonly restores: Restore[] = []
+  readonly #copy_chance: number
+  #copy: Copy | undefined
+  #restored = false
   #platter: MemoryDisk = memoryDisk()
   /** Of each write that a power cut may take, the events that it brought. */
   #unsynced: (readonly string[])[] = []
   #power = false
   #stale = false
+
+  constructor(copy_chance = 0) {
+    this.#copy_chance = copy_chance
+  }
 
   /** Which stages of a command an outbox on this disk has told, or still will. */
   stagesOf(command: string): readonly string[] {
@@ -29,17 +47,21 @@ export class SimDisk {
   }
 
   /** The machine's process died; what it left is settled when the next one opens the disk. */
-  died(power: boolean): void {
+  died({ power, restored }: Death): void {
+    this.#restored ||= restored
     this.#stale = true
     this.#power ||= power
   }
 
   /** The disk as the process of `source` sees it: each write and sync is a step, and a ghost changes nothing. */
   open(world: World, life: Life, source: string): Disk {
-    if (this.#stale && this.#power) this.#loseWrites(world)
+    if (this.#stale && this.#restored && this.#copy) this.#restore(world, this.#copy)
+    else if (this.#stale && this.#power) this.#loseWrites(world)
     else if (this.#stale) this.#platter = this.#platter.kill()
     this.#stale = false
     this.#power = false
+    this.#restored = false
+    this.#perhapsCopy(world)
     const platter = this.#platter
     const linesOf = (changes: readonly DiskChange[]) =>
       changes.flatMap((change) => {
@@ -73,9 +95,29 @@ export class SimDisk {
         world.call(life, 'disk.sync', async () => {
           await platter.sync()
           this.#unsynced.splice(0, this.#unsynced.length - platter.unsynced)
+          this.#perhapsCopy(world)
         }),
       close: () => undefined,
     }
+  }
+
+  #perhapsCopy(world: World) {
+    if (this.#copy_chance === 0 || world.random.float() >= this.#copy_chance) return
+    this.#copy = {
+      at_ms: world.scheduler.now_ms,
+      entries: this.#platter.scan('', '\u{10ffff}'),
+      numbered: new Set([...this.numbered].filter((event) => !this.taken.has(event) && !this.rolledBack.has(event))),
+    }
+  }
+
+  #restore(world: World, { at_ms, entries, numbered }: Copy) {
+    for (const event of this.numbered) if (!numbered.has(event) && !this.taken.has(event)) this.rolledBack.add(event)
+    for (const event of numbered) this.taken.delete(event)
+    this.restores.push({ copied_ms: at_ms, lost_ms: world.scheduler.now_ms, events: numbered })
+    this.#unsynced = []
+    const fresh = memoryDisk()
+    fresh.write(entries.map(({ key, value }) => ({ put: key, value })))
+    this.#platter = fresh.crash(1)
   }
 
   /** Writes reach the platter in their order: of those since the last sync some of the first may be there. */

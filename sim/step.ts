@@ -39,6 +39,8 @@ export type Strike = {
   kill: 'before' | 'after' | undefined
   /** … and with it the machine's power: what was not synced is lost. */
   power: boolean
+  /** … and its disk comes back as an old copy of itself, where there is one. */
+  restored: boolean
   /** It does not happen, and the caller is told so. */
   refused: boolean
   /** … for want of room, rather than by an error. */
@@ -58,6 +60,7 @@ export function noStrike(): Strike {
     delay_ms: 0,
     kill: undefined,
     power: false,
+    restored: false,
     refused: false,
     full: false,
     unanswered: false,

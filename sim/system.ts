@@ -86,6 +86,8 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     ...(await readLake(lake, outside.random, ingest)),
     acknowledged,
     numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
+    rolledBack: new Set(hubs.flatMap(({ disk }) => [...disk.rolledBack])),
+    broughtBack: new Set(hubs.flatMap(({ disk }) => disk.restores.flatMap(({ events }) => [...events]))),
     taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
     now_ms: world.wall_ms(),
     stages: new Map(
@@ -125,7 +127,10 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
         const disk = hubs.find(({ hub }) => hub === tap.hub)?.disk
         const told = disk?.stagesOf(id) ?? []
         const refused = disk?.refused.has(id) ?? false
-        return done && done.times > 0 ? [[id, { ...done, told, refused, forgotten: forgotten(tap) }]] : []
+        const rolled_back = (done?.asked_ms ?? []).some((at_ms) =>
+          disk?.restores.some(({ copied_ms, lost_ms }) => copied_ms <= at_ms && at_ms <= lost_ms),
+        )
+        return done && done.times > 0 ? [[id, { ...done, told, refused, rolled_back, forgotten: forgotten(tap) }]] : []
       }),
     ),
   }

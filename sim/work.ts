@@ -7,6 +7,8 @@ type Command = Extract<HubBound, { type: 'command' }>
 /** What became of one tap at the device. */
 export type Done = {
   times: number
+  /** When it was asked for, simulated ms. */
+  readonly asked_ms: number[]
   /** By how much it was begun after its time, ms; 0 or less when in time. */
   overdue_ms: number
   /** It was begun after another command to the device that its hub had received later. */
@@ -59,6 +61,7 @@ export class Work {
     const received = this.#received.get(level)
     if (!received) return
     const done = this.#doneOf(level)
+    done.asked_ms.push(this.#world.scheduler.now_ms)
     done.overdue_ms = Math.max(done.overdue_ms, this.#world.scheduler.now_ms - received.due_ms)
     const latest = this.#latest.get(life) ?? -1
     // What came again in a later session may have been judged anew.
@@ -72,7 +75,12 @@ export class Work {
   }
 
   #doneOf(level: number): Done {
-    const done = this.done.get(level) ?? { times: 0, overdue_ms: Number.NEGATIVE_INFINITY, overtaken: false }
+    const done = this.done.get(level) ?? {
+      times: 0,
+      asked_ms: [],
+      overdue_ms: Number.NEGATIVE_INFINITY,
+      overtaken: false,
+    }
     this.done.set(level, done)
     return done
   }

@@ -14,6 +14,12 @@ export type Life = {
   readonly random: Random
 }
 
+/** How a process ends: does its machine lose its power, and come back with an old copy of its disk? */
+export type Death = { readonly power: boolean; readonly restored: boolean }
+
+export const KILLED: Death = { power: false, restored: false }
+export const POWER_CUT: Death = { power: true, restored: false }
+
 /** Wall time at which every run begins: midnight falls into it. */
 const START_MS = Date.UTC(2026, 10, 24, 23, 58)
 /** A call's usual time, there or back, ms. */
@@ -43,7 +49,7 @@ export class World {
   #hash = createHash('sha256')
   #faults: readonly { readonly fault: Fault; readonly chance: number }[]
   #coverage: Coverage
-  #deaths = new Map<Life, (power: boolean) => void>()
+  #deaths = new Map<Life, (death: Death) => void>()
   #offsets = new Map<string, number>()
 
   constructor({ seed, faults, coverage }: WorldOptions) {
@@ -81,7 +87,7 @@ export class World {
   }
 
   /** Begins a process; `died` is told once, at its death, in the same turn. */
-  live(name: string, died: (power: boolean) => void): Life {
+  live(name: string, died: (death: Death) => void): Life {
     const origin_ms = this.scheduler.now_ms - this.between(0, 1e6)
     const rate = 1 + this.between(-DRIFT, DRIFT)
     const life: Life = {
@@ -106,11 +112,11 @@ export class World {
     })
   }
 
-  kill(life: Life, power: boolean): void {
+  kill(life: Life, death: Death): void {
     if (!life.alive) return
     life.alive = false
-    this.trace(life.name, power ? 'loses power' : 'is killed')
-    this.#deaths.get(life)?.(power)
+    this.trace(life.name, death.power ? 'loses power' : 'is killed')
+    this.#deaths.get(life)?.(death)
     this.#deaths.delete(life)
   }
 
@@ -142,7 +148,7 @@ export class World {
     const strike = this.strike(life, step)
     this.trace(life.name, `${step} ${detail}`)
     if (strike.kill === 'before') {
-      this.kill(life, strike.power)
+      this.kill(life, strike)
       return never()
     }
     const there_ms = this.between(0, 2 * LATENCY_MS) + strike.delay_ms
@@ -156,7 +162,7 @@ export class World {
       throw new Problem('unavailable', `${step} ${detail} was refused (simulated)`)
     }
     const outcome = await Promise.allSettled([effect()])
-    if (strike.kill === 'after') this.kill(life, strike.power)
+    if (strike.kill === 'after') this.kill(life, strike)
     await this.pause(life, this.between(0, 2 * LATENCY_MS))
     if (strike.unanswered) {
       throw new Problem('unavailable', `${step} ${detail}: the answer was lost (simulated)`, { outcome: 'unknown' })
@@ -169,13 +175,13 @@ export class World {
   write(life: Life, step: StepName, effect: () => void): void {
     if (!life.alive) return
     const strike = this.strike(life, step)
-    if (strike.kill === 'before') this.kill(life, strike.power)
+    if (strike.kill === 'before') this.kill(life, strike)
     if (life.alive && strike.refused) {
       const message = `${step} was refused (simulated)`
       throw strike.full ? new Problem('limit', message) : new Problem('unavailable', message, { outcome: 'unknown' })
     }
     if (life.alive) effect()
-    if (strike.kill === 'after') this.kill(life, strike.power)
+    if (strike.kill === 'after') this.kill(life, strike)
   }
 
   pause(life: Life, delay_ms: number): Promise<void> {

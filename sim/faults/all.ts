@@ -8,6 +8,18 @@ import { lostAnswer } from './lost-answer.ts'
 import { powerCut } from './power-cut.ts'
 import { refusal } from './refusal.ts'
 import { reorder } from './reorder.ts'
+import { restoredDisk } from './restored-disk.ts'
 
 /** A new fault is a file of its own and a line here. */
-export const FAULTS: readonly Fault[] = [delay, reorder, duplicate, cut, kill, powerCut, lostAnswer, refusal, clockJump]
+export const FAULTS: readonly Fault[] = [
+  delay,
+  reorder,
+  duplicate,
+  cut,
+  kill,
+  powerCut,
+  restoredDisk,
+  lostAnswer,
+  refusal,
+  clockJump,
+]

@@ -7,6 +7,8 @@ export const whatAHubDoesItTells: Invariant = {
   name: 'what a hub does, it tells',
   check: ({ executions }) =>
     [...executions]
-      .filter(([, { told, refused }]) => !refused && !told.some((stage) => ENDS.includes(stage)))
+      .filter(
+        ([, { told, refused, rolled_back }]) => !refused && !rolled_back && !told.some((stage) => ENDS.includes(stage)),
+      )
       .map(([id]) => `command ${id} was executed, and its hub has put no end of it on record`),
 }

@@ -1,6 +1,6 @@
 import { type IntervalSet, intervalSet, size, subtract, union } from '../../contract/interval.ts'
 import { readPayload } from '../../ingest/payload.ts'
-import { bootName, type Invariant, numbersOf } from '../evidence.ts'
+import { bootName, type Invariant, lostWithDisks } from '../evidence.ts'
 
 /**
  * A source closes a boot when it holds nothing of it any more: then all its numbers are in the log, or told as dropped.
@@ -8,9 +8,10 @@ import { bootName, type Invariant, numbersOf } from '../evidence.ts'
  */
 export const whatIsClosedIsComplete: Invariant = {
   name: 'what is closed is complete',
-  check({ log, taken, sourceKey }) {
+  check(evidence) {
+    const { log, sourceKey } = evidence
     const wrong = new Set<string>()
-    const gone = numbersOf(taken, sourceKey)
+    const gone = lostWithDisks(evidence)
     /** Numbers that the log has, or was told of as dropped, by then. */
     const known = new Map<string, IntervalSet>()
     const learn = (name: string, numbers: IntervalSet) => known.set(name, union(known.get(name) ?? [], numbers))
