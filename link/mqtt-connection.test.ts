@@ -3,6 +3,7 @@ import net from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { parseEpoch } from '../contract/source.ts'
+import { ManualClock } from '../sim/clock.ts'
 import { testFleet } from './fleet.fixture.ts'
 import { PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
 import { type ClientTls, connectMqtt, type MqttConnectionOptions } from './mqtt-connection.ts'
@@ -68,11 +69,9 @@ describe('a floor', () => {
       },
     })
     const ready: string[] = []
-    const start_ms = machineClock.monotonic()
-    const connection = connect(endpoint.port, { connected: (epoch) => ready.push(epoch) })
+    // On a clock that stands still a pause of the back-off would never end.
+    const connection = connect(endpoint.port, { clock: new ManualClock(), connected: (epoch) => ready.push(epoch) })
     await expect.poll(() => connection.connected).toBe(true)
-    // The first pause of the back-off would be half a second.
-    expect(machineClock.monotonic() - start_ms).toBeLessThan(450)
     expect([epochs, ready]).toEqual([['1.1.1', '1.42.1'], ['1.42.1']])
   })
 
@@ -100,12 +99,13 @@ describe('a floor', () => {
   })
 })
 
-describe('the end comes within a second', () => {
+describe('the end waits for nothing that is under way', () => {
   async function endsSoon(connection: { readonly done: Promise<void> }) {
     const start_ms = machineClock.monotonic()
     abort.abort()
     await connection.done
-    expect(machineClock.monotonic() - start_ms).toBeLessThan(1_000)
+    // Far below what it would wait for otherwise: the pauses of the back-off, the limit of a handshake.
+    expect(machineClock.monotonic() - start_ms).toBeLessThan(5_000)
   }
 
   test('while the server refuses every attempt', async () => {

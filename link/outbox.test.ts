@@ -112,6 +112,18 @@ describe('outbox', () => {
     expect(outbox.take('control', { flush: true })?.boot).toBe(outbox.boot())
   })
 
+  test('two that tell a floor at once make one boot, above both', async () => {
+    const disk = memoryDisk()
+    const outbox = await openOutbox(optionsFor(disk))
+    const [low, high] = await Promise.all([outbox.raise(9), outbox.raise(7)])
+    expect([low, high]).toEqual([outbox.boot(), outbox.boot()])
+    const [, higher] = await Promise.all([outbox.raise(20), outbox.raise(30)])
+    expect(higher).toMatch(/^1-31-/)
+    outbox.append('control', { m: 1, kind: 'health' })
+    expect(outbox.take('control', { flush: true })?.boot).toBe(higher)
+    expect((await openOutbox(optionsFor(disk.kill()))).boot()).toMatch(/^1-32-/)
+  })
+
   test('what the boot before numbers while the jump is written down is neither forgotten nor orphaned', async () => {
     const disk = memoryDisk()
     const outbox = await openOutbox(optionsFor(disk))

@@ -66,6 +66,9 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   /** Streams with an empty batch in flight: one at a time. */
   const telling = new Set<string>()
 
+  /** Relay and gateway may each tell a floor at once: the second looks at what the first began. */
+  let raising: Promise<unknown> = Promise.resolve()
+
   async function begin(floor: number): Promise<void> {
     const next = Math.max(counter, floor) + 1
     const boot = formatBoot({ generation, counter: next, random: randomHex(random, 4) })
@@ -351,12 +354,16 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     acknowledge,
     refuse,
     release: done,
-    async raise(floor) {
-      if (counter > floor) return running.boot
-      await begin(floor)
-      // The boot before can be closed now, though no event may follow for long.
-      for (const stream of streams) for (const callback of watchers) callback(stream)
-      return running.boot
+    raise(floor) {
+      const raised = raising.then(async () => {
+        if (counter > floor) return running.boot
+        await begin(floor)
+        // The boot before can be closed now, though no event may follow for long.
+        for (const stream of streams) for (const callback of watchers) callback(stream)
+        return running.boot
+      })
+      raising = raised.catch(() => undefined)
+      return raised
     },
     retarget(batch_bytes) {
       target_bytes = Math.min(Math.max(batch_bytes, BATCH_TARGET_MIN_BYTES), options.batch_bytes ?? BATCH_TARGET_BYTES)
