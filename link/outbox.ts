@@ -354,16 +354,13 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     acknowledge,
     refuse,
     release: done,
-    raise(floor) {
-      const raised = raising.then(async () => {
-        if (counter > floor) return running.boot
-        await begin(floor)
-        // The boot before can be closed now, though no event may follow for long.
-        for (const stream of streams) for (const callback of watchers) callback(stream)
-        return running.boot
-      })
+    async raise(floor) {
+      const raised = raising.then(() => (counter > floor ? undefined : begin(floor)))
       raising = raised.catch(() => undefined)
-      return raised
+      await raised
+      // The boot before can be closed now, though no event may follow for long.
+      for (const stream of streams) for (const callback of watchers) callback(stream)
+      return running.boot
     },
     retarget(batch_bytes) {
       target_bytes = Math.min(Math.max(batch_bytes, BATCH_TARGET_MIN_BYTES), options.batch_bytes ?? BATCH_TARGET_BYTES)
