@@ -25,10 +25,11 @@ export type PlannedBatch = {
   readonly replayed?: { readonly name: string; readonly span: Interval }
 }
 
-type Read = { readonly payload: Payload } | { readonly reason: string; readonly claim: Claim | undefined }
+/** A record of the log, unpacked; dead, with its reason, where it cannot be. */
+export type Read = { readonly payload: Payload } | { readonly reason: string; readonly claim: Claim | undefined }
 
 /** Unpacks a record. What a gateway let through and cannot be read all the same is dead, with its reason. */
-async function readRecord(record: LogRecord): Promise<Read> {
+export async function readRecord({ record }: Positioned): Promise<Read> {
   let reason = record.dead
   if (reason === undefined) {
     try {
@@ -45,13 +46,13 @@ async function readRecord(record: LogRecord): Promise<Read> {
  * Decides what of a record is new: numbers are compared with the ranges, batch earlier in the same attempt included
  * (`lookup`), so that the first in the log is the one stored.
  */
-export async function planBatch(
+export function planBatch(
   bucket: number,
   { position, record }: Positioned,
+  read: Read,
   source: string,
   lookup: (key: string) => StreamRanges | undefined,
-): Promise<PlannedBatch> {
-  const read = await readRecord(record)
+): PlannedBatch {
   const common = {
     bucket,
     position,

@@ -4,10 +4,12 @@ import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf } from '../contract/problem.ts'
 import type { Encoded, Encoding } from './encoder.ts'
 import type { Positioned } from './event-log.ts'
+import { inOrder } from './in-order.ts'
 import {
   ATTEMPT_BATCHES_MAX,
   ATTEMPT_PLAIN_MAX_BYTES,
   FRESHNESS_MS,
+  INFLATE_CONCURRENT_MAX,
   LOG_READ_BYTES,
   QUIET_FRESHNESS_MS,
   QUIET_FRESHNESS_TIMES,
@@ -15,7 +17,7 @@ import {
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
 } from './limits.ts'
-import { additionsAfter, type PlannedBatch, planBatch } from './planned-batch.ts'
+import { additionsAfter, type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
 import { isQuiet } from './quiet.ts'
 import { type Addition, applyAdditions, joinAdditions, newsOnly, type StreamRanges } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
@@ -151,8 +153,9 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
         const from = (attempt.taken.get(one.bucket) ?? one.position) + 1
         const records =
           isFull(attempt) || attempt.ended.has(one.bucket) ? [] : await log.read(one.bucket, from, LOG_READ_BYTES)
-        for (const record of records) {
-          if (isFull(attempt) || !(await takeOne(attempt, one, record))) break
+        // Unpacking waits for another thread: some are under way while one is planned.
+        for await (const [record, read] of inOrder(records, INFLATE_CONCURRENT_MAX, readRecord)) {
+          if (isFull(attempt) || !(await takeOne(attempt, one, record, read))) break
           more = true
         }
       }
@@ -160,12 +163,12 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   }
 
   /** False, and the bucket's end in this attempt, for a replay of what another replay has just tried to store. */
-  async function takeOne(attempt: Attempt, one: Bucket, record: Positioned): Promise<boolean> {
+  async function takeOne(attempt: Attempt, one: Bucket, record: Positioned, read: Read): Promise<boolean> {
     // A stream belongs to one bucket, so that one overlay serves all.
     const lookup = (name: string) => attempt.overlay.get(name) ?? one.ranges.get(name)
     const expected = (attempt.taken.get(one.bucket) ?? one.position) + 1
     assert(record.position >= expected, `positions rise: ${record.position} after ${expected - 1}`)
-    const planned = await planBatch(one.bucket, record, keyOf(record.record.source), lookup)
+    const planned = planBatch(one.bucket, record, read, keyOf(record.record.source), lookup)
     const { replayed } = planned
     if (replayed) {
       const before = attempt.replayed.get(replayed.name) ?? []
