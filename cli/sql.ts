@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { Problem } from '../contract/problem.ts'
+import { csvOf, isNumericType } from '../lake/answer.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
 import {
@@ -71,7 +72,7 @@ async function runSql(context: CliContext, sql: string, options: Options): Promi
     ...(at && { at }),
     ...(limit !== undefined && { max_rows: limit }),
   })
-  const text = options.json ? json(result) : options.csv ? csv(result) : table(result)
+  const text = options.json ? json(result) : options.csv ? csvOf(result) : table(result)
   if (options.output === undefined) process.stdout.write(text)
   else await writeTo(options.output, text)
   if (result.truncated) {
@@ -175,22 +176,8 @@ function json({ columns, rows, truncated, statistics }: QueryResult): string {
   return `${JSON.stringify({ columns, rows: objects, truncated, statistics }, undefined, 2)}\n`
 }
 
-/** RFC 4180; NULL is an empty field, an empty text is `""`. */
-function csv({ columns, rows }: QueryResult): string {
-  const field = (value: unknown): string => {
-    if (value === null || value === undefined) return ''
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-  }
-  return [columns.map(({ name }) => field(name)), ...rows.map((row) => row.map(field))]
-    .map((line) => `${line.join(',')}\r\n`)
-    .join('')
-}
-
-const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/
-
 function table({ columns, rows }: QueryResult): string {
-  const cells = rows.map((row) => row.map((value, index) => cell(value, NUMERIC.test(columns[index]?.type ?? ''))))
+  const cells = rows.map((row) => row.map((value, index) => cell(value, isNumericType(columns[index]?.type ?? ''))))
   return `${textTable(
     columns.map(({ name }) => name),
     cells,

@@ -1,6 +1,6 @@
+import { csvOf } from '../lake/answer.ts'
 import { definitionsAnswer, queryAnswer, queryRequest, schemaAnswer } from './api.ts'
 import { arrowOf } from './arrow.ts'
-import { csvOf } from './csv.ts'
 import { DEFINITIONS } from './definitions.ts'
 import type { Queries } from './query-protocol.ts'
 import { hangUp, type Router } from './route.ts'

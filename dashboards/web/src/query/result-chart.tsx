@@ -2,13 +2,13 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
+import { isNumericType } from '../../../../lake/answer.ts'
 import type { QueryAnswer } from '../../../query-protocol.ts'
 import '../chart.css'
 import { significant } from '../number-format.ts'
 import { Empty } from '../state-notes.tsx'
 import { colours, token } from '../theme.ts'
 import { dayTime } from '../time-range.ts'
-import { isNumeric } from './result-grid.tsx'
 
 const HEIGHT = 380
 /** Points past this are too many to see. */
@@ -18,8 +18,8 @@ const POINTS_MAX = 10_000
 export function ResultChart({ answer }: { readonly answer: QueryAnswer }) {
   const numbers = answer.columns
     .map((column, index) => ({ ...column, index }))
-    .filter((column) => isNumeric(column.type))
-  const firstX = answer.columns.findIndex((column) => !isNumeric(column.type))
+    .filter((column) => isNumericType(column.type))
+  const firstX = answer.columns.findIndex((column) => !isNumericType(column.type))
   const x = useSignal(Math.max(0, firstX))
   const y = useSignal((numbers.find((column) => column.index !== x.peek()) ?? numbers[0])?.index ?? -1)
   const box = useRef<HTMLDivElement>(null)
@@ -83,7 +83,7 @@ type Points = {
 
 function pointsOf(answer: QueryAnswer, x: number, y: number): Points {
   const type = answer.columns[x]?.type ?? ''
-  const kind = /^(TIMESTAMP|DATE)/i.test(type) ? 'time' : isNumeric(type) ? 'number' : 'words'
+  const kind = /^(TIMESTAMP|DATE)/i.test(type) ? 'time' : isNumericType(type) ? 'number' : 'words'
   const number = (cell: unknown) => (cell === null || cell === undefined || cell === '' ? null : Number(cell))
   const rows = answer.rows.slice(0, POINTS_MAX)
   if (kind === 'words') {

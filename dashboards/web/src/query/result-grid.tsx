@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
+import { isNumericType } from '../../../../lake/answer.ts'
 import type { Cell, QueryAnswer } from '../../../query-protocol.ts'
 
 const ROW_PX = 26
@@ -9,10 +10,6 @@ const BEYOND = 20
 /** Of a column, in digits. */
 const WIDTH_MIN = 8
 const WIDTH_MAX = 48
-
-export function isNumeric(type: string): boolean {
-  return /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|U\w*INT\w*|FLOAT|DOUBLE|DECIMAL)/i.test(type)
-}
 
 /** The rows as a table of which only what is seen is drawn. */
 export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
@@ -32,7 +29,7 @@ export function ResultGrid({ answer }: { readonly answer: QueryAnswer }) {
   )
   const first = Math.max(0, Math.floor(top.value / ROW_PX) - BEYOND)
   const last = Math.min(answer.rows.length, first + 40 + 2 * BEYOND)
-  const kind = answer.columns.map((column) => (isNumeric(column.type) ? 'cell number' : 'cell'))
+  const kind = answer.columns.map((column) => (isNumericType(column.type) ? 'cell number' : 'cell'))
   return (
     <div
       class="grid"
