@@ -71,7 +71,7 @@ function send(id: string): void {
   if (!session) throw new Error('expected a session of h1')
   const about = { command: id, hash: commandHash(what), issued: clock.now(), stamp: clock.monotonic(), left_ms: 5_000 }
   const message: HubBound = { hearth: 1, type: 'command', ...what, ...about, epoch: session.epoch }
-  session.publish(topics.command('h1'), Buffer.from(JSON.stringify(message)), { qos: 1 })
+  session.publish(topics.command('h1'), Buffer.from(JSON.stringify(message)))
 }
 
 const connected = (to: 'relay' | 'gateway') =>

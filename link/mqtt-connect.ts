@@ -40,11 +40,11 @@ export function keepAliveOf(asked_s: number): { readonly keepAlive_s: number; re
   return { keepAlive_s: asked ? asked_s : KEEP_ALIVE_MAX_S, told: !asked }
 }
 
-/** Granted QoS, or why not (MQTT 5.0 section 3.9.3). `allowed` are the hub's own topics. */
-export function grant(filter: string, qos: number, allowed: ReadonlySet<string>): number {
+/** Granted QoS, which is 0, or why not (MQTT 5.0 section 3.9.3). `allowed` are the hub's own topics. */
+export function grant(filter: string, allowed: ReadonlySet<string>): number {
   if (filter.startsWith('$share/')) return REASON.sharedNotSupported
   if (/[+#]/.test(filter)) return REASON.wildcardsNotSupported
-  return allowed.has(filter) ? Math.min(qos, 1) : REASON.notAuthorised
+  return allowed.has(filter) ? 0 : REASON.notAuthorised
 }
 
 /** What CONNACK announces: every limit that is enforced (MQTT 5.0 section 3.2.2.3). */

@@ -49,12 +49,8 @@ export type MqttSession = {
   readonly opened_ms: number
   readonly open: boolean
   readonly buffered_bytes: number
-  /** `handed` is called when the bytes were handed to the socket; `acked` at the hub's PUBACK (QoS 1). */
-  publish(
-    topic: string,
-    payload: Uint8Array,
-    options?: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void },
-  ): PublishOutcome
+  /** Always QoS 0: nothing that Hearth tells a hub is of use once the connection is gone. */
+  publish(topic: string, payload: Uint8Array): PublishOutcome
   close(reason: CloseReason): void
 }
 

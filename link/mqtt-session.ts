@@ -35,13 +35,11 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   const frame = packetFramer(() => context.packet_max_bytes)
   const publishable = new Set(context.publishTopics(identity))
   const subscribable = new Set(context.subscribeTopics(identity))
-  const subscriptions = new Map<string, 0 | 1>()
+  const subscriptions = new Set<string>()
   const aliases = new Map<number, string>()
   /** Packet ids of the hub that wait for our PUBACK. */
   const unanswered = new Set<number>()
-  /** Our packet ids that wait for the hub's. */
-  const outgoing = new Map<number, (() => void) | undefined>()
-  const peer = { receive_max: 65_535, packet_max_bytes: 268_435_460 }
+  let peerPacketMax_bytes = 268_435_460
   let queue: Buffer[] = []
   let state: State = 'waiting'
   let epoch = ''
@@ -50,7 +48,6 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   let lastHeard_ms = clock.monotonic()
   let keepAlive_ms = 0
   let wasFull = false
-  let nextId = 1
   let working = false
   let cancelTimer = clock.timer(CONNECT_TIMEOUT_MS, () =>
     end({ kind: 'lost', planned: false, text: 'no CONNECT in time' }),
@@ -137,7 +134,6 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
       return
     }
     if (packet.cmd === 'publish') receive(packet)
-    else if (packet.cmd === 'puback') acknowledged(packet.messageId ?? 0)
     else if (packet.cmd === 'subscribe') subscribe(packet)
     else if (packet.cmd === 'unsubscribe') {
       const known = packet.unsubscriptions.map((filter) => subscriptions.delete(filter))
@@ -158,8 +154,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     epoch = packet.username ?? ''
     const refusal = checkConnect(packet, identity)
     if (refusal) return refuse(refusal.code, refusal.reason)
-    peer.receive_max = packet.properties?.receiveMaximum ?? peer.receive_max
-    peer.packet_max_bytes = packet.properties?.maximumPacketSize ?? peer.packet_max_bytes
+    peerPacketMax_bytes = packet.properties?.maximumPacketSize ?? peerPacketMax_bytes
     let floor: number | undefined
     try {
       const answer = await handler.connect?.({ identity, epoch, protocol, address: session.address })
@@ -270,15 +265,10 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
       return breakRule(REASON.subscriptionIds, 'subscription identifiers are not offered [3.2.2.3.12]')
     }
     const granted = packet.subscriptions.map((one, i) =>
-      i < FILTERS_MAX ? grant(one.topic, one.qos, subscribable) : REASON.quotaExceeded,
+      i < FILTERS_MAX ? grant(one.topic, subscribable) : REASON.quotaExceeded,
     )
-    const heard: string[] = []
-    packet.subscriptions.forEach((one, i) => {
-      const code = granted[i]
-      if (code !== 0 && code !== 1) return
-      subscriptions.set(one.topic, code)
-      heard.push(one.topic)
-    })
+    const heard = packet.subscriptions.map((one) => one.topic).filter((_topic, i) => granted[i] === 0)
+    for (const topic of heard) subscriptions.add(topic)
     const codes = protocol === 5 ? granted : granted.map((code) => (code < 0x80 ? code : 0x80))
     send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: codes })
     for (const topic of heard) handler.subscribed?.(session, topic)
@@ -290,57 +280,18 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     return end({ kind: 'good-bye', planned: code === 0, code, text: 'the hub said good-bye' }, false)
   }
 
-  function publish(
-    topic: string,
-    payload: Uint8Array,
-    options: { readonly qos?: 0 | 1; readonly handed?: () => void; readonly acked?: () => void } = {},
-  ): PublishOutcome {
+  function publish(topic: string, payload: Uint8Array): PublishOutcome {
     if (state !== 'open' || !socket.writable) return 'gone'
-    const most = subscriptions.get(topic)
-    if (most === undefined) return 'unsubscribed'
-    const qos = Math.min(options.qos ?? 0, most)
-    const limit = Math.min(peer.receive_max, 1_024)
-    if (socket.writableLength + payload.length > SESSION_BUFFER_MAX_BYTES || (qos === 1 && outgoing.size >= limit)) {
+    if (!subscriptions.has(topic)) return 'unsubscribed'
+    if (socket.writableLength + payload.length > SESSION_BUFFER_MAX_BYTES) {
       wasFull = true
       return 'full'
     }
     const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    const packet: IPublishPacket = {
-      cmd: 'publish',
-      topic,
-      payload: body,
-      qos: qos === 1 ? 1 : 0,
-      dup: false,
-      retain: false,
-    }
-    if (qos === 1) packet.messageId = freeId()
-    const bytes = generate(packet, settings)
-    if (bytes.length > peer.packet_max_bytes) return 'too-large'
-    if (qos === 1) outgoing.set(packet.messageId ?? 0, options.acked)
-    socket.write(bytes, (error) => {
-      if (!error) options.handed?.()
-    })
+    const bytes = generate({ cmd: 'publish', topic, payload: body, qos: 0, dup: false, retain: false }, settings)
+    if (bytes.length > peerPacketMax_bytes) return 'too-large'
+    socket.write(bytes)
     return 'sent'
-  }
-
-  function acknowledged(id: number) {
-    const known = outgoing.has(id)
-    const acked = outgoing.get(id)
-    if (!known) return breakRule(REASON.protocolError, `PUBACK for packet id ${id}, which is not in use`)
-    outgoing.delete(id)
-    acked?.()
-    if (wasFull && socket.writableLength === 0) {
-      wasFull = false
-      handler.drained?.(session)
-    }
-    return undefined
-  }
-
-  function freeId(): number {
-    while (outgoing.has(nextId)) nextId = (nextId % 65_535) + 1
-    const id = nextId
-    nextId = (nextId % 65_535) + 1
-    return id
   }
 
   function send(packet: Packet) {

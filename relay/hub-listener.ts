@@ -56,7 +56,7 @@ export function hubLink(endpoint: () => MqttEndpoint | undefined): HubLink {
 
 /** QoS 0: a command that is not there in time must not come later, and the hub's result is its acknowledgement. */
 function publish(session: MqttSession, message: HubBound) {
-  return session.publish(topics.command(session.client), Buffer.from(JSON.stringify(message)), { qos: 0 })
+  return session.publish(topics.command(session.client), Buffer.from(JSON.stringify(message)))
 }
 
 /** Listens for hubs. Raises `unavailable` when the port cannot be had. */
