@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
+import { FRESHNESS_MS } from '../ingest/limits.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
 const port = z.coerce.number().int().min(0).max(65535)
@@ -46,7 +47,12 @@ export const configSchema = z.strictObject({
       mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
       https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),
       ops_port: opsPort,
-      freshness_ms: positive.min(100).default(5_000).describe('Longest time a batch waits before it is committed.'),
+      freshness_ms: positive
+        .min(100)
+        .default(FRESHNESS_MS)
+        .describe(
+          'Longest time a batch waits before it is committed; six times that, but at most 60 s, when there are only signs of life.',
+        ),
     })
     .prefault({}),
   jobs: z

@@ -5,6 +5,7 @@ import { isId } from '../contract/source.ts'
 import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
 import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
+import { HEALTH_INTERVAL_MS } from '../hub-agent/limits.ts'
 import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
 import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
 import { simulatedHome } from '../hub-agent/simulated-home.ts'
@@ -64,7 +65,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--relay <url>', 'mqtts://host:port of the relay')
     .option('--gateway <url>', 'mqtts://host:port or https://host:port of the gateway')
     .option('--pace <factor>', 'simulated sensors report this many times more often', positive, 10)
-    .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), 30_000)
+    .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), HEALTH_INTERVAL_MS)
     .option('--json', 'notable facts as JSON, one a line')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => run(context, options))

@@ -23,7 +23,7 @@ export const CONTROL_MAX_BYTES = 16 * 1024 * 1024
 /** What it keeps of readings: about a month of a busy home. */
 export const READINGS_MAX_BYTES = 64 * 1024 * 1024
 /** How often a hub tells how it is. */
-export const HEALTH_INTERVAL_MS = 300_000
+export const HEALTH_INTERVAL_MS = 30_000
 /** How long a closing agent tries to finish commands and to send what it has; the rest stays in the outbox. */
 export const DRAIN_MAX_MS = 5_000
 /** Times that a radio tries one message before the device counts as not answering. */

@@ -34,7 +34,7 @@ export const ATTEMPT_DATES_MAX = 64
 /** Payload bytes that one read of the log asks for. */
 export const LOG_READ_BYTES = 4 * 1024 * 1024
 /** A batch that waits is committed after this at the latest, unless set otherwise … */
-export const FRESHNESS_MS = 10_000
+export const FRESHNESS_MS = 5_000
 /** … or this, when there is nothing but `alive` and `health`: a small file a minute and not one each few seconds … */
 export const QUIET_FRESHNESS_MS = 60_000
 /** … and never more than so many times what was set. */
