@@ -13,7 +13,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: 'send', summary: 'send a command to a device and watch it arrive', load: () => import('./send.ts') },
   {
     name: 'hub',
-    summary: 'run a hub agent: real, simulated, or replaying a recording',
+    summary: 'run hubs with simulated homes, or one that replays a recording',
     load: () => import('./hub.ts'),
   },
   { name: 'jobs', summary: 'plan, run and explain the metrics', load: () => import('./jobs.ts') },

@@ -81,7 +81,7 @@ export function openDemo(
 }
 
 /** Raises `corrupt` for a plan of a newer version, or one that cannot be read. */
-function readPlan(path: string): Plan {
+export function readPlan(path: string): Plan {
   const found: unknown = jsonOf(readFileSync(path, 'utf8'))
   const parsed = plan.safeParse(found)
   if (parsed.success) return parsed.data

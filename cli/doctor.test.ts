@@ -2,7 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { parseConfig } from './config.ts'
 import { examine } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry } from './fleet.ts'
@@ -35,6 +37,11 @@ async function install() {
   await openLocalLake(context())
 }
 
+function setFormat(disk: string, version: number) {
+  using database = new DatabaseSync(disk)
+  database.exec(`PRAGMA user_version = ${version}`)
+}
+
 describe('the doctor', () => {
   test('says what a new folder still needs, and which port is taken and how to choose another', async () => {
     expect(await found('lake')).toMatchObject({ state: 'warning', advice: 'hearth up makes one' })
@@ -53,6 +60,27 @@ describe('the doctor', () => {
     expect(await found('event log')).toMatchObject({ state: 'bad', found: expect.stringContaining('log.db is gone') })
     writeFileSync(join(home, 'lake', '_hearth', 'lake.json'), '{"hearth_lake":99}')
     expect(await found('lake')).toMatchObject({ state: 'bad' })
+  })
+
+  test('looks into the disks of relay and hubs, and into the plan of the demo', async () => {
+    await install()
+    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '0 files' })
+    expect(await found('demo')).toMatchObject({ state: 'good', found: 'none' })
+    const hub = join(home, 'hubs', 'demo-01', 'agent.db')
+    openSqliteDisk(hub).close()
+    const relay = openSqliteDisk(join(home, 'relay.db'))
+    const plan = { hearth_demo: 1, hubs: 25, days: 14, end_ms: 0, seed: 1, sent: true }
+    writeFileSync(join(home, 'demo.json'), JSON.stringify(plan))
+    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '2 files, 1 of them in use' })
+    expect(await found('demo')).toMatchObject({ state: 'good', found: '25 hubs with 14 days of history' })
+    relay.close()
+    for (const newer of [hub, join(home, 'relay.db')]) {
+      setFormat(newer, 99)
+      expect(await found('relay and hubs')).toMatchObject({ state: 'bad', found: expect.stringContaining(newer) })
+      setFormat(newer, 1)
+    }
+    writeFileSync(join(home, 'demo.json'), JSON.stringify({ ...plan, hearth_demo: 2 }))
+    expect(await found('demo')).toMatchObject({ state: 'bad', found: expect.stringContaining('found 2') })
   })
 
   test('tells a clock that is behind what was written', async () => {

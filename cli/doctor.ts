@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
@@ -7,8 +7,11 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
+import { readPlan } from './demo.ts'
 import { openLocalLake, openRegistry } from './fleet.ts'
+import { hubFolder } from './hub-identity.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { lockState } from './state-lock.ts'
 import { variableOf, wantedPorts } from './wanted-ports.ts'
@@ -122,6 +125,17 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       await log.close()
       return log.id
     }),
+    checked('relay and hubs', async () => {
+      const files = [join(home, 'relay.db'), ...globSync(join(hubFolder(context, '*'), 'agent.db'))].filter(existsSync)
+      const used = files.filter(isInUse)
+      return `${files.length} files${used.length > 0 ? `, ${used.length} of them in use` : ''}`
+    }),
+    checked('demo', async () => {
+      const path = join(home, 'demo.json')
+      if (!existsSync(path)) return 'none'
+      const { hubs, days, sent } = readPlan(path)
+      return `${hubs} hubs with ${days} days of history${sent ? '' : ', not all of it sent'}`
+    }),
     checked('authority', async () => {
       const certificate = new X509Certificate(readFileSync(join(home, 'ca', 'ca.pem')))
       const left_days = (certificate.validToDate.getTime() - context.clock.now()) / 86_400_000
@@ -130,6 +144,17 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       return `good for ${Math.floor(left_days)} days`
     }),
   ])
+}
+
+/** Has a running process this disk? It answers for it. Raises `corrupt` for one that this Hearth cannot read. */
+function isInUse(path: string): boolean {
+  try {
+    openSqliteDisk(path).close()
+    return false
+  } catch (error) {
+    if (isProblem(error, 'conflict')) return true
+    throw error
+  }
 }
 
 function mustBeThere(path: string): void {

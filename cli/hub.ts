@@ -50,7 +50,7 @@ Each hub keeps its certificate, its outbox and its command journal in <state>/hu
 export function register(program: Command, context: CliContext): void {
   program
     .command('hub')
-    .description('run a hub agent: real, simulated, or replaying a recording')
+    .description('run hubs with simulated homes, or one that replays a recording')
     .option('--simulated <count>', 'this many simulated homes', whole(1, 1000))
     .option('--prefix <text>', 'ids of simulated hubs: <prefix>01, <prefix>02, …', 'hub-')
     .option('--recorded <folder>', 'a folder of Room_Attribute.csv: Unix seconds, tab, value')
@@ -203,7 +203,7 @@ type Running = {
   readonly close: () => Promise<void>
 }
 
-/** Health and figures of the hubs of this process. A hub is ready when apps and telemetry reach their other end. */
+/** Health and figures of the hubs of this process. A hub is ready when apps reach it; its telemetry can wait. */
 function operate(context: CliContext, running: readonly Running[]): Promise<Operations> {
   const metrics = processMetrics('hub')
   hubFigures(metrics, running)

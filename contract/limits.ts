@@ -7,7 +7,7 @@ export const BATCH_EVENTS_MAX = 10_000
 export const HEADER_MAX_BYTES = 64 * 1024
 /** Dropped ranges that may wait before an empty batch is sent to carry them. */
 export const DROPPED_RANGES_MAX = 64
-/** Boots whose account an outbox keeps. */
+/** Earlier boots that one header lists. */
 export const PREVIOUS_BOOTS_MAX = 40
 
 /** An event's time may lie this far after its receipt … */
@@ -23,5 +23,5 @@ export const DEADLINE_DEFAULT_MS = 5_000
 export const COMMAND_SET_MAX = 16
 /** A command's body, as compact JSON with its defaults; one that is larger is refused (`invalid`). */
 export const COMMAND_BODY_MAX_BYTES = 4_096
-/** How long a hub remembers a command's id: the idempotency key's window. */
+/** How long a relay knows an idempotency key. */
 export const IDEMPOTENCY_WINDOW_MS = 24 * 3_600_000

@@ -51,7 +51,7 @@ export const REGISTRY_CHANGES_A_BATCH = 500
 
 /** Ranges that a commit added go into its own entry up to this size, else into an object of their own. */
 export const ADDITIONS_INLINE_MAX_BYTES = 64 * 1024
-/** A snapshot of a bucket's ranges is written every so many of its commits. */
+/** A snapshot of a bucket's ranges is written once the table is so many versions past the last one. */
 export const RANGES_SNAPSHOT_COMMITS = 50
 /** Boots of a (source, stream) whose account is kept whatever happens. */
 export const BOOTS_KEPT = 50
