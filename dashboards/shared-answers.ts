@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
+import { remember } from '../contract/remember.ts'
 import { ANSWER_SHARED_MS, ANSWERS_SHARED_MAX } from './limits.ts'
 
 /** Gives all who ask the same within ANSWER_SHARED_MS one answer; failures are not kept. */
@@ -10,13 +11,10 @@ export function shareAnswers(clock: Clock) {
     // A key always belongs to one maker, so that what is found under it is of the maker's type.
     if (found && now - found.at < keep_ms) return (await found.answer) as T
     const answer = make()
-    kept.delete(key)
-    kept.set(key, { at: now, answer })
+    remember(kept, key, { at: now, answer }, ANSWERS_SHARED_MAX)
     answer.catch(() => {
       if (kept.get(key)?.answer === answer) kept.delete(key)
     })
-    const oldest = kept.size > ANSWERS_SHARED_MAX ? kept.keys().next().value : undefined
-    if (oldest !== undefined) kept.delete(oldest)
     return answer
   }
 }

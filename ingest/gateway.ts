@@ -3,10 +3,17 @@ import { bucketOf, type Layout, parseServiceStream, serviceStream } from '../con
 import { type Clock, sleep } from '../contract/clock.ts'
 import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
 import { HUB_STREAMS, type Identity, parseBoot } from '../contract/source.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
-import { DEAD_VALUE_MAX_BYTES, IN_FLIGHT_MAX_BATCHES, IN_FLIGHT_MAX_BYTES, INFLATE_CONCURRENT_MAX } from './limits.ts'
-import { forgetOldest, openPace, type Pace } from './pace.ts'
+import {
+  DEAD_VALUE_MAX_BYTES,
+  IN_FLIGHT_MAX_BATCHES,
+  IN_FLIGHT_MAX_BYTES,
+  INFLATE_CONCURRENT_MAX,
+  SOURCES_REMEMBERED_MAX,
+} from './limits.ts'
+import { openPace, type Pace } from './pace.ts'
 import { inflate, readClaim, readPayload } from './payload.ts'
 
 /** What a gateway has done since it was opened. */
@@ -130,8 +137,8 @@ export function openGateway(options: GatewayOptions): Gateway {
     await log.append(examined.bucket, record)
     const { counter } = parseBoot(examined.header.boot)
     counts.events += examined.header.count
-    floors.set(identity.source, Math.max(counter, floors.get(identity.source) ?? 0))
-    forgetOldest(floors)
+    const floor = Math.max(counter, floors.get(identity.source) ?? 0)
+    remember(floors, identity.source, floor, SOURCES_REMEMBERED_MAX)
     return { answer: { kind: 'durable' }, events: examined.header.count }
   }
 

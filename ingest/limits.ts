@@ -22,7 +22,7 @@ export const HUB_EVENTS_PER_SECOND = 20_000
 export const HUB_EVENTS_BURST = 200_000
 /** The longest that an answer is held back. */
 export const HUB_DELAY_MAX_MS = 5_000
-/** Sources whose pace and highest boot a gateway remembers; the least recent is forgotten first. */
+/** Sources whose pace, highest boot and key are remembered; the least recent is forgotten first. */
 export const SOURCES_REMEMBERED_MAX = 200_000
 
 /** An attempt of the writer ends at this much plain text … */

@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
+import { remember } from '../contract/remember.ts'
 import { HUB_DELAY_MAX_MS, HUB_EVENTS_BURST, HUB_EVENTS_PER_SECOND, SOURCES_REMEMBERED_MAX } from './limits.ts'
 
 /** How long each source's answer is held back, so that a hub over its rate is slowed and never refused. */
@@ -22,19 +23,8 @@ export function openPace(
       const before = sources.get(source) ?? { left: rate.burst, at_ms: now_ms }
       const refilled = before.left + ((now_ms - before.at_ms) / 1000) * rate.events_per_second
       const left = Math.min(rate.burst, refilled) - Math.max(1, events)
-      sources.delete(source)
-      sources.set(source, { left, at_ms: now_ms })
-      forgetOldest(sources)
+      remember(sources, source, { left, at_ms: now_ms }, SOURCES_REMEMBERED_MAX)
       return left >= 0 ? 0 : Math.min(HUB_DELAY_MAX_MS, (-left / rate.events_per_second) * 1000)
     },
-  }
-}
-
-/** Keeps a map of sources within its limit; a map gives its keys in the order in which they were set. */
-export function forgetOldest(sources: Map<string, unknown>): void {
-  if (sources.size <= SOURCES_REMEMBERED_MAX) return
-  for (const oldest of sources.keys()) {
-    sources.delete(oldest)
-    return
   }
 }

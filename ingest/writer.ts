@@ -2,6 +2,7 @@ import type { Layout } from '../contract/bucket.ts'
 import { sleep, uuid } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
 import type { Encoded, Encoding } from './encoder.ts'
 import type { Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
@@ -16,6 +17,7 @@ import {
   RANGES_SNAPSHOT_COMMITS,
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
+  SOURCES_REMEMBERED_MAX,
 } from './limits.ts'
 import { additionsAfter, type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
 import { isQuiet } from './quiet.ts'
@@ -78,8 +80,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   function keyOf(source: string): string {
     const known = sources.get(source) ?? sourceKey(key, source)
-    if (sources.size > 100_000) sources.clear()
-    sources.set(source, known)
+    remember(sources, source, known, SOURCES_REMEMBERED_MAX)
     return known
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
+import { remember } from '../contract/remember.ts'
 import { RATE_KEYS_MAX, type Rate } from './limits.ts'
 
 /** A token bucket for each key: an app, a hub. */
@@ -14,13 +15,7 @@ export function rateGate(clock: Pick<Clock, 'monotonic'>, rate: Rate): RateGate 
     take: (key) => {
       const now_ms = clock.monotonic()
       const bucket = buckets.get(key) ?? { tokens: rate.burst, at_ms: now_ms }
-      // Set anew, so that the map is in the order of last use.
-      buckets.delete(key)
-      buckets.set(key, bucket)
-      if (buckets.size > RATE_KEYS_MAX) {
-        const oldest = buckets.keys().next()
-        if (!oldest.done) buckets.delete(oldest.value)
-      }
+      remember(buckets, key, bucket, RATE_KEYS_MAX)
       bucket.tokens = Math.min(rate.burst, bucket.tokens + ((now_ms - bucket.at_ms) * rate.per_second) / 1000)
       bucket.at_ms = now_ms
       if (bucket.tokens >= 1) {

@@ -1,4 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
+import { remember } from '../contract/remember.ts'
 import type { Principal, Registry } from '../registry/registry.ts'
 import { TOKEN_TRUST_MS, TOKENS_MAX } from './limits.ts'
 
@@ -10,8 +11,7 @@ export function tokenCache(registry: Pick<Registry, 'verifyToken'>, clock: Clock
     const found = known.get(token)
     if (found && found.until_ms > now_ms) return found.principal
     const principal = registry.verifyToken(token)
-    if (known.size >= TOKENS_MAX) known.clear()
-    known.set(token, { principal, until_ms: now_ms + TOKEN_TRUST_MS })
+    remember(known, token, { principal, until_ms: now_ms + TOKEN_TRUST_MS }, TOKENS_MAX)
     return principal
   }
 }
