@@ -54,15 +54,6 @@ export function intersect(a: IntervalSet, b: IntervalSet): IntervalSet {
   return subtract(a, subtract(a, b))
 }
 
-/** Is all of [from, to) in the set? */
-export function containsRange(set: IntervalSet, from: number, to: number): boolean {
-  return set.some((interval) => interval[0] <= from && to <= interval[1])
-}
-
-export function contains(set: IntervalSet, value: number): boolean {
-  return containsRange(set, value, value + 1)
-}
-
 /** How many numbers are in the set. */
 export function size(set: IntervalSet): number {
   let total = 0

@@ -1,4 +1,4 @@
-import { GAMMA } from '../contract/histogram.ts'
+import { bucketValueSql } from '../contract/histogram.ts'
 import { WORST_HUBS_MAX } from './limits.ts'
 import { date, lines, timestamp } from './sql-text.ts'
 
@@ -91,7 +91,7 @@ function percentilesSql(group: string, name: string, where: string): string {
       WHERE hop = 'tap_to_light' AND ${where}
       GROUP BY ${name}, log_bucket
     ), walked AS (
-      SELECT ${name}, CASE WHEN log_bucket IS NULL THEN 0 ELSE 2 * pow(${GAMMA}, log_bucket) / (1 + ${GAMMA}) END AS ms,
+      SELECT ${name}, CASE WHEN log_bucket IS NULL THEN 0 ELSE ${bucketValueSql('log_bucket')} END AS ms,
         sum(n) OVER (PARTITION BY ${name} ORDER BY log_bucket NULLS FIRST) AS upto,
         sum(n) OVER (PARTITION BY ${name}) AS total
       FROM merged

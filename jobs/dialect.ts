@@ -1,4 +1,4 @@
-import { bucketIndexSql, GAMMA } from '../contract/histogram.ts'
+import { bucketIndexSql, bucketValueSql } from '../contract/histogram.ts'
 
 /**
  * What the shared SQL needs and DuckDB lacks, or spells otherwise. Scalars only: a macro never shadows an aggregate
@@ -10,7 +10,7 @@ export const DUCKDB_MACROS: readonly string[] = [
   'CREATE OR REPLACE MACRO collect_list(x) AS list(x)',
   'CREATE OR REPLACE MACRO array_join(xs, separator) AS array_to_string(xs, separator)',
   `CREATE OR REPLACE MACRO log_bucket(ms) AS (${bucketIndexSql('ms')})`,
-  `CREATE OR REPLACE MACRO log_bucket_value(i) AS (2 * POWER(CAST(${GAMMA} AS DOUBLE), i) / ${1 + GAMMA})`,
+  `CREATE OR REPLACE MACRO log_bucket_value(i) AS ${bucketValueSql('i')}`,
   "CREATE OR REPLACE MACRO boot_order(boot) AS (CAST(split_part(boot, '-', 1) AS BIGINT) * 1000000000 + CAST(split_part(boot, '-', 2) AS BIGINT))",
 ]
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchHeader, batchHeader, eventsCrc } from '../contract/batch.ts'
-import { contains, type IntervalSet, intervalSet, union } from '../contract/interval.ts'
+import { type IntervalSet, intervalSet, union } from '../contract/interval.ts'
 import { isProblem } from '../contract/problem.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { unpack } from './batch-codec.ts'
@@ -9,6 +9,7 @@ import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 import { type Outbox, type OutboxOptions, openOutbox, type Transmission } from './outbox.ts'
 
 const STREAMS = ['control', 'readings']
+const contains = (set: IntervalSet, seq: number) => set.some(([from, to]) => from <= seq && seq < to)
 
 function optionsFor(disk: MemoryDisk, extra: Partial<OutboxOptions> = {}): OutboxOptions {
   return {
