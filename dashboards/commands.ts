@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { OUTCOMES } from '../contract/command.ts'
 import { Problem } from '../contract/problem.ts'
+import { literal } from '../lake/schema.ts'
 import { count, numeric, rowsOf } from './answer-rows.ts'
 import type { AroundAnswer, CommandsAnswer, CommandTrace, Moment, TraceAnswer } from './api.ts'
 import type { Queries } from './query-protocol.ts'
-import { date, lines, text, timestamp } from './sql-text.ts'
+import { date, lines, timestamp } from './sql-text.ts'
 
 const DAY_MS = 86_400_000
 /** A result may come this long after the issue and still be found; days past it cost files read for nothing. */
@@ -38,8 +39,8 @@ export type CommandsWindow = {
 }
 
 function commandsSql(window: CommandsWindow): string {
-  const hub = window.hub === undefined ? '' : ` AND hub_id = ${text(window.hub)}`
-  const outcome = window.outcome === undefined ? '' : ` HAVING outcome = ${text(window.outcome)}`
+  const hub = window.hub === undefined ? '' : ` AND hub_id = ${literal(window.hub)}`
+  const outcome = window.outcome === undefined ? '' : ` HAVING outcome = ${literal(window.outcome)}`
   return `SELECT${TRACE_COLUMNS}
 FROM command_stages
 WHERE event_date BETWEEN ${date(window.from)} AND ${date(window.to + LATE_RESULTS_MS)}
@@ -50,7 +51,7 @@ LIMIT ${window.limit}`
 }
 
 function countsSql(window: CommandsWindow): string {
-  const hub = window.hub === undefined ? '' : ` AND hub_id = ${text(window.hub)}`
+  const hub = window.hub === undefined ? '' : ` AND hub_id = ${literal(window.hub)}`
   return `SELECT outcome, count(*) AS commands
 FROM (
   SELECT command_id, ${OUTCOME_SQL} AS outcome
@@ -107,7 +108,7 @@ export function stagesSql(command: string, issued_ms: number | undefined): strin
       : `\n  AND event_date BETWEEN ${date(issued_ms - DAY_MS)} AND ${date(issued_ms + LATE_RESULTS_MS)}`
   return `SELECT stage, CASE WHEN source_id = hub_id THEN 'hub' ELSE 'relay' END AS clock, duration_ms, reason, event_time, source_id
 FROM command_stages
-WHERE command_id = ${text(command)}${days}
+WHERE command_id = ${literal(command)}${days}
 ORDER BY event_time`
 }
 
@@ -124,7 +125,7 @@ export async function traceCommand(
       : ` AND event_date BETWEEN ${date(issued_ms - DAY_MS)} AND ${date(issued_ms + LATE_RESULTS_MS)}`
   const sql = `SELECT${TRACE_COLUMNS}
 FROM command_stages
-WHERE command_id = ${text(command)}${days}
+WHERE command_id = ${literal(command)}${days}
 GROUP BY command_id, hub_id`
   const [row] = rowsOf(await queries.run({ sql, max_rows: 1 }, signal), traceRow)
   if (!row) {
@@ -147,14 +148,14 @@ export async function aroundCommand(
   const connections = lines(`
     SELECT epoch_ms(event_time) AS time_ms, stage, reason
     FROM connections
-    WHERE event_date BETWEEN ${date(from_ms - DAY_MS)} AND ${date(to_ms)} AND hub_id = ${text(at.hub)}
+    WHERE event_date BETWEEN ${date(from_ms - DAY_MS)} AND ${date(to_ms)} AND hub_id = ${literal(at.hub)}
       AND event_time < ${timestamp(to_ms)}
     ORDER BY event_time DESC`)
   const readings = lines(`
     SELECT epoch_ms(event_time) AS time_ms, attribute, value, text, unit
     FROM readings
     WHERE event_date BETWEEN ${date(at.time_ms - READINGS_AROUND_MS)} AND ${date(at.time_ms + READINGS_AROUND_MS)}
-      AND hub_id = ${text(at.hub)} AND device_id = ${text(at.device)}
+      AND hub_id = ${literal(at.hub)} AND device_id = ${literal(at.device)}
       AND event_time BETWEEN ${timestamp(at.time_ms - READINGS_AROUND_MS)} AND ${timestamp(at.time_ms + READINGS_AROUND_MS)}
     ORDER BY event_time`)
   const [first, second] = await Promise.all([

@@ -1,9 +1,5 @@
 /** Literals for the SELECTs that the pages are made of; the same text is shown in Query, so it is meant to be read. */
 
-export function text(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`
-}
-
 /** `TIMESTAMP '2026-11-24 14:03:10.250'`, UTC. */
 export function timestamp(time_ms: number): string {
   return `TIMESTAMP '${new Date(time_ms)

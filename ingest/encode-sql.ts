@@ -1,6 +1,7 @@
 import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
 import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
 import { ID_PATTERN } from '../contract/source.ts'
+import { literal } from '../lake/schema.ts'
 import { EVENT_LINE_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
 
 /**
@@ -35,12 +36,11 @@ export const SUBJECTS_TABLE = `CREATE OR REPLACE TEMP TABLE subjects (subject VA
 
 /** Lines and their fields. A table and no view: as a view each column would parse the line anew. */
 export function parseSql(spoolPath: string): string {
-  const path = spoolPath.replaceAll("'", "''")
   return `CREATE OR REPLACE TEMP TABLE parsed AS
 SELECT number // ${SPOOL_BATCH_NUMBERS} AS batch, number % ${SPOOL_BATCH_NUMBERS} AS ordinal, line,
   unnest(CASE WHEN valid THEN json_transform(line, '${STRUCTURE}') END),
   CASE WHEN valid THEN len(json_keys(line)) END AS keys
-FROM (SELECT *, json_valid(line) AS valid FROM read_csv('${path}', columns = {'number': 'BIGINT', 'line': 'VARCHAR'},
+FROM (SELECT *, json_valid(line) AS valid FROM read_csv(${literal(spoolPath)}, columns = {'number': 'BIGINT', 'line': 'VARCHAR'},
   auto_detect = false, header = false, delim = '\\t', quote = '', escape = '', new_line = '\\n',
   max_line_size = ${EVENT_LINE_MAX_BYTES + 64}))`
 }
@@ -143,7 +143,7 @@ const CHOSEN_BATCHES = `SELECT * EXCLUDE (bucket) FROM batches SEMI JOIN chosen 
  * table: each file reads its part of `judged` once, and nothing is copied in between.
  */
 export function rowsSql(logId: string): string {
-  const log = `'${logId.replaceAll("'", "''")}'`
+  const log = literal(logId)
   const whence = `bucket, source_id, boot_id, stream, ${timestamp('received_ms')} AS received_time, firmware, agent`
   const transport = `${whence}, ${timestamp('received_ms')} AS event_time, 'received' AS time_source, ${log} AS log_id,
     position AS log_position, CASE WHEN service THEN NULL ELSE source_id END AS hub_id`

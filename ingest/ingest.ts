@@ -9,6 +9,7 @@ import { openDuckDbEncoder } from './duckdb-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { type Gateway, openGateway } from './gateway.ts'
 import { DRAIN_MAX_MS, LOG_READ_BYTES } from './limits.ts'
+import { lossOf } from './loss.ts'
 import { recordLoss } from './losses.ts'
 import { readClaim } from './payload.ts'
 import { type Ranges, type StreamRanges, streamKey } from './ranges.ts'
@@ -110,17 +111,16 @@ async function mintIfBehind(options: {
   readonly scratch_folder: string
   note(fact: WriterFact): void
 }): Promise<void> {
-  const { lake, log, layout, clock } = options
+  const { lake, log, layout } = options
   const { txns } = await (await lake.table('events')).snapshot()
   let behind = false
   for (let bucket = 0; bucket < layout.buckets; bucket++) {
     const table_position = txns.get(positionTxn(log.id, layout, bucket)) ?? 0
-    const { first, next } = await log.bounds(bucket)
-    if (next > table_position) continue
+    const bounds = await log.bounds(bucket)
+    if (bounds.next > table_position) continue
     behind = true
-    const reason = `the log ends at ${next - 1}, but the table has read up to ${table_position}: the log was lost or restored, and is another log from now on`
-    const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position, log_first: first, log_next: next }
-    const loss = { time_ms: clock.now(), ...where, reason }
+    const found = lossOf(options, bucket, table_position, bounds)
+    const loss = { ...found, reason: `${found.reason}, and is another log from now on` }
     await recordLoss(options, loss)
     options.note({ kind: 'loss', loss })
   }

@@ -4,20 +4,9 @@ import type { Column } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 import { openDuckDb } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
+import { literal } from '../lake/schema.ts'
 import { writeFile } from '../lake/write.ts'
-
-/** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
-export type Loss = {
-  readonly time_ms: number
-  readonly log_id: string
-  readonly epoch: number
-  readonly bucket: number
-  /** Last position that the table has read; the log holds [log_first, log_next). */
-  readonly table_position: number
-  readonly log_first: number
-  readonly log_next: number
-  readonly reason: string
-}
+import type { Loss } from './loss.ts'
 
 export const LOSSES_TABLE = 'losses'
 
@@ -43,12 +32,11 @@ export async function recordLoss(
   const base = await table.snapshot()
   if (base.txns.has(appId)) return
   await using database = await openDuckDb({ threads: 1 })
-  const text = (value: string) => `'${value.replaceAll("'", "''")}'`
   const { rows: _, ...add } = await writeFile({
     connection: database.connection,
-    select: `SELECT make_timestamptz(${loss.time_ms} * 1000) AS time, ${text(loss.log_id)} AS log_id, ${loss.epoch} AS epoch,
+    select: `SELECT make_timestamptz(${loss.time_ms} * 1000) AS time, ${literal(loss.log_id)} AS log_id, ${loss.epoch} AS epoch,
       ${loss.bucket} AS bucket, ${loss.table_position} AS table_position, ${loss.log_first} AS log_first,
-      ${loss.log_next} AS log_next, ${text(loss.reason)} AS reason`,
+      ${loss.log_next} AS log_next, ${literal(loss.reason)} AS reason`,
     ...{ store: lake.store, prefix: LOSSES_TABLE, columns: LOSSES_COLUMNS, partitionValues: {}, sort: [] },
     ...{ random, clock, scratch_folder },
   })

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import type { Encoder } from './encoder.ts'
 import type { EventLog } from './event-log.ts'
-import type { Loss } from './losses.ts'
+import type { Loss } from './loss.ts'
 import type { Ranges } from './ranges.ts'
 
 /** What a writer tells of itself; the composition logs it. */

@@ -19,6 +19,7 @@ import {
   RETRY_MAX_MS,
   SOURCES_REMEMBERED_MAX,
 } from './limits.ts'
+import { lossOf } from './loss.ts'
 import { additionsAfter, type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
 import { isQuiet } from './quiet.ts'
 import { type Addition, applyAdditions, joinAdditions, newsOnly, type StreamRanges } from './ranges.ts'
@@ -108,23 +109,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   async function checkLog(one: Bucket, first: number): Promise<void> {
     const { next } = await log.bounds(one.bucket)
-    const gap = first > one.position + 1
-    if (!gap && next > one.position) return
-    const reason = gap
-      ? `the log begins at ${first}, but the table has read only up to ${one.position}: what lay between is gone`
-      : `the log ends at ${next - 1}, but the table has read up to ${one.position}: the log was lost or restored`
-    const loss = {
-      time_ms: clock.now(),
-      log_id: log.id,
-      epoch: layout.epoch,
-      bucket: one.bucket,
-      table_position: one.position,
-      log_first: first,
-      log_next: next,
-      reason,
-    }
+    if (first <= one.position + 1 && next > one.position) return
+    const loss = lossOf(options, one.bucket, one.position, { first, next })
     await options.recordLoss(loss)
-    one.stopped = reason
+    one.stopped = loss.reason
     options.note({ kind: 'loss', loss })
   }
 

@@ -1,0 +1,31 @@
+import type { Layout } from '../contract/bucket.ts'
+import type { Clock } from '../contract/clock.ts'
+import type { EventLog } from './event-log.ts'
+
+/** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
+export type Loss = {
+  readonly time_ms: number
+  readonly log_id: string
+  readonly epoch: number
+  readonly bucket: number
+  /** Last position that the table has read; the log holds [log_first, log_next). */
+  readonly table_position: number
+  readonly log_first: number
+  readonly log_next: number
+  readonly reason: string
+}
+
+/** What is lost of a bucket whose log holds [first, next), and does not follow on the table's position. */
+export function lossOf(
+  { log, layout, clock }: { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock },
+  bucket: number,
+  table_position: number,
+  { first, next }: { readonly first: number; readonly next: number },
+): Loss {
+  const reason =
+    first > table_position + 1
+      ? `the log begins at ${first}, but the table has read only up to ${table_position}: what lay between is gone`
+      : `the log ends at ${next - 1}, but the table has read up to ${table_position}: the log was lost or restored`
+  const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position, log_first: first, log_next: next }
+  return { time_ms: clock.now(), ...where, reason }
+}
