@@ -235,7 +235,7 @@ function runningProcesses(home: string): Running[] {
     })
 }
 
-export function isAlive(pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

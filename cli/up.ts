@@ -25,7 +25,7 @@ const EARLIER_WAIT_MS = 20_000
 const PORTS_WAIT_MS = 3_000
 const LOOK_MS = 100
 /** The app that the access link and the local commands act as. */
-export const LOCAL_APP = 'local'
+const LOCAL_APP = 'local'
 
 export function register(program: Command, context: CliContext): void {
   program

@@ -48,3 +48,15 @@ export function uuid(random: Random): string {
 export function randomHex(random: Random, count: number): string {
   return Buffer.from(random.bytes(count)).toString('hex')
 }
+
+/** The same numbers from the same seed (mulberry32, Tommy Ettinger, public domain). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0
+  const float = () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+  return { float, bytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(float() * 256)) }
+}

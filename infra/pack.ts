@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
  * Fills `dist/` with what the published package runs: JavaScript and declarations, and beside them the files that the
  * code reads. Node strips no types under node_modules, so the package cannot carry the TypeScript alone.
  */
-const ASSETS = ['jobs/metrics/*.sql', 'jobs/checks/*.sql', 'dashboards/web/dist/**/*']
+const ASSETS = ['jobs/metrics/*.sql', 'dashboards/web/dist/**/*']
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })

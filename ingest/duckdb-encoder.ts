@@ -12,7 +12,14 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
 import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
-import { ATTEMPT_DATES_MAX, DEAD_TEXT_MAX_BYTES, SPOOL_BATCH_NUMBERS, SPOOL_PART_BYTES } from './limits.ts'
+import {
+  ATTEMPT_DATES_MAX,
+  DEAD_TEXT_MAX_BYTES,
+  ENCODER_MEMORY_LIMIT,
+  ENCODER_THREADS,
+  SPOOL_BATCH_NUMBERS,
+  SPOOL_PART_BYTES,
+} from './limits.ts'
 import { textIn } from './row.ts'
 import { openSpool, type Spool } from './spool.ts'
 
@@ -39,10 +46,10 @@ export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<
   // What a killed process left behind.
   await rm(options.scratch_folder, { recursive: true, force: true })
   await mkdir(options.scratch_folder, { recursive: true })
-  const threads = options.threads ?? 2
+  const threads = options.threads ?? ENCODER_THREADS
   const database = await openDuckDb({
     threads,
-    memory_limit: options.memory_limit ?? '2GB',
+    memory_limit: options.memory_limit ?? ENCODER_MEMORY_LIMIT,
     temp_folder: options.scratch_folder,
   })
   await database.connection.run('SET preserve_insertion_order = false')

@@ -71,3 +71,6 @@ export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024
 export const SPOOL_PART_BYTES = 16 * 1024 * 1024
 /** A line's number in the spool is (number of its batch) × this + its ordinal. */
 export const SPOOL_BATCH_NUMBERS = 16_384
+/** DuckDB of the encoder: its threads, and its memory, as DuckDB writes it; past that it spills into the scratch folder. */
+export const ENCODER_THREADS = 2
+export const ENCODER_MEMORY_LIMIT = '2GB'

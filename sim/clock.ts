@@ -1,4 +1,6 @@
-import type { Clock, Random } from '../contract/clock.ts'
+import type { Clock } from '../contract/clock.ts'
+
+export { seededRandom } from '../contract/clock.ts'
 
 type Timer = { readonly at_ms: number; readonly order: number; readonly callback: () => void }
 
@@ -69,16 +71,4 @@ export class ManualClock implements Clock {
 /** Lets everything that is ready to run, run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-/** The same numbers from the same seed (mulberry32, Tommy Ettinger, public domain). */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0
-  const float = () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-  return { float, bytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(float() * 256)) }
 }
