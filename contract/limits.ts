@@ -3,6 +3,8 @@ export const BATCH_COMPRESSED_MAX_BYTES = 1024 * 1024
 /** Inflating stops here, so that a bomb costs no more than this. */
 export const BATCH_PLAIN_MAX_BYTES = 8 * 1024 * 1024
 export const BATCH_EVENTS_MAX = 10_000
+/** A longer event line costs only itself: it becomes a dead letter. */
+export const EVENT_LINE_MAX_BYTES = 1024 * 1024
 /** A header line longer than this is malformed. */
 export const HEADER_MAX_BYTES = 64 * 1024
 /** Dropped ranges that may wait before an empty batch is sent to carry them. */

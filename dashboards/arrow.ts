@@ -1,27 +1,37 @@
-import { Bool, type DataType, Float64, Table, tableToIPC, Utf8, vectorFromArray } from 'apache-arrow'
+import {
+  Bool,
+  type DataType,
+  Field,
+  Float64,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableToIPC,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow'
+import { assert } from '../contract/problem.ts'
+import { isNumericType } from '../lake/answer.ts'
 import type { Cell, QueryAnswer } from './query-protocol.ts'
 
-const NUMBER_TYPE =
-  /^(TINYINT|SMALLINT|INTEGER|BIGINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|HUGEINT|FLOAT|DOUBLE|DECIMAL)/
-
 /** The answer as an Arrow IPC stream. Numbers are float64, truths are bool, everything else is UTF-8 text. */
-export function arrowOf(answer: QueryAnswer): Uint8Array {
-  const vectors = answer.columns.map((column, index) => {
-    const cells = answer.rows.map((row) => row[index] ?? null)
-    const type: DataType = NUMBER_TYPE.test(column.type)
-      ? new Float64()
-      : column.type === 'BOOLEAN'
-        ? new Bool()
-        : new Utf8()
-    return [
-      column.name,
-      vectorFromArray(
-        cells.map((cell) => valueFor(type, cell)),
-        type,
-      ),
-    ] as const
+export function arrowOf({ columns, rows }: QueryAnswer): Uint8Array {
+  const schema = new Schema(columns.map(({ name, type }) => new Field(name, typeOf(type), true)))
+  const children = schema.fields.map(({ type }, index) => {
+    const cells = rows.map((row) => valueFor(type, row[index] ?? null))
+    const [data] = vectorFromArray(cells, type).data
+    assert(data, 'a vector of one piece')
+    return data
   })
-  return tableToIPC(new Table(Object.fromEntries(vectors)), 'stream')
+  const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children })
+  return tableToIPC(new Table(schema, new RecordBatch(schema, data)), 'stream')
+}
+
+function typeOf(type: string): DataType {
+  if (isNumericType(type)) return new Float64()
+  return type === 'BOOLEAN' ? new Bool() : new Utf8()
 }
 
 function valueFor(type: DataType, cell: Cell): Cell {

@@ -1,8 +1,8 @@
 import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
-import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
+import { EVENT_LINE_MAX_BYTES, EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
 import { ID_PATTERN } from '../contract/source.ts'
 import { literal } from '../lake/schema.ts'
-import { EVENT_LINE_MAX_BYTES, SPOOL_BATCH_NUMBERS } from './limits.ts'
+import { SPOOL_BATCH_NUMBERS } from './limits.ts'
 
 /**
  * The SQL that turns spooled lines into rows of the events table. Pure: statements from names. Tables: `batches` (a row a

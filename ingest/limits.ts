@@ -44,8 +44,6 @@ export const RETRY_FIRST_MS = 200
 export const RETRY_MAX_MS = 15_000
 /** Asked to end, a writer begins no more commits of what the log still holds after this; the next start goes on. */
 export const DRAIN_MAX_MS = 8_000
-/** An event's line longer than this is dead: no reading is so long. */
-export const EVENT_LINE_MAX_BYTES = 1024 * 1024
 /** Changes of the registry that go into one batch of the log; the rest follow in the next. */
 export const REGISTRY_CHANGES_A_BATCH = 500
 

@@ -1,6 +1,7 @@
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { IntervalSet } from '../contract/interval.ts'
-import { EVENT_LINE_MAX_BYTES, SPOOL_BUFFER_BYTES } from './limits.ts'
+import { EVENT_LINE_MAX_BYTES } from '../contract/limits.ts'
+import { SPOOL_BUFFER_BYTES } from './limits.ts'
 
 /**
  * Lines on their way into DuckDB: a scratch file of `<number><TAB><line>`. The number is put before each line by its

@@ -1,7 +1,9 @@
 import { constants, gunzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { type BatchHeader, type Codec, codecOf } from '../contract/batch.ts'
+import type { Event } from '../contract/event.ts'
 import { BATCH_PLAIN_MAX_BYTES } from '../contract/limits.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { OUTBOX_LINE_MAX_BYTES } from './limits.ts'
 
 /** Level 3: a third of level 19's effort for nearly its size on event lines; what the writer's side costs is the same. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 3 } }
@@ -35,4 +37,16 @@ export function unpack(bytes: Uint8Array, max_bytes = BATCH_PLAIN_MAX_BYTES): Bu
 /** A transmission: the header's line, then the event lines, each with its newline. */
 export function batchBytes(header: BatchHeader, lines: Uint8Array, codec: 'zstd' | 'plain'): Buffer {
   return pack(Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), lines]), codec)
+}
+
+/** An event's line in a batch, with its newline. Raises `invalid` for one that is too long. */
+export function lineOf(event: Event): string {
+  const line = `${JSON.stringify(event)}\n`
+  if (Buffer.byteLength(line) > OUTBOX_LINE_MAX_BYTES) {
+    throw new Problem(
+      'invalid',
+      `an event is at most ${OUTBOX_LINE_MAX_BYTES} bytes as JSON, found ${Buffer.byteLength(line)} of kind ${event.kind}`,
+    )
+  }
+  return line
 }

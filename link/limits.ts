@@ -6,8 +6,8 @@ export const BATCH_TARGET_BYTES = 256 * 1024
 export const BATCH_TARGET_MIN_BYTES = 4 * 1024
 /** Events in one batch, far below the protocol's own limit. */
 export const BATCH_TARGET_EVENTS = 2_000
-/** One event's line, as UTF-8; a longer one is refused by the outbox (`invalid`). */
-export const EVENT_LINE_MAX_BYTES = 64 * 1024
+/** One event's line in Hearth's own outbox, as UTF-8; a longer one is refused (`invalid`). The protocol takes longer ones. */
+export const OUTBOX_LINE_MAX_BYTES = 64 * 1024
 /** Bytes that an outbox keeps of one stream where its owner names none; past it the oldest batch is dropped, and counted. */
 export const STREAM_MAX_BYTES = 64 * 1024 * 1024
 /** Earlier boots whose account an outbox keeps for a stream; past it the oldest is forgotten, and counted. */

@@ -7,9 +7,9 @@ import { randomHex } from '../contract/clock.ts'
 import type { Event } from '../contract/event.ts'
 import { add, type IntervalSet, subtract } from '../contract/interval.ts'
 import { DROPPED_RANGES_MAX, PREVIOUS_BOOTS_MAX } from '../contract/limits.ts'
-import { assert, isProblem, Problem } from '../contract/problem.ts'
+import { assert, isProblem } from '../contract/problem.ts'
 import { formatBoot, formatEpoch } from '../contract/source.ts'
-import { batchBytes, pack, unpack } from './batch-codec.ts'
+import { batchBytes, lineOf, pack, unpack } from './batch-codec.ts'
 import type { DiskChange } from './disk.ts'
 import {
   BATCH_TARGET_BYTES,
@@ -17,7 +17,6 @@ import {
   BATCH_TARGET_MIN_BYTES,
   BOOT_ACCOUNTS_MAX,
   ENTRY_OVERHEAD_BYTES,
-  EVENT_LINE_MAX_BYTES,
   STREAM_MAX_BYTES,
 } from './limits.ts'
 import type { Outbox, OutboxOptions, TakenBatch, Transmission } from './outbox-seam.ts'
@@ -390,14 +389,3 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
 
 /** What a header told of an account. */
 type Told = { readonly account: Account; readonly dropped: IntervalSet; readonly closed: boolean }
-
-function lineOf(event: Event): string {
-  const line = `${JSON.stringify(event)}\n`
-  if (Buffer.byteLength(line) > EVENT_LINE_MAX_BYTES) {
-    throw new Problem(
-      'invalid',
-      `an event is at most ${EVENT_LINE_MAX_BYTES} bytes as JSON, found ${Buffer.byteLength(line)} of kind ${event.kind}`,
-    )
-  }
-  return line
-}
