@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { causeOf, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
@@ -200,7 +200,7 @@ async function health({ home, clock }: DoctorContext, { name, pid, alive, ops_ur
     if (ready) return { check: name, state: 'good', found: `ready, process ${pid}` }
     return { check: name, state: 'bad', found: `not ready, process ${pid}: ${reasons.join('; ')}` }
   } catch (error) {
-    return { check: name, state: 'bad', found: `process ${pid} does not answer at ${ops_url}: ${messageOf(error)}` }
+    return { check: name, state: 'bad', found: `process ${pid} does not answer at ${ops_url}: ${causeOf(error)}` }
   } finally {
     cancel()
   }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
-import { messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
 import { whole } from './option.ts'
@@ -111,8 +111,7 @@ async function post({ clock, random, signal }: CliContext, url: string, token: s
       signal,
     })
   } catch (error) {
-    const cause = error instanceof Error && error.cause ? messageOf(error.cause) : messageOf(error)
-    throw new Problem('unavailable', `the relay at ${new URL(url).origin} does not answer: ${cause}`, {
+    throw new Problem('unavailable', `the relay at ${new URL(url).origin} does not answer: ${causeOf(error)}`, {
       outcome: 'unknown',
       cause: error,
     })

@@ -48,3 +48,10 @@ export function assert(condition: unknown, message: string): asserts condition {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
+
+/** The message of what lies under an error of `fetch`, which itself says no more than that it failed. */
+export function causeOf(error: unknown): string {
+  const cause: unknown = error instanceof Error ? (error.cause ?? error) : error
+  // Of a name with several addresses each was tried.
+  return cause instanceof AggregateError ? cause.errors.map(messageOf).join('; ') : messageOf(cause)
+}

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Clock } from '../contract/clock.ts'
-import { messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { CommandTrace } from './api.ts'
 import { RELAY_ANSWER_MAX_MS, RELAY_RETRY_MAX_MS, RELAY_RETRY_MIN_MS } from './limits.ts'
 
@@ -89,7 +89,7 @@ export async function askRelay(
     const body: unknown = await response.json()
     return { status: response.status, body }
   } catch (error) {
-    throw new Problem('unavailable', `the relay does not answer (${messageOf(error)})`, {
+    throw new Problem('unavailable', `the relay does not answer (${causeOf(error)})`, {
       cause: error,
       outcome: request.method === 'POST' ? 'unknown' : 'did-not-happen',
     })
