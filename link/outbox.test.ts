@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchHeader, batchHeader, eventsCrc } from '../contract/batch.ts'
 import { type IntervalSet, intervalSet, union } from '../contract/interval.ts'
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { unpack } from './batch-codec.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
@@ -111,6 +111,22 @@ describe('outbox', () => {
     const first = outbox.take('control')
     expect(first?.boot).toBe(before)
     expect(outbox.take('control', { flush: true })?.boot).toBe(outbox.boot())
+  })
+
+  test('an append is kept though the disk refuses to make a batch of it, and its batch is made later', async () => {
+    const disk = memoryDisk()
+    const outbox = await openOutbox({ ...optionsFor(disk), batch_bytes: 4_096 })
+    const { write } = disk
+    let writes = 0
+    disk.write = (changes) => {
+      if (++writes > 1) throw new Problem('unavailable', 'cannot be written: EIO')
+      write(changes)
+    }
+    const long = { m: 1, kind: 'log', text: 'x'.repeat(5_000) }
+    expect(outbox.append('control', long)).toBe(0)
+    disk.write = write
+    expect(outbox.take('control', { flush: true })).toMatchObject({ first: 0, count: 1 })
+    expect(outbox.append('control', long)).toBe(1)
   })
 
   test('two that tell a floor at once make one boot, above both', async () => {

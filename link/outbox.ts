@@ -139,13 +139,13 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     }
   }
 
-  /** After an append: the events are durable as lines, so without room for a batch they stay so until `take` tries again. */
+  /** After an append the events are kept as lines: what the disk refuses of their batch, `take` tries again. */
   function tidy(account: Account) {
     try {
       sealFull(account)
       boundStream(account.stream)
     } catch (error) {
-      if (!isProblem(error, 'limit')) throw error
+      if (!isProblem(error)) throw error
     }
   }
 
