@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OUTCOMES } from '../contract/command.ts'
+import { Problem } from '../contract/problem.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { HubResult } from './command.ts'
 import { commandCore } from './command-core.ts'
 import { openLedger } from './ledger.ts'
+import { UNWRITTEN_RETRY_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 const HUB = 'demo-01'
@@ -47,6 +49,8 @@ async function start(clock = new ManualClock(), disk = memoryDisk()) {
   })
   return { core, clock, disk, sent, socket, ledger }
 }
+
+type Run = Awaited<ReturnType<typeof start>>
 
 describe('a command', () => {
   test.each([
@@ -116,6 +120,26 @@ describe('a repeat', () => {
     expect(() => core.issue({ ...ask, key: 'key', set: { powered: false } })).toThrow(/another command/)
     expect(sent).toEqual([command.id])
   })
+})
+
+test.each([
+  ['a second later, though no other command comes', async (run: Run) => run.clock.advance(UNWRITTEN_RETRY_MS)],
+  ['when it ends before', async (run: Run) => run.core.close()],
+])('an outcome that the disk refused is written %s', async (_name, goOn) => {
+  const run = await start()
+  run.core.connected(HUB, '1.1.1')
+  const { command } = run.core.issue(ask)
+  const { write } = run.disk
+  run.disk.write = () => {
+    throw new Problem('unavailable', 'cannot be written: EIO')
+  }
+  run.core.result(HUB, word(command.id, 'executed'))
+  expect([command.outcome, run.ledger.find(command.id)?.outcome]).toEqual(['done', undefined])
+  run.disk.write = write
+  await goOn(run)
+  expect(run.ledger.find(command.id)?.outcome).toBe('done')
+  const again = await start(new ManualClock(run.clock.now()), run.disk)
+  expect(again.core.recover()).toBe(0)
 })
 
 test('a relay that died closes what it left open as expired, and late when the hub tells', async () => {

@@ -393,6 +393,7 @@ export function commandCore(parts: {
     close: () => {
       accepting = false
       for (const entry of open.values()) entry.cancelDeadline()
+      memory.close()
     },
   }
 }

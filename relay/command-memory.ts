@@ -3,7 +3,7 @@ import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { isProblem } from '../contract/problem.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
-import { FINISHED_IN_MEMORY_MAX, UNWRITTEN_MAX } from './limits.ts'
+import { FINISHED_IN_MEMORY_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
 
 /** Finished commands, the newest in memory and all that the disk still has; and the order of ledger writes. */
 export type CommandMemory = {
@@ -16,6 +16,8 @@ export type CommandMemory = {
   find(id: string): Command | undefined
   /** Writes that were dropped because the disk refused too many. */
   lost(): number
+  /** Tries once more to write what the disk refused, and then no more. */
+  close(): void
 }
 
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
@@ -23,6 +25,8 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   const finished = new Map<string, Command>()
   let lost = 0
   let unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
+
+  let cancelRetry: (() => void) | undefined
 
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
     if (unwritten.length === 0) return ledger.write(events, commands)
@@ -38,11 +42,18 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
       write(events, commands)
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
-      unwritten.push({ events, commands })
+      if (events.length + commands.length > 0) unwritten.push({ events, commands })
+      // No command may come for long, and the process end before one does.
+      cancelRetry ??= clock.timer(UNWRITTEN_RETRY_MS, retry)
       if (unwritten.length <= UNWRITTEN_MAX) return
       unwritten.shift()
       lost++
     }
+  }
+
+  const retry = () => {
+    cancelRetry = undefined
+    if (unwritten.length > 0) writeOrKeep([], [])
   }
 
   const forgetOld = () => {
@@ -65,5 +76,10 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     },
     find: (id) => finished.get(id) ?? ledger.find(id),
     lost: () => lost,
+    close() {
+      cancelRetry?.()
+      retry()
+      cancelRetry?.()
+    },
   }
 }

@@ -10,6 +10,8 @@ export const COMMANDS_ON_DISK_MAX = 100_000
 export const FORGET_AT_ONCE = 256
 /** Ledger writes that wait for a disk that refused them. At it: the oldest are dropped and counted. */
 export const UNWRITTEN_MAX = 1_000
+/** … and are tried again with the next write, or after this. */
+export const UNWRITTEN_RETRY_MS = 1_000
 /** Commands an app may issue: sustained, and at once. At it: refused with kind `limit` and Retry-After. */
 export const APP_RATE: Rate = { per_second: 500, burst: 2_000 }
 /** Commands to one hub. At it: refused with kind `limit` and Retry-After. */
