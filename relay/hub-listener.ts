@@ -34,6 +34,8 @@ export type HubListenerOptions = {
   readonly core: () => CommandCore
   readonly epochs: EpochBook
   readonly feed: LiveFeed
+  /** The hubs of the fleet, connected or not. */
+  readonly enrolled: () => readonly { readonly hub: string }[]
   readonly tell: (event: LedgerEvent) => void
   readonly fault: (error: unknown) => void
   readonly refused?: (reason: string, address: string) => void
@@ -148,14 +150,21 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
   const stopClocks = every(CLOCK_INTERVAL_MS, () => {
     for (const session of endpoint.sessions()) stamp(session)
   })
+  /** By bucket: a hub of it, whom its `alive` speaks of. */
+  const subjects = new Map<number, string>()
+  // Buckets without a session too: a relay that says nothing there could not be told from one that is gone.
   const stopAlive = every(ALIVE_INTERVAL_MS, () => {
-    const subjects = new Map<number, { hub: string; sessions: number }>()
+    const sessions = new Map<number, number>()
+    if (subjects.size < layout.buckets)
+      for (const { hub } of options.enrolled()) subjects.set(bucketOf(hub, layout.buckets), hub)
     for (const { client } of endpoint.sessions()) {
       const bucket = bucketOf(client, layout.buckets)
-      const before = subjects.get(bucket)
-      subjects.set(bucket, { hub: before?.hub ?? client, sessions: (before?.sessions ?? 0) + 1 })
+      sessions.set(bucket, (sessions.get(bucket) ?? 0) + 1)
+      subjects.set(bucket, client)
     }
-    for (const subject of subjects.values()) tell({ m: clock.monotonic(), kind: 'alive', ...subject })
+    for (const [bucket, hub] of subjects) {
+      tell({ m: clock.monotonic(), kind: 'alive', hub, sessions: sessions.get(bucket) ?? 0 })
+    }
   })
 
   return {

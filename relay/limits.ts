@@ -31,7 +31,7 @@ export const LIVE_CLIENTS_MAX = 2_000
 export const LIVE_BUFFER_MAX_BYTES = 1024 * 1024
 /** Commands of one WebSocket without an answer. At it: refused with kind `limit`. */
 export const LIVE_OPEN_MAX = 256
-/** How often a bucket with open sessions says that the relay lives. */
+/** How often the relay says in each bucket that it lives. */
 export const ALIVE_INTERVAL_MS = 60_000
 /** How often a hub hears the relay's clock. */
 export const CLOCK_INTERVAL_MS = 60_000

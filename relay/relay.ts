@@ -86,6 +86,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     layout,
     clock,
     authorise: (identity) => registry.allows(identity),
+    enrolled: () => registry.hubs(),
     core: () => core,
     feed,
     epochs: ledger.epochs,
