@@ -3,11 +3,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { Problem } from '../contract/problem.ts'
-import type { Administration, CertificateEntry } from '../registry/administration.ts'
-import { type Authority, createAuthority, type Issued, type IssuedWithKey } from '../registry/authority.ts'
+import type { Administration } from '../registry/administration.ts'
+import type { Authority, Issued, IssuedWithKey } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
-import { openRegistry } from './registry.ts'
+import { existingRegistry, openAuthority, openRegistry } from './fleet.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
@@ -31,12 +31,19 @@ export function register(program: Command, context: CliContext): void {
   const withAuthority = async (action: (authority: Authority, registry: Administration) => Promise<void>) => {
     const registry = openRegistry(context)
     try {
-      const { config, clock, random } = context
-      const record = (entry: CertificateEntry) => registry.recordCertificate(entry)
-      await action(
-        await createAuthority(join(context.home, 'ca'), { fleet: config.fleet, clock, random, record }),
-        registry,
-      )
+      await action(await openAuthority(context, registry), registry)
+    } finally {
+      registry.close()
+    }
+  }
+  /** For what was issued already: its CA must be there, and its key is not needed. */
+  const withIssued = (action: (registry: Administration) => void) => {
+    const folder = join(context.home, 'ca')
+    if (!existsSync(join(folder, 'ca.pem')))
+      throw new Problem('missing', `there is no CA at ${folder}; hearth up makes one, or hearth ca init`)
+    const registry = existingRegistry(context)
+    try {
+      action(registry)
     } finally {
       registry.close()
     }
@@ -87,7 +94,7 @@ export function register(program: Command, context: CliContext): void {
     .description('certificates that were issued, newest first')
     .option('--json', 'as JSON')
     .action((source: string | undefined, options: Json) =>
-      withAuthority(async (_authority, registry) => {
+      withIssued((registry) => {
         const entries = registry.certificates(source)
         const rows = entries.map((entry) => [
           entry.serial,
@@ -109,7 +116,7 @@ export function register(program: Command, context: CliContext): void {
     .requiredOption('--reason <text>', 'why; it is shown to whoever is refused')
     .option('--json', 'as JSON')
     .action((serial: string, options: Json & { reason: string }) =>
-      withAuthority(async (_authority, registry) => {
+      withIssued((registry) => {
         registry.revokeCertificate(serial, options.reason)
         const text = `Certificate ${serial} is revoked; endpoints see it within a second.`
         context.print(options.json ? JSON.stringify({ serial, reason: options.reason }) : text)

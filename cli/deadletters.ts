@@ -7,7 +7,7 @@ import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
-import { layoutOf, openLocalLake } from './fleet.ts'
+import { existingLake, layoutOf } from './fleet.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -98,7 +98,7 @@ async function find(
 ): Promise<readonly DeadLetter[]> {
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-dead-'))
   try {
-    return await deadLetters({ lake: await openLocalLake(context), scratch_folder }, filter)
+    return await deadLetters({ lake: await existingLake(context), scratch_folder }, filter)
   } finally {
     await rm(scratch_folder, { recursive: true, force: true })
   }

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { rangesKey } from '../ingest/ranges-store.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { parseConfig } from './config.ts'
 import { examine } from './doctor.ts'
@@ -23,7 +24,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await new Promise((resolve) => holder.close(resolve))
-  rmSync(home, { recursive: true })
+  rmSync(home, { recursive: true, force: true })
 })
 
 const context = () => ({ home, clock, random, config: parseConfig({ relay: { app_port: port } }, 'test') })
@@ -34,7 +35,8 @@ async function install() {
   const registry = openRegistry(context())
   await openAuthority(context(), registry)
   registry.close()
-  await openLocalLake(context())
+  const { store } = await openLocalLake(context())
+  await rangesKey(store, random)
 }
 
 function setFormat(disk: string, version: number) {
@@ -50,6 +52,21 @@ describe('the doctor', () => {
       advice: expect.stringContaining('HEARTH_RELAY_APP_PORT'),
     })
     expect(await found('clock')).toMatchObject({ state: 'good' })
+  })
+
+  test('does not miss what an unfinished start never made, and makes nothing itself', async () => {
+    await openLocalLake(context())
+    const findings = await examine(context())
+    expect(findings.filter(({ state }) => state === 'bad').map(({ check }) => check)).toEqual(['relay.app_port'])
+    for (const check of ['registry', 'event log', 'authority']) {
+      expect(findings).toContainEqual(
+        expect.objectContaining({ check, state: 'warning', advice: 'hearth up makes it' }),
+      )
+    }
+    expect(readdirSync(home)).toEqual(['lake'])
+    rmSync(home, { recursive: true })
+    expect(await found('state folder')).toMatchObject({ state: 'warning', found: `there is no ${home} yet` })
+    expect(existsSync(home)).toBe(false)
   })
 
   test('reads every durable thing, and names the one that is gone or newer than it knows', async () => {

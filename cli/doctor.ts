@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { accessSync, constants, existsSync, globSync, readdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
-import { openLocalLake, openRegistry } from './fleet.ts'
+import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { lockState } from './state-lock.ts'
@@ -74,6 +74,10 @@ function node(): Finding {
 
 function stateFolder(home: string): Finding {
   try {
+    if (!existsSync(home)) {
+      const advice = 'hearth up makes it; for another one set HEARTH_HOME'
+      return { check: 'state folder', state: 'warning', found: `there is no ${home} yet`, advice }
+    }
     accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK)
     return { check: 'state folder', state: 'good', found: home }
   } catch (error) {
@@ -87,6 +91,7 @@ function stateFolder(home: string): Finding {
 }
 
 function disk(home: string): Finding {
+  if (!existsSync(home)) return disk(dirname(home))
   const { bavail, bsize } = statfsSync(home)
   const free_bytes = bavail * bsize
   const found = `${(free_bytes / 1024 ** 3).toFixed(1)} GiB free`
@@ -102,15 +107,24 @@ function disk(home: string): Finding {
 /** The durable things in the state folder, and whether this Hearth can read them. Nothing is changed. */
 async function formats(context: DoctorContext): Promise<Finding[]> {
   const { home } = context
-  if (!existsSync(join(home, 'lake', '_hearth', 'lake.json')))
+  const inLake = (file: string) => existsSync(join(home, 'lake', '_hearth', file))
+  if (!inLake('lake.json'))
     return [{ check: 'lake', state: 'warning', found: 'there is no lake yet', advice: 'hearth up makes one' }]
+  // The key of ranges is what ingest adds to a lake: without it the start that made the lake came no further.
+  const begun = inLake('ranges-key.json')
+  const checkedFile = (check: string, file: string, look: (path: string) => Promise<string>): Promise<Finding> => {
+    const path = join(home, file)
+    if (existsSync(path) || begun) return checked(check, () => look(path))
+    const found = `there is no ${path} yet`
+    return Promise.resolve({ check, state: 'warning', found, advice: 'hearth up makes it' })
+  }
   return Promise.all([
     checked('lake', async () => {
-      const { id, fleet, region } = await openLocalLake(context)
+      const { id, fleet, region } = await existingLake(context)
       return `${id}, fleet ${fleet}, region ${region}`
     }),
-    checked('registry', async () => {
-      mustBeThere(join(home, 'registry.db'))
+    checkedFile('registry', 'registry.db', async (path) => {
+      mustBeThere(path)
       const registry = openRegistry(context)
       try {
         return `${registry.hubs(context.clock.now()).length} hubs, ${registry.tokens().length} tokens`
@@ -118,10 +132,10 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
         registry.close()
       }
     }),
-    checked('event log', async () => {
+    checkedFile('event log', 'log.db', async (path) => {
       const { config, clock, random } = context
-      mustBeThere(join(home, 'log.db'))
-      const log = await openSqliteLog(join(home, 'log.db'), { buckets: config.layout.buckets, clock, random })
+      mustBeThere(path)
+      const log = await openSqliteLog(path, { buckets: config.layout.buckets, clock, random })
       await log.close()
       return log.id
     }),
@@ -136,8 +150,8 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       const { hubs, days, sent } = readPlan(path)
       return `${hubs} hubs with ${days} days of history${sent ? '' : ', not all of it sent'}`
     }),
-    checked('authority', async () => {
-      const certificate = new X509Certificate(readFileSync(join(home, 'ca', 'ca.pem')))
+    checkedFile('authority', 'ca/ca.pem', async (path) => {
+      const certificate = new X509Certificate(readFileSync(path))
       const left_days = (certificate.validToDate.getTime() - context.clock.now()) / 86_400_000
       if (left_days < CA_WARNING_DAYS)
         throw new Problem('invalid', `the CA certificate ends in ${left_days.toFixed(0)} days: plan a new one`)

@@ -1,14 +1,15 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
+import { Problem } from '../contract/problem.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
-import { createLake, type Lake } from '../lake/lake.ts'
+import { createLake, type Lake, openLake } from '../lake/lake.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
-import { writeFiles } from './state-file.ts'
+import { makeFolder, writeFiles } from './state-file.ts'
 
 /** The parts of the context that say which fleet this is and where its state lives. */
 type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
@@ -23,12 +24,20 @@ export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
 /** The registry in the state folder, made when there is none. */
 export function openRegistry(context: FleetContext): Administration {
   const { home, config, clock, random } = context
+  makeFolder(home)
   return openSqliteRegistry(join(home, 'registry.db'), {
     fleet: config.fleet,
     layout: layoutOf(context),
     clock,
     random,
   })
+}
+
+/** The registry in the state folder. Raises `missing` when there is none. */
+export function existingRegistry(context: FleetContext): Administration {
+  const path = join(context.home, 'registry.db')
+  if (existsSync(path)) return openRegistry(context)
+  throw new Problem('missing', `there is no registry at ${path}; hearth up makes one, or hearth registry add`)
 }
 
 /** The fleet's CA in the state folder, made when there is none. */
@@ -46,7 +55,7 @@ export function openAuthority(context: FleetContext, registry: Administration): 
 export function openLocalLake(context: FleetContext): Promise<Lake> {
   const { home, config, clock, random } = context
   const root = join(home, 'lake')
-  mkdirSync(root, { recursive: true, mode: 0o700 })
+  makeFolder(root)
   const store = openFolderStore(root)
   return createLake({
     store,
@@ -56,6 +65,11 @@ export function openLocalLake(context: FleetContext): Promise<Lake> {
     region: config.region,
     buckets: config.layout.buckets,
   })
+}
+
+/** The lake in the state folder, as it is. Raises `missing` when there is none. */
+export function existingLake({ home, config, clock, random }: FleetContext): Promise<Lake> {
+  return openLake({ store: openFolderStore(join(home, 'lake')), clock, random }, config)
 }
 
 /** Key, certificate and the CA to trust, all PEM, as node:tls takes them. */

@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
@@ -8,9 +7,12 @@ import { type Jobs, type JobsOptions, openJobs } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
 import { runSchedule } from '../jobs/schedule.ts'
+import { type Lake, openLake } from '../lake/lake.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import { overlayStore } from '../lake/overlay-store.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
-import { openLocalLake } from './fleet.ts'
+import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { explainText, planText, runText, summary } from './jobs-text.ts'
 import { processMetrics } from './operations.ts'
@@ -45,7 +47,7 @@ export function register(program: Command, context: CliContext): void {
     .command('run')
     .description('make everything that is due')
     .option('--json', 'print JSON')
-    .action((options: Json) => withJobs(context, (open) => runOnce(context, open, options)))
+    .action((options: Json) => withJobs(context, existingLake, (open) => runOnce(context, open, options)))
   jobs
     .command('backfill')
     .description('make what is due in a span of time')
@@ -60,14 +62,14 @@ export function register(program: Command, context: CliContext): void {
           `--from must be before --to, which is exclusive; found ${options.from} and ${options.to}`,
         )
       }
-      return withJobs(context, (open) => runOnce(context, open, options, only))
+      return withJobs(context, existingLake, (open) => runOnce(context, open, options, only))
     })
   jobs
     .command('status')
     .description('for each metric: what is due, and its definition')
     .option('--json', 'print JSON')
     .action((options: Json) =>
-      withJobs(context, async (open) => {
+      withJobs(context, lakeToLookAt, async (open) => {
         const due = await open.plan()
         const rows = catalogue().map(({ name, revision, hash, grain }) => {
           const units = due.filter(({ metric }) => metric === name)
@@ -91,7 +93,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((metric: string, hour: string, options: Json) => {
       const asked = { metric: known(metric), hour_ms: hourOption(hour) }
-      return withJobs(context, async (open) => {
+      return withJobs(context, lakeToLookAt, async (open) => {
         const told = await open.explain(asked.metric, asked.hour_ms)
         if (options.json) {
           context.print(JSON.stringify(told))
@@ -110,7 +112,7 @@ export function register(program: Command, context: CliContext): void {
 export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
-  await withJobs(context, async (jobs) => {
+  await withJobs(context, openLocalLake, async (jobs) => {
     const metrics = processMetrics('jobs')
     const figures = jobsFigures(metrics, clock)
     const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
@@ -139,28 +141,35 @@ export async function runJobs(context: CliContext): Promise<void> {
   })
 }
 
-async function withJobs(context: CliContext, use: (jobs: Jobs) => Promise<void>): Promise<void> {
-  await using jobs = await openJobs(await jobsOptions(context))
+async function withJobs(
+  context: CliContext,
+  open: (context: CliContext) => Promise<Lake>,
+  use: (jobs: Jobs) => Promise<void>,
+): Promise<void> {
+  await using jobs = await openJobs(jobsOptions(context, await open(context)))
   await use(jobs)
 }
 
-async function jobsOptions(context: CliContext): Promise<JobsOptions> {
-  const { clock, config, home, random } = context
-  const scratch_folder = join(home, 'spool', 'jobs')
-  mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
-  const lake = await openLocalLake(context)
-  return { lake, clock, random, scratch_folder, threads: config.jobs.threads }
+/** The lake as it is: what looking needs, as the table of a metric that was never made, it makes in memory. */
+async function lakeToLookAt(context: CliContext): Promise<Lake> {
+  const { clock, random } = context
+  const { store } = await existingLake(context)
+  return openLake({ store: overlayStore(store, openMemoryStore({ clock })), clock, random })
+}
+
+function jobsOptions({ clock, config, home, random }: CliContext, lake: Lake): JobsOptions {
+  return { lake, clock, random, scratch_folder: join(home, 'spool', 'jobs'), threads: config.jobs.threads }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
   const show = (units: readonly Unit[]) =>
     context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
   if (options.direct) {
-    await withJobs(context, async (jobs) => show(await jobs.plan()))
+    await withJobs(context, lakeToLookAt, async (jobs) => show(await jobs.plan()))
     return
   }
   const { progress, end } = terminalProgress()
-  const units = await rehearse(await jobsOptions(context), { signal: context.signal, progress })
+  const units = await rehearse(jobsOptions(context, await existingLake(context)), { signal: context.signal, progress })
   end()
   show(units)
 }

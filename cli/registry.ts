@@ -1,15 +1,13 @@
-import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { FIRST_EPOCH } from '../contract/bucket.ts'
 import { Problem } from '../contract/problem.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import type { Administration } from '../registry/administration.ts'
 import { CODE_LIFE_MS } from '../registry/limits.ts'
 import { addMaintenance } from '../registry/maintenance.ts'
 import { SCOPES, type Scope } from '../registry/registry.ts'
-import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
+import { existingRegistry, openRegistry } from './fleet.ts'
 import { positive } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -30,12 +28,6 @@ Examples:
   hearth registry token revoke wall-panel
   hearth registry tokens`
 
-/** The registry of the state folder. The caller closes it. */
-export function openRegistry({ home, config, clock, random }: CliContext): Administration {
-  const layout = { epoch: FIRST_EPOCH, buckets: config.layout.buckets }
-  return openSqliteRegistry(join(home, 'registry.db'), { fleet: config.fleet, layout, clock, random })
-}
-
 export function register(program: Command, context: CliContext): void {
   const group = program
     .command('registry')
@@ -43,8 +35,13 @@ export function register(program: Command, context: CliContext): void {
     .addHelpText('afterAll', examplesOf(EXAMPLES))
 
   /** Runs `action` on the registry and prints its answer: as JSON, or as the text of `show`. */
-  const answer = <T>(options: Json, action: (registry: Administration) => T, show: (found: T) => string) => {
-    const registry = openRegistry(context)
+  const answer = <T>(
+    options: Json,
+    action: (registry: Administration) => T,
+    show: (found: T) => string,
+    open: typeof openRegistry = existingRegistry,
+  ) => {
+    const registry = open(context)
     try {
       const found = action(registry)
       context.print(options.json ? JSON.stringify(found, undefined, 2) : show(found))
@@ -100,6 +97,7 @@ export function register(program: Command, context: CliContext): void {
           )
         },
         (record) => `${hubTable([record])}\n\nIts one-time code: hearth registry code ${hub}`,
+        openRegistry,
       ),
   )
 
@@ -218,6 +216,7 @@ export function register(program: Command, context: CliContext): void {
             return { ...principal, ...expires, token: registry.createToken(principal, expires) }
           },
           (made) => `${made.token}\n\nKeep it now: only its SHA-256 is stored.`,
+          openRegistry,
         ),
     )
   token

@@ -2,13 +2,16 @@
 
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { configSchema } from './config.ts'
+import { openLocalLake } from './fleet.ts'
+import { machineClock, machineRandom } from './machine.ts'
 import { openSystem, type System, until } from './testing/system.ts'
 
 let system: System
 beforeAll(async () => {
   system = await openSystem()
-  await system.must(['lake', 'info']).catch(() => undefined)
-  await system.must(['jobs', 'plan'])
+  const { home } = system
+  await openLocalLake({ home, config: configSchema.parse({}), clock: machineClock, random: machineRandom })
 })
 afterAll(() => system[Symbol.asyncDispose]())
 

@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { makeFolder } from './state-file.ts'
 
 /**
  * Holds `run/<name>.lock` in the state folder until released or until this process dies, however it dies: the lock is
@@ -10,7 +10,7 @@ import { messageOf, Problem } from '../contract/problem.ts'
  * Raises `conflict` with `message` when another process holds it, `unavailable` when the folder cannot be written.
  */
 export function lockState(home: string, name: string, message: string): { release(): void } {
-  mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
+  makeFolder(join(home, 'run'))
   const path = join(home, 'run', `${name}.lock`)
   const unusable = (cause: unknown) =>
     new Problem(

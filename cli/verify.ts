@@ -9,8 +9,10 @@ import { readAckJournal } from '../ingest/ack-journal.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { isWrong, type Verification, type VerifiedStream, verify } from '../ingest/verify.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import { overlayStore } from '../lake/overlay-store.ts'
 import type { CliContext } from './context.ts'
-import { layoutOf, openLocalLake } from './fleet.ts'
+import { existingLake, layoutOf } from './fleet.ts'
 import { textTable } from './text-table.ts'
 
 /** Streams that are printed unless all are asked for: those with something wrong first. */
@@ -38,16 +40,19 @@ export function register(program: Command, context: CliContext): void {
 
 export async function runVerify(context: CliContext, options: Pick<Options, 'acks'>): Promise<Verification> {
   const { home, clock, random } = context
+  const acks = options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }
   const layout = layoutOf(context)
-  const lake = await openLocalLake(context)
+  const lake = await existingLake(context)
   const path = join(home, 'log.db')
   const log = existsSync(path) ? await openSqliteLog(path, { buckets: layout.buckets, clock, random }) : undefined
+  // Where nothing was ever received there is no key, and any will do.
+  const key = await rangesKey(overlayStore(lake.store, openMemoryStore({ clock })), random)
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-verify-'))
   try {
     return await verify({
-      ...{ lake, layout, now_ms: clock.now(), scratch_folder, key: await rangesKey(lake.store, random) },
+      ...{ lake, layout, now_ms: clock.now(), scratch_folder, key },
       ...(log ? { log } : {}),
-      ...(options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }),
+      ...acks,
     })
   } finally {
     await log?.close()

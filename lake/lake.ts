@@ -76,13 +76,7 @@ export async function createLake(
   } catch (error) {
     if (!isProblem(error, 'conflict') && !(isProblem(error) && error.outcome === 'unknown')) throw error
   }
-  const found = await readLakeFile(store)
-  if (found.fleet !== fleet || found.region !== region) {
-    throw new Problem(
-      'conflict',
-      `${store.url} holds the lake of fleet ${found.fleet} in region ${found.region}, not of ${fleet} in ${region}: give this fleet a folder of its own`,
-    )
-  }
+  refuseOther(await readLakeFile(store), { fleet, region }, store.url)
   const layouts: readonly Layout[] = [{ epoch: FIRST_EPOCH, buckets }]
   const tables = openTables(environment)
   await tables.ensureTable(EVENTS_TABLE, {
@@ -94,10 +88,14 @@ export async function createLake(
   return await openLake(environment)
 }
 
-/** Opens a lake. Raises `missing` when there is none, `invalid` for one of a newer version. */
-export async function openLake(environment: LakeEnvironment): Promise<Lake> {
+/**
+ * Opens a lake and writes nothing. Raises `missing` when there is none, `invalid` for one of a newer version, `conflict`
+ * for one that is not `of` this fleet and region.
+ */
+export async function openLake(environment: LakeEnvironment, of?: Pick<Lake, 'fleet' | 'region'>): Promise<Lake> {
   const { store } = environment
   const { id, fleet, region } = await readLakeFile(store)
+  if (of) refuseOther({ fleet, region }, of, store.url)
   const tables = openTables(environment)
   const events = await tables.table(EVENTS_TABLE)
   const layouts = decodeLayouts((await events.snapshot()).configuration[LAYOUTS_KEY])
@@ -228,12 +226,26 @@ async function addColumns(table: Table, columns: readonly Column[], random: Rand
   }
 }
 
+function refuseOther(
+  found: Pick<Lake, 'fleet' | 'region'>,
+  { fleet, region }: Pick<Lake, 'fleet' | 'region'>,
+  url: string,
+) {
+  if (found.fleet === fleet && found.region === region) return
+  throw new Problem(
+    'conflict',
+    `${url} holds the lake of fleet ${found.fleet} in region ${found.region}, not of ${fleet} in ${region}: give this fleet a folder of its own`,
+  )
+}
+
 async function readLakeFile(store: ObjectStore): Promise<LakeFile> {
   let parsed: LakeFile
   try {
     parsed = lakeFile.parse(JSON.parse(Buffer.from(await store.get(LAKE_PATH)).toString('utf8')))
   } catch (error) {
-    if (isProblem(error, 'missing')) throw new Problem('missing', `there is no lake at ${store.url}`, { cause: error })
+    if (isProblem(error, 'missing')) {
+      throw new Problem('missing', `there is no lake at ${store.url}; hearth up makes one`, { cause: error })
+    }
     if (isProblem(error)) throw error
     throw new Problem('corrupt', `${LAKE_PATH} of ${store.url} cannot be read: ${messageOf(error)}`, { cause: error })
   }

@@ -4,7 +4,7 @@ import { Problem } from '../contract/problem.ts'
 import type { ObjectStore } from './object-store.ts'
 import { checkPath, checkPrefix } from './path.ts'
 
-/** Objects in memory: for tests and the simulator. Everything is durable at once. */
+/** Objects in memory: for tests, the simulator, and what must leave no trace. Everything is durable at once. */
 export function openMemoryStore({ clock }: { readonly clock: Clock }): ObjectStore {
   const objects = new Map<string, { readonly bytes: Uint8Array; readonly modified_ms: number }>()
   return {

@@ -1,0 +1,64 @@
+/** What only looks makes nothing, neither where there is nothing nor in a lake that is new. */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { COMMANDS, newProgram } from './commands.ts'
+import { configSchema } from './config.ts'
+import type { CliContext } from './context.ts'
+import { openLocalLake } from './fleet.ts'
+import { machineClock, machineRandom } from './machine.ts'
+
+let folder = ''
+let context: CliContext
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hearth-looking-'))
+  context = {
+    ...{ home: join(folder, 'home'), config: configSchema.parse({}), clock: machineClock, random: machineRandom },
+    print: () => {},
+    note: () => {},
+    signal: new AbortController().signal,
+  }
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+async function run(line: string): Promise<void> {
+  const words = line.split(' ')
+  const program = newProgram()
+  const entry = COMMANDS.find(({ name }) => name === words[0])
+  ;(await entry?.load())?.register(program, context)
+  await program.parseAsync(words, { from: 'user' })
+}
+
+const noLake = /^there is no lake at file:.*\/home\/lake; hearth up makes one$/
+const noRegistry = /^there is no registry at .*\/home\/registry.db; hearth up makes one/
+
+test.each([
+  ['verify', noLake],
+  ['sql x', noLake],
+  ['lake info', noLake],
+  ['jobs plan', noLake],
+  ['jobs plan --direct', noLake],
+  ['jobs status', noLake],
+  ['jobs explain hub_hours 2026-11-24T13', noLake],
+  ['jobs run', noLake],
+  ['deadletters list', noLake],
+  ['deadletters show 1:2:3', noLake],
+  ['registry hubs', noRegistry],
+  ['registry tokens', noRegistry],
+  ['registry code hub-1', noRegistry],
+  ['registry retire hub-1', noRegistry],
+  ['ca list', /^there is no CA at .*\/home\/ca; hearth up makes one/],
+])('hearth %s where there is nothing', async (line, message) => {
+  await expect(run(line)).rejects.toMatchObject({ kind: 'missing', message: expect.stringMatching(message) })
+  expect(existsSync(context.home)).toBe(false)
+})
+
+test('a lake that nothing was ever sent to is the same after it was looked at', async () => {
+  const lake = await openLocalLake(context)
+  const before = readdirSync(context.home, { recursive: true })
+  for (const line of ['verify', 'jobs plan --direct', 'jobs status', 'deadletters list', 'lake tables']) await run(line)
+  await expect(run('jobs explain hub_hours 2026-11-24T13')).rejects.toThrow('there are no events yet')
+  expect(readdirSync(context.home, { recursive: true })).toEqual(before)
+  expect(await lake.tables()).toEqual(['events'])
+})
