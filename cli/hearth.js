@@ -11,10 +11,22 @@ const OLDEST_MAJOR = 24
 if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
   // Stripped types and compiled code are kept between runs: it halves what a process of the tree costs to start.
   nodeModule.enableCompileCache()
+  endWithReader()
   const source = new URL('./main.ts', import.meta.url)
   await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)
 } else {
   runOn(bundledNode())
+}
+
+/** Ends as SIGPIPE would when nobody reads what is written. Under a supervisor its end is what counts: then it drains. */
+function endWithReader() {
+  const supervised = process.connected
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (error.code !== 'EPIPE') throw error
+      if (!supervised) process.exit(128 + constants.signals.SIGPIPE)
+    })
+  }
 }
 
 /** The Node that `npm ci` brought as a dependency. */

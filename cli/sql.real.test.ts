@@ -1,6 +1,9 @@
 /** `hearth sql` as a person meets it: what it prints, and that nothing asked of it goes on without an end. */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { configSchema } from './config.ts'
 import { openLocalLake } from './fleet.ts'
@@ -30,6 +33,34 @@ it('says when it shows not all rows, and how to see more', async () => {
   expect([code, stdout.split('\r\n').length]).toEqual([0, 5])
   expect(stderr).toBe('only the first 3 rows are shown; --limit shows more\n')
 })
+
+it('writes a whole file, or none and says so', async () => {
+  const folder = join(system.home, 'answers')
+  mkdirSync(folder)
+  const file = join(folder, 'numbers.csv')
+  writeFileSync(file, 'an older and longer answer')
+  expect(await system.must(['sql', '--csv', '--output', file, 'select 1 as one'])).toBe('')
+  expect(readFileSync(file, 'utf8')).toBe('one\r\n1\r\n')
+  for (const path of [join(folder, 'none', 'numbers.csv'), folder, join(file, 'numbers.csv')]) {
+    const { code, stdout, stderr } = await system.run(['sql', '--output', path, 'select 1 as one'])
+    expect(stderr).toMatch(new RegExp(`^hearth: ${path} cannot be written: [^\n]*\n$`))
+    expect([code, stdout]).toEqual([1, ''])
+  }
+  expect(readdirSync(folder)).toEqual(['numbers.csv'])
+  expect(piped('sql --csv --output /dev/fd/1 "select 1 as one" | cat')).toEqual([0, 'one\r\n1\r\n', ''])
+})
+
+it('ends without a word when its reader is gone', () => {
+  expect(piped('sql --csv "select * from range(100000)" | head -1')).toEqual([141, 'range\r\n', ''])
+})
+
+/** Code, standard output and standard error of `hearth <line>` in a shell. */
+function piped(line: string) {
+  const hearth = fileURLToPath(new URL('./hearth.js', import.meta.url))
+  const words = ['-o', 'pipefail', '-c', `"$0" "$1" ${line}`, process.execPath, hearth]
+  const { status, stdout, stderr } = spawnSync('bash', words, { env: system.environment, encoding: 'utf8' })
+  return [status, stdout, stderr]
+}
 
 it.each([
   ['a join without an end', 'select count(*) from range(1000000000000) a, range(1000000) b'],

@@ -1,7 +1,7 @@
-import { createWriteStream } from 'node:fs'
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
-import { Problem } from '../contract/problem.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { messageOf, Problem } from '../contract/problem.ts'
 import { csvOf, isNumericType } from '../lake/answer.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
@@ -35,7 +35,7 @@ export function register(program: Command, context: CliContext): void {
     .command('sql <select>')
     .description('ask the lake: one SELECT over events, its views and the metrics; read-only')
     .option('--json', 'rows as JSON objects, with what the query cost')
-    .option('--csv', 'rows as CSV')
+    .addOption(new Option('--csv', 'rows as CSV').conflicts('json'))
     .option('--at <when>', 'an older state: a time, or table@vN; may be repeated', collect)
     .option(
       '--limit <rows>',
@@ -137,14 +137,30 @@ function bytesOf(size: string): number {
   return Number(size.slice(0, -2)) * (UNITS[size.slice(-2)] ?? 1)
 }
 
-function writeTo(path: string, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const file = createWriteStream(path)
-    file.on('error', (error) =>
-      reject(new Problem('unavailable', `${path} cannot be written: ${error.message}`, { cause: error })),
-    )
-    file.end(text, () => resolve())
-  })
+/** A whole file or none; what is no file (a pipe, a terminal) is written to as it is. */
+async function writeTo(path: string, text: string): Promise<void> {
+  try {
+    const found = await stat(path).catch(ifAbsent)
+    if (found && !found.isFile()) {
+      await writeFile(path, text)
+      return
+    }
+    const target = found ? await realpath(path) : path
+    const draft = `${target}.${process.pid}.new`
+    try {
+      await writeFile(draft, text, { flag: 'wx', ...(found && { mode: found.mode }) })
+      await rename(draft, target)
+    } catch (error) {
+      await rm(draft, { force: true })
+      throw error
+    }
+  } catch (error) {
+    throw new Problem('unavailable', `${path} cannot be written: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function ifAbsent(error: unknown): undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
 }
 
 /** `2026-11-20 10:00` (UTC unless a zone is given) or `events@v12`. Raises `invalid`. */

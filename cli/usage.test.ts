@@ -46,6 +46,7 @@ test.each<[string, RegExp]>([
   ['sql --timeout never x', /expected a number above 0/],
   ['sql --memory lots x', /expected a size as 512MB or 8GB/],
   ['sql --at garbage x', /--at takes a time, as '2026-11-20 10:00', or a version, as events@v12; found "garbage"/],
+  ['sql --json --csv x', /option '--csv' cannot be used with option '--json'/],
   ['jobs pla', /unknown command 'pla'; did you mean plan\?/],
   ['jobs explain hub_hour 2026-11-24T13', /no metric hub_hour; did you mean hub_hours\?/],
   ['jobs explain weather 2026-11-24T13', /no metric weather; there are hubs, /],
