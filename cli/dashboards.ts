@@ -9,7 +9,7 @@ import type { CliContext } from './context.ts'
 import { dashboardsFigures } from './dashboards-figures.ts'
 import { openRegistry } from './fleet.ts'
 import { processMetrics } from './operations.ts'
-import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
+import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -32,6 +32,7 @@ The API describes itself at /api/openapi.json.`,
 export async function runDashboards(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'dashboards')
+  runAlone(context, 'dashboards')
   const registry = openRegistry(context)
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   try {

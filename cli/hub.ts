@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
@@ -17,7 +17,7 @@ import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './
 import type { Log } from './log.ts'
 import { type Operations, processMetrics } from './operations.ts'
 import { positive, whole } from './option.ts'
-import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
+import { announce, isServing, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 
 type Options = {
   readonly simulated?: number
@@ -83,6 +83,8 @@ async function simulated(context: CliContext, options: Options, count: number): 
   const bad = names.find((name) => !isId(name))
   if (bad !== undefined) throw new Problem('invalid', `${bad} is no id of a hub: a-z, 0-9, dot, dash and underscore`)
   const identities = await localIdentities(context, names, 'simulated')
+  // Others, with another prefix, may run beside these.
+  const name = isServing(context, 'hubs') ? `hubs-${names[0]}` : 'hubs'
   const running: Running[] = []
   let operations: Operations | undefined
   try {
@@ -95,10 +97,10 @@ async function simulated(context: CliContext, options: Options, count: number): 
       running.push(await start(context, options, { identity, devices, firmware, rssi_dbm, floor: HISTORY_COUNTER_MAX }))
     }
     operations = await operate(context, running)
-    announce(context, 'hubs', { hubs: running.length, ops_url: operations.url })
+    announce(context, name, { hubs: running.length, ops_url: operations.url })
     await untilAborted(context.signal)
   } finally {
-    withdraw(context, 'hubs')
+    withdraw(context, name)
     await Promise.all(running.map((each) => each.close()))
     await operations?.close()
   }
@@ -268,7 +270,13 @@ async function start(
 }
 
 function openDisk(context: CliContext, hub: string): Disk {
-  return openSqliteDisk(join(hubFolder(context, hub), 'agent.db'))
+  try {
+    return openSqliteDisk(join(hubFolder(context, hub), 'agent.db'))
+  } catch (error) {
+    if (!isProblem(error, 'conflict')) throw error
+    const text = `another process runs the hub ${hub} on ${context.home}: end it first, or run a hub of another name`
+    throw new Problem('conflict', text, { cause: error })
+  }
 }
 
 /** A server that listens everywhere is reached on loopback. */

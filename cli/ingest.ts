@@ -17,8 +17,7 @@ import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
 import { ingestFigures } from './ingest-figures.ts'
 import type { Log } from './log.ts'
 import { processMetrics } from './operations.ts'
-import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
-import { lockState } from './state-lock.ts'
+import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 
 /** How long the drain of connections may take before they are cut. */
 const DRAIN_MS = 2_000
@@ -40,7 +39,7 @@ export async function runIngest(context: CliContext): Promise<void> {
   const layout = layoutOf(context)
   const log = processLog(context, 'ingest')
   // Of the embedded log the gateway's process is the only writer.
-  const lock = lockState(home, 'ingest', `another hearth ingest runs on ${home}: end it first`)
+  runAlone(context, 'ingest')
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const lake = await openLocalLake(context)
@@ -123,7 +122,6 @@ export async function runIngest(context: CliContext): Promise<void> {
       await eventLog.close()
       registry.close()
       withdraw(context, 'ingest')
-      lock.release()
       log.info('ended', 'drained')
     }
   }

@@ -16,7 +16,7 @@ import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { explainText, planText, runText, summary } from './jobs-text.ts'
 import { processMetrics } from './operations.ts'
-import { announce, processLog, serveOperations, withdraw } from './service.ts'
+import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
@@ -112,6 +112,7 @@ export function register(program: Command, context: CliContext): void {
 export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
+  runAlone(context, 'jobs', 'jobs scheduler')
   await withJobs(context, openLocalLake, async (jobs) => {
     const metrics = processMetrics('jobs')
     const figures = jobsFigures(metrics, clock)

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
+import { factsOf, openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 let system: System
 beforeEach(async () => {
@@ -64,6 +64,31 @@ describe('a process', () => {
     expect(text).toContain('process_resident_memory_bytes')
     for (const [, metric = ''] of text.matchAll(/^# TYPE (hearth_\S+) counter$/gm)) expect(metric).toMatch(/_total$/)
     expect((await at('/else')).status).toBe(404)
+  })
+
+  it.each([
+    { words: ['ingest'], name: 'ingest', said: 'hearth ingest runs' },
+    { words: ['relay'], name: 'relay', said: 'hearth relay runs' },
+    { words: ['dashboards'], name: 'dashboards', said: 'hearth dashboards runs' },
+    { words: ['jobs', 'scheduler'], name: 'jobs', said: 'hearth jobs scheduler runs' },
+    { words: ['hub', '--simulated', '2'], name: 'hubs', said: 'process runs the hub hub-01' },
+  ])('is the only one on its state folder: $name', async ({ words, name, said }) => {
+    const first = system.start(words)
+    await until(`${name} serves`, START_MS, () => existsSync(join(system.home, 'run', `${name}.json`)))
+    const { code, stderr } = await system.run(words)
+    expect(stderr).toContain(`hearth: another ${said} on ${system.home}: end it first`)
+    expect(code).toBe(1)
+    expect(factsOf(system, name)['pid']).toBe(first.pid)
+  })
+
+  it('leaves what others say of themselves: hubs with another prefix', async () => {
+    const first = system.start(['hub', '--simulated', '1'])
+    await until('the first serves', START_MS, () => existsSync(join(system.home, 'run', 'hubs.json')))
+    const second = system.start(['hub', '--simulated', '1', '--prefix', 'other-'])
+    await until('the second serves', START_MS, () => existsSync(join(system.home, 'run', 'hubs-other-01.json')))
+    second.signal('SIGTERM')
+    await second.ended
+    expect(factsOf(system, 'hubs')['pid']).toBe(first.pid)
   })
 
   it('logs from the level on that HEARTH_LOG names', async () => {

@@ -7,7 +7,7 @@ import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { processMetrics } from './operations.ts'
 import { relayFigures } from './relay-figures.ts'
-import { announce, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
+import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { version } from './version.ts'
 
 /** A relay's name as a source of events is a stable ordinal, never a host's name. */
@@ -28,6 +28,7 @@ export function register(program: Command, context: CliContext): void {
 export async function runRelay(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'relay')
+  runAlone(context, 'relay')
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay', config.relay.host)

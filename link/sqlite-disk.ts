@@ -186,7 +186,7 @@ function asProblem(error: unknown, file: string): Problem {
     })
   }
   if (code === SQLITE_BUSY) {
-    return new Problem('conflict', `another process has ${file} open; stop it, or name another file`, { cause: error })
+    return new Problem('conflict', `another process has ${file} open: end it first`, { cause: error })
   }
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
     return new Problem('corrupt', `${file} is damaged or not an SQLite database; restore it, or move it away`, {
