@@ -205,6 +205,9 @@ type Running = {
   readonly close: () => Promise<void>
 }
 
+/** What a hub of this process could not reach: said once, not by each of a thousand. */
+const unreachable = new Set<'relay' | 'gateway'>()
+
 /** Health and figures of the hubs of this process. A hub is ready when apps reach it; its telemetry can wait. */
 function operate(context: CliContext, running: readonly Running[]): Promise<Operations> {
   const metrics = processMetrics('hub')
@@ -239,8 +242,15 @@ async function start(
   const log = processLog(context, 'hub')
   const connections = new Set<'relay' | 'gateway'>()
   const notice = (fact: AgentFact) => {
-    if (fact.fact === 'connected') connections.add(fact.to)
     if (fact.fact === 'disconnected') connections.delete(fact.from)
+    if (fact.fact === 'connected') {
+      connections.add(fact.to)
+      unreachable.delete(fact.to)
+    }
+    if (fact.fact === 'unreachable') {
+      if (unreachable.has(fact.to)) return
+      unreachable.add(fact.to)
+    }
     say(fact)
   }
   const say = (fact: AgentFact) =>
@@ -300,7 +310,7 @@ function given<T extends Readonly<Record<string, string | undefined>>>(options: 
 
 function tell(log: Log, hub: string, fact: AgentFact): void {
   const { fact: event, ...fields } = fact
-  const level = event === 'fault' || event === 'refused' ? 'warn' : 'info'
+  const level = ['fault', 'refused', 'unreachable'].includes(event) ? 'warn' : 'info'
   log[level](event, `${hub}: ${sentence(fact)}`, { hub, ...fields })
 }
 
@@ -308,6 +318,10 @@ function sentence(fact: AgentFact): string {
   if (fact.fact === 'boot') return `boot ${fact.boot}${fact.crashed ? ', the one before did not end cleanly' : ''}`
   if (fact.fact === 'connected') return `connected to the ${fact.to} as ${fact.epoch}`
   if (fact.fact === 'disconnected') return `disconnected from the ${fact.from}: ${fact.reason}`
+  if (fact.fact === 'unreachable') {
+    const advice = fact.reason.includes('ECONNREFUSED') ? '; hearth up starts it' : ''
+    return `the ${fact.to} at ${fact.at} cannot be reached, and is tried again: ${fact.reason}${advice}`
+  }
   if (fact.fact === 'refused') return `batch ${fact.boot} ${fact.stream} ${fact.first} was refused: ${fact.reason}`
   return `fault: ${fact.message}`
 }

@@ -81,6 +81,19 @@ describe('a process', () => {
     expect(factsOf(system, name)['pid']).toBe(first.pid)
   })
 
+  it('that is hubs says once what it cannot reach, and when it can', async () => {
+    const hubs = system.start(['hub', '--simulated', '2'])
+    const unreachable = (name: string, port: number) =>
+      new RegExp(`the ${name} at 127.0.0.1:${port} cannot be reached.*ECONNREFUSED.*; hearth up starts it`)
+    await hubs.untilSaid(unreachable('relay', system.ports.hub), START_MS)
+    await hubs.untilSaid(unreachable('gateway', system.ports.mqtt), START_MS)
+    system.start(['relay'])
+    await hubs.untilSaid(/hub-01: connected to the relay/, START_MS)
+    await hubs.untilSaid(/hub-02: connected to the relay/, START_MS)
+    const said = logOf(hubs).filter(({ event }) => event === 'unreachable')
+    expect(said).toHaveLength(2)
+  })
+
   it('leaves what others say of themselves: hubs with another prefix', async () => {
     const first = system.start(['hub', '--simulated', '1'])
     await until('the first serves', START_MS, () => existsSync(join(system.home, 'run', 'hubs.json')))

@@ -55,6 +55,8 @@ export type AgentFact =
   | { readonly fact: 'boot'; readonly boot: string; readonly crashed: boolean }
   | { readonly fact: 'connected'; readonly to: 'relay' | 'gateway'; readonly epoch: string }
   | { readonly fact: 'disconnected'; readonly from: 'relay' | 'gateway'; readonly reason: string }
+  /** Told of the first failed attempt of several. */
+  | { readonly fact: 'unreachable'; readonly to: 'relay' | 'gateway'; readonly at: string; readonly reason: string }
   | {
       readonly fact: 'refused'
       readonly boot: string
@@ -167,6 +169,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         for (const result of results.splice(0)) tell(result)
       },
       disconnected: (reason) => notice({ fact: 'disconnected', from: 'relay', reason }),
+      unreachable: (at, reason) => notice({ fact: 'unreachable', to: 'relay', at, reason }),
       message(_topic, payload) {
         const message = read(payload)
         if (message instanceof Problem) fault(message)
@@ -265,6 +268,7 @@ function openTransport(
     floor: agent.raise,
     connected: (epoch) => agent.notice({ fact: 'connected', to: 'gateway', epoch }),
     disconnected: (reason) => agent.notice({ fact: 'disconnected', from: 'gateway', reason }),
+    unreachable: (at, reason) => agent.notice({ fact: 'unreachable', to: 'gateway', at, reason }),
   })
   return {
     send: (bytes, signal) => connection.publish(topics.telemetry(hub), bytes, signal),

@@ -55,6 +55,24 @@ function connect(port: number, options: Partial<MqttConnectionOptions> = {}) {
   })
 }
 
+test('says once that the server cannot be reached, however often it tries', async () => {
+  let attempts = 0
+  const server = net.createServer((socket) => {
+    attempts++
+    socket.destroy()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(() => server.close())
+  const told: string[] = []
+  connect(portNumber(server), {
+    random: { ...machineRandom, float: () => 0 },
+    unreachable: (address, reason) => told.push(`${address}: ${reason}`),
+  })
+  await expect.poll(() => attempts, { timeout: 10_000 }).toBeGreaterThan(3)
+  expect(told).toEqual([expect.stringMatching(/^127.0.0.1:\d+: .*(disconnected|ECONNRESET)/)])
+})
+
 describe('a floor', () => {
   test.each([
     ['of a server that accepts', true],

@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { type IClientOptions, MqttClient, type Packet } from 'mqtt'
 import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { causeOf, messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms, failuresAfter } from './back-off.ts'
 import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S, PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
 import { REASON } from './mqtt-reason.ts'
@@ -33,6 +33,8 @@ export type MqttConnectionOptions = {
   /** Connected and subscribed. */
   readonly connected?: (epoch: string) => void
   readonly disconnected?: (reason: string) => void
+  /** An attempt failed: told of the first since the start or since it was connected. */
+  readonly unreachable?: (address: string, reason: string) => void
   /**
    * The server knows boots up to `floor`: begin one above it (`outbox.raise`). Awaited before the next attempt, which
    * then comes at once. Without it a floor is ignored where the server accepts the connection all the same.
@@ -70,6 +72,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   const { clock, random, signal } = options
   let client: MqttClient | undefined
   let ready = false
+  let toldUnreachable = false
   let ticket: Buffer | undefined
   let leaveSession: (() => void) | undefined
   const losing = new Set<(problem: Problem) => void>()
@@ -150,6 +153,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         const opened = () => {
           if (client !== mine || signal.aborted) return
           ready = true
+          toldUnreachable = false
           options.connected?.(epoch)
         }
         if (topics.length === 0) {
@@ -196,8 +200,15 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         mine.end(true)
         wire.destroy()
         if (wasReady) options.disconnected?.(reason)
+        else if (!toldUnreachable && !signal.aborted && floor === undefined) {
+          toldUnreachable = true
+          options.unreachable?.(`${options.host}:${options.port}`, reason)
+        }
         resolve({ reason, session_ms: opened_ms === undefined ? 0 : clock.monotonic() - opened_ms, floor, code })
       }
+      wire.secure.on('error', (error) => {
+        if (code === undefined) reason = causeOf(error)
+      })
       let over = false
       leaveSession = leave
       signal.addEventListener('abort', leave, { once: true })
