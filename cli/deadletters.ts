@@ -87,6 +87,10 @@ async function chosen(
 }
 
 async function one(context: CliContext, id: string): Promise<DeadLetter> {
+  if (!/^\d+:\d+:-?\d+$/.test(id)) {
+    const text = `a dead letter's id is <bucket>:<log position>:<ordinal>, as 2:118:4; found ${JSON.stringify(id)}`
+    throw new Problem('invalid', text)
+  }
   const [letter] = await find(context, { id, limit: 1 })
   if (letter) return letter
   throw new Problem('missing', `there is no dead letter ${id}: hearth deadletters list shows those that there are`)

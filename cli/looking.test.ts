@@ -11,18 +11,23 @@ import { machineClock, machineRandom } from './machine.ts'
 
 let folder = ''
 let context: CliContext
+let said = ''
+const say = (line: string) => {
+  said += `${line}\n`
+}
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hearth-looking-'))
   context = {
     ...{ home: join(folder, 'home'), config: configSchema.parse({}), clock: machineClock, random: machineRandom },
-    print: () => {},
-    note: () => {},
+    print: say,
+    note: say,
     signal: new AbortController().signal,
   }
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
 async function run(line: string): Promise<void> {
+  said = ''
   const words = line.split(' ')
   const program = newProgram()
   const entry = COMMANDS.find(({ name }) => name === words[0])
@@ -52,6 +57,15 @@ test.each([
 ])('hearth %s where there is nothing', async (line, message) => {
   await expect(run(line)).rejects.toMatchObject({ kind: 'missing', message: expect.stringMatching(message) })
   expect(existsSync(context.home)).toBe(false)
+})
+
+test('hearth registry tokens shows those that were revoked only when asked', async () => {
+  for (const app of ['panel', 'history-1', 'history-2']) await run(`registry token create ${app}`)
+  for (const app of ['history-1', 'history-2']) await run(`registry token revoke ${app}`)
+  await run('registry tokens')
+  expect(said).toMatch(/^2 that were revoked are left out; --all shows them\napp [^\n]*\n─[^\n]*\npanel [^\n]*\n$/)
+  await run('registry tokens --all')
+  expect(said).toMatch(/^app [^]*history-1[^]*history-2[^]*panel/)
 })
 
 test('a lake that nothing was ever sent to is the same after it was looked at', async () => {

@@ -166,11 +166,18 @@ export function register(program: Command, context: CliContext): void {
   group
     .command('tokens')
     .description('apps and people that may come in')
+    .option('--all', 'with the tokens that were revoked')
     .option('--json', 'as JSON')
-    .action((options: Json) =>
+    .action((options: Json & { readonly all?: boolean }) =>
       answer(
         options,
-        (registry) => registry.tokens(),
+        (registry) => {
+          const all = registry.tokens()
+          const shown = all.filter(({ revoked_ms }) => options.all || revoked_ms === undefined)
+          const left_out = all.length - shown.length
+          if (left_out > 0) context.note(`${left_out} that were revoked are left out; --all shows them`)
+          return shown
+        },
         (tokens) =>
           textTable(
             ['app', 'scopes', 'hubs', 'fingerprint', 'created', 'expires', 'revoked'],

@@ -75,6 +75,7 @@ test.each<[string, RegExp]>([
   ['up --hubs 0', /expected a whole number from 1 to 1000/],
   ['up --demoo', /did you mean --demo\?/],
   ['verify all', /too many arguments for 'verify'/],
+  ['deadletters show abc', /id is <bucket>:<log position>:<ordinal>, as 2:118:4; found "abc"/],
   ['deadletters list --limit 0', /expected a whole number from 1/],
 ])('hearth %s', async (line, said) => {
   const text = await saidTo(line.split(' '))

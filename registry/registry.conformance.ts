@@ -53,6 +53,15 @@ export function registryConformance(name: string, make: () => RegistryUnderTest)
       expect(registry.hub('c')).toBeUndefined()
     })
 
+    test('a name that is none is refused in one sentence, and a hub that is not there where the others are', () => {
+      expect(() => registry.putHub(hub('Bad Name', { home: 'Bad Name' }), 1000)).toThrow(
+        /^a hub or home is named by [^;]*; found "Bad Name"$/,
+      )
+      expect(() => registry.retireHub('nobody', 1000)).toThrow(
+        'no hub "nobody" in the registry: hearth registry hubs lists them',
+      )
+    })
+
     test('each change is an event of its bucket, numbered from 0 without a gap, with the whole record', () => {
       registry.putHub(hub('a'), 1000)
       registry.putHub(hub('a', { maintenance: [{ from_ms: 1, to_ms: 2 }] }), 2000)

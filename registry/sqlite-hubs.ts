@@ -1,6 +1,7 @@
 import { bucketOf } from '../contract/bucket.ts'
 import { assert, Problem } from '../contract/problem.ts'
 import { type HubRecord, hubRecord } from '../contract/registry-record.ts'
+import { isId } from '../contract/source.ts'
 import type { Administration } from './administration.ts'
 import { changeOf, hubEvent } from './hub-event.ts'
 import { CHANGES_READ_MAX } from './limits.ts'
@@ -27,7 +28,8 @@ export function hubsIn(
 
   const known = (id: string): HubRecord => {
     const record = hub(id)
-    if (!record) throw new Problem('missing', `no hub ${JSON.stringify(id)} in the registry: add it first`)
+    if (!record)
+      throw new Problem('missing', `no hub ${JSON.stringify(id)} in the registry: hearth registry hubs lists them`)
     return record
   }
 
@@ -67,6 +69,13 @@ export function hubsIn(
         .map(hubRecordOf)
         .filter((record) => record !== undefined),
     putHub(record, valid_from_ms) {
+      const bad = [record.hub, record.home].find((name) => !isId(name))
+      if (bad !== undefined) {
+        throw new Problem(
+          'invalid',
+          `a hub or home is named by up to 64 of a–z, 0–9, '.', '_' and '-', beginning with a letter or digit; found ${JSON.stringify(bad)}`,
+        )
+      }
       const checked = hubRecord.safeParse(record)
       if (!checked.success) {
         const problems = checked.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
