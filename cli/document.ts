@@ -48,7 +48,7 @@ table features): zstd Parquet and a log. Times are UTC, in microseconds.
 
 \`\`\`
 hearth sql "select kind, count(*) from events group by all"       any question, read-only
-hearth sql --at '2026-11-20 10:00' "select …"                      the tables as they were
+hearth sql --at events@v1 "select …"                               the tables as they were, also at a time: '2026-11-20 10:00'
 hearth lake tables | describe | files | history                    what there is, and how it came to be
 \`\`\`
 

@@ -20,7 +20,7 @@ Examples:
   hearth lake info
   hearth lake tables
   hearth lake describe events
-  hearth lake files events --at '2026-11-20 10:00'
+  hearth lake files events --at v1
   hearth lake history events --limit 5`
 
 /** `hearth lake`: what the tables hold, from their logs alone; no data file is read. */

@@ -98,6 +98,9 @@ describe('a table', () => {
     expect(await rows(await table.snapshot({ version: 1 }), count)).toEqual([{ n: '10' }])
     expect(await rows(await table.snapshot({ time_ms: base.timestamp_ms }), count)).toEqual([{ n: '10' }])
     expect(await rows(await table.snapshot({ version: 0 }), count)).toEqual([{ n: '0' }])
+    await expect(table.snapshot({ time_ms: Date.UTC(2026, 10, 24, 11, 59) })).rejects.toThrow(
+      'no version as old as 2026-11-24T11:59:00.000Z: its oldest is v0, of 2026-11-24T12:00:00.000Z',
+    )
   })
 
   test('reads an added column as null in older files', async () => {

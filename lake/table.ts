@@ -204,7 +204,12 @@ async function versionAt(log: Log, newest: Snapshot, time_ms: number, name: stri
   }
   const found = low === 0 ? undefined : entries[low - 1]
   if (found === undefined) {
-    throw new Problem('missing', `${name} has no version as old as ${new Date(time_ms).toISOString()}`)
+    const oldest = entries[0] ?? newest.version
+    const committed_ms = (await log.read(oldest))?.info?.timestamp ?? newest.timestamp_ms
+    throw new Problem(
+      'missing',
+      `${name} has no version as old as ${new Date(time_ms).toISOString()}: its oldest is v${oldest}, of ${new Date(committed_ms).toISOString()}`,
+    )
   }
   return found
 }
