@@ -29,7 +29,13 @@ describe('configuration', () => {
   test.each([
     ['relay:\n  ap_port: 1\n', 'unknown key relay.ap_port; did you mean relay.app_port?'],
     ['rely:\n  app_port: 1\n', 'unknown key rely; did you mean relay?'],
-    ['relay:\n  app_port: 99999\n', 'relay.app_port'],
+    ['relay:\n  app_port: 99999\n', 'relay.app_port: expected a port from 0 to 65535, found 99999'],
+    ['relay:\n  app_port: eighty\n', 'relay.app_port: expected a port from 0 to 65535, found "eighty"'],
+    ['fleet: North Star\n', 'fleet: expected a name of 1 to 32 lower-case letters, digits and hyphens, found "North'],
+    ['fleet: 7\n', 'fleet: expected a text, found 7'],
+    ['relay: 7\n', 'relay: expected a section with keys, found 7'],
+    ['log: loud\n', 'log: expected one of debug, info, warn, error, found "loud"'],
+    ['ingest:\n  freshness_ms: 5\n', 'ingest.freshness_ms: expected a whole number from 100, found 5'],
     ['[1, 2]', 'must be a mapping'],
     ['a: [', 'is not YAML'],
   ])('refuses %j, naming what is wrong', (text, message) => {
@@ -37,7 +43,10 @@ describe('configuration', () => {
     expect(() => loadConfig(folder, {}, folder)).toThrow(message)
   })
 
-  test('refuses an unknown variable and suggests the right one', () => {
+  test('refuses an unknown variable and suggests the right one, or each that may be meant', () => {
+    expect(() => loadConfig(folder, { HEARTH_RELAY_PORT: '3' }, folder)).toThrow(
+      'did you mean HEARTH_RELAY_HUB_PORT or HEARTH_RELAY_APP_PORT or HEARTH_RELAY_OPS_PORT?',
+    )
     expect(() => loadConfig(folder, { HEARTH_RELAY_APPPORT: '3' }, folder)).toThrow(
       'did you mean HEARTH_RELAY_APP_PORT?',
     )

@@ -8,17 +8,24 @@ import { Problem } from '../contract/problem.ts'
 import { FRESHNESS_MS } from '../ingest/limits.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
-const port = z.coerce.number().int().min(0).max(65535)
+/** Messages of the schema say what was expected; `parseConfig` adds the key and what was found. */
+function whole(what: string, from: number, to: number) {
+  return z.coerce.number(what).int(what).min(from, what).max(to, what)
+}
+
+const port = whole('a port from 0 to 65535', 0, 65535)
 const opsPort = port
   .default(0)
   .describe('HTTP for /healthz, /readyz and /metrics, on ops_host. With 0 a free one, told in run/<process>.json.')
-const positive = z.coerce.number().int().min(1)
+/** As the timers and counters below take it. */
+const NUMBER_MAX = 2 ** 31 - 1
+const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
 
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */
 export const configSchema = z.strictObject({
   fleet: z
     .string()
-    .regex(/^[a-z0-9-]{1,32}$/)
+    .regex(/^[a-z0-9-]{1,32}$/, 'a name of 1 to 32 lower-case letters, digits and hyphens')
     .default('demo')
     .describe('Name of the fleet: part of every certificate and of lake.json. It cannot change later.'),
   region: z.string().default('local').describe('Region of the lake. It cannot change later.'),
@@ -31,7 +38,11 @@ export const configSchema = z.strictObject({
     .default('127.0.0.1')
     .describe('Address on which processes tell their health and metrics: plain HTTP, for probes and Prometheus alone.'),
   layout: z
-    .strictObject({ buckets: positive.max(1024).default(EMBEDDED_BUCKETS).describe('Buckets of a new lake.') })
+    .strictObject({
+      buckets: whole('a whole number from 1 to 1024', 1, 1024)
+        .default(EMBEDDED_BUCKETS)
+        .describe('Buckets of a new lake.'),
+    })
     .prefault({}),
   relay: z
     .strictObject({
@@ -47,8 +58,7 @@ export const configSchema = z.strictObject({
       mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
       https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),
       ops_port: opsPort,
-      freshness_ms: positive
-        .min(100)
+      freshness_ms: atLeast(100)
         .default(FRESHNESS_MS)
         .describe(
           'Longest time a batch waits before it is committed; six times that, but at most 60 s, when there are only signs of life.',
@@ -57,8 +67,8 @@ export const configSchema = z.strictObject({
     .prefault({}),
   jobs: z
     .strictObject({
-      interval_ms: positive.min(1000).default(10_000).describe('How often the schedule looks for due work.'),
-      threads: positive.default(1).describe('DuckDB threads of a task.'),
+      interval_ms: atLeast(1000).default(10_000).describe('How often the schedule looks for due work.'),
+      threads: atLeast(1).default(1).describe('DuckDB threads of a task.'),
       ops_port: opsPort,
     })
     .prefault({}),
@@ -73,6 +83,8 @@ export const configSchema = z.strictObject({
 })
 
 export type Config = z.infer<typeof configSchema>
+
+const SUGGESTIONS_MAX = 3
 
 /** `HEARTH_…` variables that are not configuration keys. */
 const OTHER_VARIABLES = ['HEARTH_HOME', 'HEARTH_CONFIG', 'HEARTH_TOKEN', 'HEARTH_RECORDINGS', 'HEARTH_REQUIRE_ALL']
@@ -114,10 +126,10 @@ function mergeVariables(value: Record<string, unknown>, environment: NodeJS.Proc
     if (!variable.startsWith('HEARTH_') || OTHER_VARIABLES.includes(variable)) continue
     const key = keys.get(variable)
     if (!key) {
-      const suggestion = closest(variable, [...keys.keys(), ...OTHER_VARIABLES])
+      const meant = meantBy(variable, [...keys.keys(), ...OTHER_VARIABLES])
       throw new Problem(
         'invalid',
-        `unknown variable ${variable}${suggestion ? `; did you mean ${suggestion}?` : ''} (docs/configuration.md has all)`,
+        `unknown variable ${variable}${meant.length > 0 ? `; did you mean ${meant.join(' or ')}?` : ''} (docs/configuration.md has all)`,
       )
     }
     const [section = '', name] = key
@@ -131,14 +143,35 @@ function mergeVariables(value: Record<string, unknown>, environment: NodeJS.Proc
   return merged
 }
 
+/** Those that have every word of it and more, when they are few; else the one that is spelt most like it. */
+function meantBy(variable: string, known: readonly string[]): readonly string[] {
+  const words = variable.split('_')
+  const longer = known.filter((name) => words.every((word) => name.split('_').includes(word)))
+  if (longer.length > 0 && longer.length <= SUGGESTIONS_MAX) return longer
+  const near = closest(variable, known)
+  return near === undefined ? [] : [near]
+}
+
+/** What was expected, where the schema itself does not say it. */
+const expectation: z.core.$ZodErrorMap = (issue) => {
+  if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`
+  if (issue.code === 'invalid_type') return issue.expected === 'object' ? 'a section with keys' : 'a text'
+  return undefined
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce((at, key) => (isSection(at) ? at[key] : undefined), value)
+}
+
 /** Raises `invalid`, naming each wrong key and the one that was probably meant. */
 export function parseConfig(value: unknown, where: string): Config {
-  const result = configSchema.safeParse(value)
+  const result = configSchema.safeParse(value, { error: expectation })
   if (result.success) return result.data
   const known = configKeys()
   const messages = result.error.issues.map((issue) => {
     const path = issue.path.map(String)
-    if (issue.code !== 'unrecognized_keys') return `${path.join('.') || 'the file'}: ${issue.message}`
+    if (issue.code !== 'unrecognized_keys')
+      return `${path.join('.') || 'the file'}: expected ${issue.message}, found ${JSON.stringify(valueAt(value, path))}`
     return issue.keys
       .map((key) => {
         const siblings = known.filter((k) => path.every((part, i) => k[i] === part)).map((k) => k[path.length] ?? '')
@@ -147,7 +180,7 @@ export function parseConfig(value: unknown, where: string): Config {
       })
       .join('; ')
   })
-  throw new Problem('invalid', `configuration in ${where}: ${messages.join('; ')}`)
+  throw new Problem('invalid', `configuration in ${where}: ${[...new Set(messages)].join('; ')}`)
 }
 
 /** Every key as a path: ['fleet'], ['relay', 'host'], … */
