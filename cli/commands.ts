@@ -58,7 +58,11 @@ function wrongUse(text: string, program: Command): string {
     .trim()
     .replace(/\s*\n\s*\((Did you mean .*)\)/, (_whole, hint: string) => `; ${hint.replace('Did', 'did')}`)
     .replaceAll(/\s*\n\s*/g, ' ')
-  const [group] = program.commands.filter((command) => program.args[0] === command.name())
-  const path = group ? pathOf(group).join(' ') : program.name()
-  return `hearth: ${said} (${path} --help shows how)\n`
+  let command = program
+  for (const word of program.args) {
+    const next = command.commands.find((one) => one.name() === word)
+    if (!next) break
+    command = next
+  }
+  return `hearth: ${said} (${pathOf(command).join(' ')} --help shows how)\n`
 }
