@@ -60,6 +60,39 @@ async function figure(process: string, name: string): Promise<number> {
 
 const connected = (running: Running, to = 'relay') => running.untilSaid(new RegExp(`connected to the ${to}`), START_MS)
 
+describe('hearth send', () => {
+  it('shows figures that line up, what connecting took, and what is refused in plain words', async () => {
+    const [relay] = await serve('relay')
+    system.start(['hub', '--simulated', '1'])
+    const HEARTH_TOKEN = await token()
+    const send = (hub: string) => system.run(['send', hub, 'living-lamp', 'powered=1'], { HEARTH_TOKEN })
+    await until('the hub hears commands', START_MS, async () => (await send('hub-01')).code === 0)
+    const { stdout } = await send('hub-01')
+    const lines = stdout.split('\n')
+    const stages = lines.filter((line) => /^(stage|issued|sent|acked) /.test(line))
+    expect(stages.map((line) => line.length)).toEqual(Array(4).fill(stages[0]?.length))
+    expect(stages.at(0)).toMatch(/ ms$/)
+    expect(stages.at(-1)).toMatch(/ \d+\.\d\d$/)
+    expect(lines.find((line) => line.startsWith('as seen here'))).toMatch(
+      /^as seen here +\d+\.\d\d +request to answer$/,
+    )
+    expect(stdout).toMatch(/Before the first command, once: \d+ ms to load the HTTP client and connect\.\n$/)
+    const unknown = await send('hub-99')
+    expect([unknown.code, unknown.stderr]).toEqual([
+      1,
+      'hearth: the relay refused: this fleet has no hub hub-99, or the app test may not see it\n',
+    ])
+    relay?.signal('SIGTERM')
+    await relay?.ended
+    const nobody = await system.run(
+      ['send', 'hub-01', 'living-lamp', 'powered=1', '--relay', `http://127.0.0.1:${system.ports.app}`],
+      { HEARTH_TOKEN },
+    )
+    expect(nobody.stderr).toMatch(/^hearth: the relay at \S+ does not answer: is hearth up running\? \(.*ECONNREFUSED/)
+    expect(nobody.code).toBe(1)
+  })
+})
+
 describe('a relay that is asked to stop', () => {
   it('gives every command in flight its outcome, takes no more, and moves the hubs away', async () => {
     const [relay] = await serve('relay')

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
-import { causeOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, Problem, type ProblemKind, type ProblemOutcome } from '../contract/problem.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
 import { whole } from './option.ts'
@@ -49,7 +49,7 @@ Examples:
   hearth send demo-01 kitchen-lamp powered=true brightness=40 --deadline 1000
   hearth send demo-01 kitchen-lamp powered=1 --repeat 200 --json
 
-Exit code 0 when done, ${NOT_DONE} when not.`,
+Exit code 0 when done, ${NOT_DONE} when not; 1 when it was not sent: an unknown hub, a bad token, no relay that answers.`,
     )
     .action((hub: string, device: string, set: string[], options: Options) =>
       send(context, hub, device, parseSet(set), options),
@@ -78,6 +78,7 @@ async function send(
 ): Promise<void> {
   const url = options.relay ?? runningFact(context, 'relay', 'app_url')
   const token = localToken(context, options.tokenFile)
+  const connect_ms = await connect(context, url)
   const answers: Sent[] = []
   for (let i = 0; i < options.repeat && !context.signal.aborted; i++) {
     answers.push(
@@ -92,8 +93,34 @@ async function send(
     context.print(
       JSON.stringify(options.repeat === 1 ? answers[0] : { answers, summary: summaryOf(answers) }, undefined, 2),
     )
-  else for (const line of options.repeat === 1 ? answers.flatMap(describe) : summaryLines(answers)) context.print(line)
+  else {
+    const lines = options.repeat === 1 ? answers.flatMap(describe) : [outcomesText(answers)]
+    for (const line of [...lines, timesText(answers, connect_ms)]) context.print(line)
+  }
   if (answers.some(({ outcome }) => outcome !== 'done')) process.exitCode = NOT_DONE
+}
+
+/** Loads the HTTP client and connects, so that no command pays for it; resolves with the ms. Raises `unavailable`. */
+async function connect({ clock, signal }: CliContext, url: string): Promise<number> {
+  const started_ms = clock.monotonic()
+  try {
+    await (await fetch(`${url}/healthz`, { signal })).text()
+  } catch (error) {
+    throw unanswered(url, error)
+  }
+  return clock.monotonic() - started_ms
+}
+
+function unanswered(url: string, error: unknown, outcome?: ProblemOutcome): Problem {
+  const { origin } = new URL(url)
+  return new Problem(
+    'unavailable',
+    `the relay at ${origin} does not answer: is hearth up running? (${causeOf(error)})`,
+    {
+      ...(outcome && { outcome }),
+      cause: error,
+    },
+  )
 }
 
 async function post({ clock, random, signal }: CliContext, url: string, token: string, body: unknown): Promise<Sent> {
@@ -111,10 +138,7 @@ async function post({ clock, random, signal }: CliContext, url: string, token: s
       signal,
     })
   } catch (error) {
-    throw new Problem('unavailable', `the relay at ${new URL(url).origin} does not answer: ${causeOf(error)}`, {
-      outcome: 'unknown',
-      cause: error,
-    })
+    throw unanswered(url, error, 'unknown')
   }
   const text = await response.text()
   const answer: unknown = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
@@ -156,16 +180,15 @@ function describe(sent: Sent): string[] {
     .map(({ stage, by, ms }) => [
       stage,
       by === 'relay' ? "since issued, relay's clock" : "since received, hub's clock",
-      `${ms.toFixed(2)} ms`,
+      figure(ms),
     ])
   const words = outcome ? `${outcome}: ${OUTCOME_MEANING[outcome]}` : 'running'
   return [
     `${hub} ${device} ${Object.entries(set)
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ')}   ${command}`,
-    textTable(['stage', 'measured', 'ms'], rows),
+    textTable(['stage', 'measured', 'ms'.padStart(FIGURE_WIDTH)], rows),
     `${styleText(good ? 'green' : 'yellow', words, { stream: process.stdout })}${reason ? ` (${reason})` : ''}`,
-    timesText([sent], ONE),
   ]
 }
 
@@ -190,7 +213,7 @@ function timesOf(answers: readonly Sent[]) {
 }
 
 const TIME_MEANING = {
-  app_ms: ['as seen here, ms', 'request to answer'],
+  app_ms: ['as seen here', 'request to answer'],
   round_trip_ms: ['round trip', "sent to acked, on the relay's clock"],
   hub_ms: ['  hub', "received to executed, on the hub's clock: journal, device, radio"],
   network_ms: ['  network', 'round trip − hub: an estimate'],
@@ -199,16 +222,26 @@ const TIME_MEANING = {
 
 /** One command has one time each; many have percentiles. */
 const ONE = { ms: 'median' } as const
-const MANY = { median: 'median', p95: 'p95', p99: 'p99', max: 'max' } as const
+const MANY = { 'median ms': 'median', 'p95 ms': 'p95', 'p99 ms': 'p99', 'max ms': 'max' } as const
+const FIGURE_WIDTH = 9
 
-function timesText(answers: readonly Sent[], columns: typeof ONE | typeof MANY): string {
+/** Two decimals, so that a column of them lines up. */
+function figure(ms: number | undefined): string {
+  return (ms?.toFixed(2) ?? '–').padStart(FIGURE_WIDTH)
+}
+
+function timesText(answers: readonly Sent[], connect_ms: number): string {
+  const columns = answers.length === 1 ? ONE : MANY
   const times = new Map(Object.entries(timesOf(answers)))
   const rows = Object.entries(TIME_MEANING).map(([name, [words, meaning]]) => {
     const found = times.get(name)
-    const cells = Object.values(columns).map((column) => found?.[column]?.toFixed(2) ?? '–')
-    return [words, ...cells.map((cell) => cell.padStart(7)), meaning]
+    return [words, ...Object.values(columns).map((column) => figure(found?.[column])), meaning]
   })
-  return textTable(['where the time went', ...Object.keys(columns), 'measured'], rows)
+  const head = Object.keys(columns).map((name) => name.padStart(FIGURE_WIDTH))
+  const once = `\nBefore the first command, once: ${connect_ms.toFixed(0)} ms to load the HTTP client and connect.`
+  return (
+    textTable(['where the time went', ...head, 'measured'], rows) + styleText('dim', once, { stream: process.stdout })
+  )
 }
 
 function summaryOf(answers: readonly Sent[]) {
@@ -217,8 +250,9 @@ function summaryOf(answers: readonly Sent[]) {
   return { sent: answers.length, outcomes, ...timesOf(answers) }
 }
 
-function summaryLines(answers: readonly Sent[]): string[] {
+function outcomesText(answers: readonly Sent[]): string {
   const { outcomes } = summaryOf(answers)
-  const counted = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`)
-  return [counted.join(', '), timesText(answers, MANY)]
+  return Object.entries(outcomes)
+    .map(([outcome, count]) => `${outcome} ${count}`)
+    .join(', ')
 }

@@ -79,7 +79,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const seen = (principal: Principal, hub: string) => {
     const record = principal.hubs === undefined || principal.hubs.includes(hub) ? registry.hub(hub) : undefined
     if (!record || record.retired_ms !== undefined)
-      throw new Problem('missing', `no hub ${hub} in this fleet, or not for ${principal.app}`)
+      throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
 
   const issue: Issue = (principal, { hub, body, key, day }) => {
