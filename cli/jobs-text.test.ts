@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
 import type { Explained } from '../jobs/jobs.ts'
-import { explainText, planText } from './jobs-text.ts'
+import { explainText, planText, statusRows, statusText } from './jobs-text.ts'
 
 const record = { carry: 'aaaaaaaabbbb', out: '', rows: 'ccccccccdddd', open: false, revision: 2, definition: 'f00d' }
 const made: Explained = { bucket: 0, record: { ...record, inputs: { events: 7, hubs: 1 } }, cause: undefined }
@@ -33,4 +33,17 @@ test('a long plan is cut, and says by how much', () => {
   expect(stripVTControlCharacters(planText(units, false)).split('\n').at(-1)).toBe('… and 2 more; --all prints them')
   expect(planText(units, true).split('\n')).toHaveLength(44)
   expect(planText([], false)).toBe('Nothing is due.')
+})
+
+test('a status tells what is computed and due, and where the causes are', () => {
+  const hour_ms = Date.UTC(2026, 10, 24, 13)
+  const due = { metric: 'fleet_hours', hour_ms, bucket: -1, cause: 'never computed' as const }
+  const told = { metric: 'fleet_hours', computed: 5, newest_ms: hour_ms - 3_600_000, due: [due] }
+  const lines = stripVTControlCharacters(statusText(statusRows([told]))).split('\n')
+  expect(lines[0]).toMatch(/^metric +computed +newest hour +due +oldest due +revision/)
+  expect(lines.find((line) => line.startsWith('fleet_hours'))).toMatch(
+    /^fleet_hours +5 +2026-11-24 12:00Z +1 +2026-11-24 13:00Z /,
+  )
+  expect(lines.at(-1)).toBe('hearth jobs plan says why each is due.')
+  expect(statusText(statusRows([{ ...told, due: [] }]))).not.toContain('jobs plan')
 })

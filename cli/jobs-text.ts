@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
-import type { Explained, MetricRun } from '../jobs/jobs.ts'
+import { catalogue } from '../jobs/catalogue.ts'
+import type { Explained, MetricRun, MetricStatus } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { ALL } from '../jobs/touched.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -26,11 +27,36 @@ export function planText(units: readonly Unit[], all: boolean): string {
   const table = textTable(
     ['metric', 'hour', 'bucket', 'cause'],
     shown.map(({ metric, hour_ms, bucket, cause }) => [
-      ...[metric, hour_ms === 0 ? 'whole history' : shortTime(hour_ms), bucket === ALL ? 'all' : String(bucket), cause],
+      ...[metric, hourText(hour_ms), bucket === ALL ? 'all' : String(bucket), cause],
     ]),
   )
   const more = units.length - shown.length
   return more > 0 ? `${table}\n${styleText('dim', `… and ${more} more; --all prints them`)}` : table
+}
+
+function hourText(hour_ms: number | undefined): string {
+  return hour_ms === 0 ? 'whole history' : shortTime(hour_ms)
+}
+
+/** A status in the words of its JSON. */
+export function statusRows(told: readonly MetricStatus[]) {
+  return catalogue().map(({ name, revision, hash, grain }) => {
+    const { computed, newest_ms, due = [] } = told.find(({ metric }) => metric === name) ?? {}
+    const state = { computed: computed ?? 0, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
+    return { metric: name, ...state, revision, definition: hash, grain }
+  })
+}
+
+export function statusText(rows: ReturnType<typeof statusRows>): string {
+  const table = textTable(
+    ['metric', 'computed', 'newest hour', 'due', 'oldest due', 'revision', 'definition', 'grain'],
+    rows.map((row) => [
+      ...[row.metric, row.computed, hourText(row.newest_ms), row.due, hourText(row.oldest_ms)],
+      ...[row.revision, row.definition, row.grain],
+    ]),
+  )
+  const due = rows.some((row) => row.due > 0)
+  return due ? `${table}\n${styleText('dim', 'hearth jobs plan says why each is due.')}` : table
 }
 
 /** From what each bucket of an hour was made, and below it what that means for who asked. */

@@ -14,10 +14,9 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
-import { explainText, planText, runText, summary } from './jobs-text.ts'
+import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
-import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
@@ -66,25 +65,12 @@ export function register(program: Command, context: CliContext): void {
     })
   jobs
     .command('status')
-    .description('for each metric: what is due, and its definition')
+    .description('for each metric: what is computed, what is due, and its definition (hearth jobs plan: why)')
     .option('--json', 'print JSON')
     .action((options: Json) =>
       withJobs(context, lakeToLookAt, async (open) => {
-        const due = await open.plan()
-        const rows = catalogue().map(({ name, revision, hash, grain }) => {
-          const units = due.filter(({ metric }) => metric === name)
-          return { metric: name, due: units.length, oldest_ms: units[0]?.hour_ms, revision, definition: hash, grain }
-        })
-        context.print(
-          options.json
-            ? JSON.stringify(rows)
-            : textTable(
-                ['metric', 'due', 'oldest due', 'revision', 'definition', 'grain'],
-                rows.map((row) => [
-                  ...[row.metric, row.due, shortTime(row.oldest_ms), row.revision, row.definition, row.grain],
-                ]),
-              ),
-        )
+        const rows = statusRows(await open.status())
+        context.print(options.json ? JSON.stringify(rows) : statusText(rows))
       }),
     )
   jobs

@@ -56,6 +56,18 @@ test('four connected hours of two hubs are fully available, with every command d
   expect(await history.jobs.run()).toEqual([])
 })
 
+test('tells of each metric what is computed, up to which hour, and what is due', async () => {
+  await using history = await twoHubs()
+  const before = await history.jobs.status()
+  expect(before.map(({ computed, newest_ms }) => [computed, newest_ms])).toEqual(before.map(() => [0, undefined]))
+  const of = async (name: string) => (await history.jobs.status()).find(({ metric }) => metric === name)
+  expect((await of('fleet_hours'))?.due).toHaveLength(5)
+  await history.jobs.run()
+  // Of the whole fleet an hour is one unit; the fifth still runs.
+  expect(await of('fleet_hours')).toEqual({ metric: 'fleet_hours', computed: 5, newest_ms: T0 + 4 * HOUR_MS, due: [] })
+  expect(await of('hubs')).toEqual({ metric: 'hubs', computed: BUCKETS, newest_ms: 0, due: [] })
+})
+
 test('a late stage recomputes the hour of its issue and no other, and equals a full recompute', async () => {
   await using history = await twoHubs()
   await history.jobs.run()

@@ -44,7 +44,20 @@ export type Explained = {
   readonly cause: Cause | undefined
 }
 
+/** Where one metric stands. */
+export type MetricStatus = {
+  readonly metric: string
+  /** Units that are due, oldest first. */
+  readonly due: readonly Unit[]
+  /** Units whose rows stand in the table. */
+  readonly computed: number
+  /** The newest hour of those; 0 for a whole history, undefined when there is none. */
+  readonly newest_ms: number | undefined
+}
+
 export type Jobs = {
+  /** Each metric in order of calculation. */
+  status(): Promise<readonly MetricStatus[]>
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
   /** Makes everything due, one commit a metric. Raises `corrupt` when a check fails; what was committed before stays. */
@@ -118,13 +131,22 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     await recordRuns(options, duck.connection, started_ms, told)
   }
 
+  async function status(): Promise<readonly MetricStatus[]> {
+    const now_ms = clock.now()
+    const all: MetricStatus[] = []
+    for (const metric of metrics) {
+      const state = await stateOf(metric, now_ms)
+      const newest_ms = [...state.cells.values()]
+        .flatMap(({ hours }) => [...hours.keys()])
+        .reduce<number | undefined>((newest, hour_ms) => Math.max(newest ?? hour_ms, hour_ms), undefined)
+      all.push({ metric: metric.name, due: plan(state), computed: state.records.size, newest_ms })
+    }
+    return all
+  }
+
   return {
-    async plan() {
-      const now_ms = clock.now()
-      const units: Unit[] = []
-      for (const metric of metrics) units.push(...plan(await stateOf(metric, now_ms)))
-      return units
-    },
+    status,
+    plan: async () => (await status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
       const runs: MetricRun[] = []
       const started_ms = clock.now()
