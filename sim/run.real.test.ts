@@ -15,6 +15,13 @@ test('the same seed gives the same trace in every process', async () => {
   expect(first).toContain(`trace ${here.trace_hash}`)
 })
 
+test('an option that there is not is told in a line, with code 2', async () => {
+  await expect(run('--sedes', '3')).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^Unknown option '--sedes'[^\n]*; there are --seeds, --from, [^\n]*\n$/),
+  })
+})
+
 test('a broken promise is an exit code of 1, and names the command that replays it', async () => {
   const failed = run('--seeds', '3', '--plant', 'offset outside the commit')
   await expect(failed).rejects.toMatchObject({

@@ -1,29 +1,40 @@
 import { parseArgs } from 'node:util'
 import { machineClock } from '../cli/machine.ts'
+import { messageOf } from '../contract/problem.ts'
 import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
 import { FAULTS } from './faults/all.ts'
 import { PLANTS } from './planted/all.ts'
 import { caughtAt } from './planted/caught-at.ts'
 import { simulate } from './simulate.ts'
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '500' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    plant: { type: 'string' },
-    plants: { type: 'boolean', default: false },
-    trace: { type: 'boolean', default: false },
-  },
-})
+const options = {
+  seeds: { type: 'string', default: '500' },
+  from: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  plant: { type: 'string' },
+  plants: { type: 'boolean', default: false },
+  trace: { type: 'boolean', default: false },
+} as const
 
-process.exitCode = await main()
+const values = valuesGiven()
+process.exitCode = values ? await main(values) : 2
+
+/** The options as they were given; undefined for wrong use, which was told. */
+function valuesGiven() {
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    const names = Object.keys(options).map((name) => `--${name}`)
+    console.error(`${messageOf(error)}; there are ${names.join(', ')}`)
+    return undefined
+  }
+}
 
 /**
  * `npm run sim -- --seeds 500 [--from N]`: runs that many seeds. `--seed N [--trace]`: one of them again, with what happened.
  * `--plant NAME`: with a planted bug. `--plants`: within so many seeds each of them must be caught.
  */
-async function main(): Promise<number> {
+async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promise<number> {
   const plant = PLANTS.find(({ name }) => name === values.plant)
   if (values.plant !== undefined && !plant) {
     console.error(`no planted bug ${values.plant}; there are ${PLANTS.map(({ name }) => name).join(', ')}`)
