@@ -134,6 +134,30 @@ describe('a port that another has', () => {
       other.close()
     }
   })
+
+  it('hearth up names all of them at once, each with its variable', async () => {
+    const others = [createServer(), createServer()]
+    const ports: number[] = []
+    for (const other of others) {
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+      const address = other.address()
+      if (typeof address === 'object' && address !== null) ports.push(address.port)
+    }
+    const [app = 0, dashboards = 0] = ports
+    try {
+      const { code, stderr } = await system.run(['up'], {
+        HEARTH_HOME: copyOf('ports of up'),
+        HEARTH_RELAY_APP_PORT: String(app),
+        HEARTH_DASHBOARDS_PORT: String(dashboards),
+      })
+      expect(stderr.split('\n').at(-2)).toBe(
+        `hearth: 127.0.0.1:${app}, 127.0.0.1:${dashboards} are in use: end what holds them, or choose other ports with HEARTH_RELAY_APP_PORT, HEARTH_DASHBOARDS_PORT`,
+      )
+      expect(code).toBe(1)
+    } finally {
+      for (const other of others) other.close()
+    }
+  })
 })
 
 describe('a folder that cannot be used', () => {

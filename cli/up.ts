@@ -15,7 +15,7 @@ import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
-import { variableOf, wantedPorts } from './wanted-ports.ts'
+import { variableOf, type WantedPort, wantedPorts } from './wanted-ports.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10
@@ -117,18 +117,23 @@ async function waitForEarlier(context: CliContext): Promise<void> {
 /** A port may be held for a moment by what has just ended. */
 async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<void> {
   const until_ms = clock.monotonic() + PORTS_WAIT_MS
-  for (const { key, host, port } of wantedPorts(config)) {
-    let free = await isFree(host, port)
-    while (!free && clock.monotonic() < until_ms && !signal.aborted) {
-      await sleep(clock, LOOK_MS, signal)
-      free = await isFree(host, port)
-    }
-    if (free) continue
-    throw new Problem(
-      'unavailable',
-      `${host}:${port} is in use: end what holds it, or choose another port with ${variableOf(key)}`,
-    )
+  let taken = await takenOf(wantedPorts(config))
+  while (taken.length > 0 && clock.monotonic() < until_ms && !signal.aborted) {
+    await sleep(clock, LOOK_MS, signal).catch(() => undefined)
+    taken = await takenOf(taken)
   }
+  if (taken.length === 0 || signal.aborted) return
+  const [verb, what, other] = taken.length === 1 ? ['is', 'it', 'another port'] : ['are', 'them', 'other ports']
+  throw new Problem(
+    'unavailable',
+    `${taken.map(({ host, port }) => `${host}:${port}`).join(', ')} ${verb} in use: end what holds ${what}, or choose ${other} with ${taken.map(({ key }) => variableOf(key)).join(', ')}`,
+  )
+}
+
+async function takenOf(ports: readonly WantedPort[]): Promise<readonly WantedPort[]> {
+  const taken: WantedPort[] = []
+  for (const one of ports) if (!(await isFree(one.host, one.port))) taken.push(one)
+  return taken
 }
 
 /** The token of this machine's own user: the access link, `hearth send`. Kept in the state folder, mode 0600. */
