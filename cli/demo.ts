@@ -19,8 +19,8 @@ import { writeFiles } from './state-file.ts'
 export type Demo = {
   /** Words of the process that runs the hubs live. */
   readonly hubWords: readonly string[]
-  /** Resolves when the whole history is acknowledged and in the table; at once when it was sent before. */
-  sendHistory(): Promise<void>
+  /** Resolves when the whole history is acknowledged and in the table; with false, at once, when it was sent before. */
+  sendHistory(): Promise<boolean>
 }
 
 const PREFIX = 'demo-'
@@ -69,12 +69,13 @@ export function openDemo(
   return {
     hubWords: ['hub', '--simulated', String(kept.hubs), '--prefix', PREFIX],
     async sendHistory() {
-      if (kept.sent || kept.days === 0) return
+      if (kept.sent || kept.days === 0) return false
       const { parts, fleet } = history()
       const layout = layoutOf(context)
       const batches = [...historyBatches(fleet, { ...parts, fleet_name: context.config.fleet, layout })]
       await sendAll(context, options, fleet, batches)
       if (!context.signal.aborted) write(path, { ...kept, sent: true })
+      return true
     },
   }
 }
@@ -113,7 +114,9 @@ async function sendAll(
 ): Promise<void> {
   const { config, signal } = context
   const total = batches.reduce((sum, { events }) => sum + events, 0)
-  const progress = openProgress(context, total, fleet.length)
+  // The one that was retired is no home of the demo's that anybody can look at now.
+  const living = fleet.filter(({ trouble }) => trouble !== 'retired').length
+  const progress = openProgress(context, total, living)
   const url = `https://${config.ingest.host}:${config.ingest.https_port}`
   // Each source speaks for itself, with a token that lives as long as its history takes.
   const posters = new Map<string, BatchPoster>()

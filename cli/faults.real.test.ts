@@ -47,8 +47,8 @@ function copyOf(name: string): string {
 
 /** One line on standard error that matches, no stack trace, and a code other than 0. */
 function expectPlain({ code, stderr }: Result, message: RegExp, codes: readonly number[] = [1, 2]): void {
-  // Before that a process may have logged facts, one JSON line each.
-  const said = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{"level"'))
+  // Before that a process may have logged facts, one JSON line each, and `up` has said what it starts.
+  const said = stderr.split('\n').filter((line) => line !== '' && !/^\{"level"|^starting /.test(line))
   expect(said).toHaveLength(1)
   expect(said[0]).toMatch(/^hearth: /)
   expect(said[0]).toMatch(message)

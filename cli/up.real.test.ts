@@ -62,12 +62,27 @@ describe('hearth up', () => {
     await system.must(['send', 'demo-01', 'kitchen-lamp', 'powered=1'])
     interrupt(tree)
     expect(await tree.ended).toEqual({ code: 0, signal: null })
-    expect(tree.said()).toContain('draining')
+    expect(tree.said()).toMatch(/^starting ingest, relay, .*\n[^]*is ready[^]*\ndraining; /)
     // None was still there after its time to drain.
     expect(tree.said()).not.toContain('did not drain')
     expect(members(tree.pid)).toEqual([])
     const { code, stdout } = await system.run(['verify', '--json'])
     expect({ code, in_log: JSON.parse(stdout).totals.in_log }).toEqual({ code: 0, in_log: 0 })
+  })
+
+  it('tells which homes the demo has: those that live on', { timeout: 200_000 }, async () => {
+    interrupt(tree)
+    await tree.ended
+    const more = await openSystem()
+    try {
+      const first = more.start(['up', '--demo', '--hubs', '2', '--days', '1'])
+      await first.untilSaid(
+        /sending the history of 2 homes: \d+ events[^]*the metrics of the history are being made/,
+        LIMIT_MS,
+      )
+    } finally {
+      await more[Symbol.asyncDispose]()
+    }
   })
 
   it('refuses a second one on the same state folder, and leaves the first alone', { timeout: 200_000 }, async () => {

@@ -53,6 +53,7 @@ async function up(
     'up',
     `Hearth is already running on ${home}: end it first, or set HEARTH_HOME to another folder`,
   )
+  note(`starting ingest, relay, dashboards, jobs${options.demo ? ' and the hubs of the demo' : ''}`)
   await waitForEarlier(context)
   await refuseTakenPorts(context)
   announce(context, 'up', {})
@@ -77,7 +78,7 @@ async function up(
       : undefined
     const start = (spec: ProcessSpec) => (signal.aborted ? Promise.resolve() : supervisor.start(spec))
     await start({ name: 'ingest', words: ['ingest'] })
-    await Promise.all([
+    const [, , sent] = await Promise.all([
       start({ name: 'relay', words: ['relay'] }),
       start({ name: 'dashboards', words: ['dashboards'] }),
       demo?.sendHistory(),
@@ -88,6 +89,7 @@ async function up(
     if (!signal.aborted) {
       const link = `http://${config.dashboards.host}:${config.dashboards.port}/?token=${token}`
       context.print(`${styleText('green', 'Hearth is ready:')} ${link}`)
+      if (sent) note('the metrics of the history are being made: pages fill as they come (hearth jobs status)')
     }
     await untilAborted(signal)
   } catch (error) {
