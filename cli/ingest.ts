@@ -115,6 +115,7 @@ export async function runIngest(context: CliContext): Promise<void> {
     writing.abort()
     try {
       await written
+      process.send?.({ left_batches: await lagOf(ingest, eventLog) })
     } finally {
       serving = undefined
       await operations.close()
@@ -125,6 +126,14 @@ export async function runIngest(context: CliContext): Promise<void> {
       log.info('ended', 'drained')
     }
   }
+}
+
+/** Batches that are durable and not in the table yet. */
+async function lagOf({ writer }: Ingest, log: EventLog): Promise<number> {
+  const lags = await Promise.all(
+    writer.buckets().map(async ({ bucket, position }) => (await log.bounds(bucket)).next - 1 - position),
+  )
+  return lags.reduce((sum, lag) => sum + lag, 0)
 }
 
 /** Raises `unauthorized` for a token that may not send telemetry. */

@@ -5,6 +5,7 @@ import { isProblem } from '../contract/problem.ts'
 import { COMMANDS, newProgram } from './commands.ts'
 import { loadConfig } from './config.ts'
 import type { CliContext } from './context.ts'
+import { type Interrupt, openInterrupt } from './interrupt.ts'
 import { machineClock, machineRandom } from './machine.ts'
 import { makeFolder } from './state-file.ts'
 import { worldFault } from './world-fault.ts'
@@ -21,7 +22,7 @@ async function main(given: readonly string[]): Promise<number> {
   const program = newProgram()
   const asked = words.find((word) => !word.startsWith('-'))
   const entry = COMMANDS.find((command) => command.name === asked)
-  const interrupt = new AbortController()
+  const interrupt = openInterrupt(machineClock, () => process.exit(INTERRUPTED))
   try {
     if (asked !== undefined && asked !== 'help' && !entry) return unknownCommand(asked)
     if (entry) (await entry.load()).register(program, createContext(interrupt))
@@ -39,17 +40,12 @@ async function main(given: readonly string[]): Promise<number> {
   }
 }
 
-function createContext(interrupt: AbortController): CliContext {
+function createContext(interrupt: Interrupt): CliContext {
   const home = resolve(process.env.HEARTH_HOME ?? '.hearth')
-  // The first signal drains; a second one, or the parent's death (it closes the channel), does not wait.
-  const stop = (name: string) => {
-    if (interrupt.signal.aborted) process.exit(INTERRUPTED)
-    interrupt.abort(new Error(name))
-  }
-  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGTERM', () => interrupt.signalled('SIGTERM'))
   // A terminal's Ctrl-C reaches the whole tree at once; the supervisor decides in which order it drains.
-  process.on('SIGINT', () => process.connected || stop('SIGINT'))
-  process.on('disconnect', () => stop('the supervisor is gone'))
+  process.on('SIGINT', () => process.connected || interrupt.signalled('SIGINT'))
+  process.on('disconnect', () => interrupt.orphaned())
   // That listener alone must not keep a process alive that has drained.
   process.channel?.unref()
   const config = loadConfig(home, process.env, process.cwd())

@@ -1,4 +1,5 @@
 /** What every process owes whoever runs it: a log, last words, health, figures, a clean end. */
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -133,6 +134,26 @@ describe('a process', () => {
       expect(stderr).toMatch(/^hearth: .*(in use|EADDRINUSE)/m)
     } finally {
       await new Promise((resolve) => holder.close(resolve))
+    }
+  })
+
+  it('drains and ends with 0 at one Ctrl-C of npm start, though npm passes it on once more', {
+    timeout: 120_000,
+  }, async () => {
+    const npm = spawn('npm', ['start', '--', '--hubs', '1', '--days', '0'], {
+      ...{ cwd: import.meta.dirname, env: system.environment, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+    })
+    let said = ''
+    for (const stream of [npm.stdout, npm.stderr]) stream?.on('data', (part: Buffer) => (said += part.toString()))
+    const ended = new Promise((resolve) => npm.on('close', (code, signal) => resolve({ code, signal })))
+    const interrupt = (signal: NodeJS.Signals) => npm.pid !== undefined && process.kill(-npm.pid, signal)
+    try {
+      await until('it is ready', START_MS, () => said.includes('Hearth is ready'))
+      interrupt('SIGINT')
+      expect(await ended).toEqual({ code: 0, signal: null })
+      expect(said).toMatch(/stopped: everything is committed\n$/)
+    } finally {
+      if (npm.exitCode === null && npm.signalCode === null) interrupt('SIGKILL')
     }
   })
 

@@ -15,6 +15,8 @@ export type ProcessSpec = {
   readonly words: readonly string[]
   /** nice value, 0–19: jobs run below everything that a person waits for. */
   readonly niceness?: number
+  /** Hears what it says over the channel beside that it serves. */
+  readonly told?: (fact: object) => void
 }
 
 export type Supervisor = {
@@ -81,7 +83,9 @@ export function createSupervisor(options: {
     })
     const ready = new Promise<void>((resolve) => {
       child.on('message', (message) => {
-        if (typeof message === 'object' && message !== null && 'ready' in message) resolve()
+        if (typeof message !== 'object' || message === null) return
+        if ('ready' in message) resolve()
+        else spec.told?.(message)
       })
     })
     return { child, ready, ended }

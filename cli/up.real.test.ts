@@ -62,7 +62,9 @@ describe('hearth up', () => {
     await system.must(['send', 'demo-01', 'kitchen-lamp', 'powered=1'])
     interrupt(tree)
     expect(await tree.ended).toEqual({ code: 0, signal: null })
-    expect(tree.said()).toMatch(/^starting ingest, relay, .*\n[^]*is ready[^]*\ndraining; /)
+    expect(tree.said()).toMatch(
+      /^starting ingest, relay, .*\n[^]*is ready[^]*\ndraining; .*\n[^]*stopped: everything is committed\n$/,
+    )
     // None was still there after its time to drain.
     expect(tree.said()).not.toContain('did not drain')
     expect(members(tree.pid)).toEqual([])

@@ -64,6 +64,7 @@ async function up(
     verbose: options.verbose === true,
     colours: process.stderr.isTTY && process.stderr.hasColors(),
   })
+  let left_batches: number | undefined
   try {
     const registry = openRegistry(context)
     const authority = await openAuthority(context, registry)
@@ -77,7 +78,10 @@ async function up(
       ? openDemo(context, { registry, authority, hubs: options.hubs, days: options.days })
       : undefined
     const start = (spec: ProcessSpec) => (signal.aborted ? Promise.resolve() : supervisor.start(spec))
-    await start({ name: 'ingest', words: ['ingest'] })
+    const told = (fact: object) => {
+      if ('left_batches' in fact) left_batches = Number(fact.left_batches)
+    }
+    await start({ name: 'ingest', words: ['ingest'], told })
     const [, , sent] = await Promise.all([
       start({ name: 'relay', words: ['relay'] }),
       start({ name: 'dashboards', words: ['dashboards'] }),
@@ -98,9 +102,17 @@ async function up(
   } finally {
     if (signal.aborted) note('draining; Ctrl-C again ends it at once')
     await supervisor.stop()
+    if (signal.aborted) note(`stopped: ${leftText(left_batches)}`)
     withdraw(context, 'up')
     lock.release()
   }
+}
+
+/** What ingest said at its end; undefined when it did not come to say it. */
+function leftText(batches: number | undefined): string {
+  if (batches === 0) return 'everything is committed'
+  if (batches === undefined) return 'what is not committed yet is kept, and the next start goes on with it'
+  return `${batches} batches are in the log, and the next start commits them`
 }
 
 /** Processes whose supervisor was killed drain by themselves, and have their files open until they are done. */
