@@ -185,7 +185,7 @@ test('any snapshot comes back from Parquet as it went in', async () => {
         expect(plain({ ...back, timestamp_ms: 0 })).toEqual(plain({ ...snapshot, timestamp_ms: 0 }))
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 15 },
   )
 })
 
