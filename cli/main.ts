@@ -7,7 +7,6 @@ import { loadConfig } from './config.ts'
 import type { CliContext } from './context.ts'
 import { type Interrupt, openInterrupt } from './interrupt.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { makeFolder } from './state-file.ts'
 import { worldFault } from './world-fault.ts'
 
 /** As a shell says of a command that SIGINT (2) ended: 128 + 2. */
@@ -49,7 +48,6 @@ function createContext(interrupt: Interrupt): CliContext {
   // That listener alone must not keep a process alive that has drained.
   process.channel?.unref()
   const config = loadConfig(home, process.env, process.cwd())
-  makeFolder(home)
   return {
     home,
     config,

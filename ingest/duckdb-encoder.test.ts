@@ -1,6 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
@@ -20,35 +23,47 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-function batch(source: string, position: number, events: readonly (object | string)[]): EncoderBatch {
+function batch(
+  source: string,
+  position: number,
+  events: readonly (object | string)[],
+  change: object = {},
+): EncoderBatch {
   const bucket = bucketOf('demo-01', buckets)
   const role = source.startsWith('relay') ? 'service' : 'hub'
   const stream = role === 'hub' ? 'readings' : `e1b${String(bucket).padStart(2, '0')}`
-  const { header, lines } = readPayload(batchOf(events, { first: position * 10, stream }))
+  const { header, lines } = readPayload(batchOf(events, { first: position * 10, stream, ...change }))
   return {
     ...{ bucket, position, source, role, listener: 'mqtt', received_ms: 1_764_000_000_000, header, lines },
     ...{ take: [[0, events.length]], duplicates: 0, dead: undefined },
   }
 }
 
-/** What an encoder makes of batches, and the rows of its files. */
-async function encoded(name: string, batches: readonly EncoderBatch[], part_bytes: number) {
+function open(name: string, part_bytes = 1e9) {
   const store = openFolderStore(join(folder, name))
   const scratch_folder = join(folder, `${name}-scratch`)
-  const options = { store, logId: () => 'log', buckets, clock, random, scratch_folder, part_bytes }
-  const encoder = await openDuckDbEncoder(options)
+  return openDuckDbEncoder({ store, logId: () => 'log', buckets, clock, random, scratch_folder, part_bytes })
+}
+
+async function rowsIn(name: string) {
+  await using database = await openDuckDb()
+  const files = `${join(folder, name)}/**/*.parquet`
+  return await rowsOf(
+    database.connection,
+    `SELECT * FROM read_parquet('${files}', hive_partitioning = true, union_by_name = true) ORDER BY ALL`,
+  )
+}
+
+/** What an encoder makes of batches, and the rows of its files. */
+async function encoded(name: string, batches: readonly EncoderBatch[], part_bytes?: number) {
+  const encoder = await open(name, part_bytes)
   const encoding = await encoder.begin()
   for (const one of batches) await encoding.add(one)
   const { through, dead, touched } = await encoding.finish()
   await encoding.close()
   await encoder.close()
-  expect(await readdir(scratch_folder)).toEqual([])
-  await using database = await openDuckDb()
-  const rows = await rowsOf(
-    database.connection,
-    `SELECT * FROM read_parquet('${join(folder, name)}/**/*.parquet', hive_partitioning = true) ORDER BY ALL`,
-  )
-  return { through, dead, touched, rows }
+  expect(await readdir(join(folder, `${name}-scratch`))).toEqual([])
+  return { through, dead, touched, rows: await rowsIn(name) }
 }
 
 test('lines become the same rows, whether DuckDB judges them in one part or each batch by itself', async () => {
@@ -60,7 +75,7 @@ test('lines become the same rows, whether DuckDB judges them in one part or each
     batch('demo-01', 5, []),
     batch('demo-01', 6, [{ m: 5, kind: 'command', command: 'c1', issued: 1_764_000_000_000, stage: 'acked' }]),
   ]
-  const whole = await encoded('whole', batches, 1e9)
+  const whole = await encoded('whole', batches)
   expect(await encoded('parts', batches, 1)).toEqual(whole)
   const reasons = whole.rows.filter(({ kind }) => kind === 'dead').map(({ reason }) => reason)
   expect(new Set(reasons)).toEqual(
@@ -68,4 +83,56 @@ test('lines become the same rows, whether DuckDB judges them in one part or each
   )
   expect(whole.rows.filter(({ kind }) => kind === 'alive')).toHaveLength(3)
   expect(whole.rows.filter(({ kind }) => kind === 'batch')).toHaveLength(batches.length)
+})
+
+test('an attempt that was given up leaves nothing in the next, whenever its remains are collected', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const encoder = await open('given-up', 1)
+  const one = batch('demo-01', 1, [reading(1, 20), 'no json \t', reading(2, 21)])
+  const giveUp = async () => {
+    const encoding = await encoder.begin()
+    await encoding.add(one)
+    await encoding.close()
+  }
+  await giveUp()
+  const encoding = await encoder.begin()
+  await encoding.add(one)
+  for (let i = 0; i < 10; i++) {
+    collect()
+    await turn()
+  }
+  await encoding.finish()
+  await encoding.close()
+  await encoder.close()
+  const kinds = (await rowsIn('given-up')).map((row) => row['kind'])
+  expect(kinds).toHaveLength(4)
+  expect(kinds).toEqual(expect.arrayContaining(['batch', 'dead', 'reading', 'reading']))
+})
+
+test.each([
+  ['objects', '{"a":', '1', '}'],
+  ['lists', '[', '', ']'],
+])('%s nested without end are dead, and their neighbours are kept', async (_what, open, inmost, close) => {
+  const deep = `{"m":1,"kind":"log","a":${open.repeat(150_000)}${inmost}${close.repeat(150_000)}}`
+  const shallow = `{"m":1,"kind":"log","text":"${'[{'.repeat(5_000)}","a":${open.repeat(900)}${inmost}${close.repeat(900)}}`
+  const { rows } = await encoded('deep', [batch('demo-01', 1, [deep, shallow, reading(1, 20)])])
+  expect(rows.map(({ kind, reason }) => [kind, reason])).toEqual(
+    expect.arrayContaining([
+      ['dead', 'the line is nested deeper than 1000 levels'],
+      ['log', null],
+      ['reading', null],
+    ]),
+  )
+})
+
+test('after the batch that would open a 65th date a bucket takes no more, and nothing of it', async () => {
+  const DAY_MS = 86_400_000
+  // With that of receipt 64 dates, then one more, then one of a date that is open.
+  const days = [...Array.from({ length: 63 }, (_, i) => i + 1), 64, 1]
+  const batches = days.map((day, i) => batch('demo-01', i + 1, [reading(0, 1), 'no\tjson'], { now: day * DAY_MS }))
+  const { through, rows } = await encoded('dates', batches)
+  expect([...through.values()]).toEqual([63])
+  const count = (kind: string) => rows.filter((row) => row['kind'] === kind).length
+  expect([count('reading'), count('dead'), count('batch')]).toEqual([63, 63, 63])
 })

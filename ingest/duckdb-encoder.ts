@@ -5,9 +5,9 @@ import { bucketOf } from '../contract/bucket.ts'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { EVENTS_COLUMNS, EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
-import { assert, messageOf, Problem } from '../contract/problem.ts'
+import { assert } from '../contract/problem.ts'
 import type { Touched } from '../contract/touched.ts'
-import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
+import { openDuckDb, problemOf, rowsOf } from '../lake/duckdb.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
@@ -40,7 +40,8 @@ export type DuckDbEncoderOptions = {
 
 /**
  * Encodes in bulk with DuckDB: lines are never parsed in JavaScript. While batches still come, DuckDB judges those that
- * have come (docs/decisions/025). Raises `internal` when DuckDB refuses.
+ * have come (docs/decisions/025). Raises `internal` when
+ * DuckDB refuses, `unavailable` when the scratch folder or memory does not suffice.
  */
 export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<Encoder> {
   // What a killed process left behind.
@@ -57,7 +58,7 @@ export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<
   await database.connection.run(`SET external_threads = ${threads}`)
   const workers = await Promise.all(Array.from({ length: threads }, () => database.connect()))
   return {
-    begin: () => beginEncoding(options, database.connection, workers),
+    begin: () => guarded(() => beginEncoding(options, database.connection, workers)),
     async close() {
       for (const worker of workers) worker.disconnectSync()
       await database[Symbol.asyncDispose]()
@@ -76,6 +77,7 @@ async function beginEncoding(
   const batches: EncoderBatch[] = []
   const rows = await connection.createAppender('batches')
   const misfits = await connection.createAppender('misfits')
+  let appending = [rows, misfits]
   let part = await openPart()
   const spools = [part]
   let part_bytes = 0
@@ -94,39 +96,51 @@ async function beginEncoding(
   }
 
   return {
-    async add(batch) {
-      const number = batches.length
-      appendBatch(rows, number, batch)
-      for (const { ordinal, reason, line } of await part.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
-        misfits.appendBigInt(BigInt(number * SPOOL_BATCH_NUMBERS + ordinal))
-        misfits.appendVarchar(reason)
-        misfits.appendVarchar(line)
-        misfits.endRow()
-      }
-      batches.push({ ...batch, lines: NO_LINES })
-      part_bytes += batch.lines.length
-      if (part_bytes < (options.part_bytes ?? SPOOL_PART_BYTES)) return
-      judgePart()
-      part = await openPart()
-      spools.push(part)
-      part_bytes = 0
-    },
-    async finish() {
-      judgePart()
-      try {
-        for (const { judged } of lanes) await judged
-        rows.closeSync()
-        misfits.closeSync()
-        return await encode(options, connection, workers, batches)
-      } catch (error) {
-        if (error instanceof Problem) throw error
-        throw new Problem('internal', `DuckDB could not turn events into rows: ${messageOf(error)}`, { cause: error })
-      }
-    },
+    add: (batch) => guarded(() => add(batch)),
+    finish: () => guarded(finish),
     async close() {
       await Promise.allSettled(lanes.map(({ judged }) => judged))
+      // Left open, they would be flushed when they are collected: into the tables of the attempt that runs then.
+      for (const appender of appending) {
+        appender.clear()
+        appender.closeSync()
+      }
       for (const spool of spools) await spool.close()
     },
+  }
+
+  async function add(batch: EncoderBatch): Promise<void> {
+    const number = batches.length
+    appendBatch(rows, number, batch)
+    for (const { ordinal, reason, line } of await part.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
+      misfits.appendBigInt(BigInt(number * SPOOL_BATCH_NUMBERS + ordinal))
+      misfits.appendVarchar(reason)
+      misfits.appendVarchar(line)
+      misfits.endRow()
+    }
+    batches.push({ ...batch, lines: NO_LINES })
+    part_bytes += batch.lines.length
+    if (part_bytes < (options.part_bytes ?? SPOOL_PART_BYTES)) return
+    judgePart()
+    part = await openPart()
+    spools.push(part)
+    part_bytes = 0
+  }
+
+  async function finish(): Promise<Encoded> {
+    judgePart()
+    for (const { judged } of lanes) await judged
+    for (const appender of appending) appender.closeSync()
+    appending = []
+    return await encode(options, connection, workers, batches)
+  }
+}
+
+async function guarded<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw problemOf('events could not be turned into rows', error)
   }
 }
 
@@ -215,8 +229,9 @@ async function encode(
 
 /** DuckDB has no xxh64 with our bytes, so the few distinct subjects are hashed here. */
 async function fillSubjects(connection: DuckDBConnection, buckets: number): Promise<void> {
+  const spokenOf = await rowsOf(connection, sql.SPOKEN_OF)
   const subjects = await connection.createAppender('subjects')
-  for (const row of await rowsOf(connection, sql.SPOKEN_OF)) {
+  for (const row of spokenOf) {
     const hub = textIn(row, 'hub') ?? ''
     subjects.appendVarchar(hub)
     subjects.appendInteger(bucketOf(hub, buckets))

@@ -220,6 +220,55 @@ describe('the gateway', () => {
     expect(gateway.counts()).toMatchObject({ in_flight: 0, in_flight_bytes: 0, waiting: 0, turned_away: 1 })
   })
 
+  test('a small batch does not pass a large one that waits for room', async () => {
+    const large = Buffer.concat([good, Buffer.alloc(9_000)])
+    gateway = openGateway({ log: log.log, layout, clock, limits: { batches: 9, bytes: 9_000 + good.length } })
+    log.hold()
+    const first = gateway.receive(hub, good, 'mqtt', 'wait')
+    const second = gateway.receive(hub, good, 'mqtt', 'wait')
+    const third = gateway.receive(hub, large, 'mqtt', 'wait')
+    const fourth = gateway.receive(hub, good, 'mqtt', 'wait')
+    await waitUntil(() => log.records.length === 2)
+    expect(gateway.counts()).toMatchObject({ in_flight: 2, waiting: 2 })
+    for (const { settle } of log.records) settle()
+    await Promise.all([first, second])
+    await waitUntil(() => log.records.length === 3)
+    expect(log.records[2]?.record.value.length).toBe(large.length)
+    log.records[2]?.settle()
+    await third
+    await waitUntil(() => log.records.length === 4)
+    log.records[3]?.settle()
+    await fourth
+  })
+
+  test('is received when its last byte came, also a batch that waits for room', async () => {
+    gateway = openGateway({ log: log.log, layout, clock, limits: { batches: 1, bytes: 10_000 } })
+    log.hold()
+    const came_ms = clock.now()
+    const all = [gateway.receive(hub, good, 'mqtt', 'wait'), gateway.receive(hub, good, 'mqtt', 'wait')]
+    await waitUntil(() => log.records.length === 1)
+    await clock.advance(20_000)
+    log.records[0]?.settle()
+    await waitUntil(() => log.records.length === 2)
+    log.records[1]?.settle()
+    await Promise.all(all)
+    expect(log.records.map(({ record }) => record.received_ms)).toEqual([came_ms, came_ms])
+  })
+
+  test('a batch refused for good is answered when it is kept, not before', async () => {
+    log.hold()
+    let answered = false
+    const answer = gateway.receive(hub, Buffer.from('no batch'), 'mqtt').then((said) => {
+      answered = true
+      return said
+    })
+    await waitUntil(() => log.records.length === 1)
+    await clock.advance(1_000)
+    expect(answered).toBe(false)
+    log.records[0]?.settle()
+    expect(await answer).toMatchObject({ kind: 'refused' })
+  })
+
   test('who waits for room while it closes is told so, and nothing of it is kept', async () => {
     gateway = openGateway({ log: log.log, layout, clock, limits: { batches: 1, bytes: 10_000 } })
     log.hold()

@@ -12,6 +12,7 @@ import {
   IN_FLIGHT_MAX_BYTES,
   INFLATE_CONCURRENT_MAX,
   SOURCES_REMEMBERED_MAX,
+  WAITING_MAX_BATCHES,
 } from './limits.ts'
 import { openPace, type Pace } from './pace.ts'
 import { inflate, readClaim, readPayload } from './payload.ts'
@@ -113,14 +114,19 @@ export function openGateway(options: GatewayOptions): Gateway {
     }
   }
 
-  async function accept(identity: Identity, bytes: Uint8Array, listener: string): Promise<Accepted> {
+  async function accept(
+    identity: Identity,
+    bytes: Uint8Array,
+    listener: string,
+    received_ms: number,
+  ): Promise<Accepted> {
     const codec = codecOf(bytes)
     const record: LogRecord = {
       version: 1,
       source: identity.source,
       role: identity.role,
       generation: identity.generation,
-      received_ms: clock.now(),
+      received_ms,
       listener,
       codec,
       value: bytes,
@@ -145,8 +151,9 @@ export function openGateway(options: GatewayOptions): Gateway {
   return {
     async receive(identity, bytes, listener, whenFull = 'raise') {
       if (closed) throw draining()
+      const received_ms = clock.now()
       if (waiting.length === 0 && hasRoom(bytes.length)) enter(bytes.length)
-      else if (whenFull === 'wait' && bytes.length <= maxBytes) {
+      else if (whenFull === 'wait' && bytes.length <= maxBytes && waiting.length < WAITING_MAX_BATCHES) {
         await new Promise<void>((enter, refuse) => waiting.push({ bytes: bytes.length, enter, refuse }))
       } else {
         counts.turned_away++
@@ -157,7 +164,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       }
       let accepted: Accepted
       try {
-        accepted = await accept(identity, bytes, listener)
+        accepted = await accept(identity, bytes, listener, received_ms)
       } finally {
         leave(bytes.length)
       }

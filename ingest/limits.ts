@@ -13,6 +13,8 @@ export const LOG_BUSY_MS = 10_000
 /** Between receipt and durability a gateway holds at most this; past it `receive` raises `limit` and keeps nothing. */
 export const IN_FLIGHT_MAX_BYTES = 64 * 1024 * 1024
 export const IN_FLIGHT_MAX_BATCHES = 1_024
+/** So many more may wait for room; past it `receive` raises `limit` to them too. */
+export const WAITING_MAX_BATCHES = 16_384
 /** Of a batch that cannot be read as a whole, so many of its first bytes are kept. */
 export const DEAD_VALUE_MAX_BYTES = 64 * 1024
 /** Text of a whole dead batch that is put into its row. */
@@ -67,6 +69,10 @@ export const INFLATE_CHUNK_MAX_BYTES = 1024 * 1024
 export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024
 /** Lines that DuckDB judges in one go, while the next are gathered. */
 export const SPOOL_PART_BYTES = 16 * 1024 * 1024
+/** A line up to this cannot be nested too deeply for anybody; a longer one is looked into … */
+export const PLAIN_LINE_MAX_BYTES = 4 * 1024
+/** … and dead past so many levels: DuckDB's `json_merge_patch` recurses, and overflows its stack at about 100,000. */
+export const EVENT_DEPTH_MAX = 1_000
 /** A line's number in the spool is (number of its batch) × this + its ordinal. */
 export const SPOOL_BATCH_NUMBERS = 16_384
 /** DuckDB of the encoder: its threads, and its memory, as DuckDB writes it; past that it spills into the scratch folder. */

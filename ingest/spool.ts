@@ -1,7 +1,7 @@
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import type { IntervalSet } from '../contract/interval.ts'
 import { EVENT_LINE_MAX_BYTES } from '../contract/limits.ts'
-import { SPOOL_BUFFER_BYTES } from './limits.ts'
+import { EVENT_DEPTH_MAX, PLAIN_LINE_MAX_BYTES, SPOOL_BUFFER_BYTES } from './limits.ts'
 
 /**
  * Lines on their way into DuckDB: a scratch file of `<number><TAB><line>`. The number is put before each line by its
@@ -21,6 +21,8 @@ export type Misfit = { readonly ordinal: number; readonly reason: string; readon
 const TAB = 0x09
 const NEWLINE = 0x0a
 const RETURN = 0x0d
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
 export async function openSpool(path: string): Promise<Spool> {
   const file: FileHandle = await open(path, 'w', 0o600)
@@ -50,7 +52,8 @@ export async function openSpool(path: string): Promise<Spool> {
         for (; ordinal < from; ordinal++) start = lines.indexOf(NEWLINE, start) + 1
         for (; ordinal < to; ordinal++) {
           const end = lines.indexOf(NEWLINE, start) + 1
-          const line = odd ? plainLine(lines, start, end, ordinal, misfits) : lines
+          const line =
+            odd || end - start > PLAIN_LINE_MAX_BYTES ? plainLine(lines, start, end, ordinal, misfits) : lines
           if (line) {
             used = writeNumber(buffer, used, firstNumber + ordinal)
             if (line === lines) used += lines.copy(buffer, used, start, end)
@@ -82,6 +85,11 @@ function plainLine(lines: Buffer, start: number, end: number, ordinal: number, m
     misfits.push({ ordinal, reason, line: line.subarray(0, 1024).toString('utf8') })
     return undefined
   }
+  if (line.length > PLAIN_LINE_MAX_BYTES && depthOf(line) > EVENT_DEPTH_MAX) {
+    const reason = `the line is nested deeper than ${EVENT_DEPTH_MAX} levels`
+    misfits.push({ ordinal, reason, line: line.subarray(0, 1024).toString('utf8') })
+    return undefined
+  }
   if (!line.includes(TAB) && !line.includes(RETURN) && !line.includes(0)) return line
   try {
     JSON.parse(line.toString('utf8'))
@@ -90,6 +98,23 @@ function plainLine(lines: Buffer, start: number, end: number, ordinal: number, m
     return undefined
   }
   return Buffer.from(line.map((byte) => (byte === TAB || byte === RETURN ? 0x20 : byte)))
+}
+
+/** How deep brackets are nested, as JSON nests them. What walks a document by recursion dies of one that is too deep. */
+function depthOf(line: Buffer): number {
+  let depth = 0
+  let deepest = 0
+  let inText = false
+  for (let at = 0; at < line.length; at++) {
+    const byte = line[at]
+    if (inText) {
+      if (byte === BACKSLASH) at++
+      else if (byte === QUOTE) inText = false
+    } else if (byte === QUOTE) inText = true
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, ++depth)
+    else if (byte === 0x7d || byte === 0x5d) depth--
+  }
+  return deepest
 }
 
 /** Decimal digits and a tab; returns where the next byte goes. */

@@ -57,6 +57,15 @@ async function lock(connection: DuckDBConnection, folders: readonly string[]): P
   await connection.run('SET GLOBAL lock_configuration = true')
 }
 
+/** What the machine refuses (disk, memory, open files) is `unavailable`, and may go another time; the rest is `internal`. */
+export function problemOf(what: string, error: unknown): Problem {
+  if (error instanceof Problem) return error
+  const text = messageOf(error)
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const kind = /^(IO|Out of Memory) Error/.test(text) || /^E[A-Z]+$/.test(code) ? 'unavailable' : 'internal'
+  return new Problem(kind, `${what}: ${text}`, { cause: error })
+}
+
 /** Rows of a statement as objects of JSON values (whole numbers past 32 bits as text). */
 export async function rowsOf(
   connection: DuckDBConnection,

@@ -4,9 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
-import { assert, messageOf, Problem } from '../contract/problem.ts'
+import { assert, Problem } from '../contract/problem.ts'
 import type { AddFile, PartitionValues, Tags } from './action.ts'
-import { rowsOf } from './duckdb.ts'
+import { problemOf, rowsOf } from './duckdb.ts'
 import { ROW_GROUP_ROWS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { duckDbType, identifier, literal } from './schema.ts'
@@ -44,7 +44,8 @@ const written = z.array(
 /**
  * Writes the rows of a SELECT as one data file under a random name, durable when it resolves, and tells the action
  * that adds it; zero rows make a file too. zstd, v1 pages (delta-rs cannot filter some v2 pages), row groups of 128 k.
- * Raises `internal` when DuckDB refuses the SELECT, and what the store raises.
+ * Raises `internal` when DuckDB refuses the SELECT, `unavailable` when the scratch folder or memory does not suffice, and
+ * what the store raises.
  */
 export async function writeFile(request: WriteRequest): Promise<AddFile & { readonly rows: number }> {
   const { columns, partitionValues, random, scratch_folder, sort, store, tags } = request
@@ -81,7 +82,7 @@ async function copied(connection: DuckDBConnection, sql: string) {
   try {
     return await rowsOf(connection, sql)
   } catch (error) {
-    throw new Problem('internal', `DuckDB could not write a data file: ${messageOf(error)}`, { cause: error })
+    throw problemOf('DuckDB could not write a data file', error)
   }
 }
 
