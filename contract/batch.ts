@@ -52,5 +52,10 @@ export function codecOf(bytes: Uint8Array): Codec {
   return 'plain'
 }
 
-/** What a gateway answers to a batch. `refused` means it is set aside for good, durably: do not send it again. */
-export type BatchAnswer = { readonly kind: 'durable' } | { readonly kind: 'refused'; readonly reason: string }
+/**
+ * What a gateway answers to a batch. `refused` means it is set aside for good, durably: do not send it again. `floor` is
+ * there when the batch is of a running boot that a known counter of its source is above.
+ */
+export type BatchAnswer =
+  | { readonly kind: 'durable'; readonly floor?: number }
+  | { readonly kind: 'refused'; readonly reason: string }

@@ -303,6 +303,16 @@ describe('the gateway', () => {
     expect(['demo-01', 'demo-02', 'demo-03'].map((source) => gateway.floor(source))).toEqual([7, 9, 0])
   })
 
+  test('tells the floor only to a running boot that is below it', async () => {
+    gateway = openGateway({ log: log.log, layout, clock, knownFloor: () => 7 })
+    const send = (change: Parameters<typeof batchOf>[1]) => gateway.receive(hub, batchOf([], change), 'https')
+    expect(await send({ boot: '2-7-00000001', now: 1 })).toEqual({ kind: 'durable' })
+    expect(await send({ boot: '2-6-00000001', now: 1 })).toEqual({ kind: 'durable', floor: 7 })
+    expect(await send({ boot: '2-6-00000001', now: undefined })).toEqual({ kind: 'durable' })
+    expect(await send({ boot: '2-8-00000001', now: 1 })).toEqual({ kind: 'durable' })
+    expect(await send({ boot: '2-7-00000001', now: 1 })).toEqual({ kind: 'durable', floor: 8 })
+  })
+
   test('while draining it takes no more, and waits for what it has', async () => {
     log.hold()
     const answer = gateway.receive(hub, good, 'mqtt')

@@ -141,11 +141,18 @@ export function openGateway(options: GatewayOptions): Gateway {
       return { answer: { kind: 'refused', reason: examined.reason }, events: 0 }
     }
     await log.append(examined.bucket, record)
-    const { counter } = parseBoot(examined.header.boot)
-    counts.events += examined.header.count
-    const floor = Math.max(counter, floors.get(identity.source) ?? 0)
-    remember(floors, identity.source, floor, SOURCES_REMEMBERED_MAX)
-    return { answer: { kind: 'durable' }, events: examined.header.count }
+    const { boot, count, now } = examined.header
+    const { counter } = parseBoot(boot)
+    counts.events += count
+    const floor = knownFloor(identity.source)
+    remember(floors, identity.source, Math.max(counter, floor), SOURCES_REMEMBERED_MAX)
+    // A batch without `now` is of an earlier boot, which is rightly below the one that runs.
+    const below = now !== undefined && counter < floor
+    return { answer: { kind: 'durable', ...(below ? { floor } : {}) }, events: count }
+  }
+
+  function knownFloor(source: string): number {
+    return Math.max(floors.get(source) ?? 0, options.knownFloor?.(source) ?? 0)
   }
 
   return {
@@ -173,7 +180,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       if (delay_ms > 0 && !closed) await sleep(clock, delay_ms)
       return accepted.answer
     },
-    floor: (source) => Math.max(floors.get(source) ?? 0, options.knownFloor?.(source) ?? 0),
+    floor: knownFloor,
     counts: () => ({ ...counts, waiting: waiting.length }),
     async close() {
       closed = true

@@ -1,3 +1,4 @@
+import { request } from 'node:https'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { batchHeader } from '../contract/batch.ts'
@@ -157,6 +158,29 @@ test('HTTPS knows a source by certificate or token, and no one else', async () =
     unauthorized,
   )
   expect(sources).toHaveLength(3)
+})
+
+test('over HTTPS the floor comes with the answer that has one, and with no other', async () => {
+  const floors = [undefined, 41]
+  const { httpsUrl } = await listen({
+    floor: () => 41,
+    receive: async () => {
+      const floor = floors.shift()
+      return { kind: 'durable', ...(floor === undefined ? {} : { floor }) }
+    },
+  })
+  const header = () =>
+    new Promise((resolve, reject) => {
+      const url = new URL('/v1/telemetry', httpsUrl)
+      const sent = request(url, { method: 'POST', ...hub }, (answer) => {
+        answer.resume()
+        resolve(answer.headers['hearth-floor'])
+      })
+      sent.on('error', reject)
+      sent.end('x')
+    })
+  expect(await header()).toBeUndefined()
+  expect(await header()).toBe('41')
 })
 
 test('no room is 429 and nothing kept; too large a body is refused for good', async () => {

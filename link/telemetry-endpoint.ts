@@ -30,7 +30,7 @@ export type TelemetryOptions = {
   readonly receive: (identity: Identity, bytes: Buffer, listener: 'mqtt' | 'https') => Promise<BatchAnswer>
   /** Who sends with this token; raises `unauthorized`. Absent: tokens are not taken. */
   readonly verifyToken?: (token: string) => Identity
-  /** Highest boot counter known of a source. */
+  /** Highest boot counter known of a source, for CONNACK; over HTTPS it is in the answer of `receive`. */
   readonly floor?: (source: string, generation: number) => number | undefined
   /** May this gateway get traffic? */
   readonly ready?: () => boolean

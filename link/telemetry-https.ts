@@ -50,9 +50,9 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
     const identity = identify(request)
     const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const answer = await options.receive(identity, bytes, 'https')
-    const floor = options.floor?.(identity.source, identity.generation)
-    if (floor !== undefined) reply.header('hearth-floor', String(floor))
-    return answer.kind === 'durable' ? { durable: true } : reply.code(422).send({ refused: answer.reason })
+    if (answer.kind === 'refused') return reply.code(422).send({ refused: answer.reason })
+    if (answer.floor !== undefined) reply.header('hearth-floor', String(answer.floor))
+    return { durable: true }
   }
 
   /** By certificate where there is a good one, else by token. */
