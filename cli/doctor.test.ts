@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Clock } from '../contract/clock.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { parseConfig } from './config.ts'
@@ -116,5 +118,53 @@ describe('the doctor', () => {
     expect(await found('relay')).toMatchObject({ state: 'warning', advice: 'hearth up starts it again' })
     lock.release()
     expect(await found('ingest')).toMatchObject({ state: 'warning' })
+  })
+
+  test('says when nothing runs, and how to start it', async () => {
+    expect(await found('processes')).toMatchObject({ state: 'warning', advice: 'hearth up starts it' })
+    mkdirSync(join(home, 'run'))
+    writeFileSync(join(home, 'run', 'jobs.json'), JSON.stringify({ pid: process.pid }))
+    expect(await found('processes')).toBeUndefined()
+  })
+
+  test('says how to end a process that does not answer', async () => {
+    mkdirSync(join(home, 'run'))
+    const facts = { pid: process.pid, ops_url: `http://127.0.0.1:${port}` }
+    writeFileSync(join(home, 'run', 'ingest.json'), JSON.stringify(facts))
+    // `holder` takes connections and never answers; the time is over at once.
+    const hasty: Clock = {
+      ...clock,
+      timer(_delay_ms, overdue) {
+        overdue()
+        return () => {}
+      },
+    }
+    const findings = await examine({ ...context(), clock: hasty })
+    expect(findings.find(({ check }) => check === 'ingest')).toMatchObject({
+      state: 'bad',
+      found: expect.stringContaining('no answer in 3 s'),
+      advice: expect.stringContaining(`kill -9 ${process.pid}`),
+    })
+  })
+
+  test('names the hubs that have no connection', async () => {
+    await install()
+    const registry = openRegistry(context())
+    const where = { home: 'h', region: 'local', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1 }
+    const maintenance = [{ from_ms: 0, to_ms: clock.now() + 3_600_000 }]
+    registry.putHub({ hub: 'here', ...where, maintenance: [] }, 1)
+    registry.putHub({ hub: 'away', ...where, maintenance: [] }, 1)
+    registry.putHub({ hub: 'mended', ...where, maintenance }, 1)
+    registry.close()
+    const relay = createHttpServer((_request, response) => response.end('{"hubs":[{"hub":"here"}]}'))
+    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
+    const address = relay.address()
+    const app_url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+    mkdirSync(join(home, 'run'))
+    writeFileSync(join(home, 'run', 'token'), 'hearth_token')
+    writeFileSync(join(home, 'run', 'relay.json'), JSON.stringify({ pid: process.pid, app_url }))
+    const hubs = await found('hubs')
+    await new Promise((resolve) => relay.close(resolve))
+    expect(hubs).toMatchObject({ state: 'warning', found: '1 of 2 not connected: away (never enrolled)' })
   })
 })

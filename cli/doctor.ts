@@ -5,9 +5,11 @@ import { dirname, join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { causeOf, isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
+import { absentHubs } from './absent-hubs.ts'
+import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
 import { existingLake, openRegistry } from './fleet.ts'
@@ -26,7 +28,6 @@ export type Finding = {
 
 const DISK_WARNING_BYTES = 2 * 1024 ** 3
 const CA_WARNING_DAYS = 365
-const HEALTH_LIMIT_MS = 3_000
 const MARK = { good: 'ok', warning: 'warn', bad: 'FAIL' } as const
 const COLOUR = { good: 'green', warning: 'yellow', bad: 'red' } as const
 
@@ -55,14 +56,19 @@ type DoctorContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 export async function examine(context: DoctorContext): Promise<readonly Finding[]> {
   const { home } = context
   const running = runningProcesses(home)
+  const alive = new Set(running.filter((one) => one.alive).map(({ name }) => name))
   return [
     node(),
     stateFolder(home),
     disk(home),
     clockOf(context),
     ...(await formats(context)),
+    ...(alive.size > 0
+      ? []
+      : [{ check: 'processes', state: 'warning', found: 'nothing runs here', advice: 'hearth up starts it' } as const]),
     ...(await Promise.all(running.map((one) => health(context, one)))),
-    ...(await ports(context, new Set(running.filter(({ alive }) => alive).map(({ name }) => name)))),
+    ...(alive.has('relay') ? [await hubs(context)] : []),
+    ...(await ports(context, alive)),
   ]
 }
 
@@ -206,17 +212,23 @@ async function health({ home, clock }: DoctorContext, { name, pid, alive, ops_ur
       : { check: name, state: 'warning', found, advice: 'hearth up starts it again' }
   }
   if (ops_url === undefined) return { check: name, state: 'good', found: `running, process ${pid}` }
-  const overdue = new AbortController()
-  const cancel = clock.timer(HEALTH_LIMIT_MS, () => overdue.abort())
   try {
-    const answer = await fetch(`${ops_url}/readyz`, { signal: overdue.signal })
-    const { ready, reasons } = readiness.parse(await answer.json())
+    const { ready, reasons } = readiness.parse(await askJson(clock, `${ops_url}/readyz`))
     if (ready) return { check: name, state: 'good', found: `ready, process ${pid}` }
     return { check: name, state: 'bad', found: `not ready, process ${pid}: ${reasons.join('; ')}` }
   } catch (error) {
-    return { check: name, state: 'bad', found: `process ${pid} does not answer at ${ops_url}: ${causeOf(error)}` }
-  } finally {
-    cancel()
+    const found = `process ${pid}: ${messageOf(error)}`
+    if (!(error instanceof Problem) || error.cause !== 'hung') return { check: name, state: 'bad', found }
+    const advice = `end it with \`kill -9 ${pid}\`, hearth up starts it again; nothing acknowledged is lost`
+    return { check: name, state: 'bad', found, advice }
+  }
+}
+
+async function hubs(context: DoctorContext): Promise<Finding> {
+  try {
+    return await absentHubs(context)
+  } catch (error) {
+    return { check: 'hubs', state: 'warning', found: `not known: ${messageOf(error)}` }
   }
 }
 

@@ -1,0 +1,26 @@
+import type { Clock } from '../contract/clock.ts'
+import { causeOf, Problem } from '../contract/problem.ts'
+
+/** How long a process of this machine may take to say how it is. */
+const ANSWER_LIMIT_MS = 3_000
+
+/** The JSON that a URL of this machine answers. Raises `unavailable`, with cause `hung` when there was no answer in time. */
+export async function askJson(
+  clock: Clock,
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<unknown> {
+  const overdue = new AbortController()
+  const cancel = clock.timer(ANSWER_LIMIT_MS, () => overdue.abort())
+  try {
+    const answer = await fetch(url, { headers, signal: overdue.signal })
+    return await answer.json()
+  } catch (error) {
+    if (overdue.signal.aborted) {
+      throw new Problem('unavailable', `no answer in ${ANSWER_LIMIT_MS / 1000} s at ${url}`, { cause: 'hung' })
+    }
+    throw new Problem('unavailable', `no answer at ${url}: ${causeOf(error)}`, { cause: error })
+  } finally {
+    cancel()
+  }
+}
