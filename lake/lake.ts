@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
-import { closest } from '../contract/closest.ts'
 import type { Column } from '../contract/column.ts'
 import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Metadata } from './action.ts'
 import type { CheckpointCodec } from './checkpoint.ts'
 import { openLog } from './log.ts'
+import { missingTable } from './missing-table.ts'
 import type { ObjectStore } from './object-store.ts'
 import { WRITTEN_PROTOCOL } from './protocol.ts'
 import { checkColumns, encodeSchema } from './schema.ts'
@@ -110,14 +110,7 @@ function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createT
   async function table(name: string): Promise<Table> {
     const known = open.get(name)
     if (known) return known
-    if (!TABLE_NAME.test(name) || !(await tableExists(store, name))) {
-      const all = await tables()
-      const meant = closest(name, all)
-      throw new Problem(
-        'missing',
-        `there is no table ${name}${meant ? `; did you mean ${meant}?` : `; there are ${all.join(', ') || 'none'}`}`,
-      )
-    }
+    if (!TABLE_NAME.test(name) || !(await tableExists(store, name))) throw missingTable(name, await tables())
     const opened = open.get(name) ?? openTable(tableEnvironment, name)
     open.set(name, opened)
     return opened

@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { DuckDBConnection, DuckDBResult, Json } from '@duckdb/node-api'
 import type { Clock } from '../contract/clock.ts'
-import { closest } from '../contract/closest.ts'
 import type { Column } from '../contract/column.ts'
 import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
@@ -10,6 +9,7 @@ import { boundsOf } from './constant.ts'
 import { openDuckDb } from './duckdb.ts'
 import type { Lake } from './lake.ts'
 import { QUERY_ANSWER_MAX_BYTES, QUERY_MEMORY_LIMIT, QUERY_ROWS_MAX } from './limits.ts'
+import { missingTable } from './missing-table.ts'
 import { type Condition, columnOf, conditionsOf } from './predicate.ts'
 import { prune } from './prune.ts'
 import { scanSql } from './scan.ts'
@@ -100,14 +100,7 @@ export async function openQuery({
     for (const name of statement.tables) {
       if (known.has(name)) names.add(name)
       else if (Object.hasOwn(EVENTS_VIEWS, name)) names.add(EVENTS_TABLE)
-      else {
-        const all = [...known, ...Object.keys(EVENTS_VIEWS)].sort()
-        const meant = closest(name, all)
-        throw new Problem(
-          'missing',
-          `no table ${name}${meant ? `; did you mean ${meant}?` : ''}${meant ? ' There' : '; there'} are ${all.join(', ')}`,
-        )
-      }
+      else throw missingTable(name, [...known, ...Object.keys(EVENTS_VIEWS)].sort())
     }
     for (const name of Object.keys(at?.versions ?? {})) {
       if (!names.has(name))
