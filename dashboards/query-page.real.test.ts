@@ -75,6 +75,24 @@ it('draws the columns that are picked', async () => {
   await page.getByRole('img', { name: 'hubs by kind' }).locator('canvas').waitFor()
 })
 
+it('draws over time, and says so where there is nothing to draw', async () => {
+  const page = await open('/query')
+  await run(
+    page,
+    "SELECT date_trunc('hour', event_time) AS hour, count(*) AS n, NULL::INT AS none FROM events GROUP BY 1",
+  )
+  await result(page)
+    .getByRole('cell', { name: /:00:00\+00$/ })
+    .first()
+    .waitFor()
+  await page.getByRole('tab', { name: 'Chart' }).click()
+  await page.getByRole('img', { name: 'n by hour' }).locator('canvas').waitFor()
+  await page.getByLabel('Up').selectOption({ label: 'none' })
+  await page.getByText('No row has a value of both hour and none.').waitFor()
+  await page.getByLabel('Up').selectOption({ label: 'n' })
+  await page.getByRole('img', { name: 'n by hour' }).locator('canvas').waitFor()
+})
+
 it('downloads all rows as CSV, equal to what the command line says', async () => {
   const page = await open('/query')
   const sql = "SELECT stage, duration_ms FROM command_stages WHERE stage <> 'issued' ORDER BY stage, duration_ms"

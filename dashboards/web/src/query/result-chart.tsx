@@ -38,6 +38,7 @@ export function ResultChart({ answer }: { readonly answer: QueryAnswer }) {
   }, [points, paint])
   if (numbers.length === 0)
     return <Empty title="No number to draw">A chart needs a column of numbers; these are all words or times.</Empty>
+  const [across, up] = [answer.columns[x.value]?.name, answer.columns[y.value]?.name]
   return (
     <>
       <div class="pickers">
@@ -62,14 +63,15 @@ export function ResultChart({ answer }: { readonly answer: QueryAnswer }) {
           </select>
         </label>
       </div>
-      <div class="chart">
-        <div
-          ref={box}
-          role="img"
-          aria-label={`${answer.columns[y.value]?.name} by ${answer.columns[x.value]?.name}`}
-          style={{ height: `${HEIGHT}px` }}
-        />
-      </div>
+      {points.y.some(Number.isFinite) ? (
+        <div class="chart">
+          <div ref={box} role="img" aria-label={`${up} by ${across}`} style={{ height: `${HEIGHT}px` }} />
+        </div>
+      ) : (
+        <Empty title="Nothing to draw">
+          No row has a value of both {across} and {up}.
+        </Empty>
+      )}
     </>
   )
 }
@@ -94,17 +96,20 @@ function pointsOf(answer: QueryAnswer, x: number, y: number): Points {
       words: rows.map((row) => String(row[x] ?? 'null')),
     }
   }
-  const place = (cell: unknown) =>
-    kind === 'time'
-      ? Date.parse(
-          `${String(cell).replace(' ', 'T')}${/Z|[+-]\d\d(:?\d\d)?$/.test(String(cell).slice(10)) ? '' : String(cell).length > 10 ? 'Z' : ''}`,
-        ) / 1000
-      : Number(cell)
+  const place = kind === 'time' ? seconds : Number
   const pairs = rows
     .map((row) => [place(row[x]), number(row[y])] as const)
     .filter(([at]) => !Number.isNaN(at))
     .sort((a, b) => a[0] - b[0])
   return { kind, x: pairs.map(([at]) => at), y: pairs.map(([, value]) => value), words: [] }
+}
+
+/** Seconds since 1970 of a date or a time as DuckDB writes it: UTC without an offset, and whole hours of it as `+00`. */
+function seconds(cell: unknown): number {
+  const text = String(cell).replace(' ', 'T')
+  const clock = text.slice(10)
+  const rest = /[+-]\d\d$/.test(clock) ? ':00' : clock === '' || /[Z+-]/.test(clock) ? '' : 'Z'
+  return Date.parse(text + rest) / 1000
 }
 
 function optionsOf(points: Points, width: number): uPlot.Options {
