@@ -2,7 +2,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
-import { closeVisits, openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
+import { closeVisits, DESK, openBrowser, PHONE, type Screen, sideways, type Visit, visit } from './testing/browser.ts'
 import { type DemoSystem, startDemoSystem } from './testing/demo-system.ts'
 import { startSample } from './testing/sample-server.ts'
 
@@ -36,13 +36,15 @@ const panel = (page: Page) => page.getByRole('region', { name: 'Send a command' 
 const list = (page: Page) => page.getByRole('region', { name: 'List of commands' })
 const trace = (page: Page) => page.getByRole('region', { name: 'Command', exact: true })
 
+const button = (page: Page) => panel(page).getByRole('button', { name: 'Send' })
+
 async function send(page: Page, to: { readonly hub: string; readonly device: string; readonly value: string }) {
   const form = panel(page)
   await form.getByLabel('Hub').fill(to.hub)
   await form.getByLabel('Device').fill(to.device)
   await form.getByLabel('Attribute').fill('powered')
   await form.getByLabel('Value').fill(to.value)
-  await form.getByRole('button', { name: 'Send' }).click()
+  await button(page).click()
 }
 
 it('sends a command, says how it ended in ms, and opens its waterfall', async () => {
@@ -77,6 +79,22 @@ it('sends a command, says how it ended in ms, and opens its waterfall', async ()
   await trace(page).getByText('Hub and device').waitFor()
   await trace(page).getByText('Around it').waitFor()
 })
+
+it.each([DESK, PHONE])(
+  'keeps the button to send where it was, and the result in sight, at $width px',
+  async (screen) => {
+    const page = await open('/commands', screen)
+    await page.getByText('live', { exact: true }).waitFor()
+    await page.getByRole('button', { name: /^all \d/ }).waitFor()
+    await page.getByText(/^data to/).waitFor()
+    const before = await button(page).boundingBox()
+    await send(page, { hub: 'demo-01', device: 'kitchen-lamp', value: 'true' })
+    await trace(page).getByText('Around it').waitFor()
+    expect(await button(page).boundingBox()).toEqual(before)
+    const result = await panel(page).getByText('done', { exact: true }).boundingBox()
+    expect(result?.y).toBeLessThan(screen.height)
+  },
+)
 
 it('says offline at once for a hub that is not connected, and why for a device that there is not', async () => {
   const page = await open('/commands')

@@ -93,8 +93,8 @@ export function CommandsPage() {
           <Tail traces={current} loading={!answer} chosen={chosen} />
         </section>
         <div class="side">
-          {chosen && <TracePanel known={known} />}
           <SendPanel hubs={hubs.state.value.answer} />
+          {chosen && <TracePanel known={known} />}
         </div>
       </div>
     </>
