@@ -3,10 +3,10 @@ import { memoryDisk } from '../link/memory-disk.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { Command } from './command.ts'
 import { openLedger } from './ledger.ts'
+import { COMMANDS_ON_DISK_MAX, FORGET_AT_ONCE } from './limits.ts'
 
 /** A ledger on a disk that refuses the given writes, counted from when `count` is set. */
-async function ledgerOn(refused: ReadonlySet<number>) {
-  const disk = memoryDisk()
+async function ledgerOn(refused: ReadonlySet<number>, disk = memoryDisk()) {
   const { write } = disk
   const writes = { count: Number.NEGATIVE_INFINITY }
   disk.write = (changes) => {
@@ -45,4 +45,28 @@ test('an issue that the disk took by half is open once, as its retry issued it',
   expect(ledger.open().map(({ issued }) => issued)).toEqual([2_000])
   ledger.write([event], [command('a', { issued: 2_000, outcome: 'done' })])
   expect(ledger.open()).toEqual([])
+})
+
+test('what a full disk refused counts for nothing: no command is forgotten before the limit', async () => {
+  const { ledger, writes } = await ledgerOn(new Set([0]))
+  ledger.write([event], [command('young')])
+  const many = Array.from({ length: COMMANDS_ON_DISK_MAX }, (_, i) => command(`refused-${i}`, { issued: 2_000 }))
+  writes.count = 0
+  expect(() => ledger.write([event], many)).toThrow(/no room/)
+  ledger.write([event], [command('next', { issued: 3_000 })])
+  ledger.write([event], [command('next', { issued: 3_000, outcome: 'done' })])
+  expect(ledger.open().map(({ id }) => id)).toEqual(['young'])
+  expect(ledger.find('next')).toBeDefined()
+})
+
+test('forgetting an issue that the disk took by half keeps its retry', async () => {
+  const disk = memoryDisk()
+  const put = (_: unknown, i: number) => ({ put: `relay/age/000000000001500/${i}`, value: new Uint8Array() })
+  disk.write(Array.from({ length: COMMANDS_ON_DISK_MAX }, put))
+  const { ledger, writes } = await ledgerOn(new Set([1]), disk)
+  writes.count = 0
+  expect(() => ledger.write([event], [command('a')])).toThrow(/no room/)
+  ledger.write([event], [command('a', { issued: 2_000 })])
+  expect(ledger.open().map(({ issued }) => issued)).toEqual([2_000])
+  expect(disk.scan('relay/age/', 'relay/age/~')).toHaveLength(COMMANDS_ON_DISK_MAX + 2 - FORGET_AT_ONCE)
 })

@@ -106,15 +106,16 @@ export async function openLedger(options: {
     syncSoon()
   }
 
-  const forget = (): DiskChange[] => {
-    if (kept <= COMMANDS_ON_DISK_MAX) return []
-    const oldest = disk.scan(PREFIX.age, `${PREFIX.age}~`, FORGET_AT_ONCE)
-    kept -= oldest.length
-    return oldest.flatMap(({ key }) => {
-      const place = key.slice(PREFIX.age.length)
-      const id = place.slice(place.indexOf('/') + 1)
-      return [{ delete: key }, { delete: `${PREFIX.command}${id}` }, { delete: `${PREFIX.open}${place}` }]
-    })
+  const oldest = () =>
+    kept <= COMMANDS_ON_DISK_MAX ? [] : disk.scan(PREFIX.age, `${PREFIX.age}~`, FORGET_AT_ONCE).map(({ key }) => key)
+
+  const forget = (key: string): DiskChange[] => {
+    const place = key.slice(PREFIX.age.length)
+    const id = place.slice(place.indexOf('/') + 1)
+    const command = read(id)
+    const left = [{ delete: key }, { delete: `${PREFIX.open}${place}` }]
+    // An issue that the disk took by half left its place behind; its retry has another, and stays.
+    return command && placeOf(command) !== place ? left : [...left, { delete: `${PREFIX.command}${id}` }]
   }
 
   const changesOf = (command: Command): DiskChange[] => {
@@ -122,7 +123,6 @@ export async function openLedger(options: {
     const { issued_mono: _mono, sent_mono: _sent, ...plain } = command
     const changes: DiskChange[] = [{ put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }]
     if (command.outcome !== undefined) return [...changes, { delete: `${PREFIX.open}${place}` }]
-    kept++
     const nothing = new Uint8Array()
     return [
       ...changes,
@@ -133,14 +133,17 @@ export async function openLedger(options: {
 
   /** In which order the writes go decides what a death between them means: `recover` of command-core.ts closes what is open. */
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    const begun = commands.filter(({ outcome }) => outcome === undefined).flatMap(changesOf)
-    const ended = [...commands.filter(({ outcome }) => outcome !== undefined).flatMap(changesOf), ...forget()]
+    const begun = commands.filter(({ outcome }) => outcome === undefined)
+    const ended = commands.filter(({ outcome }) => outcome !== undefined)
     try {
       // A command that is known and untold is closed at the next start; one that is told and unknown never would be.
-      if (begun.length > 0) disk.write(begun)
+      if (begun.length > 0) disk.write(begun.flatMap(changesOf))
+      kept += begun.length
       append(events)
       // An outcome that is told and not noted is told again, as the weaker `expired`, and the better one counts.
-      if (ended.length > 0) disk.write(ended)
+      const old = oldest()
+      if (ended.length + old.length > 0) disk.write([...ended.flatMap(changesOf), ...old.flatMap(forget)])
+      kept -= old.length
     } catch (error) {
       // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
       if (!isProblem(error) || error.kind === 'invalid') throw error
