@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Problem } from '../contract/problem.ts'
 import { ManualClock } from '../sim/clock.ts'
 import { type AddFile, removeOf } from './action.ts'
@@ -96,6 +96,16 @@ describe('a checkpoint', () => {
     await inner.put(path, bytes.subarray(0, bytes.length - 100))
     await expect(fresh().snapshot()).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining(path) })
   })
+})
+
+test('a temporary folder that cannot be used makes no checkpoint corrupt', async () => {
+  await commitUpTo(table, 20)
+  vi.stubEnv('TMPDIR', '/dev/null/nowhere')
+  try {
+    await expect(fresh().snapshot()).rejects.toMatchObject({ kind: 'unavailable' })
+  } finally {
+    vi.unstubAllEnvs()
+  }
 })
 
 describe('the hint is only a hint', () => {

@@ -6,7 +6,7 @@ import type { Snapshot } from './snapshot.ts'
 /** Turns a snapshot into a checkpoint's bytes and back: Parquet in a lake, something plainer in the simulator. */
 export type CheckpointCodec = {
   encode(snapshot: Snapshot): Promise<Uint8Array>
-  /** Raises `corrupt`, and `invalid` for features that are not read. */
+  /** Raises `corrupt`, and `invalid` for features that are not read; what else it raises says nothing of the bytes. */
   decode(version: number, bytes: Uint8Array): Promise<Snapshot>
 }
 
@@ -58,8 +58,8 @@ export function openCheckpoints(
       try {
         snapshot = await (await codecOf()).decode(version, bytes)
       } catch (error) {
-        if (isProblem(error, 'invalid', 'unavailable')) throw error
-        throw new Problem('corrupt', `the checkpoint ${path} cannot be read: ${messageOf(error)}`, { cause: error })
+        const kind = isProblem(error) ? error.kind : 'unavailable'
+        throw new Problem(kind, `the checkpoint ${path} cannot be read: ${messageOf(error)}`, { cause: error })
       }
       // A checkpoint does not tell when its version was committed; the log entry beside it does.
       const entry = await log.read(version)

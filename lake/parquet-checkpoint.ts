@@ -8,7 +8,7 @@ import {
   DuckDBStructValue,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import { assert } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import {
   type AddFile,
   addFile,
@@ -57,7 +57,11 @@ export const parquetCheckpoints: CheckpointCodec = {
     withDuckDb(async (connection, folder) => {
       const source = join(folder, 'checkpoint.parquet')
       await writeFile(source, bytes)
-      return await decodeFile(connection, version, source)
+      try {
+        return await decodeFile(connection, version, source)
+      } catch (error) {
+        throw isProblem(error) ? error : new Problem('corrupt', messageOf(error), { cause: error })
+      }
     }),
 }
 
