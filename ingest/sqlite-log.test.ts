@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { eventLogConformance, logRecord } from './event-log.conformance.ts'
 import { openSqliteLog } from './sqlite-log.ts'
+import { openLogFile } from './sqlite-log-file.ts'
 
 const options = { buckets: 4, clock: machineClock, random: machineRandom }
 
@@ -28,6 +29,19 @@ describe('the file of sqlite-log', () => {
     path = join(folder, 'log.db')
   })
   afterEach(() => rm(folder, { recursive: true }))
+
+  test('is synced at each commit: a power cut takes nothing that was acknowledged', () => {
+    const exec = vi.spyOn(DatabaseSync.prototype, 'exec')
+    try {
+      const file = openLogFile(path, { buckets: 4, id: 'a' })
+      const [connection] = exec.mock.contexts
+      if (!(connection instanceof DatabaseSync)) throw new Error('the file is opened by a connection')
+      expect(connection.prepare('PRAGMA synchronous').get()).toEqual({ synchronous: 2 })
+      file.close()
+    } finally {
+      exec.mockRestore()
+    }
+  })
 
   test('of a newer format is refused by name, and not touched', async () => {
     await (await openSqliteLog(path, options)).close()
