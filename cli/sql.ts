@@ -53,8 +53,7 @@ const EXAMPLES = `
 Examples:
   hearth sql "select kind, count(*) from events group by all"
   hearth sql --csv "select * from readings where hub_id = 'demo-01'" > readings.csv
-  hearth sql --at '2026-11-20 10:00' "select count(*) from events"
-  hearth sql --at events@v12 "select count(*) from events"
+  hearth sql --at events@v1 "select count(*) from events"
 
 Tables: events, readings, command_stages, connections, health, dead_letters and each metric (docs/tables.md).`
 

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { request } from 'node:https'
+import net from 'node:net'
+import tls from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { batchHeader } from '../contract/batch.ts'
@@ -204,4 +207,17 @@ test('a port in use is named', async () => {
       receive: () => Promise.resolve({ kind: 'durable' }),
     }),
   ).rejects.toThrow(`127.0.0.1:${mqtt.port}: is in use`)
+})
+
+test('closes though somebody shakes hands meanwhile', async () => {
+  const { httpsUrl, close } = await listen()
+  const raw = net.connect(Number(new URL(httpsUrl).port), '127.0.0.1')
+  await once(raw, 'connect')
+  endpoint = undefined
+  const closed = close()
+  const late = tls.connect({ socket: raw, ...hub })
+  late.on('error', () => undefined)
+  late.resume()
+  await closed
+  late.destroy()
 })

@@ -31,6 +31,13 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
   app.server.on('connection', (socket) => {
     if (socket instanceof Socket) socket.setNoDelay(true)
   })
+  // Whoever shakes hands while the server closes is no connection yet that it could end, and would keep it open after.
+  let closing = false
+  app.addHook('preClose', (done) => {
+    closing = true
+    done()
+  })
+  app.server.on('secureConnection', (socket) => closing && socket.destroy())
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
