@@ -50,7 +50,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
     })
     const metrics = processMetrics('dashboards')
     dashboardsFigures(metrics, () => dashboards.load())
-    const unready = () => (dashboards.load().ready ? [] : ['the query process is not there yet'])
+    const unready = () => dashboards.load().unready
     const operations = await serveOperations(context, 'dashboards', { metrics, log, unready })
     announce(context, 'dashboards', { url: dashboards.url, ops_url: operations.url })
     log.info('ready', `pages on ${dashboards.url}`, { url: dashboards.url })

@@ -4,10 +4,12 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { freshWebApp } from '../dashboards/testing/web-app.ts'
 import { factsOf, openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 let system: System
+beforeAll(freshWebApp)
 beforeEach(async () => {
   system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
 })
@@ -52,7 +54,7 @@ describe('a process', () => {
     await until(`${name} serves`, START_MS, () => existsSync(join(system.home, 'run', `${name}.json`)))
     const at = (path: string) => fetch(`${opsOf(system, name)}${path}`)
     expect(await (await at('/healthz')).json()).toEqual({ alive: true })
-    // Of the hubs none reaches a relay here; the others are ready, the dashboards once their query process is.
+    // Of the hubs none reaches a relay here; the others are ready, the dashboards once their query process and the web app are there.
     if (name === 'hubs') {
       const answer = await at('/readyz')
       expect(answer.status).toBe(503)

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
 import cookie from '@fastify/cookie'
-import fixed from '@fastify/static'
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify from 'fastify'
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Registry } from '../registry/registry.ts'
+import { isBuilt, mountWeb, NOT_BUILT, webFolder } from './built-app.ts'
 import { mountCommands } from './command-routes.ts'
 import { mountFleet } from './fleet-routes.ts'
 import { BODY_MAX_BYTES } from './limits.ts'
@@ -42,8 +41,8 @@ export type Dashboards = {
 
 /** What the dashboards do now. */
 export type DashboardsLoad = {
-  /** The query process takes queries. */
-  readonly ready: boolean
+  /** Why these pages should get no traffic now, each in a sentence; empty when they should. */
+  readonly unready: readonly string[]
   readonly queries_running: number
   readonly queries_waiting: number
   /** Starts of the query process after a death. */
@@ -115,11 +114,20 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
     scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))
-    scope.get('/readyz', { schema: { hide: true } }, async (_request, reply) =>
-      reply.code(queries.ready() ? 200 : 503).send({ ready: queries.ready(), relay: live.up() }),
-    )
+    scope.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
+      const reasons = unready()
+      return reply
+        .code(reasons.length === 0 ? 200 : 503)
+        .send({ ready: reasons.length === 0, reasons, relay: live.up() })
+    })
   })
-  await mountWeb(app, options.web ?? webFolder())
+  const web = options.web ?? webFolder()
+  await mountWeb(app, web)
+
+  function unready(): string[] {
+    const reasons = queries.ready() ? [] : ['the query process is not there yet']
+    return isBuilt(web) ? reasons : [...reasons, NOT_BUILT]
+  }
 
   try {
     await app.listen({ host: options.host, port: options.port })
@@ -141,7 +149,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     load() {
       const { running, waiting, restarts } = queries.load()
       const asked = { queries_running: running, queries_waiting: waiting, query_process_restarts: restarts }
-      return { ready: queries.ready(), ...asked, live_listeners: live.listeners(), relay_up: live.up() }
+      return { unready: unready(), ...asked, live_listeners: live.listeners(), relay_up: live.up() }
     },
     close: async () => {
       live.close()
@@ -149,36 +157,4 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
       await app.close()
     },
   }
-}
-
-/** The built web app: beside this file in a checkout, one level up where JavaScript was packed into dist/. */
-function webFolder(): string {
-  const places = ['./web/dist/', '../../dashboards/web/dist/'].map((place) => new URL(place, import.meta.url).pathname)
-  return places.find((place) => existsSync(`${place}index.html`)) ?? places[0] ?? ''
-}
-
-/** Hashed files may be kept for ever; index.html stands for each page of the app and never. */
-async function mountWeb(app: FastifyInstance, folder: string): Promise<void> {
-  if (!existsSync(`${folder}/index.html`)) {
-    app.get('/*', async (_request, reply) =>
-      reply.code(503).type('text/plain').send('The web app is not built yet: npm run build\n'),
-    )
-    return
-  }
-  await app.register(fixed, {
-    root: folder,
-    index: false,
-    preCompressed: true,
-    setHeaders: (reply, path) => {
-      reply.header('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache')
-    },
-  })
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.sendFile('index.html'))
-  app.setNotFoundHandler(async (request, reply) => {
-    const wantsPage = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
-    if (!wantsPage || /^\/(api|assets)\//.test(request.url)) {
-      throw new Problem('missing', `nothing is at ${request.url.split('?')[0]}; /api/openapi.json lists what there is`)
-    }
-    return reply.sendFile('index.html')
-  })
 }
