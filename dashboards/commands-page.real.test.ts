@@ -155,6 +155,30 @@ it('fits a phone, the panel to send above the list', async () => {
   expect(await sideways(page)).toBe(0)
 })
 
+it('shows a phone fifty at a time, and the story of the one that is chosen however far down', async () => {
+  const sample = await startSample({ now_ms: machineClock.now() })
+  try {
+    const page = await open('/commands', PHONE, `${sample.url}/?token=hearth_sample`)
+    const cards = page.getByRole('button', { name: /^Open the command of/ })
+    await page.getByRole('button', { name: 'Show more' }).waitFor()
+    expect(await cards.count()).toBe(50)
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await expect.poll(() => cards.count()).toBe(100)
+    for (const card of [cards.nth(60), cards.nth(61)]) {
+      await card.click()
+      await trace(page).getByText('Around it').waitFor()
+      const inSight = async () => {
+        const [bar, story] = [await page.getByRole('banner').boundingBox(), await trace(page).boundingBox()]
+        return bar !== null && story !== null && story.y > bar.height && story.y < PHONE.height / 2
+      }
+      await expect.poll(inSight).toBe(true)
+    }
+    expect(await closeVisits(visits)).toEqual([])
+  } finally {
+    await sample.close()
+  }
+})
+
 it('says of nothing what to do, and of a relay that is gone that it is gone', async () => {
   const sample = await startSample({ now_ms: machineClock.now(), state: 'empty' })
   try {

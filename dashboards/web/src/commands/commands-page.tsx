@@ -1,4 +1,5 @@
 import { useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 import type { CommandsAnswer, CommandTrace, HubsAnswer } from '../../../api.ts'
 import { ask } from '../api-client.ts'
 import { Explain, RowsLink } from '../definition.tsx'
@@ -18,6 +19,9 @@ import { TracePanel } from './trace-panel.tsx'
 const EVERY_MS = 10_000
 const ROWS_MAX = 200
 const MINUTE_MS = 60_000
+/** Rows shown at a time where they make the page long; a narrow screen has the story of one far above them, too. */
+const NARROW_ROWS = 50
+const narrow = window.matchMedia('(width < 1100px)')
 
 /** Commands as they come, those of the window before them, one in full, and a panel to send one. */
 export function CommandsPage() {
@@ -46,6 +50,15 @@ export function CommandsPage() {
   )
   /** What was shown when the tail was paused. */
   const paused = useSignal<readonly CommandTrace[] | undefined>(undefined)
+  const story = useRef<HTMLDivElement>(null)
+  const choices = useSignal(0)
+  useEffect(() => {
+    if (choices.value > 0 && narrow.matches) story.current?.scrollIntoView()
+  }, [choices.value])
+  const choose = (trace: CommandTrace) => {
+    set({ command: trace.command, issued: trace.issued_ms === null ? undefined : String(Math.round(trace.issued_ms)) })
+    choices.value++
+  }
   const { answer } = list.state.value
   const current = paused.value ?? merge(answer?.commands ?? [], [...liveCommands.value.values()])
   const chosen = parameter('command')
@@ -59,7 +72,15 @@ export function CommandsPage() {
       </div>
       <Trouble what="The list of commands" resource={list.state.value} retry={list.retry} />
       <div class="commands">
-        <section class="card" aria-label="Commands">
+        <div class="side">
+          <SendPanel hubs={hubs.state.value.answer} />
+          {chosen && (
+            <div class="story" ref={story}>
+              <TracePanel known={known} />
+            </div>
+          )}
+        </div>
+        <section class="card list" aria-label="Commands">
           <div class="filters">
             <TextField
               type="search"
@@ -90,12 +111,8 @@ export function CommandsPage() {
             </span>
           </div>
           <Outcomes counts={answer?.counts} />
-          <Tail traces={current} loading={!answer} chosen={chosen} />
+          <Tail traces={current} loading={!answer} chosen={chosen} choose={choose} />
         </section>
-        <div class="side">
-          <SendPanel hubs={hubs.state.value.answer} />
-          {chosen && <TracePanel known={known} />}
-        </div>
       </div>
     </>
   )
@@ -142,11 +159,14 @@ function Tail({
   traces,
   loading,
   chosen,
+  choose,
 }: {
   readonly traces: readonly CommandTrace[]
   readonly loading: boolean
   readonly chosen: string | undefined
+  choose(trace: CommandTrace): void
 }) {
+  const shown = useSignal(NARROW_ROWS)
   if (!loading && traces.length === 0) {
     return (
       <Empty title="No commands here">
@@ -155,8 +175,6 @@ function Tail({
       </Empty>
     )
   }
-  const open = (trace: CommandTrace) =>
-    set({ command: trace.command, issued: trace.issued_ms === null ? undefined : String(Math.round(trace.issued_ms)) })
   return (
     <div class="tail" tabIndex={0} role="region" aria-label="List of commands">
       <table class="table cards">
@@ -173,15 +191,15 @@ function Tail({
           </tr>
         </thead>
         <tbody>
-          {traces.map((trace) => (
-            <tr key={trace.command} aria-selected={trace.command === chosen} onClick={() => open(trace)}>
+          {traces.map((trace, index) => (
+            <tr
+              key={trace.command}
+              class={index < shown.value ? '' : 'further'}
+              aria-selected={trace.command === chosen}
+              onClick={() => choose(trace)}
+            >
               <td data-label="Issued">
-                <button
-                  type="button"
-                  class="rows-link open"
-                  onClick={() => open(trace)}
-                  aria-label={`Open the command of ${trace.hub}`}
-                >
+                <button type="button" class="rows-link open" aria-label={`Open the command of ${trace.hub}`}>
                   {trace.issued_ms === null ? '–' : `${day(trace.issued_ms)}, ${exactTime(trace.issued_ms)}`}
                 </button>
               </td>
@@ -209,6 +227,11 @@ function Tail({
             ))}
         </tbody>
       </table>
+      {traces.length > shown.value && (
+        <button type="button" class="button quiet more" onClick={() => (shown.value += NARROW_ROWS)}>
+          Show more
+        </button>
+      )}
     </div>
   )
 }
