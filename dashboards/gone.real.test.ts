@@ -1,5 +1,5 @@
 /** The pages when the server goes away and comes back: what was shown stays, marked as old, until there is new. */
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
 import { closeVisits, openBrowser, type Visit, visit } from './testing/browser.ts'
@@ -15,6 +15,8 @@ afterAll(() => browser?.close())
 
 /** Of a request that nobody answered the browser itself tells; anything else on the console is a fault. */
 const UNANSWERED = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING/
+
+const toast = (page: Page) => page.getByText('The server does not answer. What is shown is old; trying again.')
 
 it('keep showing what they had with its age, and recover by themselves', async () => {
   let server = await startSample({ now_ms: machineClock.now() })
@@ -40,7 +42,6 @@ it('keep showing what they had with its age, and recover by themselves', async (
 
     await server.close()
     for (const page of [fleet, commands, query]) {
-      await page.getByText('The server does not answer. What is shown is old; trying again.').waitFor()
       await page.getByText(/^last answer \d+ s ago$/).waitFor()
     }
     await fleet.getByText(/^The fleet’s figures could not be read: .* Shown as of [\d:]+, \d+ s ago\.$/).waitFor()
@@ -49,6 +50,13 @@ it('keep showing what they had with its age, and recover by themselves', async (
     await commands.getByText('server gone').waitFor()
     await commands.getByText(/^The list of commands could not be read: .* Shown as of/).waitFor()
     expect(await commands.getByRole('button', { name: /^Open the command of/ }).count()).toBeGreaterThan(100)
+    for (const page of [fleet, commands]) await toast(page).waitFor({ state: 'hidden' })
+    await toast(query).waitFor()
+    const panel = commands.getByRole('region', { name: 'Send a command' })
+    await panel.getByLabel('Device').fill('kitchen-lamp')
+    await panel.getByRole('button', { name: 'Send' }).click()
+    await panel.getByText('The server does not answer. Is hearth up running?').waitFor()
+    expect(await panel.getByRole('alert').locator('code').innerText()).toBe('hearth up')
     await query.getByRole('button', { name: 'Run' }).click()
     await query.getByText('The server does not answer. Is `hearth up` running?').waitFor()
 

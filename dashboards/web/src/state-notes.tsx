@@ -31,7 +31,7 @@ export function Trouble<T>({
     <div class="banner bad" role="alert">
       <Shape tone="bad" />
       <span>
-        {what} could not be read: {failure.message}{' '}
+        {what} could not be read: <Words text={failure.message} />{' '}
         {answered_ms === undefined
           ? 'It has not worked since this page was opened.'
           : `Shown as of ${clockTime(answered_ms)}, ${age(browserClock.now() - answered_ms)} ago.`}
@@ -41,6 +41,11 @@ export function Trouble<T>({
       </button>
     </div>
   )
+}
+
+/** Words in which `this` is code. */
+export function Words({ text }: { readonly text: string }) {
+  return <>{text.split('`').map((part, index) => (index % 2 === 0 ? part : <code key={index}>{part}</code>))}</>
 }
 
 export function Skeleton({ width, height = 14 }: { readonly width: number | string; readonly height?: number }) {

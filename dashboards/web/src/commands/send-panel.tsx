@@ -4,9 +4,10 @@ import type { HubsAnswer, TraceAnswer } from '../../../api.ts'
 import { ask, Failure, post } from '../api-client.ts'
 import { browserClock, randomKey } from '../browser.ts'
 import { Icon } from '../icon.tsx'
-import { takeCommand } from '../live-feed.ts'
+import { feed, takeCommand } from '../live-feed.ts'
 import { parameter, set } from '../location.ts'
 import { durationText } from '../number-format.ts'
+import { Words } from '../state-notes.tsx'
 import { TextField } from '../text-field.tsx'
 import { Outcome } from './outcome.tsx'
 
@@ -14,7 +15,7 @@ type Sending =
   | { readonly kind: 'idle' }
   | { readonly kind: 'running'; readonly since: number }
   | { readonly kind: 'ended'; readonly ms: number; readonly outcome: string | null }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly gone: boolean; readonly message: string }
 
 /** What a command usually sets; a device's own attributes are offered besides. */
 const USUAL_ATTRIBUTES = ['powered', 'brightness', 'locked', 'target_temperature']
@@ -42,6 +43,10 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
     if (!chosen?.devices.some(({ device: name }) => name === device.value)) device.value = first.device
     suggested.current = device.value
   }, [chosen])
+  useEffect(() => {
+    const back = feed.value === 'open' || feed.value === 'relay-down'
+    if (back && sending.value.kind === 'failed' && sending.value.gone) sending.value = { kind: 'idle' }
+  }, [feed.value])
   const send = async (event: SubmitEvent) => {
     event.preventDefault()
     const since = browserClock.monotonic()
@@ -58,7 +63,8 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
       takeCommand(trace)
       set({ command: trace.command, issued: String(Math.round(trace.issued_ms ?? 0)) })
     } catch (error) {
-      sending.value = { kind: 'failed', message: error instanceof Failure ? error.message : String(error) }
+      const failure = error instanceof Failure ? error : new Failure('internal', String(error))
+      sending.value = { kind: 'failed', gone: failure.kind === 'gone', message: failure.message }
     }
   }
   const running = sending.value.kind === 'running'
@@ -115,7 +121,9 @@ export function SendPanel({ hubs }: { readonly hubs: HubsAnswer | undefined }) {
         </div>
         {sending.value.kind === 'failed' && (
           <p class="banner bad" role="alert" style={{ gridColumn: '1 / -1' }}>
-            {sending.value.message}
+            <span>
+              <Words text={sending.value.message} />
+            </span>
           </p>
         )}
         <datalist id="send-hubs">

@@ -6,7 +6,7 @@ import { Icon } from '../icon.tsx'
 import { parameter, set } from '../location.ts'
 import { counted, durationText, significant, tick } from '../number-format.ts'
 import { useResource } from '../resource.ts'
-import { Skeleton, Trouble } from '../state-notes.tsx'
+import { Skeleton, Trouble, Words } from '../state-notes.tsx'
 import { dayTime, exactTime, minuteTime } from '../time-range.ts'
 import { asked, Outcome, outcomeSentence } from './outcome.tsx'
 import { barsOf, ticksOf } from './waterfall.ts'
@@ -151,7 +151,9 @@ function Around({ hub, device, at }: { readonly hub: string; readonly device: st
     return (
       <div class="around" style={{ minHeight: '150px' }}>
         {state.value.failure ? (
-          <span class="soft">What was around it could not be read: {state.value.failure.message}</span>
+          <span class="soft">
+            What was around it could not be read: <Words text={state.value.failure.message} />
+          </span>
         ) : (
           <Skeleton width="100%" />
         )}
