@@ -157,6 +157,22 @@ describe('outbox', () => {
     expect(again.take('control', { flush: true })).toMatchObject({ boot, first: 0, count: 1 })
   })
 
+  test('a stream that is no longer named is sent and closed, and takes no more', async () => {
+    const first = memoryDisk()
+    const before = await openOutbox(optionsFor(first))
+    before.append('readings', { m: 1, kind: 'reading' })
+    const streams = [{ name: 'control' }]
+    const disk = first.kill()
+    const outbox = await openOutbox(optionsFor(disk, { streams }))
+    const cloud = openCloud()
+    expect(outbox.streams).toEqual(['control', 'readings'])
+    expect(ship(outbox, 'readings', cloud)).toMatchObject({ boot: before.boot(), count: 1 })
+    expect(ship(outbox, 'readings', cloud)).toMatchObject({ boot: outbox.boot(), count: 0 })
+    expect(outbox.pending('readings')).toBe(false)
+    expect(() => outbox.append('readings', { m: 2, kind: 'reading' })).toThrow(/has no stream readings/)
+    expect((await openOutbox(optionsFor(disk.kill(), { streams }))).pending('readings')).toBe(false)
+  })
+
   test('an earlier boot is sent first, without `now`, and closed by a later header', async () => {
     const disk = memoryDisk()
     const before = await openOutbox(optionsFor(disk))

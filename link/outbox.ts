@@ -95,7 +95,6 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   function runningAccount(stream: string): Account {
     const found = accounts.findLast((account) => account.boot === running && account.stream === stream)
     if (found) return found
-    assert(limits.has(stream), `the outbox of ${source} has no stream ${stream}`)
     const account = { boot: running, stream, running: true, next: 0, dropped: [], held: [], open: [], openBytes: 0 }
     accounts.push(account)
     return account
@@ -106,6 +105,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   }
 
   function appendAll(stream: string, events: readonly Event[]): number {
+    assert(limits.has(stream), `the outbox of ${source} has no stream ${stream}`)
     const lines = events.map(lineOf)
     const account = runningAccount(stream)
     const first = account.next
