@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchHeader, batchHeader, eventsCrc } from '../contract/batch.ts'
@@ -99,6 +100,23 @@ describe('outbox', () => {
     const outbox = await openOutbox(optionsFor(disk, { floor: 41 }))
     expect(outbox.boot()).toMatch(/^1-42-/)
     expect([outbox.nextEpoch(), outbox.nextEpoch()]).toEqual(['1.42.1', '1.42.2'])
+  })
+
+  test('no boot is used that the disk has not synced', async () => {
+    const disk = memoryDisk()
+    const { sync } = disk
+    const held = Promise.withResolvers<void>()
+    disk.sync = () => held.promise
+    const opening = openOutbox(optionsFor(disk))
+    expect(await Promise.race([opening, turn('held back')])).toBe('held back')
+    held.reject(new Problem('unavailable', 'cannot be synced: EIO'))
+    await expect(opening).rejects.toThrow(/EIO/)
+    disk.sync = sync
+    const outbox = await openOutbox(optionsFor(disk))
+    const boot = outbox.boot()
+    disk.sync = () => held.promise
+    await expect(outbox.raise(9)).rejects.toThrow(/EIO/)
+    expect(outbox.boot()).toBe(boot)
   })
 
   test('jumps above a floor while it runs: what was numbered keeps its boot', async () => {

@@ -2,7 +2,7 @@ import type { Outcome } from '../contract/command.ts'
 import { type Interval, type IntervalSet, intersect, intervalSet } from '../contract/interval.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
-import type { Connect } from './hub-node.ts'
+import type { BegunBoot, Connect } from './hub-node.ts'
 import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
 import type { Stage } from './sim-disk.ts'
@@ -51,6 +51,8 @@ export type Evidence = {
   readonly sent: readonly (Sent & { readonly taken_in: string | undefined })[]
   /** By hub, in order: the connections that it asked for. */
   readonly connects: ReadonlyMap<string, readonly (Connect & { readonly forgotten: boolean })[]>
+  /** By hub, in order: the boots that it began. */
+  readonly boots: ReadonlyMap<string, readonly BegunBoot[]>
   /** Commands that an app was told an id of. */
   readonly commands: readonly CommandEvidence[]
   /** What devices did, by command; also of commands that no app was told an id of. */

@@ -41,6 +41,8 @@ export type Connect = {
   readonly restores: number
 }
 
+export type BegunBoot = Pick<Connect, 'boot' | 'restores'>
+
 /** A hub: outbox, executor and journal are the real ones; devices only count what was done to them. */
 export class HubNode {
   readonly machine: Machine<HubProcess>
@@ -51,6 +53,8 @@ export class HubNode {
   readonly disk = new SimDisk(COPY_CHANCE)
   /** The epochs under which it connected, or tried to. */
   readonly connects: Connect[] = []
+  /** The boots that it began to use, each once. */
+  readonly boots: BegunBoot[] = []
   #session: ControlSession | undefined
 
   constructor(options: {
@@ -83,6 +87,7 @@ export class HubNode {
           ...about,
           streams: [{ name: 'control' }, { name: 'readings', max_bytes: readings_max_bytes }],
         })
+        this.#began(outbox)
         const waiting: RelayBound[] = []
         const executor = openExecutor({
           disk: plant?.hubDisk?.(disk) ?? disk,
@@ -118,6 +123,11 @@ export class HubNode {
       up.process.executor.waiting === 0 &&
       HUB_STREAMS.every((stream) => !up.process.outbox.pending(stream))
     )
+  }
+
+  #began(outbox: Outbox) {
+    const boot = outbox.boot()
+    if (this.boots.at(-1)?.boot !== boot) this.boots.push({ boot, restores: this.disk.restores.length })
   }
 
   #read(life: Life, outbox: Outbox) {
@@ -165,7 +175,11 @@ export class HubNode {
       })
       if ('floor' in answer) {
         if (answer.floor === undefined) return again()
-        outbox.raise(answer.floor).then(again, again)
+        const raised = () => {
+          this.#began(outbox)
+          again()
+        }
+        outbox.raise(answer.floor).then(raised, again)
         return
       }
       const { session } = answer

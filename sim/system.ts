@@ -100,6 +100,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     connects: new Map(
       hubs.map(({ hub, connects }) => [hub, connects.map((one) => ({ ...one, forgotten: isForgotten(one.at_ms) }))]),
     ),
+    boots: new Map(hubs.map(({ hub, boots }) => [hub, boots])),
     commands: app.taps.flatMap((tap): CommandEvidence[] => {
       if (tap.id === undefined) return []
       const outcome = relay.machine.up?.process.core.find(tap.id)?.outcome
