@@ -17,7 +17,12 @@ export function intervalSet(intervals: Iterable<Interval>): IntervalSet {
   return merged
 }
 
+/** What is in either; what lies behind all of `a`, the usual case, is not sorted. */
 export function union(a: IntervalSet, b: IntervalSet): IntervalSet {
+  const [last, first] = [a.at(-1), b[0]]
+  if (!first) return a
+  if (!last || first[0] > last[1]) return [...a, ...b]
+  if (first[0] === last[1]) return [...a.slice(0, -1), [last[0], first[1]], ...b.slice(1)]
   return intervalSet([...a, ...b])
 }
 

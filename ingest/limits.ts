@@ -55,6 +55,12 @@ export const ADDITIONS_INLINE_MAX_BYTES = 64 * 1024
 export const RANGES_SNAPSHOT_COMMITS = 50
 /** Boots of a (source, stream) whose account is kept whatever happens. */
 export const BOOTS_KEPT = 50
+/**
+ * Boots of a (source, stream) that are kept at most: above the 1,000 earlier ones that an outbox keeps. Past it the oldest
+ * are forgotten, and what they lack is lost. The intervals of one boot are bounded by its batches alone: only a source that
+ * leaves numbers out all the time makes many, and 8,000 cost its batches about 0.1 ms.
+ */
+export const BOOTS_MAX = 1_024
 /** A source that was silent for so long will not send what is still missing. */
 export const SILENT_MS = 30 * 86_400_000
 /** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { eventsCrc } from '../contract/batch.ts'
 import type { IntervalSet } from '../contract/interval.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { compareBoots, parseBoot } from '../contract/source.ts'
 import type { Addition, BootRanges, Ranges, StreamRanges } from './ranges.ts'
 import { streamKey } from './ranges.ts'
 
@@ -70,9 +69,9 @@ export function encodeRanges(name: SnapshotName, ranges: Ranges): Uint8Array {
 }
 
 function streamLine({ source, stream, floor, forgotten, boots }: StreamRanges) {
-  const rows = [...boots]
-    .sort(([a], [b]) => compareBoots(parseBoot(a), parseBoot(b)))
-    .map(([boot, one]) => [boot, one.next, one.acked, one.closed, one.heard_ms, one.stored, one.dead, one.dropped])
+  const rows = [...boots].map(([boot, one]) => [
+    ...[boot, one.next, one.acked, one.closed, one.heard_ms, one.stored, one.dead, one.dropped],
+  ])
   return { source, stream, floor, forgotten, boots: rows }
 }
 

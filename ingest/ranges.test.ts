@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { intervalSet, subtract, union } from '../contract/interval.ts'
 import { accountOf } from './account.ts'
-import { BOOTS_KEPT, SILENT_MS } from './limits.ts'
+import { BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
 import {
   type Addition,
   applyAdditions,
@@ -127,6 +127,15 @@ describe('ranges', () => {
     const stream = applied([...boots, later], 100).get('a control')
     expect(stream?.boots.has(first.boot)).toBe(false)
     expect(stream?.forgotten).toMatchObject({ lost: 2, broken: 2 })
+  })
+
+  test('a stream keeps so many boots at most: the oldest go, and what they lack is lost', () => {
+    const boots = Array.from({ length: BOOTS_MAX + 3 }, (_, i) => bootAt(i + 1, { stored: [[0, 3]], closed: false }))
+    for (const [order, steps] of [[boots, 1] as const, [boots.toReversed(), boots.length] as const]) {
+      const stream = applied(order, steps).get('a control')
+      expect(stream).toMatchObject({ floor: '1-3-00000000', forgotten: { boots: 3, stored: 9, pending: 0, lost: 6 } })
+      expect([...(stream?.boots.keys() ?? [])]).toEqual(boots.slice(3).map(({ boot }) => boot))
+    }
   })
 
   test('a snapshot that is damaged, of another bucket or of a newer form is refused', () => {

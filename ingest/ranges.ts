@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { BatchHeader } from '../contract/batch.ts'
 import { type Interval, type IntervalSet, intervalSet, subtract, union } from '../contract/interval.ts'
 import { compareBoots, parseBoot } from '../contract/source.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
-import { BOOTS_KEPT, SILENT_MS } from './limits.ts'
+import { BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
 
 /**
  * What was received of each (source, boot, stream) of one bucket: a function of its ingest commits, and truth of its
@@ -32,6 +33,7 @@ export type StreamRanges = {
   readonly floor: string | undefined
   /** What the forgotten boots came to. */
   readonly forgotten: Totals
+  /** Oldest first. */
   readonly boots: ReadonlyMap<string, BootRanges>
 }
 
@@ -130,7 +132,7 @@ export function newsOnly(ranges: Ranges, additions: readonly Addition[]): readon
 
 function saysMore(before: BootRanges, after: BootRanges): boolean {
   if (after.heard_ms - before.heard_ms >= HEARD_STEP_MS && !before.closed) return true
-  return JSON.stringify({ ...after, heard_ms: 0 }) !== JSON.stringify({ ...before, heard_ms: 0 })
+  return !isDeepStrictEqual({ ...after, heard_ms: 0 }, { ...before, heard_ms: 0 })
 }
 
 function merge(before: BootRanges, addition: Omit<Addition, 'source' | 'stream' | 'boot'>): BootRanges {
@@ -148,44 +150,60 @@ function merge(before: BootRanges, addition: Omit<Addition, 'source' | 'stream' 
 
 /**
  * The streams that `additions` change, as they are after them; `lookup` gives them as they were. Boots below a floor
- * stay forgotten. A boot is forgotten when it is complete or silent, 50 newer ones exist, and all older ones are.
+ * stay forgotten. A boot is forgotten when it is complete or silent, 50 newer ones exist, and all older ones are; or when
+ * so many newer ones exist that what it lacks counts as lost.
  */
 export function applyAdditions(
   lookup: (key: string) => StreamRanges | undefined,
   additions: Iterable<Addition>,
 ): ReadonlyMap<string, StreamRanges> {
-  const changed = new Map<string, { stream: StreamRanges; boots: Map<string, BootRanges> }>()
+  const changed = new Map<string, { stream: StreamRanges; boots: Map<string, BootRanges>; mixed: boolean }>()
   for (const addition of additions) {
     const key = streamKey(addition.source, addition.stream)
     const entry = changed.get(key) ?? opened(lookup(key), addition)
     changed.set(key, entry)
     if (isForgotten(entry.stream, addition.boot)) continue
-    entry.boots.set(addition.boot, merge(entry.boots.get(addition.boot) ?? NOTHING, addition))
+    const before = entry.boots.get(addition.boot)
+    if (!before) entry.mixed ||= isOlder(addition.boot, [...entry.boots.keys()].at(-1))
+    entry.boots.set(addition.boot, merge(before ?? NOTHING, addition))
   }
   const after = new Map<string, StreamRanges>()
-  for (const [key, { stream, boots }] of changed) after.set(key, forget({ ...stream, boots }))
+  for (const [key, { stream, boots, mixed }] of changed) {
+    after.set(key, forget({ ...stream, boots: mixed ? oldestFirst(boots) : boots }))
+  }
   return after
 }
 
 function opened(stream: StreamRanges | undefined, { source, stream: name }: Addition) {
   const known = stream ?? { source, stream: name, floor: undefined, forgotten: NO_TOTALS, boots: new Map() }
-  return { stream: known, boots: new Map(known.boots) }
+  return { stream: known, boots: new Map(known.boots), mixed: false }
+}
+
+function isOlder(boot: string, than: string | undefined): boolean {
+  return than !== undefined && compareBoots(parseBoot(boot), parseBoot(than)) < 0
+}
+
+function oldestFirst(boots: ReadonlyMap<string, BootRanges>): ReadonlyMap<string, BootRanges> {
+  const parsed = [...boots].map((entry) => ({ entry, boot: parseBoot(entry[0]) }))
+  return new Map(parsed.sort((a, b) => compareBoots(a.boot, b.boot)).map(({ entry }) => entry))
 }
 
 function forget(stream: StreamRanges): StreamRanges {
-  if (stream.boots.size <= BOOTS_KEPT) return stream
-  const heard_ms = Math.max(...[...stream.boots.values()].map((boot) => boot.heard_ms))
-  const boots = [...stream.boots].sort(([a], [b]) => compareBoots(parseBoot(a), parseBoot(b)))
+  const { boots } = stream
+  if (boots.size <= BOOTS_KEPT) return stream
+  let heard_ms = 0
+  for (const boot of boots.values()) heard_ms = Math.max(heard_ms, boot.heard_ms)
   let { floor, forgotten } = stream
-  let first = 0
-  for (; first < boots.length - BOOTS_KEPT; first++) {
-    const [boot, ranges] = boots[first] ?? []
-    if (boot === undefined || !ranges) break
-    const account = accountOf(ranges, heard_ms)
-    const complete = ranges.closed && account.pending === 0 && account.lost === 0
-    if (!complete && heard_ms - ranges.heard_ms < SILENT_MS) break
+  let count = 0
+  for (const [boot, ranges] of boots) {
+    if (count === boots.size - BOOTS_KEPT) break
+    const settled = count < boots.size - BOOTS_MAX || heard_ms - ranges.heard_ms >= SILENT_MS
+    if (!settled && !ranges.closed) break
+    const account = accountOf({ ...ranges, closed: true }, heard_ms)
+    if (!settled && account.lost > 0) break
     floor = boot
     forgotten = addTotals(forgotten, account)
+    count++
   }
-  return { ...stream, floor, forgotten, boots: new Map(boots.slice(first)) }
+  return count === 0 ? stream : { ...stream, floor, forgotten, boots: new Map([...boots].slice(count)) }
 }
