@@ -236,6 +236,9 @@ export const hubsAnswer = z.object({
       model: z.string(),
       zone: z.string(),
       connected: z.boolean().nullable().describe('null: the relay does not answer'),
+      disconnected_ms: number.describe(
+        'when it disconnected, by its newest event since yesterday; null where it is connected or that is not on record',
+      ),
       devices: z
         .array(z.object({ device: z.string(), attributes: z.array(z.string()) }))
         .describe('devices that reported or were commanded in the last days'),

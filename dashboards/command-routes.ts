@@ -15,6 +15,7 @@ import {
 } from './api.ts'
 import { aroundCommand, listCommands, stagesSql, traceCommand } from './commands.ts'
 import { devicesOf } from './devices.ts'
+import { disconnectsOf } from './disconnects.ts'
 import { tablesOf } from './fleet.ts'
 import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 import type { Live } from './live.ts'
@@ -28,8 +29,8 @@ const commandPath = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'a command
 const issuedHint = z.object({
   issued: z.coerce.number().int().min(0).optional().describe('when it was issued, ms since 1970: reads fewer files'),
 })
-/** How long the list of devices, made from days of readings, is kept. */
-const DEVICES_KEPT_MS = 60_000
+/** How long what is made from days of events, as the list of devices, is kept. */
+const DAYS_KEPT_MS = 60_000
 
 /** Commands: those of the past, one of them in full, the live feed, and sending one through the relay. */
 export function mountCommands(
@@ -96,7 +97,8 @@ export function mountCommands(
     scope: 'observe',
     answer: hubsAnswer,
     handle: async (_input, { principal }): Promise<HubsAnswer> => {
-      const devices = await shared('devices', () => devicesOf(queries, clock.now(), nobody), DEVICES_KEPT_MS)
+      const devices = await shared('devices', () => devicesOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
+      const disconnects = await shared('disconnects', () => disconnectsOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
       const connected = await shared('connections', connections)
       const hubs = registry.hubs().filter((hub) => hub.retired_ms === undefined && maySee(principal, hub.hub))
       return {
@@ -108,6 +110,7 @@ export function mountCommands(
           model,
           zone,
           connected: connected?.has(hub) ?? null,
+          disconnected_ms: connected?.has(hub) ? null : (disconnects.get(hub) ?? null),
           devices: devices.get(hub) ?? [],
         })),
       }

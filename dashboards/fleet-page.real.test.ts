@@ -1,4 +1,6 @@
 /** The Fleet page in a browser, over sample tables: what it shows, where its links lead, what it says of nothing. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { machineClock } from '../cli/machine.ts'
@@ -175,6 +177,33 @@ it('is there before 150 kB of script have come, and the editor is left until its
   await page.getByRole('link', { name: 'Query' }).click()
   await page.getByRole('textbox', { name: 'SQL' }).waitFor()
   expect((await scripts()).some(({ name }) => name.includes('editor'))).toBe(true)
+})
+
+it('says who is connected now, and since when the others are not', async () => {
+  const connected = Array.from({ length: 21 }, (_, index) => ({ hub: `demo-${String(index + 1).padStart(2, '0')}` }))
+  const relay = createServer((_request, response) => response.end(JSON.stringify({ hubs: connected })))
+  await once(relay.listen(0, '127.0.0.1'), 'listening')
+  const address = relay.address()
+  if (address === null || typeof address === 'string') throw new Error('the relay has no port')
+  const server = await startSample({ now_ms: machineClock.now(), relay: `http://127.0.0.1:${address.port}` })
+  try {
+    const page = await open('/fleet', undefined, server)
+    const line = page.getByRole('status', { name: 'Connected now' })
+    await line.getByText('21 of 25 hubs').waitFor()
+    const off = String.raw`demo-2\d since \d\d:\d\d`
+    expect(await line.innerText()).toMatch(new RegExp(`connected now; off: ${off}, ${off}, ${off}, … \\(1 more\\)$`))
+    await line.getByRole('link', { name: 'demo-22' }).click()
+    await page.waitForURL(/\/commands\?hub=demo-22$/)
+    expect(await closeVisits(visits)).toEqual([])
+  } finally {
+    await server.close()
+    relay.close()
+  }
+})
+
+it('says that no relay answers', async () => {
+  const page = await open('/fleet')
+  await page.getByText('Not known who is connected now: no relay answers.').waitFor()
 })
 
 it('says of nothing why, and what to do', async () => {

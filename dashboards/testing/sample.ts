@@ -111,7 +111,7 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
     SELECT moment::DATE AS event_date, (n % 4)::INT AS bucket, 'demo-' || lpad(n::VARCHAR, 2, '0') AS hub_id, 'relay-1' AS source_id,
       '1-1-00000000' AS boot_id, 'e1b0' AS stream, h AS seq, moment AS event_time, moment AS received_time, 'connection' AS kind,
       CASE h % 2 WHEN 0 THEN 'connected' ELSE 'disconnected' END AS stage, CASE h % 2 WHEN 1 THEN 'keep-alive timeout' END AS reason
-    FROM (SELECT h, n, make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((h * 47 + 1 + 7 * (h % 2))::INT) AS moment FROM range(0, 60) t(h), range(1, 26) u(n));
+    FROM (SELECT h, n, make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((h * 47 + 1 + 7 * (h % 2))::INT) AS moment FROM range(0, 60) t(h), range(1, 26) u(n) WHERE h > 0 OR n <= 21);
     DROP TABLE sample_commands;
   `)
   const views = Object.entries(EVENTS_VIEWS).filter(([name]) =>

@@ -7,6 +7,7 @@ import { counted, percent, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Empty, Trouble } from '../state-notes.tsx'
 import { age, clockTime, dayTime, range, zone } from '../time-range.ts'
+import { ConnectedNow } from './connected-now.tsx'
 import './fleet.css'
 import { FleetCharts } from './fleet-charts.tsx'
 import { FirmwareTable, WorstHubs } from './fleet-tables.tsx'
@@ -42,6 +43,7 @@ export function FleetPage() {
         <h1>Fleet</h1>
         {answer && <Verdict answer={answer} />}
       </div>
+      <ConnectedNow />
       <Trouble what="The fleet’s figures" resource={resource} retry={retry} />
       {answer && <CatchingUp />}
       {nothing && fresh ? (
