@@ -82,6 +82,13 @@ describe('hearth send', () => {
       1,
       'hearth: the relay refused: this fleet has no hub hub-99, or the app test may not see it\n',
     ])
+    relay?.signal('SIGSTOP')
+    const hung = await send('hub-01')
+    expect([hung.code, hung.stderr]).toEqual([
+      1,
+      expect.stringMatching(/does not answer: is hearth up running\? \(no answer within 5 s\)\n$/),
+    ])
+    relay?.signal('SIGCONT')
     relay?.signal('SIGTERM')
     await relay?.ended
     const nobody = await system.run(

@@ -6,6 +6,7 @@ import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contra
 import { causeOf, Problem, type ProblemKind, type ProblemOutcome } from '../contract/problem.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
+import { ANSWER_GRACE_MS, RELAY_LIMIT_MS } from './limits.ts'
 import { whole } from './option.ts'
 import { localToken, runningFact } from './running.ts'
 import { textTable } from './text-table.ts'
@@ -104,18 +105,35 @@ async function send(
 async function connect({ clock, signal }: CliContext, url: string): Promise<number> {
   const started_ms = clock.monotonic()
   try {
-    await (await fetch(`${url}/healthz`, { signal })).text()
+    await within({ clock, signal }, RELAY_LIMIT_MS, async (either) =>
+      (await fetch(`${url}/healthz`, { signal: either })).text(),
+    )
   } catch (error) {
     throw unanswered(url, error)
   }
   return clock.monotonic() - started_ms
 }
 
+/** Runs `work` until the command is interrupted or its time is over. */
+async function within<T>(
+  { clock, signal }: Pick<CliContext, 'clock' | 'signal'>,
+  limit_ms: number,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const late = new AbortController()
+  const cancel = clock.timer(limit_ms, () => late.abort(new Error(`no answer within ${limit_ms / 1000} s`)))
+  try {
+    return await work(AbortSignal.any([signal, late.signal]))
+  } finally {
+    cancel()
+  }
+}
+
 function unanswered(url: string, error: unknown, outcome?: ProblemOutcome): Problem {
   const { origin } = new URL(url)
   return new Problem(
     'unavailable',
-    `the relay at ${origin} does not answer: is hearth up running? (${causeOf(error)})`,
+    `the relay at ${origin} does not answer: is hearth up running? (${causeOf(error)})${outcome === 'unknown' ? '; the command may have been carried out' : ''}`,
     {
       ...(outcome && { outcome }),
       cause: error,
@@ -123,24 +141,32 @@ function unanswered(url: string, error: unknown, outcome?: ProblemOutcome): Prob
   )
 }
 
-async function post({ clock, random, signal }: CliContext, url: string, token: string, body: unknown): Promise<Sent> {
+async function post(
+  { clock, random, signal }: CliContext,
+  url: string,
+  token: string,
+  body: { readonly deadline_ms: number; readonly device: string; readonly set: Record<string, AttributeValue> },
+): Promise<Sent> {
   const started_ms = clock.monotonic()
   let response: Response
+  let text: string
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'idempotency-key': randomHex(random, 16),
-      },
-      body: JSON.stringify(body),
-      signal,
+    ;[response, text] = await within({ clock, signal }, body.deadline_ms + ANSWER_GRACE_MS, async (either) => {
+      const answered = await fetch(url, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          'idempotency-key': randomHex(random, 16),
+        },
+        body: JSON.stringify(body),
+        signal: either,
+      })
+      return [answered, await answered.text()] as const
     })
   } catch (error) {
     throw unanswered(url, error, 'unknown')
   }
-  const text = await response.text()
   const answer: unknown = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
   if (!response.ok) {
     const words =
