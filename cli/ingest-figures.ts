@@ -2,13 +2,18 @@ import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import type { Ingest } from '../ingest/ingest.ts'
-import type { WriterFact } from '../ingest/writer.ts'
+import type { BucketState, WriterFact } from '../ingest/writer.ts'
 import { figuresIn, SECONDS_BUCKETS } from './figure.ts'
 
 export type IngestFigures = {
   /** A batch was answered as durable after so long. */
   answered(listener: string, ms: number): void
   wrote(fact: WriterFact): void
+}
+
+/** Batches of a bucket that are durable and not in the table yet. */
+export async function lagOf(log: EventLog, { bucket, position }: BucketState): Promise<number> {
+  return (await log.bounds(bucket)).next - 1 - position
 }
 
 /** The figures of gateway and writer; `parts` are asked once they are there. */
@@ -44,9 +49,9 @@ export function ingestFigures(
   )
   gauge('hearth_writer_lag_batches', 'Batches that are durable and not in the table yet.', async () =>
     Promise.all(
-      buckets().map(async ({ bucket, position }) => {
-        const next = (await parts()?.log.bounds(bucket))?.next ?? position + 1
-        return [named(bucket), next - 1 - position] as const
+      buckets().map(async (one) => {
+        const log = parts()?.log
+        return [named(one.bucket), log ? await lagOf(log, one) : 0] as const
       }),
     ),
   )

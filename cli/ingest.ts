@@ -14,7 +14,7 @@ import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
 import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
-import { ingestFigures } from './ingest-figures.ts'
+import { ingestFigures, lagOf } from './ingest-figures.ts'
 import type { Log } from './log.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
@@ -115,7 +115,8 @@ export async function runIngest(context: CliContext): Promise<void> {
     writing.abort()
     try {
       await written
-      process.send?.({ left_batches: await lagOf(ingest, eventLog) })
+      const lags = await Promise.all(ingest.writer.buckets().map((bucket) => lagOf(eventLog, bucket)))
+      process.send?.({ left_batches: lags.reduce((sum, lag) => sum + lag, 0) })
     } finally {
       serving = undefined
       await operations.close()
@@ -126,14 +127,6 @@ export async function runIngest(context: CliContext): Promise<void> {
       log.info('ended', 'drained')
     }
   }
-}
-
-/** Batches that are durable and not in the table yet. */
-async function lagOf({ writer }: Ingest, log: EventLog): Promise<number> {
-  const lags = await Promise.all(
-    writer.buckets().map(async ({ bucket, position }) => (await log.bounds(bucket)).next - 1 - position),
-  )
-  return lags.reduce((sum, lag) => sum + lag, 0)
 }
 
 /** Raises `unauthorized` for a token that may not send telemetry. */
