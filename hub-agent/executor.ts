@@ -7,6 +7,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { HubBound, RelayBound } from '../contract/command.ts'
 import type { Event } from '../contract/event.ts'
 import { isProblem, messageOf } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
 import { compareEpochs, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Disk } from '../link/disk.ts'
 import type { Devices } from './devices.ts'
@@ -74,9 +75,7 @@ export function openExecutor(options: ExecutorOptions): Executor {
   /** What was never begun is in no journal; a copy that comes later must not be done after this no. */
   const unbegun = new Map<string, { readonly hash: string; readonly ended: Ended }>()
   const endUnbegun = (command: Command, ended: Ended) => {
-    unbegun.set(command.command, { hash: command.hash, ended })
-    const [oldest] = unbegun.keys()
-    if (unbegun.size > REFUSED_KEPT_MAX && oldest !== undefined) unbegun.delete(oldest)
+    remember(unbegun, command.command, { hash: command.hash, ended }, REFUSED_KEPT_MAX)
     running.delete(command.command)
     end(command, ended)
   }
