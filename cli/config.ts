@@ -44,6 +44,70 @@ export const configSchema = z.strictObject({
         .describe('Buckets of a new lake.'),
     })
     .prefault({}),
+  lake: z
+    .strictObject({
+      url: z
+        .string()
+        .regex(
+          /^(|s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/[A-Za-z0-9._=-]+)*)$/,
+          'nothing, or s3://<bucket>/<prefix>',
+        )
+        .default('')
+        .describe('Where the lake is: `s3://<bucket>/<prefix>`; with nothing, the folder `lake` of the state folder.'),
+      cache_mb: atLeast(64)
+        .default(4096)
+        .describe('Local disk that copies of data files of a lake in S3 may take, for queries and jobs, in MB.'),
+    })
+    .prefault({}),
+  s3: z
+    .strictObject({
+      endpoint: z.string().default('').describe('URL of an S3 server other than AWS.'),
+      region: z
+        .string()
+        .default('us-east-1')
+        .describe("Region of the bucket. Credentials come by the AWS SDK's own chain: variables, profile, role."),
+      path_style: z
+        .stringbool()
+        .or(z.boolean())
+        .default(false)
+        .describe('`http://host/bucket/key` and not `http://bucket.host/key`: most servers other than AWS.'),
+      sse: z
+        .enum(['', 'AES256', 'aws:kms'])
+        .default('')
+        .describe("Server-side encryption that is asked for; with nothing, the bucket's own default."),
+      kms_key: z.string().default('').describe("Key of `aws:kms`; with nothing, the account's own."),
+    })
+    .prefault({}),
+  kafka: z
+    .strictObject({
+      brokers: z
+        .string()
+        .regex(/^(|[^\s,:]+:\d+(,[^\s,:]+:\d+)*)$/, 'nothing, or host:port,host:port')
+        .default('')
+        .describe('Brokers of the event log, as `host:port,host:port`; with nothing, the embedded log `log.db`.'),
+      topic: z
+        .string()
+        .regex(/^(|[a-zA-Z0-9._-]{1,249})$/, 'a topic name')
+        .default('')
+        .describe('Topic of the event log, made when absent; with nothing, `hearth-<fleet>-e<epoch>`.'),
+      replication: whole('a whole number from 1 to 9', 1, 9)
+        .default(3)
+        .describe('Copies of each partition of a new topic.'),
+      min_insync: whole('a whole number from 1 to 9', 1, 9)
+        .default(2)
+        .describe('Copies that must have a batch before it is acknowledged.'),
+      tls: z.stringbool().or(z.boolean()).default(false).describe('TLS to the brokers.'),
+      ca_file: z.string().default('').describe("PEM of the CA that signed the brokers' certificates."),
+      cert_file: z.string().default('').describe('PEM of a client certificate, where brokers ask for one.'),
+      key_file: z.string().default('').describe('PEM of its key.'),
+      sasl: z
+        .enum(['', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+        .default('')
+        .describe('SASL mechanism, where brokers ask for one.'),
+      username: z.string().default('').describe('Name for SASL.'),
+      password_file: z.string().default('').describe('File that holds the password for SASL.'),
+    })
+    .prefault({}),
   relay: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),

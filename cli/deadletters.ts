@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
-import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
+import { openEventLog } from './event-log.ts'
 import { examplesOf } from './examples.ts'
-import { existingLake, layoutOf } from './fleet.ts'
+import { existingLake } from './fleet.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -53,8 +53,7 @@ export function register(program: Command, context: CliContext): void {
     .action(async (id: string | undefined, options: { readonly source?: string; readonly line?: string }) => {
       const letters = await chosen(context, id, options)
       const line = options.line === undefined ? undefined : (await readFile(options.line, 'utf8')).trimEnd()
-      const { home, clock, random } = context
-      const log = await openSqliteLog(join(home, 'log.db'), { buckets: layoutOf(context).buckets, clock, random })
+      const log = await openEventLog(context)
       try {
         for (const letter of letters) await replay(log, letter, line)
       } finally {

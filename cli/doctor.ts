@@ -6,12 +6,12 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
+import { openEventLog } from './event-log.ts'
 import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
@@ -139,9 +139,8 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       }
     }),
     checkedFile('event log', 'log.db', async (path) => {
-      const { config, clock, random } = context
       mustBeThere(path)
-      const log = await openSqliteLog(path, { buckets: config.layout.buckets, clock, random })
+      const log = await openEventLog(context)
       await log.close()
       return log.id
     }),

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { Problem } from '../contract/problem.ts'
-import { openFolderStore } from '../lake/folder-store.ts'
 import { createLake, type Lake, openLake } from '../lake/lake.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
+import { lakeStore, newLakeStore } from './lake-store.ts'
 import { makeFolder, writeFiles } from './state-file.ts'
 
 /** The parts of the context that say which fleet this is and where its state lives. */
@@ -51,14 +51,11 @@ export function openAuthority(context: FleetContext, registry: Administration): 
   })
 }
 
-/** The lake in the state folder, made when there is none. */
+/** The lake that is configured, made when there is none. */
 export function openLocalLake(context: FleetContext): Promise<Lake> {
-  const { home, config, clock, random } = context
-  const root = join(home, 'lake')
-  makeFolder(root)
-  const store = openFolderStore(root)
+  const { config, clock, random } = context
   return createLake({
-    store,
+    store: newLakeStore(context),
     clock,
     random,
     fleet: config.fleet,
@@ -67,9 +64,10 @@ export function openLocalLake(context: FleetContext): Promise<Lake> {
   })
 }
 
-/** The lake in the state folder, as it is. Raises `missing` when there is none. */
-export function existingLake({ home, config, clock, random }: FleetContext): Promise<Lake> {
-  return openLake({ store: openFolderStore(join(home, 'lake')), clock, random }, config)
+/** The lake that is configured, as it is. Raises `missing` when there is none. */
+export function existingLake(context: FleetContext): Promise<Lake> {
+  const { config, clock, random } = context
+  return openLake({ store: lakeStore(context), clock, random }, config)
 }
 
 /** Key, certificate and the CA to trust, all PEM, as node:tls takes them. */

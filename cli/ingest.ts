@@ -6,12 +6,12 @@ import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import { type Ingest, openIngest } from '../ingest/ingest.ts'
-import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { WriterFact } from '../ingest/writer.ts'
 import { listenTelemetry, type TelemetryOptions } from '../link/telemetry-endpoint.ts'
 import type { Administration } from '../registry/administration.ts'
 import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
 import type { CliContext } from './context.ts'
+import { openEventLog } from './event-log.ts'
 import { layoutOf, openAuthority, openLocalLake, openRegistry, serverTls } from './fleet.ts'
 import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
 import { ingestFigures, lagOf } from './ingest-figures.ts'
@@ -44,7 +44,7 @@ export async function runIngest(context: CliContext): Promise<void> {
   const authority = await openAuthority(context, registry)
   const lake = await openLocalLake(context)
   const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
-  const eventLog = await openSqliteLog(join(home, 'log.db'), { buckets: layout.buckets, clock, random })
+  const eventLog = await openEventLog(context)
   const metrics = processMetrics('ingest')
   let serving: { readonly ingest: Ingest; readonly log: EventLog; readonly sessions: number } | undefined
   const figures = ingestFigures(metrics, clock, () => serving)

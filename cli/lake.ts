@@ -1,6 +1,4 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
-import { openFolderStore } from '../lake/folder-store.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { duckDbType } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -8,6 +6,7 @@ import { decodeStatistics } from '../lake/statistics.ts'
 import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
+import { lakeStore } from './lake-store.ts'
 import { whole } from './option.ts'
 import { parseAt } from './sql.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -29,8 +28,7 @@ export function register(program: Command, context: CliContext): void {
     .command('lake')
     .description('look into the tables of the lake')
     .addHelpText('afterAll', examplesOf(EXAMPLES))
-  const open = () =>
-    openLake({ store: openFolderStore(join(context.home, 'lake')), clock: context.clock, random: context.random })
+  const open = () => openLake({ store: lakeStore(context), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>
     context.print(
       options.json

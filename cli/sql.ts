@@ -1,9 +1,7 @@
 import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { csvOf, isNumericType } from '../lake/answer.ts'
-import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
 import {
   QUERY_CANCEL_GRACE_MS,
@@ -15,6 +13,7 @@ import {
 import { watchMemory } from '../lake/memory-watch.ts'
 import { openQuery, type Query, type QueryOptions, type QueryResult } from '../lake/query.ts'
 import type { CliContext } from './context.ts'
+import { lakeStore } from './lake-store.ts'
 import { positive, whole } from './option.ts'
 import { textTable } from './text-table.ts'
 
@@ -62,10 +61,10 @@ function collect(value: string, all: string[] = []): string[] {
 }
 
 async function runSql(context: CliContext, sql: string, options: Options): Promise<void> {
-  const { home, clock, random } = context
+  const { clock, random } = context
   const limit = options.limit ?? (options.json || options.csv ? undefined : TABLE_ROWS)
   const at = parseAt(options.at ?? [])
-  const lake = await openLake({ store: openFolderStore(join(home, 'lake')), clock, random })
+  const lake = await openLake({ store: lakeStore(context), clock, random })
   await using query = await openQuery({ lake, clock, memory_limit: options.memory })
   const result = await ask(context, query, sql, options, {
     ...(at && { at }),

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +6,11 @@ import type { Command } from 'commander'
 import type { IntervalSet } from '../contract/interval.ts'
 import { readAckJournal } from '../ingest/ack-journal.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
-import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import { isWrong, type Verification, type VerifiedStream, verify } from '../ingest/verify.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
 import type { CliContext } from './context.ts'
+import { existingEventLog } from './event-log.ts'
 import { existingLake, layoutOf } from './fleet.ts'
 import { textTable } from './text-table.ts'
 
@@ -39,12 +38,11 @@ export function register(program: Command, context: CliContext): void {
 }
 
 export async function runVerify(context: CliContext, options: Pick<Options, 'acks'>): Promise<Verification> {
-  const { home, clock, random } = context
+  const { clock, random } = context
   const acks = options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }
   const layout = layoutOf(context)
   const lake = await existingLake(context)
-  const path = join(home, 'log.db')
-  const log = existsSync(path) ? await openSqliteLog(path, { buckets: layout.buckets, clock, random }) : undefined
+  const log = await existingEventLog(context)
   // Where nothing was ever received there is no key, and any will do.
   const key = await rangesKey(overlayStore(lake.store, openMemoryStore({ clock })), random)
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-verify-'))

@@ -29,6 +29,8 @@ export type LogBounds = { readonly first: number; readonly next: number }
 export type EventLog = {
   /** Minted when the log was created. Positions mean something only together with it. */
   readonly id: string
+  /** Becomes another log with a new id: for one of a single writer that ends before what the table has read of it. */
+  readonly mintAnew?: () => Promise<void>
   readonly buckets: number
   /** Resolves with the record's position once it would survive a power cut; group commit underneath. */
   append(bucket: number, record: LogRecord): Promise<number>

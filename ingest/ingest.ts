@@ -16,7 +16,6 @@ import { type Ranges, type StreamRanges, streamKey } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
 import { rangesKey } from './ranges-store.ts'
 import { openRegistryTail, REGISTRY_SOURCE } from './registry-tail.ts'
-import type { SqliteLog } from './sqlite-log.ts'
 import { openWriter, positionTxn, type Writer, type WriterFact } from './writer.ts'
 
 export type Ingest = {
@@ -28,10 +27,10 @@ export type Ingest = {
   close(): Promise<void>
 }
 
-/** Gateway, registry tail and writer of all buckets in one process, over an embedded log. */
+/** Gateway, registry tail and writer of all buckets in one process. */
 export async function openIngest(options: {
   readonly lake: Lake
-  readonly log: SqliteLog
+  readonly log: EventLog
   readonly registry: Registry
   readonly layout: Layout
   readonly clock: Clock
@@ -104,7 +103,7 @@ export async function openIngest(options: {
  */
 async function mintIfBehind(options: {
   readonly lake: Lake
-  readonly log: SqliteLog
+  readonly log: EventLog
   readonly layout: Layout
   readonly clock: Clock
   readonly random: Random
@@ -112,6 +111,7 @@ async function mintIfBehind(options: {
   note(fact: WriterFact): void
 }): Promise<void> {
   const { lake, log, layout } = options
+  if (!log.mintAnew) return
   const { txns } = await (await lake.table('events')).snapshot()
   let behind = false
   for (let bucket = 0; bucket < layout.buckets; bucket++) {

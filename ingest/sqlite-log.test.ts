@@ -84,7 +84,7 @@ describe('the file of sqlite-log', () => {
     const before = log.id
     for (const text of ['a', 'b', 'c']) await log.append(0, logRecord(text))
     await log.trim(0, 3)
-    await log.mintAnew()
+    await log.mintAnew?.()
     expect(log.id).not.toBe(before)
     expect(await log.bounds(0)).toEqual({ first: 1, next: 2 })
     expect(await log.append(0, logRecord('d'))).toBe(2)

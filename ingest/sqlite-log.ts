@@ -27,11 +27,6 @@ export type LogReply =
 
 type Waiting = { readonly entry: LogEntry; resolve(position: number): void; reject(error: unknown): void }
 
-export type SqliteLog = EventLog & {
-  /** Makes the file another log with a new id: for one that ends before what the table has read of it. */
-  mintAnew(): Promise<void>
-}
-
 /**
  * The embedded event log: one SQLite file in WAL mode, a table a bucket, synced before an append resolves. Appends
  * that arrive while a commit runs share the next one. SQLite runs in a thread of its own, since it is synchronous
@@ -41,7 +36,7 @@ export type SqliteLog = EventLog & {
 export async function openSqliteLog(
   path: string,
   options: { readonly buckets: number; readonly clock: Clock; readonly random: Random },
-): Promise<SqliteLog> {
+): Promise<EventLog> {
   const thread = await startThread(path, options.buckets, uuid(options.random))
   let id = String(thread.opened)
   let waiting: Waiting[] = []
