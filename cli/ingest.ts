@@ -162,6 +162,14 @@ function tell(log: Log, fact: WriterFact | { readonly kind: 'registry'; readonly
       return log.warn(kind, `the writer tries again in ${fact.delay_ms} ms: ${fact.reason}`, fields)
     case 'loss':
       return log.error(kind, `LOSS in bucket ${fact.loss.bucket}, which is stopped: ${fact.loss.reason}`, fact.loss)
+    case 'replaced':
+      return log.warn(kind, `bucket ${fact.loss.bucket}: log ${fact.loss.log_id}: ${fact.loss.reason}`, fact.loss)
+    case 'share':
+      return log.info(
+        kind,
+        `takes ${fact.buckets.length === 0 ? 'no bucket' : `buckets ${fact.buckets.join(', ')}`}`,
+        fields,
+      )
     case 'registry':
       return log.warn(kind, `the registry's changes could not be told: ${fact.reason}`, fields)
   }

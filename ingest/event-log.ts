@@ -31,6 +31,8 @@ export type EventLog = {
   readonly id: string
   /** Becomes another log with a new id: for one of a single writer that ends before what the table has read of it. */
   readonly mintAnew?: () => Promise<void>
+  /** Learns `id` anew, where something else than this process can have made the log anew. Not while it is read. */
+  readonly identify?: () => Promise<void>
   readonly buckets: number
   /** Resolves with the record's position once it would survive a power cut; group commit underneath. */
   append(bucket: number, record: LogRecord): Promise<number>

@@ -12,11 +12,12 @@ import { DRAIN_MAX_MS, LOG_READ_BYTES } from './limits.ts'
 import { lossOf } from './loss.ts'
 import { recordLoss } from './losses.ts'
 import { readClaim } from './payload.ts'
+import { positionTxn } from './position.ts'
 import { type Ranges, type StreamRanges, streamKey } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
 import { rangesKey } from './ranges-store.ts'
 import { openRegistryTail, REGISTRY_SOURCE } from './registry-tail.ts'
-import { openWriter, positionTxn, type Writer, type WriterFact } from './writer.ts'
+import { openWriter, type Writer, type WriterFact } from './writer.ts'
 
 export type Ingest = {
   readonly gateway: Gateway

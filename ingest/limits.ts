@@ -41,6 +41,8 @@ export const FRESHNESS_MS = 5_000
 export const QUIET_FRESHNESS_MS = 60_000
 /** … and never more than so many times what was set. */
 export const QUIET_FRESHNESS_TIMES = 6
+/** How often a writer with nothing to do looks whether its log still joins up with the table. */
+export const LOG_CHECK_MS = 30_000
 /** Pause before a failed attempt is tried again: doubles from the first to the last. */
 export const RETRY_FIRST_MS = 200
 export const RETRY_MAX_MS = 15_000

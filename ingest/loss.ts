@@ -29,3 +29,14 @@ export function lossOf(
   const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position, log_first: first, log_next: next }
   return { time_ms: clock.now(), ...where, reason }
 }
+
+/** What a log that the table goes on without may have held past the table's position of it. */
+export function replacedLog(
+  { log, layout, clock }: { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock },
+  bucket: number,
+  { log_id, position }: { readonly log_id: string; readonly position: number },
+): Loss {
+  const reason = `log ${log.id} took its place; whatever it held past ${position} is not in the table and will not come`
+  const where = { log_id, epoch: layout.epoch, bucket, table_position: position, log_first: 0, log_next: 0 }
+  return { time_ms: clock.now(), ...where, reason }
+}

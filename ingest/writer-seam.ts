@@ -7,6 +7,7 @@ import type { Encoder } from './encoder.ts'
 import type { EventLog } from './event-log.ts'
 import type { Loss } from './loss.ts'
 import type { Ranges } from './ranges.ts'
+import type { Share } from './share.ts'
 
 /** What a writer tells of itself; the composition logs it. */
 export type WriterFact =
@@ -19,8 +20,12 @@ export type WriterFact =
       readonly ms: number
     }
   | { readonly kind: 'fenced'; readonly buckets: readonly number[] }
+  /** It takes these from now on, and no others. */
+  | { readonly kind: 'share'; readonly buckets: readonly number[] }
   | { readonly kind: 'retry'; readonly reason: string; readonly delay_ms: number }
   | { readonly kind: 'loss'; readonly loss: Loss }
+  /** The table goes on with this log; what another held past its position will not come. */
+  | { readonly kind: 'replaced'; readonly loss: Loss }
 
 export type BucketState = {
   readonly bucket: number
@@ -47,8 +52,8 @@ export type WriterOptions = {
   readonly encoder: Encoder
   readonly clock: Clock
   readonly random: Random
-  /** Buckets that it owns; all when absent. */
-  readonly buckets?: readonly number[]
+  /** Which buckets it takes; all when absent. */
+  readonly share?: Share
   /** Longest wait of what is new; FRESHNESS_MS when absent. */
   readonly freshness_ms?: number
   /** Commits between two snapshots of a bucket's ranges. */

@@ -1,10 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { machineClock, machineRandom } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
 import type { Identity } from '../contract/source.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
+import { openGateway } from './gateway.ts'
+import { openSqliteLog } from './sqlite-log.ts'
 import { batchOf, packed, reading } from './testing/batch.ts'
 import { openSystem, type System } from './testing/system.ts'
 
@@ -174,19 +177,104 @@ describe('the writer', () => {
   })
 
   test('of two writers of a bucket one is fenced, and nothing is stored twice', async () => {
-    const zombie = await system.openOne()
+    const files: number[] = []
+    const zombie = await system.openOne(async () => files.push(0) === 1 && system.writer.commitOnce())
     await send([reading(1, 10)])
-    await system.writer.commitOnce()
-    await send([reading(2, 11)], { first: 1 })
-    // It still believes that the table stands before the first batch, which the log has forgotten.
+    // The other one commits between its upload and its commit.
     await expect(zombie.commitOnce()).resolves.toBe(true)
     expect(system.facts.at(-1)).toMatchObject({ kind: 'fenced' })
     expect(await values()).toEqual([[0, 10]])
+    await send([reading(2, 11)], { first: 1 })
     await zombie.commitOnce()
     expect(await values()).toEqual([
       [0, 10],
       [1, 11],
     ])
+    expect(await system.verify()).toMatchObject({ ok: true })
+  })
+
+  test('a writer for which the log has forgotten too much asks the table, and stores nothing of what follows', async () => {
+    const zombie = await system.openOne()
+    await send([reading(1, 10)])
+    await system.writer.commitOnce()
+    await send([reading(2, 11)], { first: 1 })
+    // It believes that the table stands before the first batch.
+    await expect(zombie.commitOnce()).resolves.toBe(false)
+    expect(await values()).toEqual([[0, 10]])
+    await expect(zombie.commitOnce()).resolves.toBe(true)
+    expect(await values()).toEqual([
+      [0, 10],
+      [1, 11],
+    ])
+    expect(system.losses).toEqual([])
+  })
+
+  test('what the log loses while the writer runs stops the bucket with a loss, and nothing after it is stored', async () => {
+    await send([reading(1, 10)])
+    await system.writer.commitOnce()
+    await send([reading(2, 11)], { first: 1 })
+    await system.log.trim(bucket, 3)
+    await send([reading(3, 12)], { first: 2 })
+    await expect(system.writer.commitOnce()).resolves.toBe(false)
+    await expect(system.writer.commitOnce()).resolves.toBe(false)
+    expect(await values()).toEqual([[0, 10]])
+    expect(system.losses).toMatchObject([{ bucket, table_position: 1, log_first: 3, log_next: 4 }])
+  })
+
+  test('a log that takes the place of another is read from its beginning, and what the other may have held is told', async () => {
+    await send([reading(1, 10)])
+    await system.writer.commitOnce()
+    const log = await openSqliteLog(join(folder, 'other.db'), {
+      buckets: 4,
+      clock: machineClock,
+      random: machineRandom,
+    })
+    const gateway = openGateway({ log, layout: { epoch: 1, buckets: 4 }, clock: machineClock })
+    await gateway.receive(hub, packed(batchOf([reading(1, 10)])), 'https')
+    await gateway.receive(hub, packed(batchOf([reading(2, 11)], { first: 1 })), 'https')
+    const writer = await system.openOne(undefined, { log })
+    await writer.commitOnce()
+    expect(await values()).toEqual([
+      [0, 10],
+      [1, 11],
+    ])
+    expect(system.losses).toMatchObject([{ bucket, log_id: system.log.id, table_position: 1 }])
+    await log.close()
+  })
+
+  test('a writer takes the buckets of its share, and leaves them when another is to take them', async () => {
+    const other = Array.from({ length: 40 }, (_, i) => `hub-${i}`).find((id) => bucketOf(id, 4) !== bucket) ?? ''
+    let mine: readonly number[] = []
+    let tell = () => undefined as void
+    const share = {
+      buckets: () => mine,
+      watch: (changed: () => void) => {
+        tell = changed
+        return () => undefined
+      },
+      close: () => Promise.resolve(),
+    }
+    const writer = await system.openOne(undefined, { share, freshness_ms: 1 })
+    const ending = new AbortController()
+    const ran = writer.run(ending.signal)
+    await send([reading(1, 10)])
+    await send([reading(1, 20)], {}, { ...hub, source: other })
+    const become = async (buckets: readonly number[], found: readonly unknown[]) => {
+      mine = buckets
+      tell()
+      await vi.waitFor(async () => expect(await values()).toEqual(found), { timeout: 10_000 })
+      expect(writer.buckets().map((one) => one.bucket)).toEqual(buckets)
+    }
+    await become([bucket], [[0, 10]])
+    await become(
+      [bucketOf(other, 4)],
+      [
+        [0, 10],
+        [0, 20],
+      ],
+    )
+    ending.abort()
+    await ran
     expect(await system.verify()).toMatchObject({ ok: true })
   })
 

@@ -1,8 +1,9 @@
-import type { Layout } from '../contract/bucket.ts'
-import { sleep, uuid } from '../contract/clock.ts'
+import { sleep } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
+import type { Snapshot } from '../lake/snapshot.ts'
+import { ingestCommit } from './commit-request.ts'
 import type { Encoded, Encoding } from './encoder.ts'
 import type { Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
@@ -11,6 +12,7 @@ import {
   ATTEMPT_PLAIN_MAX_BYTES,
   FRESHNESS_MS,
   INFLATE_CONCURRENT_MAX,
+  LOG_CHECK_MS,
   LOG_READ_BYTES,
   QUIET_FRESHNESS_MS,
   QUIET_FRESHNESS_TIMES,
@@ -19,12 +21,14 @@ import {
   RETRY_MAX_MS,
   SOURCES_REMEMBERED_MAX,
 } from './limits.ts'
-import { lossOf } from './loss.ts'
-import { additionsAfter, type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
+import { lossOf, replacedLog } from './loss.ts'
+import { type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
+import { logOfTxn, positionTxn } from './position.ts'
 import { isQuiet } from './quiet.ts'
-import { type Addition, applyAdditions, joinAdditions, newsOnly, type StreamRanges } from './ranges.ts'
+import { type Addition, applyAdditions, type StreamRanges } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
-import { commitRanges, loadRanges, putRanges, rangesKey } from './ranges-store.ts'
+import { loadRanges, putRanges, rangesKey } from './ranges-store.ts'
+import { wholeShare } from './share.ts'
 import type { Writer, WriterOptions } from './writer-seam.ts'
 
 export type { BucketState, Writer, WriterFact, WriterOptions } from './writer-seam.ts'
@@ -55,11 +59,6 @@ type Attempt = {
   urgent_ms: number | undefined
 }
 
-/** The number that the table keeps for a bucket of a log: the last position that is in it. */
-export function positionTxn(logId: string, layout: Layout, bucket: number): string {
-  return `ingest:${logId}:${layout.epoch}:${bucket}`
-}
-
 /**
  * Takes batches from the log into the events table, exactly once: where a bucket stands is part of the table's own
  * commit, compared and set, and what was received is kept as ranges in that commit. A writer that was overtaken in a
@@ -70,13 +69,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const key = await rangesKey(store, random)
   const freshness_ms = options.freshness_ms ?? FRESHNESS_MS
   const quiet_ms = Math.min(QUIET_FRESHNESS_MS, QUIET_FRESHNESS_TIMES * freshness_ms)
-  const owned = options.buckets ?? Array.from({ length: layout.buckets }, (_, bucket) => bucket)
-  const buckets = new Map<number, Bucket>(
-    owned.map((bucket) => [
-      bucket,
-      { bucket, position: 0, ranges: new Map(), snapshot_version: -1, stopped: undefined, stale: true },
-    ]),
-  )
+  const share = options.share ?? wholeShare(layout.buckets)
+  const buckets = new Map<number, Bucket>()
   const sources = new Map<string, string>()
 
   function keyOf(source: string): string {
@@ -85,10 +79,27 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     return known
   }
 
+  const isDivided = () => String([...buckets.keys()].sort((a, b) => a - b)) === String(share.buckets())
+
+  /** Takes and leaves buckets as the share has it. */
+  function divide(): void {
+    const mine = new Set(share.buckets())
+    const left = [...buckets.keys()].filter((bucket) => !mine.has(bucket))
+    const taken = [...mine].filter((bucket) => !buckets.has(bucket))
+    for (const bucket of left) buckets.delete(bucket)
+    for (const bucket of taken) {
+      const unknown = { position: 0, ranges: new Map(), snapshot_version: -1, stopped: undefined }
+      buckets.set(bucket, { bucket, ...unknown, stale: true })
+    }
+    if (left.length + taken.length > 0) options.note({ kind: 'share', buckets: [...mine] })
+  }
+
   /** Learns from the table where the stale buckets stand, and checks that the log joins up. */
   async function refresh(): Promise<void> {
+    divide()
     const stale = [...buckets.values()].filter((one) => one.stale && one.stopped === undefined)
     if (stale.length === 0) return
+    await log.identify?.()
     // Another writer may commit and trim meanwhile: where the log begins is asked before the table, where it ends after.
     const firsts = new Map<number, number>()
     for (const { bucket } of stale) firsts.set(bucket, (await log.bounds(bucket)).first)
@@ -101,9 +112,21 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       one.position = snapshot.txns.get(positionTxn(log.id, layout, one.bucket)) ?? 0
       one.ranges = known.ranges
       one.snapshot_version = known.snapshot_version
+      if (one.position === 0) await tellReplaced(one, snapshot)
       await checkLog(one, firsts.get(one.bucket) ?? 1)
       one.stale = false
       await keepSnapshot(one, snapshot.version)
+    }
+  }
+
+  /** A log that the table has read nothing of follows another one: whatever that one held and the table lacks will not come. */
+  async function tellReplaced({ bucket }: Bucket, snapshot: Snapshot): Promise<void> {
+    for (const [appId, position] of snapshot.txns) {
+      const log_id = logOfTxn(appId, layout, bucket)
+      if (log_id === undefined || log_id === log.id) continue
+      const loss = replacedLog(options, bucket, { log_id, position })
+      await options.recordLoss(loss)
+      options.note({ kind: 'replaced', loss })
     }
   }
 
@@ -151,12 +174,18 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
   }
 
-  /** False, and the bucket's end in this attempt, for a replay of what another replay has just tried to store. */
+  /** False, and the bucket's end in this attempt, at a gap, and for a replay of what another replay has just tried to store. */
   async function takeOne(attempt: Attempt, one: Bucket, record: Positioned, read: Read): Promise<boolean> {
     // A stream belongs to one bucket, so that one overlay serves all.
     const lookup = (name: string) => attempt.overlay.get(name) ?? one.ranges.get(name)
     const expected = (attempt.taken.get(one.bucket) ?? one.position) + 1
     assert(record.position >= expected, `positions rise: ${record.position} after ${expected - 1}`)
+    // What lay between is gone: another writer took it and the log forgot it, or it is lost. The table tells which.
+    if (record.position > expected) {
+      one.stale = true
+      attempt.ended.add(one.bucket)
+      return false
+    }
     const planned = planBatch(one.bucket, record, read, keyOf(record.record.source), lookup)
     const { replayed } = planned
     if (replayed) {
@@ -186,7 +215,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const encoded = await attempt.encoding.finish()
     let left = running().filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
-      const request = await requestOf(attempt, encoded, left)
+      const request = await ingestCommit(options, attempt.planned, encoded, left)
       const outcome = await table.commit({ ...request.commit, base })
       if (outcome.kind === 'committed') {
         await adopt(left, request.additions, encoded, outcome.version)
@@ -214,42 +243,6 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
   }
 
-  async function requestOf(attempt: Attempt, encoded: Encoded, left: readonly Bucket[]) {
-    const chosen = new Set(left.map(({ bucket }) => bucket))
-    const additions = new Map<number, readonly Addition[]>()
-    const counts: Record<string, { from: number; through: number; batches: number; duplicates: number }> = {}
-    for (const { bucket, position, ranges } of left) {
-      const through = encoded.through.get(bucket) ?? position
-      const mine = attempt.planned.filter(({ batch }) => batch.bucket === bucket && batch.position <= through)
-      const all = joinAdditions(mine.flatMap((planned) => additionsAfter(planned, encoded)))
-      additions.set(bucket, newsOnly(ranges, all))
-      const duplicates = mine.reduce((sum, { batch }) => sum + batch.duplicates, 0)
-      counts[bucket] = { from: position + 1, through, batches: mine.length, duplicates }
-    }
-    const { hours, issued, registry } = encoded.touched
-    const commit = {
-      id: uuid(random),
-      kind: 'ingest' as const,
-      adds: encoded.files.filter(({ bucket }) => chosen.has(bucket)).map(({ add }) => add),
-      removes: [],
-      txns: left.map(({ bucket, position }) => ({
-        appId: positionTxn(log.id, layout, bucket),
-        expected: position === 0 ? undefined : position,
-        next: encoded.through.get(bucket) ?? position,
-      })),
-      info: {
-        ingest: { log: log.id, epoch: layout.epoch, buckets: counts },
-        touched: {
-          hours: hours.filter(([, bucket]) => chosen.has(bucket)),
-          issued: issued.filter(([, bucket]) => chosen.has(bucket)),
-          registry: registry.filter(([bucket]) => chosen.has(bucket)),
-        },
-        ranges: await commitRanges(store, layout.epoch, additions),
-      },
-    }
-    return { commit, additions }
-  }
-
   /** The commit is confirmed: only now the ranges are real, and the log may forget. */
   async function adopt(
     left: readonly Bucket[],
@@ -272,23 +265,25 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     for (const one of some) one.stale = true
   }
 
-  /** Resolves when a bucket has more than the attempt took, when the time is over, or at the signal. */
+  /** Resolves when a bucket has more than the attempt took, when the time is over, at the signal, or when the share changed. */
   async function waitForMore(taken: ReadonlyMap<number, number>, signal: AbortSignal, left_ms?: number): Promise<void> {
     const over = new AbortController()
     const end = () => over.abort()
+    const unwatch = share.watch(end)
     const cancel = left_ms === undefined ? undefined : clock.timer(left_ms, end)
     signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
+    if (signal.aborted || !isDivided()) end()
     const waits = running().map((one) =>
       log.waitFor(one.bucket, (taken.get(one.bucket) ?? one.position) + 1, over.signal),
     )
     try {
-      // With every bucket stopped there is nothing to wait for but the end.
+      // With no bucket, or every one stopped, there is nothing to wait for but the end.
       if (waits.length > 0) await Promise.race(waits)
       else await new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve(), { once: true }))
     } finally {
       end()
       cancel?.()
+      unwatch()
       signal.removeEventListener('abort', end)
       await Promise.allSettled(waits)
     }
@@ -299,16 +294,28 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     return Math.min(begun_ms + quiet_ms, urgent_ms + freshness_ms) - clock.monotonic()
   }
 
+  /** Has a bucket more than is in the table? One whose log no longer joins up with the table is stopped. */
+  async function hasMore(): Promise<boolean> {
+    let more = false
+    for (const one of running()) {
+      const { first, next } = await log.bounds(one.bucket)
+      // Another writer may have taken more and trimmed it: only the table tells whether something is lost.
+      if (first > one.position + 1 || next <= one.position) one.stale = true
+      else if (next > one.position + 1) more = true
+    }
+    return more
+  }
+
   async function gatherAndCommit(signal: AbortSignal): Promise<void> {
     await refresh()
-    await waitForMore(new Map(), signal)
-    if (signal.aborted) return
+    await waitForMore(new Map(), signal, LOG_CHECK_MS)
+    if (signal.aborted || !isDivided() || !(await hasMore())) return
     const attempt = await begin()
     try {
       for (;;) {
         await take(attempt)
         const left_ms = dueIn_ms(attempt)
-        const over = isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted
+        const over = isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted || !isDivided()
         if (over || attempt.planned.length === 0) break
         await waitForMore(attempt.taken, signal, left_ms)
       }

@@ -10,7 +10,7 @@ import type { Loss } from '../loss.ts'
 import { rangesKey } from '../ranges-store.ts'
 import { openSqliteLog } from '../sqlite-log.ts'
 import { type Acks, verify } from '../verify.ts'
-import { openWriter, type WriterFact } from '../writer.ts'
+import { openWriter, type WriterFact, type WriterOptions } from '../writer.ts'
 
 /** Gateway, log, writer and table in a folder, with the real parts. */
 export async function openSystem(folder: string, clock: Clock = machineClock) {
@@ -28,9 +28,12 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   const taken: number[] = []
   const finished: number[] = []
   /** `uploaded` happens between the upload of an attempt's files and their commit. */
-  const openOne = (uploaded: () => Promise<unknown> = () => Promise.resolve()) =>
+  const openOne = (
+    uploaded: () => Promise<unknown> = () => Promise.resolve(),
+    change: Partial<Pick<WriterOptions, 'log' | 'share' | 'freshness_ms'>> = {},
+  ) =>
     openWriter({
-      ...{ log, table, store, layout, clock, random },
+      ...{ log, table, store, layout, clock, random, ...change },
       encoder: {
         async begin() {
           const encoding = await encoder.begin()
