@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
+import { type Share, wholeShare } from '../ingest/share.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf } from './fleet.ts'
@@ -19,4 +20,9 @@ export async function openEventLog(context: LogContext): Promise<EventLog> {
 export async function existingEventLog(context: LogContext): Promise<EventLog | undefined> {
   const there = context.config.kafka.brokers !== '' || existsSync(join(context.home, 'log.db'))
   return there ? await openEventLog(context) : undefined
+}
+
+/** How writers divide the buckets of this log: all belong to the one writer of the embedded log. */
+export function openShare(log: EventLog): Promise<Share> {
+  return Promise.resolve(wholeShare(log.buckets))
 }

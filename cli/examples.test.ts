@@ -48,9 +48,8 @@ test('--help of every command and subcommand has an example of it', () => {
 })
 
 test('every example is accepted as it stands', async () => {
-  const runnable = commands.filter((command) => command.commands.length === 0)
   const ran: string[] = []
-  for (const command of runnable) {
+  for (const command of commands.slice(1)) {
     command.exitOverride().action(() => void ran.push(pathOf(command).join(' ')))
   }
   for (const words of commands.flatMap((command) => examplesIn(helpOf(command)))) {
@@ -58,7 +57,8 @@ test('every example is accepted as it stands', async () => {
     await program.parseAsync(words, { from: 'user' })
     expect(ran.length, words.join(' ')).toBe(before + 1)
   }
-  expect(new Set(ran).size).toBe(runnable.length)
+  const single = commands.filter((command) => command.commands.length === 0)
+  expect(ran).toEqual(expect.arrayContaining(single.map((command) => pathOf(command).join(' '))))
 })
 
 test('every command says what it is for, and every option what it means', () => {

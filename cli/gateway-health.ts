@@ -38,10 +38,7 @@ export function gatewayHealth(options: {
           `the clock of this machine is ${(behind_ms / 1000).toFixed(1)} s behind the last batch: set it right`,
         )
       }
-      for (const { bucket, stopped } of options.buckets()) {
-        if (stopped !== undefined) reasons.push(`bucket ${bucket} is stopped: ${stopped}`)
-      }
-      return reasons
+      return [...reasons, ...stoppedReasons(options.buckets())]
     },
     async watch(receive) {
       try {
@@ -56,6 +53,12 @@ export function gatewayHealth(options: {
       }
     },
   }
+}
+
+export function stoppedReasons(buckets: readonly BucketState[]): readonly string[] {
+  return buckets.flatMap(({ bucket, stopped }) =>
+    stopped === undefined ? [] : [`bucket ${bucket} is stopped: ${stopped}`],
+  )
 }
 
 /** The newest time of receipt that the log holds; 0 when it holds nothing. */

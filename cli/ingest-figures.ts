@@ -1,8 +1,8 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import type { EventLog } from '../ingest/event-log.ts'
-import type { Ingest } from '../ingest/ingest.ts'
-import type { BucketState, WriterFact } from '../ingest/writer.ts'
+import type { Gateway } from '../ingest/gateway.ts'
+import type { BucketState, Writer, WriterFact } from '../ingest/writer.ts'
 import { figuresIn, SECONDS_BUCKETS } from './figure.ts'
 
 export type IngestFigures = {
@@ -16,14 +16,19 @@ export async function lagOf(log: EventLog, { bucket, position }: BucketState): P
   return (await log.bounds(bucket)).next - 1 - position
 }
 
-/** The figures of gateway and writer; `parts` are asked once they are there. */
+/** The figures of a gateway and a writer, of those that there are. */
 export function ingestFigures(
   metrics: Registry,
   clock: Clock,
-  parts: () => { readonly ingest: Ingest; readonly log: EventLog; readonly sessions: number } | undefined,
+  parts: {
+    readonly log: EventLog
+    gateway(): Gateway | undefined
+    writer(): Writer | undefined
+    sessions(): number
+  },
 ): IngestFigures {
   const { counter, gauge } = figuresIn(metrics)
-  const counts = () => parts()?.ingest.gateway.counts()
+  const counts = () => parts.gateway()?.counts()
   counter(
     'hearth_ingest_received_batches_total',
     'Batches that were taken, refused ones too.',
@@ -40,25 +45,20 @@ export function ingestFigures(
   gauge('hearth_ingest_in_flight_batches', 'Batches that are not durable yet.', () => counts()?.in_flight ?? 0)
   gauge('hearth_ingest_waiting_batches', 'Batches that wait for room.', () => counts()?.waiting ?? 0)
   gauge('hearth_ingest_in_flight_bytes', 'Their bytes.', () => counts()?.in_flight_bytes ?? 0)
-  gauge('hearth_ingest_sessions', 'MQTT sessions.', () => parts()?.sessions ?? 0)
+  gauge('hearth_ingest_sessions', 'MQTT sessions.', () => parts.sessions())
 
-  const buckets = () => parts()?.ingest.writer.buckets() ?? []
+  const buckets = () => parts.writer()?.buckets() ?? []
   const named = (bucket: number) => ({ bucket: String(bucket) })
   gauge('hearth_writer_stopped', '1 where a bucket was stopped: its log does not join up with the table.', () =>
     buckets().map(({ bucket, stopped }) => [named(bucket), stopped === undefined ? 0 : 1] as const),
   )
   gauge('hearth_writer_lag_batches', 'Batches that are durable and not in the table yet.', async () =>
-    Promise.all(
-      buckets().map(async (one) => {
-        const log = parts()?.log
-        return [named(one.bucket), log ? await lagOf(log, one) : 0] as const
-      }),
-    ),
+    Promise.all(buckets().map(async (one) => [named(one.bucket), await lagOf(parts.log, one)] as const)),
   )
   gauge('hearth_writer_lag_seconds', 'Age of the oldest batch that is not in the table yet.', async () =>
     Promise.all(
       buckets().map(async ({ bucket, position }) => {
-        const [oldest] = (await parts()?.log.read(bucket, position + 1, 1)) ?? []
+        const [oldest] = await parts.log.read(bucket, position + 1, 1)
         return [named(bucket), oldest ? Math.max(0, clock.now() - oldest.record.received_ms) / 1000 : 0] as const
       }),
     ),

@@ -24,6 +24,8 @@ export const HUB_EVENTS_PER_SECOND = 20_000
 export const HUB_EVENTS_BURST = 200_000
 /** The longest that an answer is held back. */
 export const HUB_DELAY_MAX_MS = 5_000
+/** Of what the log of a bucket holds past the table a starting gateway reads so much for counters of boots. */
+export const FLOOR_LOG_MAX_BYTES = 64 * 1024 * 1024
 /** Sources whose pace, highest boot and key are remembered; the least recent is forgotten first. */
 export const SOURCES_REMEMBERED_MAX = 200_000
 
