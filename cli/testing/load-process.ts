@@ -23,7 +23,14 @@ export type Load = {
 }
 
 const counts = z.object({
-  ...{ events: z.number(), batches: z.number(), repeats: z.number(), unanswered: z.number(), boots: z.number() },
+  ...{
+    events: z.number(),
+    batches: z.number(),
+    repeats: z.number(),
+    unanswered: z.number(),
+    boots: z.number(),
+    longest_gap_ms: z.number(),
+  },
   refused: z.array(z.string()),
 })
 
@@ -40,8 +47,8 @@ export async function startLoad(
   const names = Array.from({ length: hubs }, (_, i) => `load-${i}`)
   const journal = join(folder, 'acks.ndjson')
   const plan: LoadPlan = {
-    ...{ host: '127.0.0.1', mqtt_port: ports.mqtt, https_port: ports.https, journal },
-    ...{ lanes: 3, events_max: 40, pause_ms: 60, again: 0.05, twice: 0.05, reboot: 0.004 },
+    ...{ host: '127.0.0.1', gateways: [{ mqtt: ports.mqtt, https: ports.https }], journal },
+    ...{ lanes: 3, events_max: 40, pause_ms: 60, again: 0.05, twice: 0.05, reboot: 0.004, malformed: 0 },
     ...given,
     hubs: (await localIdentities(context, names, 'load')).map(({ hub, generation, tls }, i) => ({
       ...{ hub, generation, tls, via: i % 3 === 2 ? ('https' as const) : ('mqtt' as const) },

@@ -38,10 +38,12 @@ export type LoadSource = {
 export function openLoadSource(options: {
   readonly hub: string
   readonly generation: number
+  /** Share of events that are no events. */
+  readonly malformed?: number
   readonly clock: Clock
   readonly random: Random
 }): LoadSource {
-  const { hub, generation, clock, random } = options
+  const { hub, generation, malformed = 0, clock, random } = options
   let counter = 0
   let connects = 0
   let running = begin()
@@ -68,6 +70,7 @@ export function openLoadSource(options: {
   }
 
   function lineOf(stream: HubStream, seq: number): string {
+    if (malformed > 0 && random.float() < malformed) return `{"kind":"reading","m":${seq}`
     if (stream === 'control') {
       return JSON.stringify({ m: m(), kind: 'health', uptime_ms: Math.round(m()), queue: seq, rssi_dbm: -50 })
     }

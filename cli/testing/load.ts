@@ -5,7 +5,7 @@
 import type { BatchAnswer } from '../../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../../contract/clock.ts'
 import { topics } from '../../contract/command.ts'
-import { isProblem, Problem } from '../../contract/problem.ts'
+import { assert, isProblem, Problem } from '../../contract/problem.ts'
 import { type ClientTls, connectMqtt, type MqttConnection } from '../../link/mqtt-connection.ts'
 import { batchPoster } from '../../link/post-batch.ts'
 import { openAckWriter } from './ack-writer.ts'
@@ -20,8 +20,8 @@ export type LoadHub = {
 
 export type LoadPlan = {
   readonly host: string
-  readonly mqtt_port: number
-  readonly https_port: number
+  /** Where a connection goes, and another each time that one is lost. */
+  readonly gateways: readonly { readonly mqtt: number; readonly https: number }[]
   readonly hubs: readonly LoadHub[]
   /** Where each acknowledgement is written, one (source, boot, stream, first, count) a line. */
   readonly journal: string
@@ -35,6 +35,8 @@ export type LoadPlan = {
   readonly again: number
   readonly twice: number
   readonly reboot: number
+  /** Share of events that are no events: rows of kind `dead`. */
+  readonly malformed: number
 }
 
 export type LoadCounts = {
@@ -47,11 +49,13 @@ export type LoadCounts = {
   readonly unanswered: number
   readonly refused: readonly string[]
   readonly boots: number
+  /** The longest time in which no batch of any hub was acknowledged. */
+  readonly longest_gap_ms: number
 }
 
 const RETRY_MS = 150
 const CONNECT_MS = 1_500
-const ANSWER_MS = 20_000
+const ANSWER_MS = 10_000
 /** A source tells of at most 40 earlier boots; with so many untold it begins no more. */
 const OPEN_BOOTS_MAX = 20
 
@@ -61,6 +65,8 @@ type Send = (bytes: Buffer) => Promise<BatchAnswer>
 export async function runLoad(plan: LoadPlan, clock: Clock, random: Random, signal: AbortSignal): Promise<LoadCounts> {
   const acks = openAckWriter(plan.journal)
   const counts = { events: 0, batches: 0, repeats: 0, unanswered: 0, boots: 0, refused: new Array<string>() }
+  let last_ms = clock.monotonic()
+  let longest_gap_ms = 0
 
   /** Sends one batch until it is answered; in the journal when this resolves. */
   async function deliver(source: LoadSource, batch: LoadBatch, send: Send): Promise<void> {
@@ -81,6 +87,9 @@ export async function runLoad(plan: LoadPlan, clock: Clock, random: Random, sign
           await acks.write({ source: source.hub, boot, stream, first, count })
           counts.events += count
           counts.batches++
+          const now_ms = clock.monotonic()
+          longest_gap_ms = Math.max(longest_gap_ms, now_ms - last_ms)
+          last_ms = now_ms
         }
         acknowledged()
         break
@@ -108,9 +117,9 @@ export async function runLoad(plan: LoadPlan, clock: Clock, random: Random, sign
   }
 
   async function hub(one: LoadHub): Promise<void> {
-    const source = openLoadSource({ ...one, clock, random })
+    const source = openLoadSource({ ...one, malformed: plan.malformed, clock, random })
     counts.boots++
-    const link = one.via === 'mqtt' ? overMqtt(plan, one, source, clock, random) : overHttps(plan, one)
+    const link = one.via === 'mqtt' ? overMqtt(plan, one, source, clock, random) : overHttps(plan, one, random)
     await Promise.all(Array.from({ length: plan.lanes }, () => lane(source, link.send)))
     for (const stream of ['control', 'readings'] as const) await deliver(source, source.form(stream, 0), link.send)
     await link.close()
@@ -118,17 +127,28 @@ export async function runLoad(plan: LoadPlan, clock: Clock, random: Random, sign
 
   await Promise.all(plan.hubs.map(hub))
   acks.close()
-  return counts
+  return { ...counts, longest_gap_ms }
 }
 
 type Link = { readonly send: Send; close(): Promise<void> }
 
-function overHttps(plan: LoadPlan, { tls }: LoadHub): Link {
-  const poster = batchPoster({ url: `https://${plan.host}:${plan.https_port}`, tls, connections_max: plan.lanes })
+function overHttps(plan: LoadPlan, { tls }: LoadHub, random: Random): Link {
+  const posters = plan.gateways.map(({ https }) =>
+    batchPoster({ url: `https://${plan.host}:${https}`, tls, connections_max: plan.lanes }),
+  )
   return {
-    send: (bytes) => poster.post(bytes, AbortSignal.timeout(ANSWER_MS)),
-    close: async () => poster.close(),
+    async send(bytes) {
+      const poster = choose(posters, random)
+      return await poster.post(bytes, AbortSignal.timeout(ANSWER_MS))
+    },
+    close: async () => posters.forEach((poster) => poster.close()),
   }
+}
+
+function choose<T>(some: readonly T[], random: Random): T {
+  const one = some[Math.floor(random.float() * some.length)]
+  assert(one !== undefined, 'there is one to choose')
+  return one
 }
 
 /** Connects anew at once, without the back-off of a hub: a load is to be there when the gateway is. */
@@ -140,7 +160,8 @@ function overMqtt(plan: LoadPlan, { hub, tls }: LoadHub, source: LoadSource, clo
     const over = new AbortController()
     const cancel = clock.timer(CONNECT_MS, () => connection?.connected || over.abort())
     const signal = AbortSignal.any([over.signal, closing.signal])
-    const { host, mqtt_port: port } = plan
+    const { host } = plan
+    const { mqtt: port } = choose(plan.gateways, random)
     connection = connectMqtt({
       ...{ host, port, tls, hub, epoch: source.epoch, clock, random, signal },
       disconnected: () => over.abort(),
@@ -156,7 +177,10 @@ function overMqtt(plan: LoadPlan, { hub, tls }: LoadHub, source: LoadSource, clo
   return {
     async send(bytes) {
       if (!connection?.connected) throw new Problem('unavailable', 'not connected')
-      return await connection.publish(topics.telemetry(hub), bytes, AbortSignal.timeout(ANSWER_MS))
+      const late = AbortSignal.timeout(ANSWER_MS)
+      // A gateway that is frozen keeps its connections open: another may answer.
+      late.addEventListener('abort', () => connection?.reconnect())
+      return await connection.publish(topics.telemetry(hub), bytes, late)
     },
     async close() {
       closing.abort()
