@@ -88,3 +88,34 @@ export const SPOOL_BATCH_NUMBERS = 16_384
 /** DuckDB of the encoder: its threads, and its memory, as DuckDB writes it; past that it spills into the scratch folder. */
 export const ENCODER_THREADS = 2
 export const ENCODER_MEMORY_LIMIT = '2GB'
+
+/** Kafka: how long a connection may take, and one request, and one of the small ones that only ask where things are. */
+export const KAFKA_CONNECT_MS = 3_000
+export const KAFKA_REQUEST_MS = 5_000
+export const KAFKA_WHERE_MS = 2_000
+/** What is known of the leaders is asked anew after this, and after each failure. */
+export const KAFKA_LEADERS_AGE_MS = 30_000
+/** An append that no broker acknowledged for so long fails; whether it is durable is then unknown. */
+export const KAFKA_APPEND_MAX_MS = 30_000
+/** A read, a question for the bounds, and an opening that found no broker for so long fail. */
+export const KAFKA_READ_MAX_MS = 15_000
+/** A topic that brokers do not know for so long is missing: those that learn of one late must not be believed at once. */
+export const KAFKA_MISSING_MS = 3_000
+/** Pause before a failed request is tried again: doubles from the first to the last. */
+export const KAFKA_RETRY_FIRST_MS = 20
+export const KAFKA_RETRY_MAX_MS = 500
+/** Records of a bucket that go to the broker together, and bytes of all buckets in one request. */
+export const KAFKA_GROUP_RECORDS_MAX = 2_000
+export const KAFKA_PRODUCE_MAX_BYTES = 16 * 1024 * 1024
+/** `max.message.bytes` of a topic that is made here, and the least that one that is there may have. */
+export const KAFKA_MESSAGE_BYTES = 2 * 1024 * 1024
+export const KAFKA_MESSAGE_MIN_BYTES = 1024 * 1024 + 64 * 1024
+/** How long a broker holds a request for records that are not there yet. */
+export const KAFKA_POLL_MS = 500
+/** Read ahead of a reader: of one bucket, and of all. */
+export const KAFKA_AHEAD_BYTES = 8 * 1024 * 1024
+export const KAFKA_AHEAD_TOTAL_BYTES = 96 * 1024 * 1024
+/** Records of a bucket are deleted from the broker at most this often. */
+export const KAFKA_TRIM_MS = 5_000
+/** `close` waits for what is under way for so long, then drops the connections. */
+export const KAFKA_CLOSE_MAX_MS = 2_000
