@@ -105,7 +105,10 @@ export const configSchema = z.strictObject({
         .default('')
         .describe('SASL mechanism, where brokers ask for one.'),
       username: z.string().default('').describe('Name for SASL.'),
-      password_file: z.string().default('').describe('File that holds the password for SASL.'),
+      password_file: z
+        .string()
+        .default('')
+        .describe('File that holds the password for SASL; with nothing, `HEARTH_KAFKA_PASSWORD` has it.'),
     })
     .prefault({}),
   relay: z
@@ -151,7 +154,14 @@ export type Config = z.infer<typeof configSchema>
 const SUGGESTIONS_MAX = 3
 
 /** `HEARTH_…` variables that are not configuration keys. */
-const OTHER_VARIABLES = ['HEARTH_HOME', 'HEARTH_CONFIG', 'HEARTH_TOKEN', 'HEARTH_RECORDINGS', 'HEARTH_REQUIRE_ALL']
+const OTHER_VARIABLES = [
+  'HEARTH_HOME',
+  'HEARTH_CONFIG',
+  'HEARTH_TOKEN',
+  'HEARTH_KAFKA_PASSWORD',
+  'HEARTH_RECORDINGS',
+  'HEARTH_REQUIRE_ALL',
+]
 
 /**
  * The configuration: defaults, then `hearth.yaml`, then `HEARTH_*` variables.

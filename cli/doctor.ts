@@ -11,7 +11,7 @@ import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
-import { openEventLog } from './event-log.ts'
+import { existingEventLog, logPlace } from './event-log.ts'
 import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
@@ -124,6 +124,8 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
     const found = `there is no ${path} yet`
     return Promise.resolve({ check, state: 'warning', found, advice: 'hearth up makes it' })
   }
+  const checkedLog = (check: string, look: () => Promise<string>): Promise<Finding> =>
+    context.config.kafka.brokers === '' ? checkedFile(check, 'log.db', look) : checked(check, look)
   return Promise.all([
     checked('lake', async () => {
       const { id, fleet, region } = await existingLake(context)
@@ -138,11 +140,11 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
         registry.close()
       }
     }),
-    checkedFile('event log', 'log.db', async (path) => {
-      mustBeThere(path)
-      const log = await openEventLog(context)
+    checkedLog('event log', async () => {
+      const log = await existingEventLog(context)
+      if (!log) throw new Problem('missing', `${logPlace(context)} is gone, though there is a lake: put it back`)
       await log.close()
-      return log.id
+      return `${log.id}, ${logPlace(context)}`
     }),
     checked('relay and hubs', async () => {
       const files = [join(home, 'relay.db'), ...globSync(join(hubFolder(context, '*'), 'agent.db'))].filter(existsSync)

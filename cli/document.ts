@@ -28,7 +28,7 @@ relay:
 ${rows.join('\n')}
 
 Other variables: \`HEARTH_HOME\` is the state folder (default \`.hearth\`), \`HEARTH_TOKEN\` the token that commands such as
-\`hearth send\` use. Secrets come from files or variables, never from the command line.
+\`hearth send\` use, \`HEARTH_KAFKA_PASSWORD\` the password for Kafka. Secrets come from files or variables, never from the command line.
 
 <!-- made by npm run docs from cli/config.ts -->
 `

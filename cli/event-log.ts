@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
+import type { KafkaConnection } from '../ingest/kafka-cluster.ts'
+import { openKafkaLog } from '../ingest/kafka-log.ts'
 import { type Share, wholeShare } from '../ingest/share.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
@@ -11,15 +13,77 @@ type LogContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 
 /** The event log that is configured: Kafka, or one file of the state folder. Made when there is none. */
 export async function openEventLog(context: LogContext): Promise<EventLog> {
-  const { home, config, clock, random } = context
-  if (config.kafka.brokers !== '') throw new Problem('invalid', 'kafka.brokers: this Hearth has no Kafka yet')
-  return await openSqliteLog(join(home, 'log.db'), { buckets: layoutOf(context).buckets, clock, random })
+  return await openConfigured(context, true)
 }
 
 /** The event log that is configured; undefined when there is none yet. */
 export async function existingEventLog(context: LogContext): Promise<EventLog | undefined> {
-  const there = context.config.kafka.brokers !== '' || existsSync(join(context.home, 'log.db'))
-  return there ? await openEventLog(context) : undefined
+  if (context.config.kafka.brokers === '' && !existsSync(logFile(context))) return undefined
+  try {
+    return await openConfigured(context, false)
+  } catch (error) {
+    if (isProblem(error, 'missing')) return undefined
+    throw error
+  }
+}
+
+/** Where the event log is, in words. */
+export function logPlace(context: Pick<CliContext, 'home' | 'config'>): string {
+  const { brokers } = context.config.kafka
+  return brokers === '' ? logFile(context) : `Kafka topic ${kafkaTopic(context)} at ${brokers}`
+}
+
+function logFile({ home }: Pick<CliContext, 'home'>): string {
+  return join(home, 'log.db')
+}
+
+/** A topic holds one layout of one fleet. */
+export function kafkaTopic({ config }: Pick<CliContext, 'config'>): string {
+  return config.kafka.topic || `hearth-${config.fleet}-e${layoutOf({ config }).epoch}`
+}
+
+async function openConfigured(context: LogContext, make: boolean): Promise<EventLog> {
+  const { config, clock, random } = context
+  const { buckets } = layoutOf(context)
+  if (config.kafka.brokers === '') return await openSqliteLog(logFile(context), { buckets, clock, random })
+  const { replication, min_insync } = config.kafka
+  const demands = { buckets, replication, min_insync, make }
+  return await openKafkaLog({ ...kafkaConnection(context), ...demands, topic: kafkaTopic(context), clock })
+}
+
+/** How brokers are reached. Raises `invalid` for settings that do not go together, and files that cannot be read. */
+export function kafkaConnection({ config }: Pick<CliContext, 'config'>): KafkaConnection {
+  const { brokers, tls, ca_file, cert_file, key_file, sasl, username } = config.kafka
+  if ((cert_file === '') !== (key_file === ''))
+    throw new Problem('invalid', 'kafka.cert_file and kafka.key_file go together: one of them is not set')
+  if (!tls && [ca_file, cert_file].some((file) => file !== ''))
+    throw new Problem('invalid', 'kafka.ca_file and kafka.cert_file are for TLS: set kafka.tls to true')
+  const pem = (key: string, file: string) => (file === '' ? {} : { [key]: readSetting(`kafka.${key}_file`, file) })
+  return {
+    brokers: brokers.split(','),
+    ...(tls ? { tls: { ...pem('ca', ca_file), ...pem('cert', cert_file), ...pem('key', key_file) } } : {}),
+    ...(sasl === '' ? {} : { sasl: { mechanism: sasl, username, password: kafkaPassword(config.kafka) } }),
+  }
+}
+
+function kafkaPassword({ username, password_file }: CliContext['config']['kafka']): string {
+  const password =
+    password_file === ''
+      ? process.env['HEARTH_KAFKA_PASSWORD']
+      : readSetting('kafka.password_file', password_file).trim()
+  if (username === '' || !password) {
+    const needed = 'kafka.username, and the password in kafka.password_file or HEARTH_KAFKA_PASSWORD'
+    throw new Problem('invalid', `kafka.sasl needs ${needed}`)
+  }
+  return password
+}
+
+function readSetting(key: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new Problem('invalid', `${key}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** How writers divide the buckets of this log: all belong to the one writer of the embedded log. */
