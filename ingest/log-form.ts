@@ -5,6 +5,7 @@ import type { LogRecord } from './event-log.ts'
 /** The newest form of a log record that this code reads and writes. */
 export const RECORD_VERSION = 1
 
+const versioned = z.object({ version: z.number() })
 const headers = z.object({
   version: z.literal(RECORD_VERSION),
   source: z.string(),
@@ -31,7 +32,7 @@ export function parseRecord(text: string, value: Uint8Array): LogRecord {
   } catch (cause) {
     throw new Problem('corrupt', `a log record's headers are JSON; found ${text.slice(0, 80)}`, { cause })
   }
-  const version = z.object({ version: z.number() }).safeParse(found).data?.version
+  const version = versioned.safeParse(found).data?.version
   if (version !== undefined && version > RECORD_VERSION) {
     throw new Problem(
       'corrupt',
