@@ -37,3 +37,24 @@ export const MEMORY_LOOK_MS = 100
 export const QUERY_TIME_MAX_MS = 600_000
 /** A cancelled question that has not ended after this long ends its process: some calls cannot be interrupted. */
 export const QUERY_CANCEL_GRACE_MS = 2_000
+/** Requests to an S3 server at once, and sockets that are kept to it; more wait for their turn. */
+export const S3_REQUESTS_MAX = 32
+/** Attempts of one request; then it is `unavailable`. Waits between them double, with chance, up to the second one. */
+export const S3_ATTEMPTS_MAX = 5
+export const S3_WAIT_MS = 100
+export const S3_WAIT_MAX_MS = 5_000
+/** A server that asks to be spared is spared this much longer. */
+export const S3_SLOW_DOWN_FACTOR = 5
+/** To get a connection; for an answer without much of a body; for one with a part or a range. */
+export const S3_CONNECT_MAX_MS = 5_000
+export const S3_REQUEST_MAX_MS = 15_000
+export const S3_BODY_MAX_MS = 60_000
+/** A body up to this is one request; a larger one goes up in parts of it (the least part that S3 takes is 5 MiB). */
+export const S3_PART_BYTES = 16 * 1024 * 1024
+/** Parts that S3 takes of one object. */
+export const S3_PARTS_MAX = 10_000
+/** Parts of one object that go up at once: each is in memory. */
+export const S3_PARTS_AT_ONCE = 4
+/** Objects are read in ranges of this, several at once. */
+export const RANGE_BYTES = 8 * 1024 * 1024
+export const RANGES_AT_ONCE = 8

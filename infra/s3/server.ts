@@ -1,0 +1,151 @@
+/** A real S3 server on this machine, for tests and benchmarks: versitygw over a folder. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer, connect as dial } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { versitygw } from './versitygw.ts'
+
+const ACCESS_KEY = 'hearth-test'
+const SECRET_KEY = 'hearth-test-secret'
+const REGION = 'us-east-1'
+const START_LIMIT_MS = 20_000
+const LOOK_MS = 20
+
+export type S3Server = {
+  /** `http://127.0.0.1:<port>`; the same after a restart. */
+  readonly endpoint: string
+  readonly port: number
+  readonly region: string
+  readonly bucket: string
+  /** Where the server keeps the objects: `<folder>/<bucket>/<key>` is one. */
+  readonly folder: string
+  /** Credentials as the AWS SDK's own chain finds them. */
+  readonly environment: Readonly<Record<string, string>>
+  /** kill -9. */
+  kill(): Promise<void>
+  /** SIGSTOP: connections are taken, and nothing is answered. */
+  pause(): void
+  resume(): void
+  /** Kills it where it runs, and starts one on the same port and folder. */
+  restart(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Starts one on a free port with an empty folder and one bucket. */
+export async function startS3({ bucket = 'lake' }: { readonly bucket?: string } = {}): Promise<S3Server> {
+  const program = await versitygw()
+  const home = await mkdtemp(join(tmpdir(), 'hearth-s3-'))
+  const folder = join(home, 'data')
+  const sidecar = join(home, 'sidecar')
+  await mkdir(folder)
+  await mkdir(sidecar)
+  const port = await freePort()
+  const endpoint = `http://127.0.0.1:${port}`
+  let running: Started | undefined
+
+  async function start(): Promise<void> {
+    const words = ['--access', ACCESS_KEY, '--secret', SECRET_KEY, '--region', REGION, '--port', `127.0.0.1:${port}`]
+    const posix = [...words, '--quiet', '--keep-alive', 'posix']
+    running = launch(program, [...posix, folder])
+    try {
+      await answers(running, port)
+    } catch (error) {
+      // A file system without extended attributes: what they would hold goes to a folder beside.
+      if (!/xattr|extended attribute/i.test(running.said())) throw error
+      running = launch(program, [...posix, '--sidecar', sidecar, folder])
+      await answers(running, port)
+    }
+  }
+
+  async function kill(): Promise<void> {
+    if (!running) return
+    running.child.kill('SIGKILL')
+    await running.ended
+    running = undefined
+  }
+
+  const server: S3Server = {
+    endpoint,
+    port,
+    region: REGION,
+    bucket,
+    folder,
+    environment: { AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY, AWS_REGION: REGION },
+    kill,
+    pause: () => void running?.child.kill('SIGSTOP'),
+    resume: () => void running?.child.kill('SIGCONT'),
+    async restart() {
+      await kill()
+      await start()
+    },
+    async [Symbol.asyncDispose]() {
+      await kill()
+      await rm(home, { recursive: true, force: true })
+    },
+  }
+  try {
+    await start()
+    await createBucket(server)
+  } catch (error) {
+    await server[Symbol.asyncDispose]()
+    throw error
+  }
+  return server
+}
+
+async function createBucket({ endpoint, bucket }: S3Server): Promise<void> {
+  const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
+  const client = new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials })
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }))
+  } finally {
+    client.destroy()
+  }
+}
+
+type Started = { readonly child: ChildProcess; readonly ended: Promise<unknown>; said(): string }
+
+function launch(program: string, words: readonly string[]): Started {
+  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  const hear = (part: Buffer) => {
+    text = (text + part.toString()).slice(-4096)
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  return { child, ended: once(child, 'exit'), said: () => text }
+}
+
+async function answers({ child, said }: Started, port: number): Promise<void> {
+  const begun_ms = process.uptime() * 1000
+  while (!(await canDial(port))) {
+    const late = process.uptime() * 1000 - begun_ms > START_LIMIT_MS
+    if (late || child.exitCode !== null) throw new Error(`the S3 server did not start: ${said()}`)
+    await after(LOOK_MS)
+  }
+}
+
+function canDial(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = dial(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+/** Below the ports that the kernel gives to outgoing connections, so that a restart finds it free again. */
+async function freePort(): Promise<number> {
+  for (let port = 12_000 + (process.pid % 9_000); ; port++) {
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!free) continue
+    await new Promise((resolve) => server.close(resolve))
+    return port
+  }
+}
