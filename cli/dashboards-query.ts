@@ -7,6 +7,7 @@ import { watchMemory } from '../lake/memory-watch.ts'
 import { openQuery } from '../lake/query.ts'
 import { configSchema } from './config.ts'
 import { openLocalLake } from './fleet.ts'
+import { lakeCache } from './lake-store.ts'
 import { machineClock, machineRandom } from './machine.ts'
 
 /** The dashboards' query process: started by them, told the state folder and the configuration. */
@@ -20,6 +21,7 @@ const query = await openQuery({
   clock: machineClock,
   threads: QUERY_THREADS,
   memory_limit: QUERY_MEMORY_LIMIT,
+  cache: lakeCache({ home, config }),
 })
 // The parent says to those who asked that it died, perhaps of memory, and starts another.
 watchMemory({

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { type DeadLetter, deadLetters, replay } from '../ingest/dead-letters.ts'
+import { openLocalFiles } from '../lake/local-files.ts'
 import type { CliContext } from './context.ts'
 import { openEventLog } from './event-log.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake } from './fleet.ts'
+import { lakeCache } from './lake-store.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -101,7 +103,9 @@ async function find(
 ): Promise<readonly DeadLetter[]> {
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-dead-'))
   try {
-    return await deadLetters({ lake: await existingLake(context), scratch_folder }, filter)
+    const lake = await existingLake(context)
+    await using local = await openLocalFiles(lake.store, { cache: lakeCache(context), clock: context.clock })
+    return await deadLetters({ lake, local, scratch_folder }, filter)
   } finally {
     await rm(scratch_folder, { recursive: true, force: true })
   }

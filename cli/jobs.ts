@@ -15,6 +15,7 @@ import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
+import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 
@@ -145,7 +146,8 @@ async function lakeToLookAt(context: CliContext): Promise<Lake> {
 }
 
 function jobsOptions({ clock, config, home, random }: CliContext, lake: Lake): JobsOptions {
-  return { lake, clock, random, scratch_folder: join(home, 'spool', 'jobs'), threads: config.jobs.threads }
+  const cache = lakeCache({ home, config })
+  return { lake, clock, random, cache, scratch_folder: join(home, 'spool', 'jobs'), threads: config.jobs.threads }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {

@@ -1,18 +1,33 @@
 import { join } from 'node:path'
-import { Problem } from '../contract/problem.ts'
+import type { FileCacheOptions } from '../lake/file-cache.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import { openS3Store } from '../lake/s3-store.ts'
 import type { CliContext } from './context.ts'
 import { makeFolder } from './state-file.ts'
 
+type StoreContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
+
 /** The store of the lake that is configured: S3, or a folder of the state folder. */
-export function lakeStore({ home, config }: Pick<CliContext, 'home' | 'config'>): ObjectStore {
-  if (config.lake.url !== '') throw new Problem('invalid', `lake.url: ${config.lake.url}: this Hearth has no S3 yet`)
-  return openFolderStore(join(home, 'lake'))
+export function lakeStore({ home, config, clock, random }: StoreContext): ObjectStore {
+  const { lake, s3 } = config
+  if (lake.url === '') return openFolderStore(join(home, 'lake'))
+  const [bucket = '', ...prefix] = lake.url.slice('s3://'.length).split('/')
+  return openS3Store({
+    ...{ bucket, prefix: prefix.join('/'), region: s3.region, path_style: s3.path_style, clock, random },
+    endpoint: s3.endpoint || undefined,
+    sse: s3.sse || undefined,
+    kms_key: s3.kms_key || undefined,
+  })
 }
 
 /** The same, with a place to write to made where that is ours to make. */
-export function newLakeStore(context: Pick<CliContext, 'home' | 'config'>): ObjectStore {
+export function newLakeStore(context: StoreContext): ObjectStore {
   if (context.config.lake.url === '') makeFolder(join(context.home, 'lake'))
   return lakeStore(context)
+}
+
+/** Where copies of data files of a lake in S3 are kept: one place for all processes of this state folder. */
+export function lakeCache({ home, config }: Pick<CliContext, 'home' | 'config'>): FileCacheOptions {
+  return { folder: join(home, 'cache'), max_bytes: config.lake.cache_mb * 1e6 }
 }

@@ -13,7 +13,7 @@ import {
 import { watchMemory } from '../lake/memory-watch.ts'
 import { openQuery, type Query, type QueryOptions, type QueryResult } from '../lake/query.ts'
 import type { CliContext } from './context.ts'
-import { lakeStore } from './lake-store.ts'
+import { lakeCache, lakeStore } from './lake-store.ts'
 import { positive, whole } from './option.ts'
 import { textTable } from './text-table.ts'
 
@@ -65,7 +65,7 @@ async function runSql(context: CliContext, sql: string, options: Options): Promi
   const limit = options.limit ?? (options.json || options.csv ? undefined : TABLE_ROWS)
   const at = parseAt(options.at ?? [])
   const lake = await openLake({ store: lakeStore(context), clock, random })
-  await using query = await openQuery({ lake, clock, memory_limit: options.memory })
+  await using query = await openQuery({ lake, clock, memory_limit: options.memory, cache: lakeCache(context) })
   const result = await ask(context, query, sql, options, {
     ...(at && { at }),
     ...(limit !== undefined && { max_rows: limit }),
@@ -77,10 +77,10 @@ async function runSql(context: CliContext, sql: string, options: Options): Promi
     const more = result.rows.length === limit ? '--limit shows more' : 'an answer holds no more: ask for less at once'
     context.note(`only the first ${result.rows.length} rows are shown; ${more}`)
   }
-  const { ms, files, files_total, bytes } = result.statistics
+  const { ms, files, files_total, bytes, fetched_bytes } = result.statistics
   if (process.stderr.isTTY) {
     context.note(
-      `${result.rows.length} rows, ${ms.toFixed(0)} ms, ${files} of ${files_total} files, ${(bytes / 1e6).toFixed(1)} MB`,
+      `${result.rows.length} rows, ${ms.toFixed(0)} ms, ${files} of ${files_total} files, ${(bytes / 1e6).toFixed(1)} MB${fetched_bytes > 0 ? `, ${(fetched_bytes / 1e6).toFixed(1)} MB of them fetched` : ''}`,
     )
   }
 }

@@ -7,11 +7,13 @@ import type { IntervalSet } from '../contract/interval.ts'
 import { readAckJournal } from '../ingest/ack-journal.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { isWrong, type Verification, type VerifiedStream, verify } from '../ingest/verify.ts'
+import { openLocalFiles } from '../lake/local-files.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
 import type { CliContext } from './context.ts'
 import { existingEventLog } from './event-log.ts'
 import { existingLake, layoutOf } from './fleet.ts'
+import { lakeCache } from './lake-store.ts'
 import { textTable } from './text-table.ts'
 
 /** Streams that are printed unless all are asked for: those with something wrong first. */
@@ -46,9 +48,10 @@ export async function runVerify(context: CliContext, options: Pick<Options, 'ack
   // Where nothing was ever received there is no key, and any will do.
   const key = await rangesKey(overlayStore(lake.store, openMemoryStore({ clock })), random)
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-verify-'))
+  await using local = await openLocalFiles(lake.store, { cache: lakeCache(context), clock })
   try {
     return await verify({
-      ...{ lake, layout, now_ms: clock.now(), scratch_folder, key },
+      ...{ lake, layout, now_ms: clock.now(), local, scratch_folder, key },
       ...(log ? { log } : {}),
       ...acks,
     })

@@ -13,7 +13,8 @@ test('a replay of a corrected dead event is stored once, with the time of its fi
     const hub = { source: 'demo-01', role: 'hub', generation: 1 } as const
     await system.gateway.receive(hub, batchOf([reading(1, 10), '{"m":2,"kind":"reading","value":"on"}']), 'mqtt')
     await system.writer.commitOnce()
-    const find = () => deadLetters({ lake: system.lake, scratch_folder: folder }, { source: 'demo-01', limit: 10 })
+    const { lake, local } = system
+    const find = () => deadLetters({ lake, local, scratch_folder: folder }, { source: 'demo-01', limit: 10 })
     const [letter] = await find()
     if (!letter) throw new Error('no dead letter')
     expect(letter).toMatchObject({ seq: 1, source: 'demo-01', line: '{"m":2,"kind":"reading","value":"on"}' })

@@ -4,6 +4,7 @@ import { assert, Problem } from '../contract/problem.ts'
 import { parseBoot } from '../contract/source.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
+import type { LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import { eventFiles } from './event-files.ts'
 import type { EventLog } from './event-log.ts'
@@ -31,12 +32,13 @@ export type DeadLetter = {
 
 /** The newest `limit` dead letters, newest first; of one source, or one by its id, where asked. */
 export async function deadLetters(
-  options: { readonly lake: Lake; readonly scratch_folder: string },
+  options: { readonly lake: Lake; readonly local: LocalFiles; readonly scratch_folder: string },
   filter: { readonly source?: string; readonly id?: string; readonly limit: number },
 ): Promise<readonly DeadLetter[]> {
-  const { lake, scratch_folder } = options
+  const { lake, local, scratch_folder } = options
   const snapshot = await (await lake.table('events')).snapshot()
-  const files = await eventFiles(lake, snapshot, scratch_folder)
+  await using held = await eventFiles(local, snapshot)
+  const { files } = held
   if (files.length === 0) return []
   await using database = await openDuckDb({ temp_folder: scratch_folder })
   await database.connection.run(`CREATE VIEW events AS ${scanSql(snapshot, files)}`)

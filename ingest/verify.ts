@@ -3,6 +3,7 @@ import type { Layout } from '../contract/bucket.ts'
 import { add, type Interval, type IntervalSet, intervalSet, size, subtract, union } from '../contract/interval.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
+import type { LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
@@ -68,6 +69,8 @@ export async function verify(options: {
   readonly now_ms: number
   /** `rangesKey` of the lake. */
   readonly key: Uint8Array
+  /** Of the lake's store. */
+  readonly local: LocalFiles
   readonly scratch_folder: string
 }): Promise<Verification> {
   const { lake, layout, log, key, now_ms } = options
@@ -77,7 +80,7 @@ export async function verify(options: {
   const snapshot = await table.snapshot()
   const buckets = Array.from({ length: layout.buckets }, (_, bucket) => bucket)
   const loaded = await loadRanges({ store: lake.store, table, layout }, buckets, snapshot.version)
-  const rows = await readRows(lake, snapshot, options.scratch_folder)
+  const rows = await readRows(snapshot, options)
   const ids = new Map(
     [...rows.keys(), ...inLog.keys()].map((name) => name.split(' ')[0] ?? '').map((id) => [sourceKey(key, id), id]),
   )
@@ -168,10 +171,14 @@ function checkAcks(
 }
 
 /** What the rows say, by (source, boot, stream). Numbers as ranges, found by their distance from their rank. */
-async function readRows(lake: Lake, snapshot: Snapshot, scratch_folder: string): Promise<Map<string, Rows>> {
+async function readRows(
+  snapshot: Snapshot,
+  { local, scratch_folder }: { readonly local: LocalFiles; readonly scratch_folder: string },
+): Promise<Map<string, Rows>> {
+  await using held = await eventFiles(local, snapshot)
   await using database = await openDuckDb({ temp_folder: scratch_folder })
   const rows = new Map<string, Rows>()
-  const files = await eventFiles(lake, snapshot, scratch_folder)
+  const { files } = held
   if (files.length === 0) return rows
   await database.connection.run(
     `CREATE VIEW numbered AS SELECT source_id, boot_id, stream, seq, kind = 'dead' AS dead FROM (${scanSql(snapshot, files)})

@@ -1,7 +1,9 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
+import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
+import { openLocalFiles } from '../lake/local-files.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
@@ -17,6 +19,8 @@ export type JobsOptions = {
   readonly random: Random
   /** For files before they are uploaded. */
   readonly scratch_folder: string
+  /** For a lake that has no files on this machine. */
+  readonly cache?: FileCacheOptions
   readonly threads?: number
   readonly metrics?: Catalogue
 }
@@ -69,6 +73,7 @@ export type Jobs = {
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
+  const local = await openLocalFiles(lake.store, { cache: options.cache, clock })
   const metrics = options.metrics ?? catalogue()
   const seen = new Map<string, Touched>()
   const buckets = lake.layouts.at(-1)?.buckets ?? 1
@@ -115,7 +120,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       )
       if (units.length === 0) return undefined
       duck ??= await openDuckDb({ threads: options.threads ?? 1 })
-      const run = await runMetric(options, duck, state, units, runOptions)
+      const run = await runMetric({ ...options, local }, duck, state, units, runOptions)
       if (run) return run
     }
     throw new Problem(
@@ -182,6 +187,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     },
     async [Symbol.asyncDispose]() {
       await duck?.[Symbol.asyncDispose]()
+      await local[Symbol.asyncDispose]()
     },
   }
 }

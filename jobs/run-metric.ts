@@ -3,7 +3,7 @@ import { assert } from '../contract/problem.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { type AddFile, removeOf } from '../lake/action.ts'
 import type { DuckDb } from '../lake/duckdb.ts'
-import type { Lake } from '../lake/lake.ts'
+import type { LocalFiles } from '../lake/local-files.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import { writeFile } from '../lake/write.ts'
@@ -12,7 +12,7 @@ import { type Cell, cellName, cellTags, dateOf, type HourRecord } from './ledger
 import { HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete, type PlanState, type Unit } from './plan.ts'
-import { inputSql } from './source.ts'
+import { openSource, type Source } from './source.ts'
 import { ALL, unitKey } from './touched.ts'
 import { emptyHash, openWorkbench } from './workbench.ts'
 
@@ -25,7 +25,7 @@ export type Standing = { readonly table: Table; readonly snapshot: Snapshot; rea
 
 /** Calculates units day by day and commits them at once; undefined when others were first. */
 export async function runMetric(
-  { lake, clock, random, scratch_folder }: JobsOptions,
+  { lake, clock, random, scratch_folder, local }: JobsOptions & { readonly local: LocalFiles },
   duck: DuckDb,
   state: PlanState & Standing,
   planned: readonly Unit[],
@@ -60,15 +60,14 @@ export async function runMetric(
           Math.floor(unit.hour_ms / DAY_MS) * DAY_MS === day_ms && !made.has(unitKey(unit.hour_ms, unit.bucket)),
       )
     const span = { from_ms: day_ms, to_ms: day_ms + DAY_MS }
+    await using source = openSource(local, signal)
     const selects = new Map<string, string>()
     for (const input of metric.inputs) {
       const pinned = inputs.get(input.table)
       assert(pinned, `${input.table} is pinned`)
       const whole = input.reach === 'validity' || metric.shape === 'bucket'
-      const select = inputSql(
-        lake.store,
-        pinned.prefix,
-        pinned.snapshot,
+      const select = await source.select(
+        pinned,
         whole ? { ...input, reach: 'validity' } : input,
         span,
         input.table === 'events' ? metric.only : 'TRUE',
@@ -79,7 +78,7 @@ export async function runMetric(
       connection,
       metric,
       selects,
-      standingSql(lake, table, snapshot, cells, day_ms, yesterday, metric),
+      await standingSql(source, { table, snapshot, cells, metric }, day_ms, yesterday),
     )
     for (let wave = ofDay(); wave.length > 0; wave = ofDay()) {
       for (const step of stepsOf(metric, wave)) {
@@ -195,15 +194,12 @@ function stepsOf(metric: Metric, units: readonly Unit[]) {
 }
 
 /** The rows that stand for a day, and those of the hour before it for a metric that carries. */
-function standingSql(
-  lake: Lake,
-  table: Table,
-  snapshot: Snapshot,
-  cells: ReadonlyMap<string, Cell>,
+async function standingSql(
+  source: Source,
+  { table, snapshot, cells, metric }: Standing & { readonly metric: Metric },
   day_ms: number,
   yesterday: readonly AddFile[],
-  metric: Metric,
-): string | undefined {
+): Promise<string | undefined> {
   const date = dateOf(day_ms)
   const rewritten = new Set(yesterday.map((add) => add.tags?.['unit']))
   const before = dateOf(day_ms - HOUR_MS)
@@ -216,12 +212,7 @@ function standingSql(
   for (const add of carried) files.set(add.path, add)
   if (files.size === 0) return undefined
   const span = { from_ms: day_ms - HOUR_MS, to_ms: day_ms + DAY_MS }
-  return inputSql(
-    lake.store,
-    table.prefix,
-    { ...snapshot, files },
-    { table: metric.name, reach: metric.shape === 'bucket' ? 'validity' : 'hour' },
-    span,
-    'TRUE',
-  ).replace('SELECT *', `SELECT ${metric.columns.map(({ name }) => `"${name}"`).join(', ')}`)
+  const input = { table: metric.name, reach: metric.shape === 'bucket' ? ('validity' as const) : ('hour' as const) }
+  const select = await source.select({ prefix: table.prefix, snapshot: { ...snapshot, files } }, input, span, 'TRUE')
+  return select.replace('SELECT *', `SELECT ${metric.columns.map(({ name }) => `"${name}"`).join(', ')}`)
 }

@@ -1,6 +1,5 @@
-import { assert } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
-import type { ObjectStore } from '../lake/object-store.ts'
+import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import { literal } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -17,36 +16,42 @@ export function timeColumn({ table, reach }: MetricInput): string | undefined {
   return reach === 'issued' ? 'issued_time' : 'event_time'
 }
 
-/**
- * A SELECT of the rows of a pinned table in a span of hours, from only the files that can hold any.
- * A cell's file of a metric names its bucket in its rows, an events file in its partition.
- */
-export function inputSql(
-  store: ObjectStore,
-  prefix: string,
-  snapshot: Snapshot,
-  input: MetricInput,
-  span: Span,
-  only: string,
-): string {
-  const column = timeColumn(input)
-  const files = [...snapshot.files.values()].filter((add) => column === undefined || mayHold(add, column, span))
-  const scan = scanSql(
-    snapshot,
-    files.map((add) => ({ add, path: localPath(store, `${prefix}/${add.path}`) })),
-  )
-  const [from, to] = [timestampSql(span.from_ms), timestampSql(span.to_ms)]
-  const within = column === undefined ? 'TRUE' : `${column} >= ${from} AND ${column} < ${to}`
-  return `SELECT * FROM (${scan}) input WHERE ${within} AND (${only})`
+/** Rows of tables as SELECTs, for as long as it is not disposed of: until then their files are on this machine. */
+export type Source = {
+  /**
+   * A SELECT of the rows of a pinned table in a span of hours, from only the files that can hold any.
+   * A cell's file of a metric names its bucket in its rows, an events file in its partition.
+   * Raises what fetching a file raises (lake/file-cache.ts), and the signal's reason.
+   */
+  select(
+    table: { readonly prefix: string; readonly snapshot: Snapshot },
+    input: MetricInput,
+    span: Span,
+    only: string,
+  ): Promise<string>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
+  const held: HeldTable[] = []
+  return {
+    async select({ prefix, snapshot }, input, span, only) {
+      const column = timeColumn(input)
+      const adds = [...snapshot.files.values()].filter((add) => column === undefined || mayHold(add, column, span))
+      const one = await local.hold(prefix, adds, signal)
+      held.push(one)
+      const [from, to] = [timestampSql(span.from_ms), timestampSql(span.to_ms)]
+      const within = column === undefined ? 'TRUE' : `${column} >= ${from} AND ${column} < ${to}`
+      return `SELECT * FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of held.splice(0)) await one[Symbol.asyncDispose]()
+    },
+  }
 }
 
 export function timestampSql(ms: number): string {
   return `CAST(${literal(new Date(ms).toISOString())} AS TIMESTAMPTZ)`
-}
-
-export function localPath(store: ObjectStore, path: string): string {
-  assert(store.localPath, `the in-process runner reads local files; ${store.url} has none`)
-  return store.localPath(path)
 }
 
 function mayHold(add: AddFile, column: string, span: Span): boolean {

@@ -58,3 +58,5 @@ export const S3_PARTS_AT_ONCE = 4
 /** Objects are read in ranges of this, several at once. */
 export const RANGE_BYTES = 8 * 1024 * 1024
 export const RANGES_AT_ONCE = 8
+/** Data files and ranges of them that are fetched at once into the local cache: at most so many ranges are in memory. */
+export const FETCHES_AT_ONCE = 16

@@ -32,6 +32,6 @@ export type ObjectStore = {
   list(prefix: string, options?: { readonly startAfter?: string }): AsyncIterable<ObjectMeta>
   /** An absent path is fine. */
   delete(path: string): Promise<void>
-  /** Where the object can be read as a local file, for stores that are one. */
-  localPath?(path: string): string
+  /** Where the object can be read as a local file, for stores that have it as one (local-files.ts brings the others). */
+  localPath?(path: string): string | undefined
 }

@@ -1,4 +1,4 @@
-import { assert, isProblem, Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { ObjectStore } from './object-store.ts'
 import { checkPath } from './path.ts'
 
@@ -20,13 +20,7 @@ export function overlayStore(base: ObjectStore, top: ObjectStore): ObjectStore {
 
   return {
     url: `${base.url} (tried out)`,
-    ...(base.localPath && {
-      localPath(path: string) {
-        const local = (put.has(checkPath(path)) ? top : base).localPath?.(path)
-        assert(local !== undefined, 'both layers are local')
-        return local
-      },
-    }),
+    localPath: (path) => (put.has(checkPath(path)) ? top : base).localPath?.(path),
 
     async get(path, range) {
       try {

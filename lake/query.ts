@@ -1,17 +1,18 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { DuckDBConnection, DuckDBResult, Json } from '@duckdb/node-api'
 import type { Clock } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
 import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
-import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { boundsOf } from './constant.ts'
 import { openDuckDb } from './duckdb.ts'
+import type { FileCacheOptions } from './file-cache.ts'
 import type { Lake } from './lake.ts'
 import { QUERY_ANSWER_MAX_BYTES, QUERY_MEMORY_LIMIT, QUERY_ROWS_MAX } from './limits.ts'
+import { type HeldTable, openLocalFiles } from './local-files.ts'
 import { missingTable } from './missing-table.ts'
 import { type Condition, columnOf, conditionsOf } from './predicate.ts'
 import { prune } from './prune.ts'
+import { queryFault } from './query-fault.ts'
 import { scanSql } from './scan.ts'
 import { identifier } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -32,6 +33,9 @@ export type QueryResult = {
     readonly files_total: number
     /** Size of those files; DuckDB reads of them only the columns that are asked for. */
     readonly bytes: number
+    /** Bytes of them that had to be fetched to this machine, and files that were in its cache: of a lake in S3. */
+    readonly fetched_bytes: number
+    readonly cached_files: number
     /** Partitions that they are of. */
     readonly partitions: number
     /** First and last date of these partitions: `2026-11-24`; null where no table is kept by date. */
@@ -79,6 +83,8 @@ export type QueryEnvironment = {
   readonly threads?: number
   /** As DuckDB writes it: `512MB`. Nothing is spilled to disk. Default: QUERY_MEMORY_LIMIT. */
   readonly memory_limit?: string
+  /** For a lake that has no files on this machine. */
+  readonly cache?: FileCacheOptions
 }
 
 /** Opens a DuckDB of its own that is shut in: it reads the lake's files and nothing else of the machine. */
@@ -87,12 +93,10 @@ export async function openQuery({
   clock,
   threads,
   memory_limit = QUERY_MEMORY_LIMIT,
+  cache,
 }: QueryEnvironment): Promise<Query> {
-  const localPath = lake.store.localPath?.bind(lake.store)
-  if (!localPath) throw new Problem('invalid', `${lake.store.url} has no files on this machine to query`)
-  const root = dirname(localPath('lake'))
-  mkdirSync(root, { recursive: true })
-  const duckdb = await openDuckDb({ ...(threads !== undefined && { threads }), memory_limit, locked_to: [root] })
+  const local = await openLocalFiles(lake.store, { cache, clock })
+  const duckdb = await openDuckDb({ ...(threads !== undefined && { threads }), memory_limit, locked_to: local.folders })
 
   async function snapshotsFor(statement: Statement, at: QueryOptions['at']): Promise<ReadonlyMap<string, Snapshot>> {
     const known = new Set(await lake.tables())
@@ -115,11 +119,19 @@ export async function openQuery({
   }
 
   /** Makes a view of each table over the files that can match; they live as long as the connection. */
-  async function prepare(connection: DuckDBConnection, statement: Statement, snapshots: ReadonlyMap<string, Snapshot>) {
+  async function prepare(
+    connection: DuckDBConnection,
+    statement: Statement,
+    snapshots: ReadonlyMap<string, Snapshot>,
+    held: HeldTable[],
+    signal: AbortSignal | undefined,
+  ) {
     const places = await allPlaces(connection, statement)
     let files = 0
     let files_total = 0
     let bytes = 0
+    let fetched_bytes = 0
+    let cached_files = 0
     const partitions = new Set<string>()
     const days = new Set<string>()
     for (const [name, snapshot] of snapshots) {
@@ -129,8 +141,11 @@ export async function openQuery({
       }
       const adds = [...snapshot.files.values()].filter((file) => kept.has(file.path))
       const table = await lake.table(name)
-      const local = adds.map((add) => ({ add, path: localPath?.(`${table.prefix}/${add.path}`) ?? '' }))
-      await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${scanSql(snapshot, local)}`)
+      const one = await local.hold(table.prefix, adds, signal)
+      held.push(one)
+      await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${scanSql(snapshot, one.files)}`)
+      fetched_bytes += one.fetched_bytes
+      cached_files += one.cached_files
       files += adds.length
       files_total += snapshot.files.size
       const day = snapshot.columns.find((column) => column.type === 'date' && snapshot.partition.includes(column.name))
@@ -149,7 +164,8 @@ export async function openQuery({
     }
     const inOrder = [...days].sort()
     const [first = '', last = ''] = [inOrder[0], inOrder.at(-1)]
-    return { files, files_total, bytes, partitions: partitions.size, days: first ? { first, last } : null }
+    const cost = { files, files_total, bytes, fetched_bytes, cached_files }
+    return { ...cost, partitions: partitions.size, days: first ? { first, last } : null }
   }
 
   async function run(sql: string, { at, signal, max_rows = QUERY_ROWS_MAX }: QueryOptions = {}): Promise<QueryResult> {
@@ -157,12 +173,13 @@ export async function openQuery({
     const started_ms = clock.monotonic()
     const limit = Math.min(max_rows, QUERY_ROWS_MAX)
     const connection = await duckdb.connect()
+    const held: HeldTable[] = []
     const interrupt = () => connection.interrupt()
     signal?.addEventListener('abort', interrupt, { once: true })
     try {
       const statement = await checkStatement(connection, sql)
       const snapshots = await snapshotsFor(statement, at)
-      const cost = await prepare(connection, statement, snapshots)
+      const cost = await prepare(connection, statement, snapshots, held, signal)
       signal?.throwIfAborted()
       const result = await connection.stream(sql)
       const answer = await firstRows(result, limit)
@@ -178,10 +195,11 @@ export async function openQuery({
         },
       }
     } catch (error) {
-      throw translate(error, signal)
+      throw queryFault(error, held, signal)
     } finally {
       signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
+      for (const one of held) await one[Symbol.asyncDispose]()
     }
   }
 
@@ -213,7 +231,14 @@ export async function openQuery({
     }
   }
 
-  return { run, schema, [Symbol.asyncDispose]: () => duckdb[Symbol.asyncDispose]() }
+  return {
+    run,
+    schema,
+    async [Symbol.asyncDispose]() {
+      await duckdb[Symbol.asyncDispose]()
+      await local[Symbol.asyncDispose]()
+    },
+  }
 }
 
 /** The conditions at every place where a table is read, those inside views and on views included. */
@@ -274,23 +299,4 @@ function sizeOf(value: Json): number {
 
 function describe({ name, type, unit, meaning }: Column) {
   return { name, type, ...(unit !== undefined && { unit }), meaning }
-}
-
-function translate(error: unknown, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return new Problem('closed', 'the query was cancelled', { cause: error })
-  if (isProblem(error)) return error
-  const message = messageOf(error)
-  if (/^Out of Memory/i.test(message)) {
-    return new Problem('limit', 'the query needs more memory than it may have: ask for fewer rows, columns or days', {
-      cause: error,
-    })
-  }
-  if (/^(INTERNAL|Fatal)/i.test(message)) return new Problem('internal', message, { cause: error })
-  if (/^IO Error/i.test(message)) return new Problem('unavailable', message, { cause: error })
-  assert(error instanceof Error, 'DuckDB throws errors')
-  return new Problem(
-    'invalid',
-    message.replace(/^(Binder|Catalog|Parser|Conversion|Invalid Input|Not implemented) Error: /i, ''),
-    { cause: error },
-  )
 }

@@ -69,7 +69,7 @@ async function runWorkload(
     const fleet = { ...enrolled, home }
     const task = { workload: name(workload), seed, batches: size.batches, window: WINDOW }
     const hearth = await runHearth(fleet, task, profile)
-    const there = await whatIsThere(home, home)
+    const there = await whatIsThere(home)
     found.push(there.checksum)
     faults.push(...faultsOf(`${workload.name}, round ${i}`, facts, hearth, there))
     acks_ms.push(...hearth.latencies_ms)

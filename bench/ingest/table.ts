@@ -9,6 +9,7 @@ import { openSqliteLog } from '../../ingest/sqlite-log.ts'
 import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { openLake } from '../../lake/lake.ts'
+import { openLocalFiles } from '../../lake/local-files.ts'
 import { pause } from '../server.ts'
 import { CHECKSUM_SQL } from '../workload.ts'
 
@@ -46,10 +47,12 @@ export type Found = {
 }
 
 /** The workload's events, dead ones apart; what the registry told of its hubs is left out. */
-export async function whatIsThere(home: string, scratch_folder: string): Promise<Found> {
+export async function whatIsThere(home: string): Promise<Found> {
   const lake = await openLake({ store: openFolderStore(join(home, 'lake')), clock, random })
   const snapshot = await (await lake.table('events')).snapshot()
-  const files = await eventFiles(lake, snapshot, scratch_folder)
+  await using local = await openLocalFiles(lake.store, { cache: undefined, clock })
+  await using held = await eventFiles(local, snapshot)
+  const { files } = held
   await using database = await openDuckDb()
   const list = files.map(({ path }) => `'${path}'`).join(', ')
   const rows = `read_parquet([${list}], union_by_name = true, hive_partitioning = false)`

@@ -4,6 +4,7 @@ import type { Clock } from '../../contract/clock.ts'
 import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake } from '../../lake/lake.ts'
+import { openLocalFiles } from '../../lake/local-files.ts'
 import { openDuckDbEncoder } from '../duckdb-encoder.ts'
 import { openGateway } from '../gateway.ts'
 import type { Loss } from '../loss.ts'
@@ -16,6 +17,7 @@ import { openWriter, type WriterFact, type WriterOptions } from '../writer.ts'
 export async function openSystem(folder: string, clock: Clock = machineClock) {
   const store = openFolderStore(join(folder, 'lake'))
   const lake = await createLake({ store, clock, random, fleet: 'demo', region: 'local', buckets: 4 })
+  const local = await openLocalFiles(store, { cache: undefined, clock })
   const layout = { epoch: 1, buckets: 4 }
   const table = await lake.table('events')
   const log = await openSqliteLog(join(folder, 'log.db'), { buckets: 4, clock, random })
@@ -59,7 +61,7 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   const gateway = openGateway({ log, layout, clock })
   const duckdb = await openDuckDb({ threads: 1 })
   return {
-    ...{ lake, store, table, log, gateway, facts, losses, taken, finished, openOne, writer: await openOne() },
+    ...{ lake, local, store, table, log, gateway, facts, losses, taken, finished, openOne, writer: await openOne() },
     async rows(sql: string) {
       const snapshot = await table.snapshot()
       const paths = [...snapshot.files.keys()].map((path) => `'${join(folder, 'lake', 'events', path)}'`)
@@ -69,7 +71,7 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
     },
     async verify(acks?: ReadonlyMap<string, Acks>) {
       const options = { lake, layout, log, key: await rangesKey(store, random), now_ms: clock.now() }
-      return verify({ ...options, scratch_folder: folder, ...(acks ? { acks } : {}) })
+      return verify({ ...options, local, scratch_folder: folder, ...(acks ? { acks } : {}) })
     },
     async close() {
       await duckdb[Symbol.asyncDispose]()

@@ -10,6 +10,7 @@ import type { AddFile } from '../../lake/action.ts'
 import { type DuckDb, openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake, type Lake } from '../../lake/lake.ts'
+import { openLocalFiles } from '../../lake/local-files.ts'
 import { scanSql } from '../../lake/scan.ts'
 import { duckDbType, literal } from '../../lake/schema.ts'
 import { writeFile } from '../../lake/write.ts'
@@ -19,7 +20,6 @@ import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
 import type { Unit } from '../plan.ts'
 import { rehearse } from '../rehearsal.ts'
-import { localPath } from '../source.ts'
 
 /** A row of `events`; times in ms since 1970. */
 export type Row = {
@@ -118,9 +118,12 @@ export async function openHistory(now_ms: number, seed = 1, metrics: Catalogue =
     async rows(metric, where = 'TRUE') {
       const table = await lake.table(metric)
       const snapshot = await table.snapshot()
-      const files = [...snapshot.files.values()]
-      const local = files.map((add) => ({ add, path: localPath(lake.store, `${table.prefix}/${add.path}`) }))
-      return await rowsOf(duck.connection, `SELECT * FROM (${scanSql(snapshot, local)}) t WHERE ${where} ORDER BY ALL`)
+      await using local = await openLocalFiles(lake.store, { cache: undefined, clock })
+      await using held = await local.hold(table.prefix, [...snapshot.files.values()])
+      return await rowsOf(
+        duck.connection,
+        `SELECT * FROM (${scanSql(snapshot, held.files)}) t WHERE ${where} ORDER BY ALL`,
+      )
     },
     async rehearse() {
       return await rehearse({ lake, clock, random, scratch_folder, metrics })
