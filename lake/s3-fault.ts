@@ -28,12 +28,13 @@ const RIGHTS = 'the credentials need s3:ListBucket, GetObject, PutObject, Delete
 export function faultOf(error: unknown, place: S3Place): S3Fault | undefined {
   if (!(error instanceof Error) || error instanceof TypeError || error instanceof ReferenceError) return undefined
   const status = statusOf(error)
-  if (status !== undefined) return answered(error, status, place)
+  const code = systemCodeOf(error)
+  // With a code of the system the answer began, and was cut before it said what it was.
+  if (status !== undefined && code === '') return answered(error, status, place)
   if (error.name === 'CredentialsProviderError' || error.name === 'TokenProviderError') {
     const text = `no credentials for S3 were found (${error.message}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role`
     return { kind: 'unauthorized', code: error.name, text, unknown: false, again: 'no' }
   }
-  const code = systemCodeOf(error)
   const at = place.endpoint ?? 'S3'
   if (NOT_REACHED.includes(code)) {
     const text = `${at} cannot be reached (${causeOf(error)}): is it up, and s3.endpoint right?`
@@ -60,6 +61,8 @@ function answered(error: Error, status: number, { bucket, region, endpoint }: S3
     case 'NoSuchBucket':
       // Not `missing`: an object that cannot be looked for is not an object that is not there.
       return no('unavailable', `there is no bucket ${bucket}: make it, or correct lake.url`)
+    case 'NoSuchUpload':
+      return no('unavailable', 'the upload is no longer there: it was completed, or ended by a rule of the bucket')
     case 'RequestTimeTooSkewed':
       // The SDK takes the server's time from this answer and signs the next attempt by it.
       return {

@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+
+let echo: Server
+let proxy: TcpProxy
+
+beforeEach(async () => {
+  echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket))
+  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve))
+  proxy = await startTcpProxy({ port: (echo.address() as AddressInfo).port })
+})
+afterEach(async () => {
+  await proxy[Symbol.asyncDispose]()
+  await new Promise((resolve) => echo.close(resolve))
+})
+
+const dial = async () => {
+  const socket = connect(proxy.port, '127.0.0.1')
+  await once(socket, 'connect')
+  return socket
+}
+
+test('passes what is said both ways, late where asked', async () => {
+  proxy.delay_ms = 5
+  const socket = await dial()
+  socket.write('hello')
+  expect(String((await once(socket, 'data'))[0])).toBe('hello')
+  socket.destroy()
+})
+
+test('cuts connections, and refuses new ones', async () => {
+  const socket = await dial()
+  const closed = once(socket, 'close')
+  socket.write('x')
+  await once(socket, 'data')
+  proxy.cut()
+  await closed
+  proxy.refuse = true
+  await once(await dial(), 'close')
+})
+
+test('swallows what is said, and then passes again', async () => {
+  const socket = await dial()
+  proxy.swallow = true
+  socket.write('lost')
+  proxy.swallow = false
+  const other = await dial()
+  other.write('heard')
+  expect(String((await once(other, 'data'))[0])).toBe('heard')
+  socket.destroy()
+  other.destroy()
+})
