@@ -64,11 +64,12 @@ export async function recordRuns(
       ].join(', ')})`,
   )
   const names = JOB_RUNS_COLUMNS.map(({ name }) => name).join(', ')
+  // Read before the file is uploaded, as every base is: by it a commit knows whether vacuum has passed its files.
+  const base = await table.snapshot()
   const add = await writeFile({
     ...{ connection, store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {} },
     ...{ sort: [], random, clock, scratch_folder },
     select: `SELECT * FROM (VALUES ${rows.join(', ')}) runs(${names})`,
   })
-  const base = await table.snapshot()
   await table.commit({ id: run_id, kind: 'ingest', base, adds: [add], removes: [], txns: [], info: {} })
 }

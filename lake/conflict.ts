@@ -12,30 +12,37 @@ export type CommitKind = (typeof COMMIT_KINDS)[number]
 /** The tag of a data file that names the unit of work it stands for; of one unit only one commit may stand. */
 export const UNIT_TAG = 'unit'
 
+/** The number that a table keeps for vacuum: its newest floor. */
+export const FLOOR_TXN = 'vacuum'
+
 /** What is to be rebased: planned on a base, while others committed. */
 export type Rebased = {
   readonly kind: CommitKind
+  /** What it was planned on: read before the first of its files was uploaded. */
+  readonly base: { readonly version: number }
   readonly adds: readonly AddFile[]
   readonly removes: readonly RemoveFile[]
   readonly metadata?: Metadata | undefined
 }
 
 /** Marks after which files that were planned before must not enter: whoever adds files rebuilds them. */
-const MARKS: readonly string[] = ['metadata', 'floor', 'erase']
+const MARKS: readonly string[] = ['metadata', 'erase']
 
 /**
  * May `mine` be committed after `winner`, which came between its base and the head? Undefined when it may, else the
  * reason. Pure. Fencing by txns is apart (`fencedTxns`), since it stops buckets and not the commit.
  *
- * | mine ↓ after → | adds only    | removes          | metadata, protocol | floor    | erase    |
- * |----------------|--------------|------------------|--------------------|----------|----------|
- * | ingest         | yes          | yes              | rebuild            | rebuild  | rebuild  |
- * | replace        | if no unit of mine | if none of mine | rebuild       | rebuild  | rebuild  |
- * | compact        | yes          | if none of mine  | rebuild            | rebuild  | rebuild  |
- * | erase          | anew: rows of the hub may be among them | … | rebuild | rebuild | rebuild |
- * | metadata       | yes          | yes              | rebuild            | yes      | yes      |
- * | floor          | yes          | yes              | yes                | rebuild  | yes      |
+ * | mine ↓ after → | adds only    | removes          | metadata, protocol | floor F      | erase    |
+ * |----------------|--------------|------------------|--------------------|--------------|----------|
+ * | ingest         | yes          | yes              | rebuild            | if base > F  | rebuild  |
+ * | replace        | if no unit of mine | if none of mine | rebuild       | if base > F  | rebuild  |
+ * | compact        | yes          | if none of mine  | rebuild            | if base > F  | rebuild  |
+ * | erase          | anew: rows of the hub may be among them | … | rebuild | if base > F  | rebuild  |
+ * | metadata       | yes          | yes              | rebuild            | yes          | yes      |
+ * | floor          | yes          | yes              | yes                | rebuild      | yes      |
  *
+ * Below a floor vacuum takes files that no version names for those of a commit that failed (vacuum.ts). A floor that
+ * came before the base is lower than it, so that those after the base are all that there is to look at.
  * A winner of another engine has no kind and is judged by its actions alone.
  */
 export function conflictOf(mine: Rebased, winner: Commit): string | undefined {
@@ -44,6 +51,10 @@ export function conflictOf(mine: Rebased, winner: Commit): string | undefined {
   const changesSchema = winner.metadata !== undefined || winner.protocol !== undefined
   if (mine.metadata && changesSchema) return `${at} changed the schema or the configuration`
   if (mine.kind === 'floor' && kind === 'floor') return `${at} set a newer floor`
+  const floor = winner.txns.find(({ appId }) => appId === FLOOR_TXN)?.version
+  if (floor !== undefined && mine.adds.length > 0 && mine.base.version <= floor) {
+    return `${at} set the floor ${floor}, and the files were planned on version ${mine.base.version}: they may be deleted`
+  }
   if (mine.adds.length > 0 || mine.removes.length > 0) {
     if (changesSchema) return `${at} changed the schema or the configuration`
     if (kind !== undefined && MARKS.includes(kind))
