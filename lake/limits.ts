@@ -60,3 +60,21 @@ export const RANGE_BYTES = 8 * 1024 * 1024
 export const RANGES_AT_ONCE = 8
 /** Data files and ranges of them that are fetched at once into the local cache: at most so many ranges are in memory. */
 export const FETCHES_AT_ONCE = 16
+
+/** Compaction leaves files from this on alone, and makes none above the second: about 128 and 256 MiB of event lines. */
+export const COMPACT_FILE_MIN_BYTES = 16 * 1024 * 1024
+export const COMPACT_FILE_MAX_BYTES = 32 * 1024 * 1024
+/** Files that one commit of a compaction joins, which are of at most COMPACT_FILE_MAX_BYTES together. */
+export const COMPACT_FILES_MAX = 512
+/** Of files to be joined none is so many times larger than those that are smaller, together. */
+export const COMPACT_TIER_RATIO = 4
+/** Files of a partition are joined once one is so old … */
+export const COMPACT_AFTER_MS = 3_600_000
+/** … or once so many of it are below COMPACT_FILE_MIN_BYTES … */
+export const PARTITION_FILES_DUE = 64
+/** … so that, with a look each minute and a commit each second, there are never more of a partition than this. */
+export const PARTITION_FILES_MAX = 128
+/** A table with so many live files has all its partitions joined, whatever their age: 400 days of 16 buckets at rest. */
+export const TABLE_FILES_DUE = 50_000
+/** DuckDB of a compaction, as DuckDB writes it; past that it spills into the scratch folder. */
+export const COMPACT_MEMORY_LIMIT = '1GB'

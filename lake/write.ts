@@ -29,6 +29,8 @@ export type WriteRequest = {
   readonly clock: Clock
   /** A local folder for the file before it is uploaded; made when absent. */
   readonly scratch_folder: string
+  /** Looks at the local file before it is uploaded; what it raises, `writeFile` raises. */
+  check?(file: string): Promise<void>
 }
 
 const written = z.array(
@@ -61,6 +63,7 @@ export async function writeFile(request: WriteRequest): Promise<AddFile & { read
   try {
     const [result] = written.parse(await copied(request.connection, copy))
     assert(result, 'COPY returns one row')
+    await request.check?.(file)
     await store.put(`${request.prefix}/${name}`, { file })
     const statistics = statisticsOf(result.count, columns, columnsOf(result.column_statistics))
     return {

@@ -1,0 +1,150 @@
+import { mkdir, rm, writeFile as writeLocalFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { z } from 'zod'
+import { type Clock, type Random, randomHex, uuid } from '../contract/clock.ts'
+import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
+import { assert, Problem } from '../contract/problem.ts'
+import { type AddFile, removeOf } from './action.ts'
+import { type CompactionGroup, type CompactionPolicy, compactionPlan } from './compaction-plan.ts'
+import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
+import { COMPACT_MEMORY_LIMIT } from './limits.ts'
+import type { ObjectStore } from './object-store.ts'
+import { type LocalFile, scanSql } from './scan.ts'
+import { identifier } from './schema.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Table } from './table.ts'
+import { writeFile } from './write.ts'
+
+export type CompactOptions = {
+  readonly store: ObjectStore
+  readonly table: Table
+  readonly clock: Clock
+  readonly random: Random
+  /** Its own: for files on their way, and for what DuckDB spills. */
+  readonly scratch_folder: string
+  readonly closed_after_ms: number
+  readonly dry_run?: boolean
+  readonly signal?: AbortSignal | undefined
+  progress?(done: number, total: number): void
+}
+
+/** What one compaction did, or in a dry run would do. */
+export type Compaction = {
+  readonly groups: readonly CompactionGroup[]
+  /** Files that were joined, and the bytes of them. */
+  readonly joined: number
+  readonly bytes: number
+  /** Groups that others were first at; the next plan looks at them again. */
+  readonly lost: number
+}
+
+/**
+ * Joins what `compactionPlan` says, a group a commit. The rows are counted and summed up before and after, and nothing is
+ * committed that differs. Raises `corrupt` when they differ, and what `writeFile` and the commit raise; what was committed
+ * before that stands.
+ */
+export async function compact(options: CompactOptions): Promise<Compaction> {
+  const { table, clock, scratch_folder, signal } = options
+  const policy: CompactionPolicy = { now_ms: clock.now(), closed_after_ms: options.closed_after_ms }
+  const groups = compactionPlan(await table.snapshot(), policy)
+  const totals = { groups, joined: 0, bytes: 0, lost: 0 }
+  if (options.dry_run || groups.length === 0) return totals
+  // What a killed one left behind.
+  await rm(scratch_folder, { recursive: true, force: true })
+  await mkdir(scratch_folder, { recursive: true })
+  await using duckdb = await openDuckDb({
+    ...{ threads: 1, memory_limit: COMPACT_MEMORY_LIMIT, temp_folder: scratch_folder },
+  })
+  for (const [index, group] of groups.entries()) {
+    signal?.throwIfAborted()
+    options.progress?.(index, groups.length)
+    if (await joinGroup(options, duckdb.connection, group)) {
+      totals.joined += group.files.length
+      totals.bytes += group.files.reduce((sum, { size }) => sum + size, 0)
+    } else totals.lost++
+  }
+  options.progress?.(groups.length, groups.length)
+  return totals
+}
+
+/** False when another commit took one of the files first. */
+async function joinGroup(
+  options: CompactOptions,
+  connection: DuckDBConnection,
+  { files, tags }: CompactionGroup,
+): Promise<boolean> {
+  const { store, table, clock, random, scratch_folder, signal } = options
+  // Read before the upload, as every base is: by it a commit knows whether vacuum has passed its files.
+  const base = await table.snapshot()
+  const [first] = files
+  assert(first, 'a group has files')
+  if (!files.every(({ path }) => base.files.has(path))) return false
+  const fetched: string[] = []
+  try {
+    const local: LocalFile[] = []
+    for (const add of files) {
+      local.push({ add, path: await localFile(store, `${table.prefix}/${add.path}`, scratch_folder, random, fetched) })
+    }
+    const before = await sumOf(connection, base, local)
+    const { partitionValues } = first
+    const { rows: _, ...written } = await writeFile({
+      ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
+      select: scanSql(base, local),
+      columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
+      sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
+      check: async (path) => {
+        const after = await sumOf(connection, base, [{ add: first, path }])
+        if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
+      },
+    })
+    const outcome = await table.commit({
+      ...{ id: uuid(random), kind: 'compact', base, txns: [], info: {}, signal },
+      adds: [{ ...written, dataChange: false }],
+      removes: files.map((add) => removeOf(add, { dataChange: false })),
+    })
+    return outcome.kind === 'committed'
+  } finally {
+    for (const path of fetched) await rm(path, { force: true })
+  }
+}
+
+/** The object in place where the store is local, else fetched. */
+async function localFile(
+  store: ObjectStore,
+  object: string,
+  scratch_folder: string,
+  random: Random,
+  fetched: string[],
+): Promise<string> {
+  if (store.localPath) return store.localPath(object)
+  const path = join(scratch_folder, `${randomHex(random, 16)}.parquet`)
+  fetched.push(path)
+  await writeLocalFile(path, await store.get(object))
+  return path
+}
+
+const rowSum = z.object({ rows: z.string(), sum: z.string() })
+type RowSum = z.infer<typeof rowSum>
+
+/** How many rows there are, and the sum of their hashes: whatever their order. */
+async function sumOf(connection: DuckDBConnection, snapshot: Snapshot, files: readonly LocalFile[]): Promise<RowSum> {
+  const all = snapshot.columns.map(({ name }) => identifier(name)).join(', ')
+  try {
+    const [row] = await rowsOf(
+      connection,
+      `SELECT CAST(count(*) AS VARCHAR) AS rows, CAST(COALESCE(sum(hash(${all})), 0) AS VARCHAR) AS sum FROM (${scanSql(snapshot, files)})`,
+    )
+    return rowSum.parse(row)
+  } catch (error) {
+    throw problemOf('files to be joined could not be read', error)
+  }
+}
+
+function differs(table: Table, files: readonly AddFile[], before: RowSum, after: RowSum): Problem {
+  const what = `${files.length} files of ${table.name}, ${files[0]?.path} among them`
+  return new Problem(
+    'corrupt',
+    `joining ${what}, made ${after.rows} rows (sum ${after.sum}) of ${before.rows} (sum ${before.sum}); nothing was changed. Look at the disk and the memory of this machine`,
+  )
+}
