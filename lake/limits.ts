@@ -16,8 +16,8 @@ export const STATISTICS_TEXT_MAX = 64
 export const ROW_GROUP_ROWS = 131_072
 /** Folders that a folder store remembers as durable before it forgets them all. */
 export const DURABLE_FOLDERS_MAX = 10_000
-/** Tombstones older than this leave the snapshot, and so the checkpoint (Delta's own default: one week). */
-export const TOMBSTONE_RETENTION_MS = 7 * 86_400_000
+/** Tombstones older than this leave the snapshot, and so the checkpoint; vacuum asks the log (docs/decisions/026). */
+export const TOMBSTONE_RETENTION_MS = 3_600_000
 /** One log entry. A larger commit did not happen, and says so. */
 export const LOG_ENTRY_MAX_BYTES = 64 * 1024 * 1024
 /** Rows that one query answers at most; more are cut off, and the answer says so. */
@@ -78,3 +78,12 @@ export const PARTITION_FILES_MAX = 128
 export const TABLE_FILES_DUE = 50_000
 /** DuckDB of a compaction, as DuckDB writes it; past that it spills into the scratch folder. */
 export const COMPACT_MEMORY_LIMIT = '1GB'
+
+/** How long data files are kept that the newest version does without: how far one can travel in time. */
+export const RETENTION_MS = 7 * 86_400_000
+/** A shorter retention than this is refused: queries, jobs and writers work on versions that are as old. */
+export const RETENTION_MIN_MS = 3_600_000
+/** A machine whose clock is so far ahead of the store's deletes nothing. */
+export const STORE_CLOCK_SLACK_MS = 60_000
+/** Objects that are deleted, and log entries that are read, at the same time. */
+export const UPKEEP_CONCURRENT_MAX = 16

@@ -1,7 +1,7 @@
 import { isProblem, Problem } from '../contract/problem.ts'
 import { type Commit, decodeCommit, encodeCommit } from './action.ts'
 import { LOG_ENTRY_MAX_BYTES } from './limits.ts'
-import type { ObjectStore } from './object-store.ts'
+import type { ObjectMeta, ObjectStore } from './object-store.ts'
 
 /** The versions of one table, as objects of `<prefix>/_delta_log` (PROTOCOL.md, "Delta Log Entries"). */
 export type Log = {
@@ -43,13 +43,24 @@ export function openLog(store: ObjectStore, prefix: string): Log {
     async list(from) {
       const entries: number[] = []
       const checkpoints: number[] = []
-      const folder = `${prefix}/_delta_log`
-      for await (const { path } of store.list(folder, from > 0 ? { startAfter: `${folder}/${digits(from)}` } : {})) {
-        const match = /^(\d{20})\.(json|checkpoint\.parquet)$/.exec(path.slice(folder.length + 1))
-        if (match) (match[2] === 'json' ? entries : checkpoints).push(Number(match[1]))
+      for await (const { version, kind } of logObjects(store, prefix, from)) {
+        if (kind === 'entry') entries.push(version)
+        else checkpoints.push(version)
       }
       return { entries, checkpoints }
     },
+  }
+}
+
+/** An object of the log, with the store's own time of it. */
+export type LogObject = ObjectMeta & { readonly version: number; readonly kind: 'entry' | 'checkpoint' }
+
+/** Entries and checkpoints, ascending by version, from `from` on; of a version the checkpoint comes first. */
+export async function* logObjects(store: ObjectStore, prefix: string, from = 0): AsyncIterable<LogObject> {
+  const folder = `${prefix}/_delta_log`
+  for await (const object of store.list(folder, from > 0 ? { startAfter: `${folder}/${digits(from)}` } : {})) {
+    const match = /^(\d{20})\.(json|checkpoint\.parquet)$/.exec(object.path.slice(folder.length + 1))
+    if (match) yield { ...object, version: Number(match[1]), kind: match[2] === 'json' ? 'entry' : 'checkpoint' }
   }
 }
 

@@ -3,6 +3,7 @@ import { isProblem, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
 import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './checkpoint.ts'
 import { type CommitOutcome, type CommitRequest, commitTo } from './commit.ts'
+import { FLOOR_TXN } from './conflict.ts'
 import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
 import { type Log, openLog } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -119,6 +120,13 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
       if (version === newest.version) return newest
       if (version > newest.version || version < 0 || !Number.isInteger(version)) {
         throw new Problem('missing', `${name} has no version ${version}; its newest is ${newest.version}`)
+      }
+      const floor = newest.txns.get(FLOOR_TXN) ?? 0
+      if (version < floor) {
+        throw new Problem(
+          'missing',
+          `version ${version} of ${name} is older than vacuum keeps: data files of it are deleted. The oldest that is whole is version ${floor}`,
+        )
       }
       return (await readVersion(log, checkpoints, version)).snapshot
     },
