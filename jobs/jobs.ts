@@ -4,6 +4,7 @@ import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
+import type { Table } from '../lake/table.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
@@ -11,7 +12,8 @@ import { HISTORY_MAX_MS, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Cause, causeOf, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
-import { ALL, catchUp, firstHour, nothingTouched, type Touched, unitKey } from './touched.ts'
+import { ALL, firstHour, nothingTouched, type Touched, unitKey } from './touched.ts'
+import { catchUp } from './touched-fold.ts'
 
 export type JobsOptions = {
   readonly lake: Lake
@@ -89,11 +91,14 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   async function touchedOf(name: string): Promise<Touched> {
     const touched = seen.get(name) ?? nothingTouched()
     seen.set(name, touched)
+    let table: Table
     try {
-      await catchUp(touched, await lake.table(name))
+      table = await lake.table(name)
     } catch (error) {
-      if (!isProblem(error, 'missing')) throw error
+      if (isProblem(error, 'missing')) return touched
+      throw error
     }
+    await catchUp(touched, table, lake.store)
     return touched
   }
 

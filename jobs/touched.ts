@@ -1,15 +1,17 @@
 import { touched as touchedInfo } from '../contract/touched.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
-import type { Table, Version } from '../lake/table.ts'
+import type { Version } from '../lake/table.ts'
 import { HOUR_MS } from './limits.ts'
 
 /** The bucket of a unit that is about all of them. */
 export const ALL = -1
 
-/** Which version last touched what, of one table; kept up by reading only what was committed since. */
+/** Which version last touched what, of one table; kept up by reading only what was committed since (touched-fold.ts). */
 export type Touched = {
   /** The newest version folded in; −1 for none. */
   version: number
+  /** The version of the newest fold that is kept; −1 for none. */
+  folded: number
   /** By `unitKey`. */
   readonly hours: Map<string, number>
   readonly issued: Map<string, number>
@@ -20,19 +22,11 @@ export type Touched = {
 }
 
 export function nothingTouched(): Touched {
-  return { version: -1, hours: new Map(), issued: new Map(), receipts: new Map(), validity: [] }
+  return { version: -1, folded: -1, hours: new Map(), issued: new Map(), receipts: new Map(), validity: [] }
 }
 
 export function unitKey(hour_ms: number, bucket: number): string {
   return `${hour_ms}/${bucket}`
-}
-
-/** Folds the versions that are new into `touched`. One look at the log when there is none. */
-export async function catchUp(touched: Touched, table: Table): Promise<void> {
-  for await (const version of table.history(touched.version + 1)) {
-    fold(touched, version)
-    touched.version = version.version
-  }
 }
 
 /** Folds one version. A commit that changes data and does not say what it touched touches the whole of its days. */
@@ -71,9 +65,14 @@ export function fold(touched: Touched, { version, info, adds, removes }: Version
 
 /** The first hour that anything was touched in; undefined when nothing was. */
 export function firstHour(touched: Touched): number | undefined {
-  let first: number | undefined
-  for (const keys of [touched.hours, touched.issued, touched.receipts]) {
-    for (const key of keys.keys()) first = Math.min(first ?? Number.MAX_SAFE_INTEGER, Number(key.split('/')[0]))
-  }
-  return first
+  return hoursOf(touched).reduce<number | undefined>((first, hour) => Math.min(first ?? hour, hour), undefined)
+}
+
+/** The last such hour. */
+export function lastHour(touched: Touched): number | undefined {
+  return hoursOf(touched).reduce<number | undefined>((last, hour) => Math.max(last ?? hour, hour), undefined)
+}
+
+function hoursOf({ hours, issued, receipts }: Touched): readonly number[] {
+  return [hours, issued, receipts].flatMap((keys) => [...keys.keys()].map((key) => Number.parseInt(key, 10)))
 }
