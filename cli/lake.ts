@@ -96,7 +96,8 @@ export function register(program: Command, context: CliContext): void {
     .action(async (name: string, options: Options) => {
       const table = await (await open()).table(name)
       const newest = await table.snapshot()
-      const versions = await Array.fromAsync(table.history(newest.version + 1 - Math.max(1, options.limit ?? 20)))
+      const from = Math.max(await table.oldest(), newest.version + 1 - Math.max(1, options.limit ?? 20))
+      const versions = await Array.fromAsync(table.history(from))
       const rows = versions.toReversed().map(({ version, timestamp_ms, info, operation, adds, removes }) => {
         const added = adds.reduce((sum, { stats }) => sum + (decodeStatistics(stats)?.numRecords ?? 0), 0)
         return [version, shortTime(timestamp_ms), info?.kind ?? operation ?? '?', adds.length, removes.length, added]

@@ -126,7 +126,8 @@ async function putVersion({ log, clock }: CommitTarget, commit: Commit, request:
 
 /**
  * A put onto a version that clean-up had removed succeeds too, where no reader looks. The version before it says:
- * clean-up deletes in ascending order. When it is gone, nothing is claimed; planning anew from the table is safe.
+ * clean-up deletes in ascending order. When it is gone, or is another's stray, nothing is claimed; planning anew from the
+ * table is safe.
  */
 async function confirmed(
   target: CommitTarget,
@@ -134,11 +135,16 @@ async function confirmed(
   head: Snapshot,
   commit: Commit,
 ): Promise<CommitOutcome> {
-  if (await target.log.has(head.version)) {
+  if (isEntryOf(await target.log.read(head.version), head)) {
     return { kind: 'committed', version: commit.version, snapshot: target.adopt(head, commit) }
   }
   await target.reload()
   return request.txns.length > 0
     ? { kind: 'fenced', appIds: request.txns.map(({ appId }) => appId) }
     : { kind: 'conflict', reason: `version ${head.version} was cleaned up while this commit slept` }
+}
+
+/** Is it the entry that `known` was read from? One of Hearth is told by its time, which no other version of a table has. */
+export function isEntryOf(entry: Commit | undefined, known: Snapshot): boolean {
+  return entry !== undefined && (!entry.info?.hearth || entry.info.timestamp === known.timestamp_ms)
 }

@@ -87,3 +87,5 @@ export const RETENTION_MIN_MS = 3_600_000
 export const STORE_CLOCK_SLACK_MS = 60_000
 /** Objects that are deleted, and log entries that are read, at the same time. */
 export const UPKEEP_CONCURRENT_MAX = 16
+/** How long log entries are kept: how long a writer may sleep and still find that it was overtaken, and history reaches. */
+export const LOG_RETENTION_MS = 30 * 86_400_000

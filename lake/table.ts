@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../contract/clock.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
 import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './checkpoint.ts'
-import { type CommitOutcome, type CommitRequest, commitTo } from './commit.ts'
+import { type CommitOutcome, type CommitRequest, commitTo, isEntryOf } from './commit.ts'
 import { FLOOR_TXN } from './conflict.ts'
 import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
 import { type Log, openLog } from './log.ts'
@@ -31,6 +32,13 @@ export type Table = {
   commit(request: CommitRequest): Promise<CommitOutcome>
   /** What each version from `fromVersion` to the newest did, ascending. Raises `missing` for one cleaned up. */
   history(fromVersion: number): AsyncIterable<Version>
+  /** The oldest version that the log still tells of. */
+  oldest(): Promise<number>
+  /**
+   * Holds the checkpoint of a version against the log before it, as far as that is there. Raises `corrupt` when it says
+   * another thing or cannot be read.
+   */
+  proveCheckpoint(version: number): Promise<void>
 }
 
 export type TableEnvironment = {
@@ -69,7 +77,8 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
       if (!next) break
       commits.push(next)
     }
-    if (!(await log.has(known.version))) return await load()
+    const stands = commits.length === 0 ? await log.has(known.version) : isEntryOf(await log.read(known.version), known)
+    if (!stands) return await load()
     return take(known, commits)
   }
 
@@ -162,7 +171,34 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
         }
       }
     },
+
+    oldest: async () => (await log.list(0)).entries[0] ?? 0,
+    proveCheckpoint: (version) => proveCheckpoint(log, checkpoints, version),
   }
+}
+
+/** See Table. */
+async function proveCheckpoint(log: Log, checkpoints: Checkpoints, version: number): Promise<void> {
+  const kept = await checkpoints.read(version)
+  const entry = await log.read(version)
+  let before: Snapshot | undefined
+  try {
+    before = version === 0 ? undefined : (await readVersion(log, checkpoints, version - 1)).snapshot
+  } catch (error) {
+    // A clean-up that was ended: it had held the checkpoint against the log before it began.
+    if (isProblem(error, 'missing')) return
+    throw error
+  }
+  const told = entry && fold(before, [entry])
+  const same =
+    told?.metadata.schemaString === kept.metadata.schemaString &&
+    isDeepStrictEqual(told.txns, kept.txns) &&
+    isDeepStrictEqual(new Set(told.files.keys()), new Set(kept.files.keys()))
+  if (same) return
+  throw new Problem(
+    'corrupt',
+    `the checkpoint of version ${version} says another thing than the log: ${kept.files.size} files and not ${told?.files.size ?? 'any'}, or other txns or columns. Delete it, so that readers begin before it`,
+  )
 }
 
 /** Builds a version (the newest when undefined) from the best checkpoint and the entries after it. */

@@ -1,0 +1,76 @@
+import type { Clock } from '../contract/clock.ts'
+import { Problem } from '../contract/problem.ts'
+import { decodeCommit, type HearthInfo } from './action.ts'
+import { LOG_RETENTION_MS, RETENTION_MIN_MS } from './limits.ts'
+import { type LogObject, logObjects } from './log.ts'
+import type { ObjectStore } from './object-store.ts'
+import type { Table } from './table.ts'
+
+export type CleanLogOptions = {
+  readonly store: ObjectStore
+  readonly table: Table
+  readonly clock: Clock
+  /** LOG_RETENTION_MS unless given. */
+  readonly retention_ms?: number
+  /** RETENTION_MIN_MS unless given: for tests, which have no hour. */
+  readonly retention_min_ms?: number
+  /** Keeps elsewhere what only entries up to `version` tell. What it raises ends the clean-up before it has begun. */
+  before?(version: number): Promise<void>
+  /** An entry is about to go: so may what it alone refers to. */
+  removing?(info: HearthInfo | undefined): Promise<void>
+  readonly dry_run?: boolean
+  readonly signal?: AbortSignal | undefined
+  progress?(done: number, total: number): void
+}
+
+export type CleanedLog = {
+  /** The version that the log begins with now, or in a dry run would. */
+  readonly first: number
+  /** What was deleted, or in a dry run would be. */
+  readonly objects: readonly LogObject[]
+  readonly bytes: number
+}
+
+/**
+ * Deletes log entries and checkpoints before the newest checkpoint whose version was current one retention ago. Its own
+ * entry stays: it says when it was. In ascending order, one by one, so that whoever puts a version that is gone finds that
+ * the one before it is gone too (commit.ts). Raises `invalid` for too short a retention, `corrupt` when the checkpoint does
+ * not say what the log says.
+ */
+export async function cleanLog(options: CleanLogOptions): Promise<CleanedLog> {
+  const { store, table, clock, signal } = options
+  const retention_ms = options.retention_ms ?? LOG_RETENTION_MS
+  const retention_min_ms = options.retention_min_ms ?? RETENTION_MIN_MS
+  if (retention_ms < retention_min_ms) {
+    throw new Problem(
+      'invalid',
+      `a log is kept for at least ${retention_min_ms / 3_600_000} h, as writers may sleep and queries look back; found ${retention_ms / 3_600_000} h`,
+    )
+  }
+  const all = await Array.fromAsync(logObjects(store, table.prefix))
+  const first = firstKept(all, clock.now() - retention_ms)
+  const objects = all.filter(({ version }) => version < first)
+  const result = { first, objects, bytes: objects.reduce((sum, { size_bytes }) => sum + size_bytes, 0) }
+  if (options.dry_run || objects.length === 0) return result
+  await table.proveCheckpoint(first)
+  await options.before?.(first)
+  for (const [index, { path, kind, version }] of objects.entries()) {
+    signal?.throwIfAborted()
+    if (index % 64 === 0) options.progress?.(index, objects.length)
+    if (kind === 'entry' && options.removing) {
+      await options.removing(decodeCommit(version, await store.get(path)).info?.hearth)
+    }
+    await store.delete(path)
+  }
+  options.progress?.(objects.length, objects.length)
+  return result
+}
+
+/** The version of the newest checkpoint, beside its entry, that is not above the version that was current at the cutoff. */
+function firstKept(objects: readonly LogObject[], cutoff_ms: number): number {
+  const entries = objects.filter(({ kind }) => kind === 'entry')
+  const then = entries.findLast(({ modified_ms }) => modified_ms <= cutoff_ms)?.version ?? 0
+  const there = new Set(entries.map(({ version }) => version))
+  const checkpoints = objects.filter(({ kind, version }) => kind === 'checkpoint' && there.has(version))
+  return checkpoints.findLast(({ version }) => version <= then)?.version ?? entries[0]?.version ?? 0
+}
