@@ -57,6 +57,9 @@ export const REGISTRY_CHANGES_A_BATCH = 500
 export const ADDITIONS_INLINE_MAX_BYTES = 64 * 1024
 /** A snapshot of a bucket's ranges is written once the table is so many versions past the last one. */
 export const RANGES_SNAPSHOT_COMMITS = 50
+/** Snapshots of a bucket's ranges that are kept: the newest, each of which is enough, and those that are as young as this. */
+export const RANGES_KEPT = 2
+export const RANGES_KEPT_MS = 3_600_000
 /** Boots of a (source, stream) whose account is kept whatever happens. */
 export const BOOTS_KEPT = 50
 /**

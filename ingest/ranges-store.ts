@@ -57,10 +57,20 @@ export async function commitRanges(
       continue
     }
     const object = createHash('sha256').update(text).digest('hex')
-    await putOnce(store, `_hearth/additions/${object}`, Buffer.from(text))
+    await putOnce(store, additionPath(object), Buffer.from(text))
     buckets[bucket] = { object }
   }
   return { version: RANGES_VERSION, epoch, buckets }
+}
+
+/** Paths of the objects that hold what a commit added to ranges. */
+export function additionObjects(info: unknown): readonly string[] {
+  const buckets = Object.values(infoForm.safeParse(info ?? {}).data?.ranges?.buckets ?? {})
+  return buckets.flatMap((entry) => (Array.isArray(entry) ? [] : [additionPath(entry.object)]))
+}
+
+function additionPath(object: string): string {
+  return `_hearth/additions/${object}`
 }
 
 /** The content is a function of the path, so one that is there already is as good. */
@@ -98,14 +108,16 @@ async function readAdditions(
 }
 
 async function readObject(store: ObjectStore, object: string): Promise<z.infer<typeof additionRows>> {
-  const bytes = await store.get(`_hearth/additions/${object}`)
+  const bytes = await store.get(additionPath(object))
   if (createHash('sha256').update(bytes).digest('hex') !== object) {
-    throw new Problem('corrupt', `_hearth/additions/${object} does not match its name: restore it from a backup`)
+    throw new Problem('corrupt', `${additionPath(object)} does not match its name: restore it from a backup`)
   }
   return additionRows.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
 }
 
-const folderOf = (layout: Layout, bucket: number) => `_hearth/ranges/${layout.epoch}/${bucket}`
+export function rangesFolder(layout: Layout, bucket: number): string {
+  return `_hearth/ranges/${layout.epoch}/${bucket}`
+}
 
 /**
  * The ranges of `buckets` as of `version` of the events table: the newest good snapshot of each, and the additions of
@@ -148,7 +160,7 @@ async function newestSnapshot(
   version: number,
 ): Promise<LoadedRanges> {
   const names: string[] = []
-  for await (const { path } of store.list(`${folderOf(layout, bucket)}/`)) names.push(path)
+  for await (const { path } of store.list(`${rangesFolder(layout, bucket)}/`)) names.push(path)
   for (const path of names.toReversed()) {
     const at = Number(path.slice(path.lastIndexOf('/') + 1))
     if (!Number.isInteger(at) || at > version) continue
@@ -173,5 +185,5 @@ export async function putRanges(
 ): Promise<void> {
   assert(version >= 0, `a version is not negative; found ${version}`)
   const body = encodeRanges({ epoch: layout.epoch, bucket, version }, ranges)
-  await putOnce(store, `${folderOf(layout, bucket)}/${String(version).padStart(20, '0')}`, body)
+  await putOnce(store, `${rangesFolder(layout, bucket)}/${String(version).padStart(20, '0')}`, body)
 }
