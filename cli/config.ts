@@ -6,6 +6,7 @@ import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { FRESHNESS_MS } from '../ingest/limits.ts'
+import { LOG_RETENTION_MS, RETENTION_MS } from '../lake/limits.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
 /** Messages of the schema say what was expected; `parseConfig` adds the key and what was found. */
@@ -137,6 +138,25 @@ export const configSchema = z.strictObject({
       interval_ms: atLeast(1000).default(10_000).describe('How often the schedule looks for due work.'),
       threads: atLeast(1).default(1).describe('DuckDB threads of a task.'),
       ops_port: opsPort,
+    })
+    .prefault({}),
+  upkeep: z
+    .strictObject({
+      compact_ms: atLeast(1000)
+        .default(60_000)
+        .describe('How often the jobs look for small files to join: those an hour old, or many of a partition.'),
+      vacuum_ms: atLeast(60_000)
+        .default(86_400_000)
+        .describe('How often the jobs delete data files and log entries that are past their retention.'),
+      retention_hours: whole('a whole number from 1 to 100000', 1, 100_000)
+        .default(RETENTION_MS / 3_600_000)
+        .describe('How far one can travel in time: data files that a version within this has are kept.'),
+      log_retention_hours: whole('a whole number from 1 to 100000', 1, 100_000)
+        .default(LOG_RETENTION_MS / 3_600_000)
+        .describe('How long log entries are kept; at least retention_hours.'),
+      closed_after_hours: whole('a whole number from 0 to 10000', 0, 10_000)
+        .default(3)
+        .describe('A day is joined as a whole so long after its end.'),
     })
     .prefault({}),
   dashboards: z

@@ -7,6 +7,7 @@ import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { lakeStore } from './lake-store.ts'
+import { registerUpkeep, UPKEEP_EXAMPLES } from './lake-upkeep.ts'
 import { whole } from './option.ts'
 import { parseAt } from './sql.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -20,14 +21,16 @@ Examples:
   hearth lake tables
   hearth lake describe events
   hearth lake files events --at v1
-  hearth lake history events --limit 5`
+  hearth lake history events --limit 5
+${UPKEEP_EXAMPLES}`
 
-/** `hearth lake`: what the tables hold, from their logs alone; no data file is read. */
+/** `hearth lake`: what the tables hold, from their logs alone; no data file is read. And their upkeep. */
 export function register(program: Command, context: CliContext): void {
   const lake = program
     .command('lake')
-    .description('look into the tables of the lake')
+    .description('look into the tables of the lake, and look after them')
     .addHelpText('afterAll', examplesOf(EXAMPLES))
+  registerUpkeep(lake, context)
   const open = () => openLake({ store: lakeStore(context), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>
     context.print(

@@ -1,0 +1,85 @@
+import type { Clock, Random } from '../contract/clock.ts'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
+import { dropAdditions, keepAllRanges, spareRanges } from '../ingest/ranges-upkeep.ts'
+import { foldTouched } from '../jobs/touched-fold.ts'
+import { type CleanedLog, cleanLog } from '../lake/clean-log.ts'
+import { type Compaction, compact } from '../lake/compact.ts'
+import { deleteAll } from '../lake/delete-all.ts'
+import type { Lake } from '../lake/lake.ts'
+import type { ObjectMeta } from '../lake/object-store.ts'
+import { type Vacuum, vacuum } from '../lake/vacuum.ts'
+import type { Config } from './config.ts'
+
+const HOUR_MS = 3_600_000
+
+export type UpkeepOptions = {
+  readonly lake: Lake
+  readonly clock: Clock
+  readonly random: Random
+  /** Its own, for one compaction at a time. */
+  readonly scratch_folder: string
+  readonly config: Config['upkeep']
+  /** Shortest retentions, where an hour is too long: for tests. */
+  readonly retention_min_ms?: number
+}
+
+export type UpkeepRun = {
+  readonly dry_run?: boolean
+  readonly signal?: AbortSignal | undefined
+  progress?(done: number, total: number): void
+}
+
+/** The upkeep of a lake, table by table, as the configuration has it. Where others are at work too, it goes on over them. */
+export type Upkeep = {
+  /** See lake/compact.ts. */
+  compact(table: string, run?: UpkeepRun): Promise<Compaction>
+  /** See lake/vacuum.ts. */
+  vacuum(table: string, run?: UpkeepRun): Promise<Vacuum>
+  /** See lake/clean-log.ts. What only the log tells is kept first: ranges, and which hours were touched. */
+  cleanLog(table: string, run?: UpkeepRun): Promise<CleanedLog>
+  /** Deletes snapshots of ranges that nobody needs. */
+  vacuumRanges(run?: UpkeepRun): Promise<readonly ObjectMeta[]>
+}
+
+export function openUpkeep({ lake, clock, random, scratch_folder, config, retention_min_ms }: UpkeepOptions): Upkeep {
+  const { store } = lake
+  const retention_ms = config.retention_hours * HOUR_MS
+  // A version within the retention needs its entry too.
+  const log_retention_ms = Math.max(retention_ms, config.log_retention_hours * HOUR_MS)
+  const shortest = retention_min_ms === undefined ? {} : { retention_min_ms }
+
+  return {
+    async compact(name, run = {}) {
+      const closed_after_ms = config.closed_after_hours * HOUR_MS
+      const table = await lake.table(name)
+      return await compact({ ...run, store, table, clock, random, scratch_folder, closed_after_ms })
+    },
+
+    async vacuum(name, run = {}) {
+      return await vacuum({ ...run, ...shortest, store, table: await lake.table(name), clock, random, retention_ms })
+    },
+
+    async cleanLog(name, run = {}) {
+      const table = await lake.table(name)
+      return await cleanLog({
+        ...{ ...run, ...shortest, store, table, clock, retention_ms: log_retention_ms },
+        async before(version) {
+          await foldTouched(table, store)
+          if (name === EVENTS_TABLE) await keepAllRanges(lake, version)
+        },
+        ...(name === EVENTS_TABLE && { removing: (info) => dropAdditions(lake, info) }),
+      })
+    },
+
+    async vacuumRanges(run = {}) {
+      const spare = await spareRanges(lake, clock)
+      if (!run.dry_run)
+        await deleteAll(
+          store,
+          spare.map(({ path }) => path),
+          run,
+        )
+      return spare
+    },
+  }
+}
