@@ -18,6 +18,9 @@ import { explainText, planText, runText, statusRows, statusText, summary } from 
 import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
+import { openUpkeep } from './upkeep.ts'
+import { upkeepFigures } from './upkeep-figures.ts'
+import { runUpkeepSchedule } from './upkeep-schedule.ts'
 
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
@@ -100,33 +103,44 @@ export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
   runAlone(context, 'jobs', 'jobs scheduler')
-  await withJobs(context, openLocalLake, async (jobs) => {
-    const metrics = processMetrics('jobs')
-    const figures = jobsFigures(metrics, clock)
-    const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
-    const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
-    announce(context, 'jobs', { ops_url: operations.url })
-    log.info('ready', `looks for due work each ${config.jobs.interval_ms} ms`, { interval_ms: config.jobs.interval_ms })
-    try {
-      await runSchedule({
-        ...{ jobs: figures.watch(jobs), clock, signal, interval_ms: config.jobs.interval_ms },
-        ran: (runs) => {
-          const units = runs.reduce((sum, run) => sum + run.units.length, 0)
-          const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))
-          log.info('made', `made ${units} units of ${runs.length} metrics in ${ms} ms`, {
-            units,
-            metrics: runs.length,
-            ms,
-          })
-        },
-        failed: (error) => log.failed('failed', error),
-      })
-    } finally {
-      await operations.close()
-      withdraw(context, 'jobs')
-      log.info('ended', 'stopped; what was not committed is made by the next run')
-    }
+  const lake = await openLocalLake(context)
+  await using jobs = await openJobs(jobsOptions(context, lake))
+  const metrics = processMetrics('jobs')
+  const figures = jobsFigures(metrics, clock)
+  const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
+  const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
+  announce(context, 'jobs', { ops_url: operations.url })
+  log.info('ready', `looks for due work each ${config.jobs.interval_ms} ms`, { interval_ms: config.jobs.interval_ms })
+  const over = new AbortController()
+  const upkeep = runUpkeepSchedule({
+    ...{ lake, clock, log, figures: upkeepFigures(metrics, clock), ...config.upkeep },
+    upkeep: openUpkeep({
+      ...{ lake, clock, random: context.random, config: config.upkeep },
+      scratch_folder: join(context.home, 'spool', 'compact'),
+    }),
+    signal: AbortSignal.any([signal, over.signal]),
   })
+  try {
+    await runSchedule({
+      ...{ jobs: figures.watch(jobs), clock, signal, interval_ms: config.jobs.interval_ms },
+      ran: (runs) => {
+        const units = runs.reduce((sum, run) => sum + run.units.length, 0)
+        const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))
+        log.info('made', `made ${units} units of ${runs.length} metrics in ${ms} ms`, {
+          units,
+          metrics: runs.length,
+          ms,
+        })
+      },
+      failed: (error) => log.failed('failed', error),
+    })
+  } finally {
+    over.abort()
+    await upkeep
+    await operations.close()
+    withdraw(context, 'jobs')
+    log.info('ended', 'stopped; what was not committed is made by the next run')
+  }
 }
 
 async function withJobs(
