@@ -1,14 +1,15 @@
-import { mkdir, rm, writeFile as writeLocalFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
-import { type Clock, type Random, randomHex, uuid } from '../contract/clock.ts'
+import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { assert, Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
 import { type CompactionGroup, type CompactionPolicy, compactionPlan } from './compaction-plan.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
-import { COMPACT_MEMORY_LIMIT } from './limits.ts'
+import { COMPACT_FETCHED_MAX_BYTES, COMPACT_MEMORY_LIMIT } from './limits.ts'
+import { type LocalFiles, openLocalFiles } from './local-files.ts'
 import type { ObjectStore } from './object-store.ts'
 import { type LocalFile, scanSql } from './scan.ts'
 import { identifier } from './schema.ts'
@@ -56,10 +57,12 @@ export async function compact(options: CompactOptions): Promise<Compaction> {
   await using duckdb = await openDuckDb({
     ...{ threads: 1, memory_limit: COMPACT_MEMORY_LIMIT, temp_folder: scratch_folder },
   })
+  const cache = { folder: join(scratch_folder, 'fetched'), max_bytes: COMPACT_FETCHED_MAX_BYTES }
+  await using local = await openLocalFiles(options.store, { cache, clock })
   for (const [index, group] of groups.entries()) {
     signal?.throwIfAborted()
     options.progress?.(index, groups.length)
-    if (await joinGroup(options, duckdb.connection, group)) {
+    if (await joinGroup(options, duckdb.connection, local, group)) {
       totals.joined += group.files.length
       totals.bytes += group.files.reduce((sum, { size }) => sum + size, 0)
     } else totals.lost++
@@ -72,6 +75,7 @@ export async function compact(options: CompactOptions): Promise<Compaction> {
 async function joinGroup(
   options: CompactOptions,
   connection: DuckDBConnection,
+  local: LocalFiles,
   { files, tags }: CompactionGroup,
 ): Promise<boolean> {
   const { store, table, clock, random, scratch_folder, signal } = options
@@ -80,48 +84,25 @@ async function joinGroup(
   const [first] = files
   assert(first, 'a group has files')
   if (!files.every(({ path }) => base.files.has(path))) return false
-  const fetched: string[] = []
-  try {
-    const local: LocalFile[] = []
-    for (const add of files) {
-      local.push({ add, path: await localFile(store, `${table.prefix}/${add.path}`, scratch_folder, random, fetched) })
-    }
-    const before = await sumOf(connection, base, local)
-    const { partitionValues } = first
-    const { rows: _, ...written } = await writeFile({
-      ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
-      select: scanSql(base, local),
-      columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
-      sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
-      check: async (path) => {
-        const after = await sumOf(connection, base, [{ add: first, path }])
-        if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
-      },
-    })
-    const outcome = await table.commit({
-      ...{ id: uuid(random), kind: 'compact', base, txns: [], info: {}, signal },
-      adds: [{ ...written, dataChange: false }],
-      removes: files.map((add) => removeOf(add, { dataChange: false })),
-    })
-    return outcome.kind === 'committed'
-  } finally {
-    for (const path of fetched) await rm(path, { force: true })
-  }
-}
-
-/** The object in place where the store is local, else fetched. */
-async function localFile(
-  store: ObjectStore,
-  object: string,
-  scratch_folder: string,
-  random: Random,
-  fetched: string[],
-): Promise<string> {
-  if (store.localPath) return store.localPath(object)
-  const path = join(scratch_folder, `${randomHex(random, 16)}.parquet`)
-  fetched.push(path)
-  await writeLocalFile(path, await store.get(object))
-  return path
+  await using held = await local.hold(table.prefix, files, signal)
+  const before = await sumOf(connection, base, held.files)
+  const { partitionValues } = first
+  const { rows: _, ...written } = await writeFile({
+    ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
+    select: scanSql(base, held.files),
+    columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
+    sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
+    check: async (path) => {
+      const after = await sumOf(connection, base, [{ add: first, path }])
+      if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
+    },
+  })
+  const outcome = await table.commit({
+    ...{ id: uuid(random), kind: 'compact', base, txns: [], info: {}, signal },
+    adds: [{ ...written, dataChange: false }],
+    removes: files.map((add) => removeOf(add, { dataChange: false })),
+  })
+  return outcome.kind === 'committed'
 }
 
 const rowSum = z.object({ rows: z.string(), sum: z.string() })

@@ -76,6 +76,8 @@ export const PARTITION_FILES_DUE = 64
 export const PARTITION_FILES_MAX = 128
 /** A table with so many live files has all its partitions joined, whatever their age: 400 days of 16 buckets at rest. */
 export const TABLE_FILES_DUE = 50_000
+/** Copies of data files that a compaction of a lake in S3 keeps on local disk. */
+export const COMPACT_FETCHED_MAX_BYTES = 256 * 1024 * 1024
 /** DuckDB of a compaction, as DuckDB writes it; past that it spills into the scratch folder. */
 export const COMPACT_MEMORY_LIMIT = '1GB'
 
