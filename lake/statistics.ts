@@ -14,12 +14,20 @@ export type Statistics = {
 }
 
 /** Per column, as DuckDB returns them from a COPY with RETURN_STATS. */
-export type WrittenColumn = { readonly min?: string; readonly max?: string; readonly null_count?: string }
+export type WrittenColumn = {
+  readonly min?: string
+  readonly max?: string
+  readonly null_count?: string
+  readonly has_nan?: string
+}
 
 /** Columns beyond the first 32 for which statistics are kept all the same. */
 const ALWAYS: readonly string[] = ['event_time', 'hub_id', 'kind']
 
-/** Statistics of a written file. Bounds hold: timestamps are floored and ceiled to ms, texts are left out when long. */
+/**
+ * Statistics of a written file. Bounds hold: timestamps are floored and ceiled to ms, texts are left out when long, and
+ * what JSON or another engine could not tell rightly: NaN, which Spark has above all numbers, and years past 9999.
+ */
 export function statisticsOf(
   rows: number,
   columns: readonly Column[],
@@ -32,6 +40,7 @@ export function statisticsOf(
     const column = written.get(name)
     if (!column || type === 'map' || (index >= STATISTICS_COLUMNS_MAX && !ALWAYS.includes(name))) continue
     if (column.null_count !== undefined) nullCount[name] = Number(column.null_count)
+    if (column.has_nan === 'true') continue
     const min = column.min === undefined ? undefined : bound(type, column.min, 'min')
     const max = column.max === undefined ? undefined : bound(type, column.max, 'max')
     if (min === undefined || max === undefined) continue
@@ -41,12 +50,15 @@ export function statisticsOf(
   return { numRecords: rows, minValues, maxValues, nullCount }
 }
 
+/** As the protocol writes dates; others do not sort as texts. */
+export const FOUR_DIGIT_DATE = /^\d{4}-\d\d-\d\d$/
+
 function bound(type: ColumnType, value: string, side: 'min' | 'max'): StatisticsValue | undefined {
   switch (type) {
     case 'string':
       return value.length > STATISTICS_TEXT_MAX ? undefined : value
     case 'date':
-      return value
+      return FOUR_DIGIT_DATE.test(value) ? value : undefined
     case 'timestamp':
       return timestampBound(value, side)
     case 'boolean':
@@ -69,7 +81,8 @@ function timestampBound(value: string, side: 'min' | 'max'): string | undefined 
   const micros = Number((match[3] ?? '').padEnd(6, '0'))
   const whole_ms = Date.parse(`${match[1]}T${match[2]}Z`)
   const ms = side === 'min' ? Math.floor(micros / 1000) : Math.ceil(micros / 1000)
-  return new Date(whole_ms + ms).toISOString()
+  const text = new Date(whole_ms + ms).toISOString()
+  return text.startsWith('+') ? undefined : text
 }
 
 const statisticsValue = z.union([z.string(), z.number(), z.boolean()])
