@@ -44,3 +44,14 @@ export async function readWithDeltaRs(folder: string, sql: string, version?: num
 export async function appendWithDeltaRs(folder: string, sql: string): Promise<void> {
   await run(await deltaRsPython(), [READER, JSON.stringify({ folder, sql, version: null, append: true })])
 }
+
+/** Answers of delta-rs's own engine to several questions over `t`, as rows of values in the words of infra/spark. */
+export async function askDeltaRs(
+  folder: string,
+  questions: readonly string[],
+  version?: number,
+): Promise<readonly (readonly (readonly unknown[])[])[]> {
+  const request = JSON.stringify({ folder, questions, version: version ?? null })
+  const { stdout } = await run(await deltaRsPython(), [READER, request], { maxBuffer: 64 * 1024 * 1024 })
+  return JSON.parse(stdout)
+}
