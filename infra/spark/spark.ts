@@ -29,6 +29,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'spark.sql.session.timeZone': 'UTC',
   'spark.sql.datetime.java8API.enabled': 'true',
   'spark.sql.shuffle.partitions': '2',
+  'spark.sql.sources.parallelPartitionDiscovery.parallelism': '2',
   'spark.databricks.delta.snapshotPartitions': '2',
   'spark.sql.extensions': 'io.delta.sql.DeltaSparkSessionExtension',
   'spark.sql.catalog.spark_catalog': 'org.apache.spark.sql.delta.catalog.DeltaCatalog',
