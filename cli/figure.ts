@@ -34,7 +34,7 @@ export function figuresIn(metrics: Registry): Figures {
 }
 
 /** Every label that a figure of Hearth may have. */
-const LABELS = ['bucket', 'outcome', 'metric', 'to', 'stream'] as const
+const LABELS = ['bucket', 'outcome', 'metric', 'to', 'stream', 'table'] as const
 
 async function valuesOf(read: Read): Promise<readonly (readonly [Labels, number])[]> {
   const found = await read()

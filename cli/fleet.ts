@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { Problem } from '../contract/problem.ts'
 import { createLake, type Lake, openLake } from '../lake/lake.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
@@ -51,11 +52,11 @@ export function openAuthority(context: FleetContext, registry: Administration): 
   })
 }
 
-/** The lake that is configured, made when there is none. */
-export function openLocalLake(context: FleetContext): Promise<Lake> {
+/** The lake that is configured, made when there is none; over its store as `through` shows it. */
+export function openLocalLake(context: FleetContext, through = (store: ObjectStore) => store): Promise<Lake> {
   const { config, clock, random } = context
   return createLake({
-    store: newLakeStore(context),
+    store: through(newLakeStore(context)),
     clock,
     random,
     fleet: config.fleet,

@@ -8,11 +8,13 @@ import { openEventLog, openShare } from './event-log.ts'
 import { examplesOf } from './examples.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
 import { stoppedReasons } from './gateway-health.ts'
-import { ingestFigures, lagOf } from './ingest-figures.ts'
+import { ingestFigures } from './ingest-figures.ts'
 import type { Log } from './log.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
+import { logFigures, storeFigures } from './store-figures.ts'
 import { serveTelemetry, type TelemetryGateway } from './telemetry-gateway.ts'
+import { lagOf } from './writer-figures.ts'
 
 /** What a process does of ingest. */
 type Role = 'ingest' | 'gateway' | 'writer'
@@ -63,20 +65,23 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
   const log = processLog(context, name)
   // Of the embedded log the gateway's process is the only writer.
   runAlone(context, name, `ingest${role === 'ingest' ? '' : ` ${role}`}`)
-  const lake = await openLocalLake(context)
-  const eventLog = await openEventLog(context)
   const metrics = processMetrics(name)
+  const lake = await openLocalLake(context, storeFigures(metrics, clock))
+  const opened = await openEventLog(context)
+  const eventLog = logFigures(metrics, clock)(opened)
+  const scratch_folder = join(home, 'spool', name)
   let writing: Writing | undefined
   let telemetry: TelemetryGateway | undefined
   const figures = ingestFigures(metrics, clock, {
-    ...{ log: eventLog, writer: () => writing?.writer, gateway: () => telemetry?.receiving.gateway },
+    ...{ log: opened, store: lake.store, scratch_folder },
+    ...{ writer: () => writing?.writer, gateway: () => telemetry?.receiving.gateway },
     sessions: () => telemetry?.sessions ?? 0,
   })
-  const share = role === 'gateway' ? undefined : await openShare(eventLog)
+  const share = role === 'gateway' ? undefined : await openShare(opened)
   if (share) {
     writing = await openWriting({
       ...{ lake, log: eventLog, layout, clock, random, share },
-      scratch_folder: join(home, 'spool', name),
+      scratch_folder,
       freshness_ms: config.ingest.freshness_ms,
       note(fact) {
         tell(log, fact)
@@ -129,7 +134,10 @@ function tell(log: Log, fact: WriterFact): void {
   const { kind, ...fields } = fact
   switch (fact.kind) {
     case 'committed':
-      return log.debug(kind, `version ${fact.version}: ${fact.rows} rows of ${fact.batches} batches`, fields)
+      // Of each batch and file there may be thousands: figures have them.
+      return log.debug(kind, `version ${fact.version}: ${fact.rows} rows of ${fact.batches} batches`, {
+        ...{ ...fields, waits_ms: undefined, sizes: undefined },
+      })
     case 'fenced':
       return log.warn(kind, `overtaken in buckets ${fact.buckets.join(', ')}; beginning again from the table`, fields)
     case 'retry':

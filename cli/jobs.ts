@@ -18,6 +18,7 @@ import { explainText, planText, runText, statusRows, statusText, summary } from 
 import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
+import { storeFigures } from './store-figures.ts'
 import { openUpkeep } from './upkeep.ts'
 import { upkeepFigures } from './upkeep-figures.ts'
 import { runUpkeepSchedule } from './upkeep-schedule.ts'
@@ -103,9 +104,9 @@ export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
   runAlone(context, 'jobs', 'jobs scheduler')
-  const lake = await openLocalLake(context)
-  await using jobs = await openJobs(jobsOptions(context, lake))
   const metrics = processMetrics('jobs')
+  const lake = await openLocalLake(context, storeFigures(metrics, clock))
+  await using jobs = await openJobs(jobsOptions(context, lake))
   const figures = jobsFigures(metrics, clock)
   const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
   const operations = await serveOperations(context, 'jobs', { metrics, log, unready })

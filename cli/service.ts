@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Registry } from 'prom-client'
 import { isProblem } from '../contract/problem.ts'
 import type { CliContext } from './context.ts'
+import { diskFigures } from './disk-figures.ts'
 import { type Log, openLog } from './log.ts'
 import { listenOperations, type Operations } from './operations.ts'
 import { lockState } from './state-lock.ts'
@@ -25,7 +26,7 @@ export function processLog({ clock, config }: Pick<CliContext, 'clock' | 'config
  * Health and figures of the process `name`, on the ops port of its section of the configuration.
  */
 export function serveOperations(
-  { config }: Pick<CliContext, 'config'>,
+  { config, home }: Pick<CliContext, 'config' | 'home'>,
   section: 'relay' | 'ingest' | 'jobs' | 'dashboards' | 'hub',
   options: {
     readonly metrics: Registry
@@ -34,6 +35,7 @@ export function serveOperations(
   },
 ): Promise<Operations> {
   const { metrics, log, unready } = options
+  diskFigures(metrics, home)
   const fault = (error: unknown) => log.failed('scrape', error)
   return listenOperations({ host: config.ops_host, port: config[section].ops_port, metrics, unready, fault })
 }

@@ -21,8 +21,15 @@ import { inflate, readClaim, readPayload } from './payload.ts'
 export type GatewayCounts = {
   readonly batches: number
   readonly events: number
+  /** As they came. */
   readonly bytes: number
+  /** Unpacked, of good batches. */
+  readonly plain_bytes: number
+  /** Batches that are durable in the log, refused ones too. */
+  readonly durable: number
   readonly refused: number
+  /** Answers that came later, since their hub sends more than its share. */
+  readonly held_back: number
   readonly turned_away: number
   readonly in_flight: number
   readonly in_flight_bytes: number
@@ -55,7 +62,7 @@ export type GatewayOptions = {
 }
 
 type Examined =
-  | { readonly kind: 'good'; readonly bucket: number; readonly header: BatchHeader }
+  | { readonly kind: 'good'; readonly bucket: number; readonly header: BatchHeader; readonly plain_bytes: number }
   | { readonly kind: 'dead'; readonly bucket: number; readonly reason: string }
 
 type Accepted = { readonly answer: BatchAnswer; readonly events: number }
@@ -75,7 +82,10 @@ export function openGateway(options: GatewayOptions): Gateway {
   const floors = new Map<string, number>()
   const inflating = turns(INFLATE_CONCURRENT_MAX)
   const waiting: Waiter[] = []
-  const counts = { batches: 0, events: 0, bytes: 0, refused: 0, turned_away: 0, in_flight: 0, in_flight_bytes: 0 }
+  const counts = {
+    ...{ batches: 0, events: 0, bytes: 0, plain_bytes: 0, durable: 0, refused: 0, held_back: 0, turned_away: 0 },
+    ...{ in_flight: 0, in_flight_bytes: 0 },
+  }
   let closed = false
   let idle: (() => void) | undefined
 
@@ -106,8 +116,11 @@ export function openGateway(options: GatewayOptions): Gateway {
           `the batch is ${bytes.length} bytes as sent; the limit is ${BATCH_COMPRESSED_MAX_BYTES}: send fewer events`,
         )
       }
-      const { header } = await inflating(async () => readPayload(await inflate(bytes, codec)))
-      return { kind: 'good', bucket: bucketFor(identity, header, layout), header }
+      const [header, plain_bytes] = await inflating(async () => {
+        const plain = await inflate(bytes, codec)
+        return [readPayload(plain).header, plain.length] as const
+      })
+      return { kind: 'good', bucket: bucketFor(identity, header, layout), header, plain_bytes }
     } catch (error) {
       if (!isProblem(error, 'invalid')) throw error
       return { kind: 'dead', bucket: await deadBucket(identity, bytes, codec, layout), reason: error.message }
@@ -138,9 +151,12 @@ export function openGateway(options: GatewayOptions): Gateway {
       counts.refused++
       const value = bytes.slice(0, DEAD_VALUE_MAX_BYTES)
       await log.append(examined.bucket, { ...record, dead: examined.reason, value })
+      counts.durable++
       return { answer: { kind: 'refused', reason: examined.reason }, events: 0 }
     }
     await log.append(examined.bucket, record)
+    counts.durable++
+    counts.plain_bytes += examined.plain_bytes
     const { boot, count, now } = examined.header
     const { counter } = parseBoot(boot)
     counts.events += count
@@ -177,7 +193,10 @@ export function openGateway(options: GatewayOptions): Gateway {
       }
       const delay_ms = identity.role === 'hub' ? pace.delay_ms(identity.source, accepted.events) : 0
       // Held back only after the batch is durable and out of memory: the sender's own window slows it.
-      if (delay_ms > 0 && !closed) await sleep(clock, delay_ms)
+      if (delay_ms > 0 && !closed) {
+        counts.held_back++
+        await sleep(clock, delay_ms)
+      }
       return accepted.answer
     },
     floor: knownFloor,

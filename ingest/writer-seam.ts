@@ -1,7 +1,9 @@
 /** What a writer offers and needs; writer.ts opens one. */
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
+import type { ProblemKind } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import type { Encoder } from './encoder.ts'
 import type { EventLog } from './event-log.ts'
@@ -11,18 +13,28 @@ import type { Share } from './share.ts'
 
 /** What a writer tells of itself; the composition logs it. */
 export type WriterFact =
-  /** `ms`: from the end of gathering to the commit. */
+  /**
+   * `ms`: from the end of gathering to the commit. `attempts` and `rebased`: see CommitOutcome. `sizes`: bytes of each data
+   * file; `waits_ms`: of each batch, from its receipt to the commit.
+   */
   | {
       readonly kind: 'committed'
       readonly version: number
       readonly batches: number
       readonly rows: number
+      /** Rows of kind `dead`, and events that were stored before. */
+      readonly dead: number
+      readonly duplicates: number
       readonly ms: number
+      readonly attempts: number
+      readonly rebased: number
+      readonly sizes: readonly number[]
+      readonly waits_ms: readonly number[]
     }
   | { readonly kind: 'fenced'; readonly buckets: readonly number[] }
   /** It takes these from now on, and no others. */
   | { readonly kind: 'share'; readonly buckets: readonly number[] }
-  | { readonly kind: 'retry'; readonly reason: string; readonly delay_ms: number }
+  | { readonly kind: 'retry'; readonly cause: ProblemKind; readonly reason: string; readonly delay_ms: number }
   | { readonly kind: 'loss'; readonly loss: Loss }
   /** The table goes on with this log; what another held past its position will not come. */
   | { readonly kind: 'replaced'; readonly loss: Loss }
@@ -42,6 +54,8 @@ export type Writer = {
   commitOnce(): Promise<boolean>
   buckets(): readonly BucketState[]
   ranges(bucket: number): Ranges
+  /** The table as this writer saw it last; undefined before its first look. */
+  seen(): Snapshot | undefined
 }
 
 export type WriterOptions = {

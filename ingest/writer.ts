@@ -4,6 +4,7 @@ import { assert, isProblem, messageOf } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { ingestCommit } from './commit-request.ts'
+import { committedFact } from './committed-fact.ts'
 import type { Encoded, Encoding } from './encoder.ts'
 import type { Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
@@ -72,6 +73,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const share = options.share ?? wholeShare(layout.buckets)
   const buckets = new Map<number, Bucket>()
   const sources = new Map<string, string>()
+  let seen: Snapshot | undefined
 
   function keyOf(source: string): string {
     const known = sources.get(source) ?? sourceKey(key, source)
@@ -104,6 +106,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const firsts = new Map<number, number>()
     for (const { bucket } of stale) firsts.set(bucket, (await log.bounds(bucket)).first)
     const snapshot = await table.snapshot()
+    seen = snapshot
     const numbers = stale.map(({ bucket }) => bucket)
     const loaded = await loadRanges({ store, table, layout }, numbers, snapshot.version)
     for (const one of stale) {
@@ -219,19 +222,14 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       const outcome = await table.commit({ ...request.commit, base })
       if (outcome.kind === 'committed') {
         await adopt(left, request.additions, encoded, outcome.version)
-        const rows = encoded.files.filter(({ bucket }) => left.some((one) => one.bucket === bucket))
-        options.note({
-          kind: 'committed',
-          version: outcome.version,
-          batches: attempt.planned.length,
-          rows: rows.reduce((sum, file) => sum + file.rows, 0),
-          ms: clock.monotonic() - started_ms,
-        })
+        seen = outcome.snapshot
+        const times = { ms: clock.monotonic() - started_ms, now_ms: clock.now() }
+        options.note(committedFact(attempt.planned, encoded, left, outcome, times))
         return
       }
       if (outcome.kind === 'conflict') {
         forget(left)
-        options.note({ kind: 'retry', reason: outcome.reason, delay_ms: 0 })
+        options.note({ kind: 'retry', cause: 'conflict', reason: outcome.reason, delay_ms: 0 })
         return
       }
       const isFenced = (one: Bucket) => outcome.appIds.includes(positionTxn(log.id, layout, one.bucket))
@@ -339,7 +337,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
           // Whether it was committed or not, the table tells.
           forget(buckets.values())
           if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
-          options.note({ kind: 'retry', reason: messageOf(error), delay_ms })
+          options.note({ kind: 'retry', cause: error.kind, reason: messageOf(error), delay_ms })
           await sleep(clock, delay_ms, signal).catch(() => undefined)
           delay_ms = Math.min(RETRY_MAX_MS, delay_ms * 2)
         }
@@ -362,5 +360,6 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     },
     buckets: () => [...buckets.values()].map(({ bucket, position, stopped }) => ({ bucket, position, stopped })),
     ranges: (bucket) => buckets.get(bucket)?.ranges ?? new Map(),
+    seen: () => seen,
   }
 }

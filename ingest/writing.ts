@@ -56,7 +56,8 @@ export async function openWriting(options: WritingOptions): Promise<Writing> {
       while (clock.monotonic() - asked_ms < DRAIN_MAX_MS && (await writer.commitOnce())) continue
     } catch (error) {
       if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
-      options.note({ kind: 'retry', reason: `left for the next start: ${messageOf(error)}`, delay_ms: 0 })
+      const reason = `left for the next start: ${messageOf(error)}`
+      options.note({ kind: 'retry', cause: error.kind, reason, delay_ms: 0 })
     }
   }
 

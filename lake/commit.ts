@@ -24,7 +24,14 @@ export type CommitRequest = {
 }
 
 export type CommitOutcome =
-  | { readonly kind: 'committed'; readonly version: number; readonly snapshot: Snapshot }
+  /** `attempts`: entries that were put until one was its own. `rebased`: versions of others since its base. */
+  | {
+      readonly kind: 'committed'
+      readonly version: number
+      readonly snapshot: Snapshot
+      readonly attempts: number
+      readonly rebased: number
+    }
   /** Nothing was committed: the table stands elsewhere for these appIds. */
   | { readonly kind: 'fenced'; readonly appIds: readonly string[] }
   /** Nothing was committed: plan anew from a fresh snapshot. */
@@ -68,7 +75,7 @@ export async function commitTo(target: CommitTarget, request: CommitRequest): Pr
     }
     checked = head.version
     const commit = commitOf(request, head, target.clock.now())
-    if (await putVersion(target, commit, request)) return await confirmed(target, request, head, commit)
+    if (await putVersion(target, commit, request)) return await confirmed(target, request, head, commit, attempt + 1)
   }
   throw new Problem('unavailable', `the table moved under each of ${COMMIT_ATTEMPTS_MAX} attempts to commit; try later`)
 }
@@ -134,9 +141,12 @@ async function confirmed(
   request: CommitRequest,
   head: Snapshot,
   commit: Commit,
+  attempts: number,
 ): Promise<CommitOutcome> {
   if (isEntryOf(await target.log.read(head.version), head)) {
-    return { kind: 'committed', version: commit.version, snapshot: target.adopt(head, commit) }
+    const { version } = commit
+    const rebased = head.version - request.base.version
+    return { kind: 'committed', version, snapshot: target.adopt(head, commit), attempts, rebased }
   }
   await target.reload()
   return request.txns.length > 0
