@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
@@ -8,7 +9,7 @@ import type { Table } from '../lake/table.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
-import { HISTORY_MAX_MS, RUN_ATTEMPTS_MAX } from './limits.ts'
+import { HISTORY_MAX_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Cause, causeOf, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
@@ -88,6 +89,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       description: metric.meaning,
     })
 
+  function openEngine(): Promise<DuckDb> {
+    const temp_folder = join(options.scratch_folder, 'temp')
+    return openDuckDb({ threads: options.threads ?? 1, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
+  }
+
   async function touchedOf(name: string): Promise<Touched> {
     const touched = seen.get(name) ?? nothingTouched()
     seen.set(name, touched)
@@ -124,7 +130,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
       if (units.length === 0) return undefined
-      duck ??= await openDuckDb({ threads: options.threads ?? 1 })
+      duck ??= await openEngine()
       const run = await runMetric({ ...options, local }, duck, state, units, runOptions)
       if (run) return run
     }
@@ -137,7 +143,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   async function record(started_ms: number, runs: readonly MetricRun[], failed?: JobRun): Promise<void> {
     const told = [...runs.map(toldRun), ...(failed ? [failed] : [])]
     if (told.length === 0) return
-    duck ??= await openDuckDb({ threads: options.threads ?? 1 })
+    duck ??= await openEngine()
     await recordRuns(options, duck.connection, started_ms, told)
   }
 

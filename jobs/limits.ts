@@ -7,6 +7,8 @@ export const SETTLE_MS = 120_000
 export const HISTORY_MAX_MS = 400 * 86_400_000
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */
 export const RUN_ATTEMPTS_MAX = 3
+/** DuckDB of the jobs, as DuckDB writes it; past that it spills into the scratch folder. */
+export const JOBS_MEMORY_LIMIT = '2GB'
 /** Rows that a failed check names. */
 export const CHECK_ROWS_MAX = 5
 /** A rehearsal's folder that is older than this was left by one that was killed. */

@@ -25,6 +25,8 @@ export async function openDuckDb(options: DuckDbOptions = {}): Promise<DuckDb> {
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     temp_directory: options.temp_folder ?? '',
+    // The kernel caches files; DuckDB's own cache keeps those that are gone, up to all of the memory that it may have.
+    enable_external_file_cache: 'false',
   }
   if (options.threads !== undefined) settings['threads'] = String(options.threads)
   if (options.memory_limit !== undefined) settings['memory_limit'] = options.memory_limit
