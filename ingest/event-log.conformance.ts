@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
 
 /** What a test needs of an implementation: `open` again after `close` finds the same log. */
@@ -69,6 +70,20 @@ export function eventLogConformance(name: string, makeHarness: () => Promise<Eve
       expect(await texts(0, 4)).toEqual([])
     })
 
+    test('read from before its begin gives what is still there, and from past its end nothing', async () => {
+      for (const text of ['a', 'b', 'c']) await log.append(0, logRecord(text))
+      await log.trim(0, 3)
+      expect(await texts(0, 1)).toEqual([[3, 'c']])
+      expect(await texts(0, 9)).toEqual([])
+    })
+
+    test('keeps the largest batch that a hub may send', async () => {
+      const value = new Uint8Array(BATCH_COMPRESSED_MAX_BYTES).fill(7)
+      expect(await log.append(1, { ...logRecord(''), value })).toBe(1)
+      const [found] = await log.read(1, 1, 1)
+      expect(Buffer.compare(found?.record.value ?? Buffer.alloc(0), value)).toBe(0)
+    })
+
     test('an emptied log keeps its end, through close and crash', async () => {
       await Promise.all(Array.from({ length: 600 }, (_, i) => log.append(3, logRecord(`${i}`))))
       expect(await log.bounds(3)).toEqual({ first: 1, next: 601 })
@@ -115,6 +130,7 @@ export function eventLogConformance(name: string, makeHarness: () => Promise<Eve
       await log.append(0, logRecord('b'))
       await waiting
       expect(done).toBe('record')
+      await log.waitFor(0, 1, abort.signal)
       const never = log.waitFor(1, 1, abort.signal)
       abort.abort()
       await never
