@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
-import { FRESHNESS_MS } from '../ingest/limits.ts'
+import { FRESHNESS_MS, KAFKA_SESSION_MS } from '../ingest/limits.ts'
 import { LOG_RETENTION_MS, RETENTION_MS } from '../lake/limits.ts'
 import { LOG_LEVELS } from './log-level.ts'
 
@@ -106,6 +106,9 @@ export const configSchema = z.strictObject({
         .default('')
         .describe('SASL mechanism, where brokers ask for one.'),
       username: z.string().default('').describe('Name for SASL.'),
+      session_ms: whole('a whole number from 6000 to 60000', 6_000, 60_000)
+        .default(KAFKA_SESSION_MS)
+        .describe('A writer that is silent for so long gives its buckets up to the others.'),
       password_file: z
         .string()
         .default('')

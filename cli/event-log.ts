@@ -4,6 +4,7 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import type { KafkaConnection } from '../ingest/kafka-cluster.ts'
 import { openKafkaLog } from '../ingest/kafka-log.ts'
+import { openKafkaShare } from '../ingest/kafka-share.ts'
 import { type Share, wholeShare } from '../ingest/share.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { CliContext } from './context.ts'
@@ -38,7 +39,7 @@ function logFile({ home }: Pick<CliContext, 'home'>): string {
 }
 
 /** A topic holds one layout of one fleet. */
-export function kafkaTopic({ config }: Pick<CliContext, 'config'>): string {
+function kafkaTopic({ config }: Pick<CliContext, 'config'>): string {
   return config.kafka.topic || `hearth-${config.fleet}-e${layoutOf({ config }).epoch}`
 }
 
@@ -51,8 +52,39 @@ async function openConfigured(context: LogContext, make: boolean): Promise<Event
   return await openKafkaLog({ ...kafkaConnection(context), ...demands, topic: kafkaTopic(context), clock })
 }
 
+/**
+ * Which buckets a writer of this process takes: on Kafka it shares them with every other writer of the lake, on the
+ * embedded log it has them all.
+ */
+export async function openShare(
+  context: Pick<CliContext, 'config' | 'clock'>,
+  options: {
+    readonly lake_id: string
+    /** How far the table has read a bucket: shown as the group's lag. */
+    position(bucket: number): number
+    /** Told why the other writers cannot be heard of. */
+    note(reason: string): void
+  },
+): Promise<Share> {
+  const { config, clock } = context
+  const { epoch, buckets } = layoutOf(context)
+  if (config.kafka.brokers === '') return wholeShare(buckets)
+  const { session_ms } = config.kafka
+  const { lake_id, position, note } = options
+  return await openKafkaShare({
+    ...{
+      ...kafkaConnection(context),
+      topic: kafkaTopic(context),
+      group: `hearth-${lake_id}-e${epoch}`,
+      buckets,
+      clock,
+    },
+    ...{ session_ms, position, note },
+  })
+}
+
 /** How brokers are reached. Raises `invalid` for settings that do not go together, and files that cannot be read. */
-export function kafkaConnection({ config }: Pick<CliContext, 'config'>): KafkaConnection {
+function kafkaConnection({ config }: Pick<CliContext, 'config'>): KafkaConnection {
   const { brokers, tls, ca_file, cert_file, key_file, sasl, username } = config.kafka
   if ((cert_file === '') !== (key_file === ''))
     throw new Problem('invalid', 'kafka.cert_file and kafka.key_file go together: one of them is not set')

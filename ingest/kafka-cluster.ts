@@ -53,7 +53,7 @@ const LANES = {
   read: { requestTimeout: KAFKA_REQUEST_MS, maxInflights: 8 },
   wait: { requestTimeout: KAFKA_REQUEST_MS + KAFKA_POLL_MS, maxInflights: 1 },
 } as const
-export type KafkaLane = keyof typeof LANES
+export type KafkaLane = keyof typeof LANES | 'join'
 
 export type KafkaCluster = {
   readonly kafka: KafkaModule
@@ -71,11 +71,18 @@ export type KafkaCluster = {
 
 /** Nothing is asked of a broker before the first question. The client is loaded here: other logs do not pay for it. */
 export async function openKafkaCluster(
-  options: KafkaConnection & { readonly topic: string; readonly clock: Clock },
+  options: KafkaConnection & {
+    readonly topic: string
+    readonly clock: Clock
+    /** How long joining a group may wait for its other members. */
+    readonly join_ms?: number
+  },
 ): Promise<KafkaCluster> {
   const { clock, topic: name } = options
   const kafka = await import('@platformatic/kafka')
   const bootstrap = options.brokers.map((text) => kafka.parseBroker(text))
+  const join = { requestTimeout: (options.join_ms ?? 0) + KAFKA_REQUEST_MS, maxInflights: 1 }
+  const lanes = { ...LANES, join }
   const pools = new Map<KafkaLane, ConnectionPool>()
   const addresses = new Map<number, { host: string; port: number }>()
   const closing = new AbortController()
@@ -89,7 +96,7 @@ export async function openKafkaCluster(
     const { tls, sasl } = options
     const pool = new kafka.ConnectionPool('hearth', {
       connectTimeout: KAFKA_CONNECT_MS,
-      ...LANES[lane],
+      ...lanes[lane],
       ...(tls ? { tls: { ...tls }, tlsServerName: !bootstrap.some(({ host }) => isIP(host) !== 0) } : {}),
       ...(sasl ? { sasl: { ...sasl } } : {}),
     })

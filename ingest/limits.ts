@@ -122,3 +122,9 @@ export const KAFKA_AHEAD_TOTAL_BYTES = 96 * 1024 * 1024
 export const KAFKA_TRIM_MS = 5_000
 /** `close` waits for what is under way for so long, then drops the connections. */
 export const KAFKA_CLOSE_MAX_MS = 2_000
+/** A writer that the group's coordinator has not heard of for so long gives its buckets up, unless set otherwise … */
+export const KAFKA_SESSION_MS = 10_000
+/** … and it tells of itself so many times in that: how soon it learns of others too. */
+export const KAFKA_HEARTBEATS = 10
+/** How far the table has read is told to the group at most this often. */
+export const KAFKA_LAG_MS = 5_000

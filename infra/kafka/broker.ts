@@ -37,7 +37,8 @@ export async function formatBroker(files: BrokerFiles, cluster: string, more: re
   await mkdir(files.folder, { recursive: true })
   const properties = join(files.folder, 'server.properties')
   await writeFile(properties, files.properties)
-  const format = ['kafka.tools.StorageTool', 'format', '-t', cluster, '-c', properties, ...more]
+  // With the sign: an id may begin with a hyphen.
+  const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${cluster}`, '-c', properties, ...more]
   await run('java', ['-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', files.classPath, ...format])
 }
 
