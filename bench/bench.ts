@@ -5,12 +5,13 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
+import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
 import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
 
