@@ -39,7 +39,12 @@ export function kafkaReader({
 
   function aheadOf(bucket: number, from: number): Ahead {
     const found = aheads.get(bucket)
-    if (found?.start === from) return found
+    // The last that was read is the last in the map.
+    aheads.delete(bucket)
+    if (found?.start === from) {
+      aheads.set(bucket, found)
+      return found
+    }
     const ahead = { records: [], start: from, next: from, bytes: 0, end: 0, filling: undefined }
     aheads.set(bucket, ahead)
     return ahead
@@ -73,10 +78,19 @@ export function kafkaReader({
 
   /** Asks for more before it is wanted, where there is more. What fails here is asked for again by the next read. */
   function readAhead(bucket: number, ahead: Ahead): void {
+    makeRoom(bucket)
     if (ahead.filling || ahead.next >= ahead.end || !hasRoom(ahead)) return
     ahead.filling = fill(bucket, ahead)
       .catch(() => undefined)
       .finally(() => (ahead.filling = undefined))
+  }
+
+  /** What nobody read for the longest time goes first: of a bucket that another writer has now, nobody will. */
+  function makeRoom(bucket: number): void {
+    for (const one of aheads.keys()) {
+      if (total() < KAFKA_AHEAD_TOTAL_BYTES || one === bucket) return
+      aheads.delete(one)
+    }
   }
 
   function serve(bucket: number, ahead: Ahead, maxBytes: number): readonly Positioned[] {

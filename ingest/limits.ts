@@ -113,8 +113,8 @@ export const KAFKA_PRODUCE_MAX_BYTES = 16 * 1024 * 1024
 /** `max.message.bytes` of a topic that is made here, and the least that one that is there may have. */
 export const KAFKA_MESSAGE_BYTES = 2 * 1024 * 1024
 export const KAFKA_MESSAGE_MIN_BYTES = 1024 * 1024 + 64 * 1024
-/** How long a broker holds a request for records that are not there yet. */
-export const KAFKA_POLL_MS = 500
+/** How long a broker holds a request for records that are not there yet; a bucket that is new to it waits so long at most. */
+export const KAFKA_POLL_MS = 200
 /** Read ahead of a reader: of one bucket, and of all. */
 export const KAFKA_AHEAD_BYTES = 8 * 1024 * 1024
 export const KAFKA_AHEAD_TOTAL_BYTES = 96 * 1024 * 1024
