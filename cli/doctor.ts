@@ -6,14 +6,18 @@ import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { RANGES_KEY_PATH } from '../ingest/ranges-store.ts'
+import { LAKE_PATH } from '../lake/lake.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
+import { storeFindings } from './doctor-store.ts'
 import { existingEventLog, logPlace } from './event-log.ts'
 import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
+import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { lockState } from './state-lock.ts'
 import { variableOf, wantedPorts } from './wanted-ports.ts'
@@ -62,7 +66,7 @@ export async function examine(context: DoctorContext): Promise<readonly Finding[
     stateFolder(home),
     disk(home),
     clockOf(context),
-    ...(await formats(context)),
+    ...(await stored(context)),
     ...(alive.size > 0
       ? []
       : [{ check: 'processes', state: 'warning', found: 'nothing runs here', advice: 'hearth up starts it' } as const]),
@@ -110,14 +114,22 @@ function disk(home: string): Finding {
   }
 }
 
+/** The lake's store, and what is durable: of a store that cannot be used there is no more to say. */
+async function stored(context: DoctorContext): Promise<readonly Finding[]> {
+  const store = await storeFindings(context)
+  if (store.some(({ state, check }) => state === 'bad' && check === 'lake store')) return store
+  return [...store, ...(await formats(context))]
+}
+
 /** The durable things in the state folder, and whether this Hearth can read them. Nothing is changed. */
 async function formats(context: DoctorContext): Promise<Finding[]> {
   const { home } = context
-  const inLake = (file: string) => existsSync(join(home, 'lake', '_hearth', file))
-  if (!inLake('lake.json'))
+  const store = lakeStore(context)
+  const inLake = async (path: string) => (await store.head(path)) !== undefined
+  if (!(await inLake(LAKE_PATH)))
     return [{ check: 'lake', state: 'warning', found: 'there is no lake yet', advice: 'hearth up makes one' }]
   // The key of ranges is what ingest adds to a lake: without it the start that made the lake came no further.
-  const begun = inLake('ranges-key.json')
+  const begun = await inLake(RANGES_KEY_PATH)
   const checkedFile = (check: string, file: string, look: (path: string) => Promise<string>): Promise<Finding> => {
     const path = join(home, file)
     if (existsSync(path) || begun) return checked(check, () => look(path))

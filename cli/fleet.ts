@@ -53,10 +53,10 @@ export function openAuthority(context: FleetContext, registry: Administration): 
 }
 
 /** The lake that is configured, made when there is none; over its store as `through` shows it. */
-export function openLocalLake(context: FleetContext, through = (store: ObjectStore) => store): Promise<Lake> {
+export async function openLocalLake(context: FleetContext, through = (store: ObjectStore) => store): Promise<Lake> {
   const { config, clock, random } = context
-  return createLake({
-    store: through(newLakeStore(context)),
+  return await createLake({
+    store: through(await newLakeStore(context)),
     clock,
     random,
     fleet: config.fleet,

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
+import { LAKE_PATH } from '../lake/lake.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { openS3Store } from '../lake/s3-store.ts'
+import { probeStore } from '../lake/store-probe.ts'
 import type { CliContext } from './context.ts'
 import { makeFolder } from './state-file.ts'
 
@@ -21,10 +23,15 @@ export function lakeStore({ home, config, clock, random }: StoreContext): Object
   })
 }
 
-/** The same, with a place to write to made where that is ours to make. */
-export function newLakeStore(context: StoreContext): ObjectStore {
+/**
+ * The same for a lake that may have to be made: its folder is made, and a bucket without a lake is tried out first.
+ * Raises `invalid` for a bucket that does not keep writers apart.
+ */
+export async function newLakeStore(context: StoreContext): Promise<ObjectStore> {
+  const store = lakeStore(context)
   if (context.config.lake.url === '') makeFolder(join(context.home, 'lake'))
-  return lakeStore(context)
+  else if (!(await store.head(LAKE_PATH))) await probeStore(store, context)
+  return store
 }
 
 /** Where copies of data files of a lake in S3 are kept: one place for all processes of this state folder. */

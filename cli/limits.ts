@@ -17,3 +17,5 @@ export const RELAY_LIMIT_MS = 5_000
 export const ANSWER_GRACE_MS = 2_000
 /** The gateway's clock may be so far behind a time that it gave out; past it, it is not ready. */
 export const CLOCK_BACK_MAX_MS = 1_000
+/** A clock this far from the store's is wrong, or the store's is. */
+export const STORE_CLOCK_MAX_MS = 30_000

@@ -26,19 +26,19 @@ const commitForm = z.object({
   buckets: z.record(z.string(), z.union([additionRows, z.object({ object: z.string() })])),
 })
 const infoForm = z.looseObject({ ranges: commitForm.optional() })
-const KEY_PATH = '_hearth/ranges-key.json'
+export const RANGES_KEY_PATH = '_hearth/ranges-key.json'
 const keyForm = z.object({ hearth_ranges_key: z.literal(1), key: z.string().regex(/^[0-9a-f]{64}$/) })
 
 /** The key that names of sources in this lake's ranges are made with; minted once. */
 export async function rangesKey(store: ObjectStore, random: Random): Promise<Uint8Array> {
   try {
     const body = Buffer.from(`${JSON.stringify({ hearth_ranges_key: 1, key: randomHex(random, 32) })}\n`)
-    if (!(await store.head(KEY_PATH))) await store.put(KEY_PATH, body, { ifAbsent: true })
+    if (!(await store.head(RANGES_KEY_PATH))) await store.put(RANGES_KEY_PATH, body, { ifAbsent: true })
   } catch (error) {
     if (!isProblem(error, 'conflict') && !(isProblem(error) && error.outcome === 'unknown')) throw error
   }
-  const parsed = keyForm.safeParse(JSON.parse(Buffer.from(await store.get(KEY_PATH)).toString('utf8')))
-  if (!parsed.success) throw new Problem('corrupt', `${KEY_PATH} is not a key of ranges that this Hearth knows`)
+  const parsed = keyForm.safeParse(JSON.parse(Buffer.from(await store.get(RANGES_KEY_PATH)).toString('utf8')))
+  if (!parsed.success) throw new Problem('corrupt', `${RANGES_KEY_PATH} is not a key of ranges that this Hearth knows`)
   return Buffer.from(parsed.data.key, 'hex')
 }
 

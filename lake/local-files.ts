@@ -28,7 +28,7 @@ export async function openLocalFiles(
 ): Promise<LocalFiles> {
   const root = store.localPath?.('lake')
   const folders = root !== undefined ? [dirname(root)] : cache ? [cache.folder] : []
-  for (const folder of folders) await mkdir(folder, { recursive: true })
+  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
   let opened: Promise<FileCache> | undefined
   const fileCache = () => {
     assert(cache, `a cache for the files of ${store.url}`)

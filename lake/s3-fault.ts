@@ -1,4 +1,4 @@
-import { causeOf, messageOf, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, type ProblemKind } from '../contract/problem.ts'
 
 /** What an answer of S3, or the lack of one, means for whoever asked. */
 export type S3Fault = {
@@ -36,15 +36,20 @@ export function faultOf(error: unknown, place: S3Place): S3Fault | undefined {
     return { kind: 'unauthorized', code: error.name, text, unknown: false, again: 'no' }
   }
   const at = place.endpoint ?? 'S3'
+  const [cause = ''] = causeOf(error).split('\n')
+  if (cause.startsWith('Checksum mismatch')) {
+    const text = `its bytes are not those that were put: restore it from a copy or an older version of the object (${cause})`
+    return { kind: 'corrupt', code: 'ChecksumMismatch', text, unknown: false, again: 'soon' }
+  }
   if (NOT_REACHED.includes(code)) {
-    const text = `${at} cannot be reached (${causeOf(error)}): is it up, and s3.endpoint right?`
+    const text = `${at} cannot be reached (${cause}): is it up, and s3.endpoint right?`
     return { kind: 'unavailable', code, text, unknown: false, again: 'soon' }
   }
   if (/^(EPROTO|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)) {
-    const text = `no TLS connection to ${at} (${causeOf(error)}): is https or http right, and is its CA in NODE_EXTRA_CA_CERTS?`
+    const text = `no TLS connection to ${at} (${cause}): is https or http right, and is its CA in NODE_EXTRA_CA_CERTS?`
     return { kind: 'unavailable', code, text, unknown: false, again: 'no' }
   }
-  const text = `${at} did not answer: ${causeOf(error)}`
+  const text = `${at} did not answer: ${cause}`
   return { kind: 'unavailable', code: code || error.name, text, unknown: true, again: 'soon' }
 }
 
@@ -125,11 +130,13 @@ function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && name in value ? Reflect.get(value, name) : undefined
 }
 
-/** Does an answer say that an object, or a part of it, is not there? Of HEAD there is a status and no code. */
+/** Was the request answered, with a no? */
+export function isRefusal(error: unknown): boolean {
+  const status = error instanceof Error ? statusOf(error) : undefined
+  return status !== undefined && status >= 400 && status < 500
+}
+
+/** Does the answer to a HEAD, which has no code, say that there is no such object? */
 export function isAbsent(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    statusOf(error) === 404 &&
-    (error.name === 'NotFound' || /unknown/i.test(messageOf(error)))
-  )
+  return error instanceof Error && statusOf(error) === 404
 }

@@ -6,7 +6,6 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -17,7 +16,7 @@ import { isProblem, Problem } from '../contract/problem.ts'
 import { S3_BODY_MAX_MS, S3_CONNECT_MAX_MS, S3_REQUESTS_MAX } from './limits.ts'
 import type { ByteRange } from './object-store.ts'
 import { s3Attempts } from './s3-attempts.ts'
-import { isAbsent } from './s3-fault.ts'
+import { isAbsent, isRefusal } from './s3-fault.ts'
 import type { S3Options } from './s3-store.ts'
 
 /** Bytes of a range, the size of the whole object, and which content it was of. */
@@ -93,31 +92,15 @@ export function openRequests(options: S3Options): S3Requests {
         try {
           return await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
         } catch (error) {
+          if (!isRefusal(error)) throw error
+          // The answer to a HEAD has no body to say why: an absent object, an absent bucket, a wrong key. A listing has.
+          await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: key, MaxKeys: 1 }), { abortSignal })
           if (isAbsent(error)) return undefined
           throw error
         }
       },
     })
-    if (found) return metaOf(key, found.ContentLength, found.LastModified)
-    await mustHaveBucket()
-    return undefined
-  }
-
-  /** A HEAD has no body to tell an absent object from an absent bucket. */
-  async function mustHaveBucket(): Promise<void> {
-    await attempt({
-      ...{ doing: `looking for bucket ${bucket}`, reading: true },
-      async send(abortSignal) {
-        try {
-          await client.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
-        } catch (error) {
-          if (!isAbsent(error)) throw error
-          throw new Problem('unavailable', `there is no bucket ${bucket}: make it, or correct lake.url`, {
-            cause: error,
-          })
-        }
-      },
-    })
+    return found && metaOf(key, found.ContentLength, found.LastModified)
   }
 
   return {

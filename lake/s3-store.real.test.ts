@@ -1,13 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
 import { RANGE_BYTES, S3_PART_BYTES } from './limits.ts'
 import { objectStoreConformance } from './object-store.conformance.ts'
 import type { ObjectStore } from './object-store.ts'
 import { openS3Store } from './s3-store.ts'
+import { probeStore } from './store-probe.ts'
 
 let s3: S3Server
 let scratch: string
@@ -72,6 +73,40 @@ describe('an S3 store', () => {
     await other.put('y', Buffer.from('other'))
     expect((await Array.fromAsync(one.list(''))).map(({ path }) => path)).toEqual(['x'])
     expect(await one.head('y')).toBeUndefined()
+  })
+
+  test('of a bucket that is gone says so, and never that an object is missing', async () => {
+    const store = openStore()
+    await store.put('a', Buffer.from('x'))
+    const bucket = join(s3.folder, s3.bucket)
+    await rename(bucket, `${bucket}-away`)
+    try {
+      const calls = [
+        () => store.get('a'),
+        () => store.head('a'),
+        () => store.put('b', Buffer.from('x'), { ifAbsent: true }),
+        () => Array.fromAsync(store.list('')),
+      ]
+      for (const call of calls) {
+        const message = expect.stringContaining('there is no bucket lake: make it')
+        await expect(call()).rejects.toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen', message })
+      }
+    } finally {
+      await rename(`${bucket}-away`, bucket)
+    }
+    expect(await store.head('a')).toBeDefined()
+  })
+
+  test('signs by the time of the server when the clock of this machine is an hour wrong', async () => {
+    const store = openStore()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    try {
+      await store.put('a', Buffer.from('x'), { ifAbsent: true })
+      const { ahead_ms } = await probeStore(store, { clock: machineClock, random: machineRandom })
+      expect(Math.round(ahead_ms / 60_000)).toBe(-60)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('goes on where the server was killed and started again', async () => {
