@@ -74,12 +74,15 @@ export async function openFileCache(
   })
   const own = await onDisk(folder, () => mkdtemp(join(held, `${process.pid}-`)))
   const entries = new Map<string, Entry>()
-  const inTurn = turnstile(FETCHES_AT_ONCE)
+  const filesInTurn = turnstile(FETCHES_AT_ONCE)
+  const rangesInTurn = turnstile(FETCHES_AT_ONCE)
   const oneByOne = turnstile(1)
-  const ending = new Set<Promise<unknown>>()
+  /** Files that are being let go of: their names are free when that is done. */
+  const leaving = new Map<string, Promise<void>>()
   let held_bytes = 0
   let fetching_bytes = 0
-  let counter = 0
+  /** What may be fetched before the folder is looked at again. */
+  let granted_bytes = 0
 
   /** Takes the file that is there; false when none is, or not a whole one. */
   async function adopt(name: string, path: string, size_bytes: number): Promise<boolean> {
@@ -89,8 +92,10 @@ export async function openFileCache(
       if (codeOf(error) === 'ENOENT') return false
       throw error
     }
-    if ((await stat(path)).size === size_bytes) {
-      await utimes(path, clock.now() / 1000, clock.now() / 1000)
+    const { size, mtimeMs } = await stat(path)
+    if (size === size_bytes) {
+      // The time of change stays: DuckDB goes by it to know what it read before.
+      await utimes(path, clock.now() / 1000, mtimeMs / 1000)
       return true
     }
     await rm(path)
@@ -98,14 +103,24 @@ export async function openFileCache(
     return false
   }
 
+  /** Looks at the folder once for many files: they are a tenth of the cache, or the one that is larger. */
+  async function grant(size_bytes: number): Promise<void> {
+    if (granted_bytes < size_bytes) {
+      const asked_bytes = Math.max(size_bytes, max_bytes / 10)
+      await makeRoom(data, max_bytes - fetching_bytes - asked_bytes)
+      granted_bytes = asked_bytes
+    }
+    granted_bytes -= size_bytes
+    fetching_bytes += size_bytes
+  }
+
   async function fetch(object: DataObject, name: string, path: string, wanted: () => boolean): Promise<void> {
     const { size_bytes } = object
-    fetching_bytes += size_bytes
+    await oneByOne(() => grant(size_bytes))
     try {
-      await oneByOne(() => makeRoom(data, max_bytes - fetching_bytes))
       await using file = await open(`${path}.part`, 'w')
       await inParallel(Math.max(1, Math.ceil(size_bytes / RANGE_BYTES)), FETCHES_AT_ONCE, (index) =>
-        inTurn(async () => {
+        rangesInTurn(async () => {
           if (!wanted()) throw new Problem('closed', `nobody waits for ${object.path} any more`)
           await fetchRange(store, object, index * RANGE_BYTES, file)
         }),
@@ -129,13 +144,16 @@ export async function openFileCache(
       known.users++
       return known
     }
-    const path = join(own, `${counter++}-${name}`)
+    const path = join(own, name)
     const entry: Entry = {
       ...{ path, size_bytes: object.size_bytes, users: 1 },
       ready: onDisk(folder, async () => {
-        if (await adopt(name, path, object.size_bytes)) return false
-        await fetch(object, name, path, () => entry.users > 0)
-        return true
+        await leaving.get(name)
+        return await filesInTurn(async () => {
+          if (await adopt(name, path, object.size_bytes)) return false
+          await fetch(object, name, path, () => entry.users > 0)
+          return true
+        })
       }),
     }
     entry.ready.catch(() => undefined) // told to each who waits for it
@@ -147,16 +165,17 @@ export async function openFileCache(
   async function leave(object: DataObject, entry: Entry): Promise<void> {
     entry.users--
     if (entry.users > 0) return
-    if (entries.get(nameOf(object)) === entry) entries.delete(nameOf(object))
+    const name = nameOf(object)
+    entries.delete(name)
     held_bytes -= entry.size_bytes
     const end = entry.ready
-      .catch(() => undefined)
-      .then(async () => {
-        await rm(entry.path, { force: true })
-        await rm(`${entry.path}.part`, { force: true })
+      .catch(() => undefined) // told to those who waited for it
+      .then(() => removeOwn(entry.path))
+      .finally(() => {
+        if (leaving.get(name) === end) leaving.delete(name)
       })
-    ending.add(end)
-    await end.finally(() => ending.delete(end))
+    leaving.set(name, end)
+    await end
   }
 
   return {
@@ -195,7 +214,6 @@ export async function openFileCache(
 
     async forget(paths) {
       const hashes = new Set(paths.map(hashOf))
-      for (const [name] of entries) if (hashes.has(hashIn(name))) entries.delete(name)
       await onDisk(folder, async () => {
         for (const name of await readdir(data)) {
           if (hashes.has(hashIn(name))) await rm(join(data, name), { force: true })
@@ -206,10 +224,15 @@ export async function openFileCache(
     async [Symbol.asyncDispose]() {
       for (const entry of entries.values()) entry.users = 0
       await Promise.all([...entries.values()].map(({ ready }) => ready.catch(() => undefined)))
-      await Promise.all(ending)
+      await Promise.all(leaving.values())
       await rm(own, { recursive: true, force: true })
     },
   }
+}
+
+/** What cannot be removed is removed by the next that opens the cache. */
+async function removeOwn(path: string): Promise<void> {
+  await Promise.allSettled([rm(path, { force: true }), rm(`${path}.part`, { force: true })])
 }
 
 /** Fetches one range to its place. The last asks for a byte more than there should be. */
@@ -261,7 +284,7 @@ async function makeRoom(data: string, max_bytes: number): Promise<void> {
   for (const name of await readdir(data)) {
     const path = join(data, name)
     const found = await stat(path).catch(absentIsFine)
-    if (found) files.push({ path, size: found.size, used_ms: found.mtimeMs, free: found.nlink === 1 })
+    if (found) files.push({ path, size: found.size, used_ms: found.atimeMs, free: found.nlink === 1 })
   }
   let bytes = files.reduce((sum, { size }) => sum + size, 0)
   for (const { path, size } of files.filter(({ free }) => free).sort((a, b) => a.used_ms - b.used_ms)) {

@@ -100,6 +100,23 @@ describe('a put that must be absent', () => {
   })
 })
 
+test('what a server did that stood still is not known, and found by reading when it goes on', async () => {
+  const impatient: Clock = { ...machineClock, timer: (ms, callback) => machineClock.timer(ms / 100, callback) }
+  const asked = openStore('still', { clock: impatient, endpoint: s3.endpoint })
+  await asked.put('before', bytes('x'))
+  s3.pause()
+  try {
+    const put = asked.put('a', bytes('mine'), { ifAbsent: true })
+    await expect(put).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+  } finally {
+    s3.resume()
+  }
+  store = openStore('still')
+  const again = await putNew('a', 'mine').catch((error: unknown) => error)
+  expect(again === undefined || isProblem(again, 'conflict')).toBe(true)
+  expect(await text('a')).toBe('mine')
+})
+
 describe('what may be done twice', () => {
   test('is done again until it is answered', async () => {
     proxy.rule = inOrder(() => true, [lost, slow, undefined, lost, failed])
