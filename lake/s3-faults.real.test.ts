@@ -17,7 +17,7 @@ import {
 } from '../infra/fault-proxy.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
 import { createLake, openLake } from './lake.ts'
-import { S3_ATTEMPTS_MAX, S3_PART_BYTES, S3_WAIT_MAX_MS } from './limits.ts'
+import { RANGE_BYTES, S3_ATTEMPTS_MAX, S3_PART_BYTES, S3_WAIT_MAX_MS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { openS3Store, type S3Options } from './s3-store.ts'
 
@@ -131,6 +131,19 @@ describe('what may be done twice', () => {
     await store.put('a', body)
     proxy.rule = inOrder(is('GET'), [{ kind: 'half' }, lost, { kind: 'cut-before' }])
     expect(Buffer.from(body).equals(await store.get('a'))).toBe(true)
+  })
+
+  test('of an object that is replaced while it is read gives one content or none', async () => {
+    await store.put('a', new Uint8Array(3 * RANGE_BYTES).fill(1))
+    let ranges = 0
+    proxy.rule = ({ method }) => {
+      if (method !== 'GET' || ++ranges !== 2) return undefined
+      return { kind: 'answer', status: 412, code: 'PreconditionFailed' }
+    }
+    const message = expect.stringContaining('was replaced while it was read')
+    await expect(store.get('a')).rejects.toMatchObject({ kind: 'unavailable', message })
+    const conditions = proxy.seen.slice(-3).map(({ headers }) => headers['if-match'] !== undefined)
+    expect(conditions).toEqual([false, true, true])
   })
 
   test('reads over a slow line', async () => {

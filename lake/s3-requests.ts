@@ -13,7 +13,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { isProblem, Problem } from '../contract/problem.ts'
-import { S3_BODY_MAX_MS, S3_CONNECT_MAX_MS, S3_REQUESTS_MAX } from './limits.ts'
+import { S3_BODY_MAX_MS, S3_CONNECT_MAX_MS, S3_REQUEST_MAX_MS, S3_REQUESTS_MAX } from './limits.ts'
 import type { ByteRange } from './object-store.ts'
 import { s3Attempts } from './s3-attempts.ts'
 import { isAbsent, isRefusal } from './s3-fault.ts'
@@ -53,7 +53,13 @@ export function openRequests(options: S3Options): S3Requests {
     region,
     forcePathStyle: path_style,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: S3_CONNECT_MAX_MS, httpAgent: sockets, httpsAgent: sockets },
+    requestHandler: {
+      connectionTimeout: S3_CONNECT_MAX_MS,
+      // Of a line on which nothing moves; what moves has its own deadline.
+      socketTimeout: S3_REQUEST_MAX_MS,
+      httpAgent: sockets,
+      httpsAgent: sockets,
+    },
     ...(endpoint !== undefined && { endpoint }),
   })
   const attempt = s3Attempts(options, { bucket, region, endpoint })
@@ -77,9 +83,12 @@ export function openRequests(options: S3Options): S3Requests {
           if (total === undefined) return { bytes: bytes.subarray(start, end), total_bytes: bytes.length, etag: ETag }
           return { bytes, total_bytes: Number(total), etag: ETag }
         } catch (error) {
-          if (error instanceof Error && error.name === 'InvalidRange')
-            return { bytes: new Uint8Array(), total_bytes: 0, etag: '' }
-          throw error
+          const code = error instanceof Error ? error.name : ''
+          if (code === 'InvalidRange') return { bytes: new Uint8Array(), total_bytes: 0, etag: '' }
+          if (code !== 'PreconditionFailed') throw error
+          throw new Problem('unavailable', `${nameOf(key)} was replaced while it was read: read it again`, {
+            cause: error,
+          })
         }
       },
     })
