@@ -9,9 +9,10 @@ import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
 import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
+import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
 
