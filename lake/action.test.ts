@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeCommit, encodeCommit } from './action.ts'
+import { decodeCommit, encodeCommit, removeOf } from './action.ts'
 import { fold } from './snapshot.ts'
 
 const schemaString = (fields: readonly unknown[] = []) => JSON.stringify({ type: 'struct', fields })
@@ -38,11 +38,10 @@ describe('what Hearth would misread is refused by its name', () => {
       [{ protocol: { minReaderVersion: 4, minWriterVersion: 8 } }],
       'reader version 4',
     ],
-    ['column mapping by version', [{ protocol: { minReaderVersion: 2, minWriterVersion: 5 } }], 'column mapping'],
     [
-      'column mapping by property',
-      [{ metaData: { ...METADATA, configuration: { 'delta.columnMapping.mode': 'name' } } }],
-      'column mapping (mode name)',
+      'a mode of column mapping that is not known',
+      [{ metaData: { ...METADATA, configuration: { 'delta.columnMapping.mode': 'tag' } } }],
+      'column mapping (mode tag)',
     ],
     ['another format', [{ metaData: { ...METADATA, format: { provider: 'orc', options: {} } } }], 'orc'],
     [
@@ -51,11 +50,11 @@ describe('what Hearth would misread is refused by its name', () => {
         {
           metaData: {
             ...METADATA,
-            schemaString: schemaString([{ name: 'x', type: 'decimal(10,2)', nullable: true, metadata: {} }]),
+            schemaString: schemaString([{ name: 'x', type: 'variant', nullable: true, metadata: {} }]),
           },
         },
       ],
-      'decimal(10,2)',
+      'variant',
     ],
   ])('%s', (_, actions, words) => {
     expect(() => read({ protocol: PROTOCOL }, { metaData: METADATA }, ...actions)).toThrow(words)
@@ -87,6 +86,30 @@ describe('a log entry', () => {
       'line 2 of log version 12',
     )
     expect(() => decodeCommit(12, Buffer.from('{"add":{"path":7}}'))).toThrow('line 1 of log version 12')
+  })
+})
+
+describe('of other engines', () => {
+  test('a path is a URI in the log, and stays the one that it was', () => {
+    const encoded = 'Region=a%20b%252F%C3%BC/part.parquet'
+    const adding = decodeCommit(0, Buffer.from(JSON.stringify({ add: { ...ADD, path: encoded } })))
+    const [add] = adding.adds
+    expect(add?.path).toBe('Region=a b%2Fü/part.parquet')
+    expect(Buffer.from(encodeCommit(adding)).toString()).toContain(`"path":"${encoded}"`)
+    if (!add) throw new Error('a file is there')
+    const removing = encodeCommit({ ...adding, adds: [], removes: [removeOf(add)] })
+    expect(Buffer.from(removing).toString()).toContain(`"path":"${encoded}"`)
+  })
+
+  test.each(['file:/elsewhere/part.parquet', 's3://bucket/part.parquet', '/elsewhere/part.parquet'])(
+    'a file outside of its table is refused: %s',
+    (path) => expect(() => read({ add: { ...ADD, path } })).toThrow('shallow clone'),
+  )
+
+  test('what a commit says of itself may be anything, and the time in the commit goes before the other', () => {
+    const info = (value: unknown) => decodeCommit(0, Buffer.from(JSON.stringify({ commitInfo: value }))).info
+    expect(info({ operation: 7, operationParameters: 'none' })).toMatchObject({ timestamp: 0 })
+    expect(info({ timestamp: 5, inCommitTimestamp: 6 })).toMatchObject({ timestamp: 6 })
   })
 })
 

@@ -7,8 +7,10 @@ export type PartitionValues = Readonly<Record<string, string | null>>
 export type Tags = Readonly<Record<string, string>>
 
 export type AddFile = {
-  /** Relative to the table, as in the log (URI-encoded; Hearth's own paths need none). */
+  /** Relative to the table, as the store knows it. */
   readonly path: string
+  /** As the log has it, where that differs: a URI. Hearth's own paths need no encoding. */
+  readonly encodedPath?: string | undefined
   readonly partitionValues: PartitionValues
   readonly size: number
   readonly modificationTime: number
@@ -16,10 +18,13 @@ export type AddFile = {
   /** JSON: numRecords, minValues, maxValues, nullCount. */
   readonly stats?: string | undefined
   readonly tags?: Tags | undefined
+  /** Rows of the file that are deleted; a snapshot with such a file is refused. */
+  readonly deletionVector?: unknown
 }
 
 export type RemoveFile = {
   readonly path: string
+  readonly encodedPath?: string | undefined
   readonly deletionTimestamp: number
   readonly dataChange: boolean
   readonly extendedFileMetadata?: boolean | undefined
@@ -110,13 +115,17 @@ export const protocolAction = z.object({
   readerFeatures: absent(z.array(text)),
   writerFeatures: absent(z.array(text)),
 })
-const commitInfo = z.looseObject({
-  timestamp: whole,
-  operation: absent(text),
-  operationParameters: absent(z.record(text, z.unknown())),
-  engineInfo: absent(text),
-  hearth: absent(z.looseObject({ id: text, kind: text })),
-})
+/** Of other engines anything (PROTOCOL.md, "Commit Provenance Information"), a time at best. */
+const commitInfo = z
+  .looseObject({
+    timestamp: whole.catch(0),
+    inCommitTimestamp: absent(whole).catch(undefined),
+    operation: absent(text).catch(undefined),
+    operationParameters: absent(z.record(text, z.unknown())).catch(undefined),
+    engineInfo: absent(text).catch(undefined),
+    hearth: absent(z.looseObject({ id: text, kind: text })),
+  })
+  .transform(({ inCommitTimestamp, ...info }) => ({ ...info, timestamp: inCommitTimestamp ?? info.timestamp }))
 
 /** A line may hold one action of a kind not known here (PROTOCOL.md: "must ignore"), such as `cdc`. */
 const line = z.looseObject({
@@ -128,7 +137,7 @@ const line = z.looseObject({
   commitInfo: commitInfo.optional(),
 })
 
-/** Reads a log entry. Raises `corrupt` naming version and line; `invalid` for a deletion vector, which is not read. */
+/** Reads a log entry. Raises `corrupt` naming version and line; `invalid` for a file that is not below the table. */
 export function decodeCommit(version: number, bytes: Uint8Array): Commit {
   const adds: AddFile[] = []
   const removes: RemoveFile[] = []
@@ -140,8 +149,8 @@ export function decodeCommit(version: number, bytes: Uint8Array): Commit {
   for (const [index, source] of lines.entries()) {
     if (source.trim() === '') continue
     const action = decodeLine(version, index, source)
-    if (action.add) adds.push(plainAdd(action.add))
-    if (action.remove) removes.push(action.remove)
+    if (action.add) adds.push(located(action.add))
+    if (action.remove) removes.push(located(action.remove))
     if (action.txn) txns.push(action.txn)
     metadata = action.metaData ?? metadata
     protocol = action.protocol ?? protocol
@@ -161,15 +170,22 @@ function decodeLine(version: number, index: number, source: string) {
   }
 }
 
-/** Drops what is only there to be refused. Raises `invalid` for a deletion vector. */
-export function plainAdd({ deletionVector, ...add }: z.infer<typeof addFile>): AddFile {
-  if (deletionVector !== undefined && deletionVector !== null) {
+/** An action with its path as the store knows it. Raises `invalid` for a path that is not relative to the table. */
+export function located<T extends { readonly path: string }>(action: T): T & { readonly encodedPath?: string } {
+  const { path: encodedPath } = action
+  if (/^([a-z][a-z0-9+.-]*:|\/)/i.test(encodedPath)) {
     throw new Problem(
       'invalid',
-      `${add.path} has a deletion vector, which Hearth does not read: purge it with the engine that wrote it (REORG TABLE … APPLY (PURGE))`,
+      `${encodedPath} lies outside of its table, as in a shallow clone, which Hearth does not read: make a deep clone`,
     )
   }
-  return add
+  let path: string
+  try {
+    path = decodeURIComponent(encodedPath)
+  } catch (error) {
+    throw new Problem('corrupt', `the path ${encodedPath} of a data file is no URI`, { cause: error })
+  }
+  return path === encodedPath ? action : { ...action, path, encodedPath }
 }
 
 /** Writes a log entry: one action a line, commitInfo first. */
@@ -180,20 +196,26 @@ export function encodeCommit(commit: Commit): Uint8Array {
   if (commit.protocol) push('protocol', commit.protocol)
   if (commit.metadata) push('metaData', commit.metadata)
   for (const txn of commit.txns) push('txn', txn)
-  for (const remove of commit.removes) push('remove', remove)
+  for (const remove of commit.removes) push('remove', removeAction(remove))
   for (const add of commit.adds) push('add', addAction(add))
   return Buffer.from(`${lines.join('\n')}\n`, 'utf8')
 }
 
 /** Only the fields of the action, whatever else the object carries. */
-function addAction({ path, partitionValues, size, modificationTime, dataChange, stats, tags }: AddFile): AddFile {
-  return { path, partitionValues, size, modificationTime, dataChange, stats, tags }
+export function addAction(add: AddFile): AddFile {
+  const { partitionValues, size, modificationTime, dataChange, stats, tags } = add
+  return { path: add.encodedPath ?? add.path, partitionValues, size, modificationTime, dataChange, stats, tags }
+}
+
+export function removeAction({ encodedPath, ...remove }: RemoveFile): RemoveFile {
+  return { ...remove, path: encodedPath ?? remove.path }
 }
 
 /** The action that takes a file out of the table. The commit stamps its time. */
 export function removeOf(add: AddFile, options: { readonly dataChange?: boolean } = {}): RemoveFile {
   return {
     path: add.path,
+    encodedPath: add.encodedPath,
     deletionTimestamp: 0,
     dataChange: options.dataChange ?? true,
     extendedFileMetadata: true,

@@ -7,10 +7,10 @@ import type { Snapshot } from './snapshot.ts'
 export type CheckpointCodec = {
   encode(snapshot: Snapshot): Promise<Uint8Array>
   /** Raises `corrupt`, and `invalid` for features that are not read; what else it raises says nothing of the bytes. */
-  decode(version: number, bytes: Uint8Array): Promise<Snapshot>
+  decode(version: number, ...parts: Uint8Array[]): Promise<Snapshot>
 }
 
-/** Classic single-file checkpoints of one table (PROTOCOL.md, "Checkpoints"): where a reader may begin. */
+/** Classic checkpoints, those that are read in one file or several of one table (PROTOCOL.md, "Checkpoints"): where a reader may begin. */
 export type Checkpoints = {
   /** The version from which a listing may begin; 0 when `_last_checkpoint` tells none. It may be stale. */
   hint(): Promise<number>
@@ -37,6 +37,18 @@ export function openCheckpoints(
     }
   }
 
+  async function partsOf(version: number): Promise<Uint8Array[]> {
+    try {
+      return [await store.get(checkpointPath(prefix, version))]
+    } catch (error) {
+      const paths = isProblem(error, 'missing') ? (await log.list(version)).parts.get(version) : undefined
+      if (!paths) throw error
+      const parts: Uint8Array[] = []
+      for (const path of paths) parts.push(await store.get(path))
+      return parts
+    }
+  }
+
   return {
     async hint() {
       try {
@@ -53,10 +65,10 @@ export function openCheckpoints(
 
     async read(version) {
       const path = checkpointPath(prefix, version)
-      const bytes = await store.get(path)
+      const parts = await partsOf(version)
       let snapshot: Snapshot
       try {
-        snapshot = await (await codecOf()).decode(version, bytes)
+        snapshot = await (await codecOf()).decode(version, ...parts)
       } catch (error) {
         const kind = isProblem(error) ? error.kind : 'unavailable'
         throw new Problem(kind, `the checkpoint ${path} cannot be read: ${messageOf(error)}`, { cause: error })

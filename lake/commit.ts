@@ -64,7 +64,7 @@ export async function commitTo(target: CommitTarget, request: CommitRequest): Pr
   for (let attempt = 0; attempt < COMMIT_ATTEMPTS_MAX; attempt++) {
     request.signal?.throwIfAborted()
     const head = await target.refresh()
-    checkWritable(head.protocol, head.metadata)
+    checkWritable(head.protocol, head.metadata, request.removes)
     const fenced = fencedTxns(request.txns, head)
     if (fenced.length > 0) return { kind: 'fenced', appIds: fenced }
     const winners = await target.between(checked, head.version)

@@ -1,15 +1,15 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import type { ColumnType } from '../contract/column.ts'
+import type { OwnType } from '../contract/column.ts'
 import { rowsOf } from './duckdb.ts'
 import type { Condition } from './predicate.ts'
 import type { Bound } from './prune.ts'
-import { duckDbType } from './schema.ts'
+import { duckDbType, isOwnType } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SyntaxNode } from './statement.ts'
 import type { StatisticsValue } from './statistics.ts'
 
 /** Types of a constant with which a column is compared as what it is. With any other the engine may cast the column. */
-const SAME_KIND: Readonly<Record<ColumnType, RegExp>> = {
+const SAME_KIND: Readonly<Record<OwnType, RegExp>> = {
   string: /^VARCHAR$/,
   long: /^((U?(TINY|SMALL|BIG)INT)|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/,
   integer: /^((U?(TINY|SMALL|BIG)INT)|U?INTEGER|FLOAT|DOUBLE|DECIMAL.*)$/,
@@ -30,7 +30,7 @@ export async function boundsOf(
   const bounds: Bound[] = []
   for (const condition of conditions) {
     const type = types.get(condition.column)
-    if (type === undefined) continue
+    if (type === undefined || !isOwnType(type)) continue
     const trees = condition.comparison === 'in' ? condition.constants : [condition.constant]
     const values: StatisticsValue[] = []
     for (const tree of trees) {
@@ -48,7 +48,7 @@ export async function boundsOf(
 async function valueOf(
   connection: DuckDBConnection,
   tree: SyntaxNode,
-  type: ColumnType,
+  type: OwnType,
 ): Promise<StatisticsValue | undefined> {
   try {
     const [text] = await rowsOf(connection, 'SELECT json_deserialize_sql($1::JSON)::VARCHAR AS sql', [selectOf(tree)])
@@ -66,7 +66,7 @@ async function valueOf(
   }
 }
 
-function statisticsForm(type: ColumnType, value: unknown): StatisticsValue | undefined {
+function statisticsForm(type: OwnType, value: unknown): StatisticsValue | undefined {
   if (type === 'timestamp') return new Date(Number(value)).toISOString()
   if (type === 'long' || type === 'integer' || type === 'double') {
     const number = Number(value)

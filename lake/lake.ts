@@ -10,7 +10,7 @@ import { openLog } from './log.ts'
 import { missingTable } from './missing-table.ts'
 import type { ObjectStore } from './object-store.ts'
 import { WRITTEN_PROTOCOL } from './protocol.ts'
-import { checkColumns, encodeSchema } from './schema.ts'
+import { addToSchema, checkColumns, encodeSchema } from './schema.ts'
 import { openTable, type Table, tableExists } from './table.ts'
 
 export type TableDefinition = {
@@ -176,7 +176,8 @@ function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createT
       if (first === undefined) return names
       const name = first.slice(0, (first.indexOf('/') + 1 || first.length + 1) - 1)
       if (TABLE_NAME.test(name) && (await tableExists(store, name))) names.push(name)
-      startAfter = `${name}/\uffff`
+      // The character after /: past all that is in the folder, whatever its names are.
+      startAfter = `${name}0`
     }
   }
 
@@ -203,8 +204,6 @@ async function addColumns(table: Table, columns: readonly Column[], random: Rand
     const missing = columns.filter(({ name }) => !have.has(name))
     if (missing.length === 0) return
     checkColumns([...base.columns, ...missing])
-    const stored = base.columns.filter(({ name }) => !base.partition.includes(name))
-    const partition = base.columns.filter(({ name }) => base.partition.includes(name))
     const outcome = await table.commit({
       id: uuid(random),
       kind: 'metadata',
@@ -213,7 +212,7 @@ async function addColumns(table: Table, columns: readonly Column[], random: Rand
       removes: [],
       txns: [],
       info: { added: missing.map(({ name }) => name) },
-      metadata: { ...base.metadata, schemaString: encodeSchema([...stored, ...missing, ...partition]) },
+      metadata: { ...base.metadata, schemaString: addToSchema(base.metadata.schemaString, missing, base.partition) },
     })
     if (outcome.kind === 'committed') return
   }

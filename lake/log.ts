@@ -10,9 +10,22 @@ export type Log = {
   has(version: number): Promise<boolean>
   /** Durable when it resolves. Raises `conflict` when the version is taken, `limit` for a larger entry than LOG_ENTRY_MAX_BYTES; whatever the store raises else. */
   put(commit: Commit): Promise<void>
-  /** Versions that have an entry and those that have a checkpoint, ascending, from `from` on. */
-  list(from: number): Promise<{ readonly entries: readonly number[]; readonly checkpoints: readonly number[] }>
+  /** What there is from version `from` on. */
+  list(from: number): Promise<Listing>
 }
+
+/** Versions that have an entry and those that have a whole checkpoint, ascending. */
+export type Listing = {
+  readonly entries: readonly number[]
+  readonly checkpoints: readonly number[]
+  /** Paths of the parts of those that are in several (PROTOCOL.md, "Multi-part checkpoint"). */
+  readonly parts: ReadonlyMap<number, readonly string[]>
+  /** Those that are of a form which is not read ("UUID-named checkpoint"). */
+  readonly unread: readonly number[]
+}
+
+const NAME =
+  /^(?<digits>\d{20})\.(?:(?<entry>json)|checkpoint\.(?:(?<whole>parquet)|(?<part>\d{10})\.(?<of>\d{10})\.parquet|(?<uuid>[0-9a-f-]{36})\.(?:json|parquet)))$/
 
 export function openLog(store: ObjectStore, prefix: string): Log {
   return {
@@ -43,11 +56,26 @@ export function openLog(store: ObjectStore, prefix: string): Log {
     async list(from) {
       const entries: number[] = []
       const checkpoints: number[] = []
-      for await (const { version, kind } of logObjects(store, prefix, from)) {
-        if (kind === 'entry') entries.push(version)
-        else checkpoints.push(version)
+      const parts = new Map<number, readonly string[]>()
+      const begun = new Map<string, string[]>()
+      const unread: number[] = []
+      const folder = `${prefix}/_delta_log`
+      for await (const { path } of store.list(folder, from > 0 ? { startAfter: `${folder}/${digits(from)}` } : {})) {
+        const match = NAME.exec(path.slice(folder.length + 1))
+        const { digits: text, entry, whole, part, of, uuid } = match?.groups ?? {}
+        const version = Number(text)
+        if (entry) entries.push(version)
+        if (whole) checkpoints.push(version)
+        if (uuid) unread.push(version)
+        if (part) {
+          const set = [...(begun.get(`${version}.${of}`) ?? []), path]
+          begun.set(`${version}.${of}`, set)
+          if (set.length < Number(of)) continue
+          parts.set(version, set)
+          checkpoints.push(version)
+        }
       }
-      return { entries, checkpoints }
+      return { entries, checkpoints, parts, unread }
     },
   }
 }

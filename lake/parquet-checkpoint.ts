@@ -11,13 +11,15 @@ import {
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import {
   type AddFile,
+  addAction,
   addFile,
+  located,
   type Metadata,
   metadataAction,
   type Protocol,
-  plainAdd,
   protocolAction,
   type RemoveFile,
+  removeAction,
   removeFile,
   txnAction,
 } from './action.ts'
@@ -53,12 +55,15 @@ export const parquetCheckpoints: CheckpointCodec = {
       return await readFile(target)
     }),
 
-  decode: (version, bytes) =>
+  decode: (version, ...parts) =>
     withDuckDb(async (connection, folder) => {
-      const source = join(folder, 'checkpoint.parquet')
-      await writeFile(source, bytes)
+      const sources: string[] = []
+      for (const [i, bytes] of parts.entries()) {
+        sources.push(join(folder, `${i}.parquet`))
+        await writeFile(join(folder, `${i}.parquet`), bytes)
+      }
       try {
-        return await decodeFile(connection, version, source)
+        return await decodeFiles(connection, version, sources)
       } catch (error) {
         throw isProblem(error) ? error : new Problem('corrupt', messageOf(error), { cause: error })
       }
@@ -69,12 +74,13 @@ function* linesOf({ protocol, metadata, txns, files, removed }: Snapshot): Itera
   yield JSON.stringify({ protocol })
   yield JSON.stringify({ metaData: metadata })
   for (const [appId, version] of txns) yield JSON.stringify({ txn: { appId, version } })
-  for (const remove of removed.values()) yield JSON.stringify({ remove: { ...remove, dataChange: false } })
-  for (const add of files.values()) yield JSON.stringify({ add: { ...add, dataChange: false } })
+  for (const remove of removed.values())
+    yield JSON.stringify({ remove: { ...removeAction(remove), dataChange: false } })
+  for (const add of files.values()) yield JSON.stringify({ add: { ...addAction(add), dataChange: false } })
 }
 
-async function decodeFile(connection: DuckDBConnection, version: number, path: string): Promise<Snapshot> {
-  const file = `read_parquet(${literal(path)})`
+async function decodeFiles(connection: DuckDBConnection, version: number, paths: readonly string[]): Promise<Snapshot> {
+  const file = `read_parquet([${paths.map(literal).join(', ')}], union_by_name = true)`
   const present = new Set((await rowsOf(connection, `DESCRIBE SELECT * FROM ${file}`)).map((row) => row['column_name']))
   const read = async function* (name: string): AsyncIterable<unknown> {
     if (!present.has(name)) return
@@ -93,11 +99,11 @@ async function decodeFile(connection: DuckDBConnection, version: number, path: s
     txns.set(txn.appId, txn.version)
   }
   for await (const action of read('remove')) {
-    const remove = removeFile.parse(action)
+    const remove = located(removeFile.parse(action))
     removed.set(remove.path, remove)
   }
   for await (const action of read('add')) {
-    const add = plainAdd(addFile.parse(action))
+    const add = located(addFile.parse(action))
     files.set(add.path, add)
   }
   assert(protocol && metadata, 'a checkpoint has protocol and metaData')

@@ -15,28 +15,29 @@ export type Bound =
 /** The files of which some row may meet all conditions. Sound: in doubt a file stays. Pure. */
 export function prune(snapshot: Snapshot, bounds: readonly Bound[]): readonly AddFile[] {
   const files = [...snapshot.files.values()]
-  const types = new Map(snapshot.columns.map(({ name, type }) => [name, type]))
-  const known = bounds.filter(({ column }) => types.has(column))
+  const columns = new Map(snapshot.columns.map((column) => [column.name, column]))
+  const known = bounds.filter(({ column }) => columns.has(column))
   if (known.length === 0) return files
   const partition = new Set(snapshot.partition)
   return files.filter((file) => {
     // Decoded only when a condition on a stored column asks for it.
     let statistics: ReturnType<typeof decodeStatistics> | 'unread' = 'unread'
     return known.every((bound) => {
-      const type = types.get(bound.column)
-      if (type === undefined) return true
+      const column = columns.get(bound.column)
+      if (column === undefined) return true
+      const { type, stored_name: name = bound.column } = column
       if (partition.has(bound.column)) {
-        const value = partitionValue(type, file.partitionValues[bound.column])
+        const value = partitionValue(type, file.partitionValues[name])
         return value !== null && mayHold(type, bound, value, value)
       }
       if (statistics === 'unread') statistics = decodeStatistics(file.stats)
       if (statistics === undefined) return true
       if (statistics.numRecords === 0) return false
       // A comparison with NULL is never true: a file of nothing else has no row.
-      if (statistics.nullCount[bound.column] === statistics.numRecords) return false
+      if (statistics.nullCount[name] === statistics.numRecords) return false
       // NaN is above every number in DuckDB, and in no maximum.
       if (type === 'double' && (bound.comparison === '>' || bound.comparison === '>=')) return true
-      return mayHold(type, bound, statistics.minValues[bound.column], statistics.maxValues[bound.column])
+      return mayHold(type, bound, statistics.minValues[name], statistics.maxValues[name])
     })
   })
 }

@@ -20,12 +20,12 @@ export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string
   }
   const stored = columns.filter(({ name }) => !partition.includes(name))
   const schema = stored.map(
-    ({ name, type }) =>
-      `${literal(name)}: {name: ${literal(name)}, type: ${literal(duckDbType(type))}, default_value: NULL}`,
+    ({ name, type, stored_name, field_id }) =>
+      `${field_id ?? literal(stored_name ?? name)}: {name: ${literal(name)}, type: ${literal(duckDbType(type))}, default_value: NULL}`,
   )
-  const list = columns.map(({ name, type }) => {
+  const list = columns.map(({ name, type, stored_name }) => {
     if (!partition.includes(name)) return identifier(name)
-    const values = files.map(({ add }) => partitionLiteral(add.partitionValues[name] ?? null))
+    const values = files.map(({ add }) => partitionLiteral(add.partitionValues[stored_name ?? name]))
     const distinct = new Set(values)
     const [only] = values
     const value = distinct.size === 1 && only ? only : `[${values.join(', ')}][CAST(file_index AS BIGINT) + 1]`
@@ -35,6 +35,7 @@ export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string
   return `SELECT ${list.join(', ')} FROM read_parquet([${paths.join(', ')}], schema = MAP {${schema.join(', ')}})`
 }
 
-function partitionLiteral(value: string | null): string {
-  return value === null ? 'NULL' : literal(value)
+/** PROTOCOL.md, "Partition Value Serialization": an empty text is null, of whatever type. */
+function partitionLiteral(value: string | null | undefined): string {
+  return value === null || value === undefined || value === '' ? 'NULL' : literal(value)
 }

@@ -1,9 +1,8 @@
-import type { Column } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, Metadata, Protocol, RemoveFile } from './action.ts'
 import { TOMBSTONE_RETENTION_MS } from './limits.ts'
-import { checkReadable } from './protocol.ts'
-import { decodeSchema } from './schema.ts'
+import { checkReadable, columnMapping } from './protocol.ts'
+import { decodeSchema, type TableColumn } from './schema.ts'
 
 /** A table as of one version. Immutable: a later version is another snapshot. */
 export type Snapshot = {
@@ -14,7 +13,7 @@ export type Snapshot = {
   readonly metadata: Metadata
   readonly configuration: Readonly<Record<string, string>>
   /** All columns, those of the partition too, in the order of the schema. */
-  readonly columns: readonly Column[]
+  readonly columns: readonly TableColumn[]
   readonly partition: readonly string[]
   /** By path. */
   readonly files: ReadonlyMap<string, AddFile>
@@ -72,10 +71,17 @@ export function snapshotOf(
 ): Snapshot {
   if (state.protocol !== base?.protocol || state.metadata !== base.metadata)
     checkReadable(state.protocol, state.metadata)
+  for (const { path, deletionVector } of state.files.values()) {
+    if (deletionVector === undefined || deletionVector === null) continue
+    throw new Problem(
+      'invalid',
+      `${path} has a deletion vector, which Hearth does not read: purge it with the engine that wrote it (REORG TABLE … APPLY (PURGE))`,
+    )
+  }
   const columns =
-    state.metadata.schemaString === base?.metadata.schemaString
+    state.metadata === base?.metadata
       ? base.columns
-      : decodeSchema(state.metadata.schemaString)
+      : decodeSchema(state.metadata.schemaString, columnMapping(state.metadata))
   return {
     ...state,
     configuration: state.metadata.configuration,

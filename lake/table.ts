@@ -6,7 +6,7 @@ import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './check
 import { type CommitOutcome, type CommitRequest, commitTo, isEntryOf } from './commit.ts'
 import { FLOOR_TXN } from './conflict.ts'
 import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
-import { type Log, openLog } from './log.ts'
+import { type Listing, type Log, openLog } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
 import { fold, type Snapshot } from './snapshot.ts'
 
@@ -224,11 +224,15 @@ async function readVersion(
   }
   const reached = commits.at(-1)?.version ?? from ?? -1
   const last = version ?? listed.entries.at(-1) ?? reached
-  if (reached < last) throw gap(reached + 1, version, listed.entries)
+  if (reached < last) throw gap(reached + 1, version, listed)
   return { snapshot: base && commits.length === 0 ? base : fold(base, commits), commits }
 }
 
-function gap(absent: number, version: number | undefined, entries: readonly number[]): Problem {
+function gap(absent: number, version: number | undefined, { entries, unread }: Listing): Problem {
+  if (unread.some((one) => one >= absent - 1)) {
+    const message = `log version ${absent} can only be read from a checkpoint of the reader feature v2Checkpoint, which Hearth does not read: drop it with the engine that made the table (ALTER TABLE … DROP FEATURE v2Checkpoint)`
+    return new Problem('invalid', message)
+  }
   return version !== undefined && (entries[0] ?? 0) >= absent
     ? new Problem('missing', `version ${version} can no longer be built: its log entries were cleaned up`)
     : new Problem('corrupt', `log version ${absent} is missing, while later ones are there: restore it from a backup`)
