@@ -55,3 +55,8 @@ export async function askDeltaRs(
   const { stdout } = await run(await deltaRsPython(), [READER, request], { maxBuffer: 64 * 1024 * 1024 })
   return JSON.parse(stdout)
 }
+
+/** Runs Python with `folder`, `pa`, `DeltaTable` and `write_deltalake` at hand. */
+export async function runWithDeltaRs(folder: string, script: string): Promise<void> {
+  await run(await deltaRsPython(), [READER, JSON.stringify({ folder, script })])
+}

@@ -48,6 +48,9 @@ def ask(table, sql):
 
 
 request = json.loads(sys.argv[1])
+if "script" in request:
+    exec(request["script"], {"folder": request["folder"], "pa": pa, "DeltaTable": DeltaTable, "write_deltalake": write_deltalake})
+    sys.exit()
 table = DeltaTable(request["folder"], version=request["version"])
 if request.get("append"):
     write_deltalake(table, rows_of(table, request["sql"]), mode="append")

@@ -59,7 +59,14 @@ export type Spark = {
 export async function openSpark(settings: Readonly<Record<string, string>> = {}): Promise<Spark> {
   await provision()
   const conf = Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${value}`)
-  const java = ['-Xmx1g', '-XX:+UseSerialGC', '-Duser.timezone=UTC', `-Dderby.system.home=${CACHE}`, ...OPENED]
+  const java = [
+    '-Xmx1g',
+    '-XX:+UseSerialGC',
+    '-XX:TieredStopAtLevel=1',
+    '-Duser.timezone=UTC',
+    `-Dderby.system.home=${CACHE}`,
+    ...OPENED,
+  ]
   const child = spawn('java', [...java, '-cp', `${CLASSES}:${JARS}/*`, 'Session', ...conf], {
     cwd: CACHE,
     env: { ...process.env, SPARK_LOCAL_IP: '127.0.0.1' },

@@ -6,7 +6,7 @@ import type { Spark } from '../../infra/spark/spark.ts'
 import { openFolderStore } from '../folder-store.ts'
 import { openLake } from '../lake.ts'
 import { openQuery } from '../query.ts'
-import { identifier } from '../schema.ts'
+import { duckDbType, identifier } from '../schema.ts'
 
 /** Rows as every engine is made to tell them: times `us:…`, dates `day:…`, numbers that JSON cannot hold as text. */
 type Rows = readonly (readonly unknown[])[]
@@ -58,7 +58,8 @@ function plainList(columns: readonly Column[]): string {
   return columns
     .map(({ name, type }) => {
       const column = identifier(name)
-      if (type === 'timestamp') return `'us:' || epoch_us(${column}) AS ${column}`
+      if (['TIMESTAMPTZ', 'TIMESTAMP'].includes(duckDbType(type))) return `'us:' || epoch_us(${column}) AS ${column}`
+      if (duckDbType(type) === 'BLOB') return `lower(hex(${column})) AS ${column}`
       return type === 'date' ? `'day:' || (${column} - DATE '1970-01-01') AS ${column}` : column
     })
     .join(', ')
