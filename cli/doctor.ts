@@ -44,14 +44,15 @@ export function register(program: Command, context: CliContext): void {
     .action(async (options: { json?: boolean }) => {
       const findings = await examine(context)
       if (options.json) context.print(JSON.stringify(findings, undefined, 2))
-      else for (const finding of findings) context.print(line(finding))
+      else for (const finding of findings) context.print(lineOf(finding, 16))
       if (findings.some((finding) => finding.state === 'bad')) process.exitCode = 1
     })
 }
 
-function line({ check, state, found, advice }: Finding): string {
+/** A finding for people, its check in a column of `width`. */
+export function lineOf({ check, state, found, advice }: Finding, width: number): string {
   const mark = styleText(COLOUR[state], MARK[state].padEnd(4), { stream: process.stdout })
-  return `${mark}  ${check.padEnd(16)} ${found}${advice ? `\n${' '.repeat(23)}${advice}` : ''}`
+  return `${mark}  ${check.padEnd(width)} ${found}${advice ? `\n${' '.repeat(width + 7)}${advice}` : ''}`
 }
 
 type DoctorContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>

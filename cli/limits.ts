@@ -11,6 +11,8 @@ export const LINE_MAX_CHARACTERS = 4_000
 export const SCRAPE_MAX_BYTES = 4 * 1024 * 1024
 /** How long a failed append counts against the gateway when none was tried since. */
 export const APPEND_FAILURE_COUNTS_MS = 10_000
+/** Of log entries, footers and objects a doctor of the lake reads so many, unless it is to read all. */
+export const DOCTOR_SAMPLE = 200
 /** `hearth send` waits so long for a relay to say that it lives … */
 export const RELAY_LIMIT_MS = 5_000
 /** … and so much longer than a command's deadline for its answer; past it nobody knows what became of it. */

@@ -1,4 +1,5 @@
 import { uuid } from '../contract/clock.ts'
+import type { IngestInfo } from '../contract/ingest-info.ts'
 import type { CommitRequest } from '../lake/commit.ts'
 import type { Encoded } from './encoder.ts'
 import { additionsAfter, type PlannedBatch } from './planned-batch.ts'
@@ -25,7 +26,7 @@ export async function ingestCommit(
 ): Promise<IngestCommit> {
   const chosen = new Set(left.map(({ bucket }) => bucket))
   const additions = new Map<number, readonly Addition[]>()
-  const counts: Record<string, { from: number; through: number; batches: number; duplicates: number }> = {}
+  const counts: IngestInfo['buckets'] = {}
   for (const { bucket, position, ranges } of left) {
     const through = encoded.through.get(bucket) ?? position
     const mine = planned.filter(({ batch }) => batch.bucket === bucket && batch.position <= through)
@@ -46,7 +47,7 @@ export async function ingestCommit(
       next: encoded.through.get(bucket) ?? position,
     })),
     info: {
-      ingest: { log: log.id, epoch: layout.epoch, buckets: counts },
+      ingest: { log: log.id, epoch: layout.epoch, buckets: counts } satisfies IngestInfo,
       touched: {
         hours: hours.filter(([, bucket]) => chosen.has(bucket)),
         issued: issued.filter(([, bucket]) => chosen.has(bucket)),

@@ -115,6 +115,7 @@ async function readObject(store: ObjectStore, object: string): Promise<z.infer<t
   return additionRows.parse(JSON.parse(Buffer.from(bytes).toString('utf8')))
 }
 
+/** Where the snapshots of a bucket's ranges lie. */
 export function rangesFolder(layout: Layout, bucket: number): string {
   return `_hearth/ranges/${layout.epoch}/${bucket}`
 }

@@ -5,6 +5,8 @@ import { decodeStatistics } from './statistics.ts'
 
 /** A data file below this costs a reader about as much as one of this size: many of them are to be joined. */
 export const SMALL_FILE_BYTES = 16 * 1024 * 1024
+/** Small files of one partition that compaction is to keep it below. */
+export const PARTITION_SMALL_FILES_MAX = 128
 
 /** What the live files of a table look like, from its log alone. */
 export type TableShape = {

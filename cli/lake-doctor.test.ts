@@ -1,0 +1,220 @@
+/** A lake with a history, damaged in each way that `hearth lake doctor` looks for. */
+import {
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Identity } from '../contract/source.ts'
+import { recordLoss } from '../ingest/losses.ts'
+import { putRanges } from '../ingest/ranges-store.ts'
+import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import { batchOf, packed, reading } from '../ingest/testing/batch.ts'
+import { openSystem } from '../ingest/testing/system.ts'
+import { openFolderStore } from '../lake/folder-store.ts'
+import { openLake } from '../lake/lake.ts'
+import { checkpointPath, entryPath, hintPath, openLog } from '../lake/log.ts'
+import { WRITTEN_PROTOCOL } from '../lake/protocol.ts'
+import { parseConfig } from './config.ts'
+import type { Finding } from './doctor.ts'
+import { examineLake } from './lake-doctor.ts'
+import { machineClock as clock, machineRandom as random } from './machine.ts'
+
+const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }
+const LAYOUT = { epoch: 1, buckets: 4 }
+const COMMITS = 21
+
+let sound = ''
+let home = ''
+beforeAll(async () => {
+  sound = mkdtempSync(join(tmpdir(), 'hearth-lake-sound-'))
+  const system = await openSystem(sound)
+  for (let i = 0; i < COMMITS; i++) {
+    await system.gateway.receive(hub, packed(batchOf([reading(i, i)], { first: i })), 'https')
+    await system.writer.commitOnce()
+  }
+  for (let bucket = 0; bucket < LAYOUT.buckets; bucket++) {
+    await putRanges(system.store, LAYOUT, bucket, COMMITS, system.writer.ranges(bucket))
+  }
+  await system.close()
+}, 60_000)
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'hearth-lake-doctor-'))
+  cpSync(sound, home, { recursive: true })
+})
+afterEach(() => rmSync(home, { recursive: true }))
+afterAll(() => rmSync(sound, { recursive: true }))
+
+const inLake = (path: string) => join(home, 'lake', path)
+const examine = (options: { table?: string; all?: boolean } = {}) =>
+  examineLake({ home, clock, random, config: parseConfig({}, 'test') }, { all: false, ...options })
+const open = () => openLake({ store: openFolderStore(join(home, 'lake')), clock, random })
+
+/** The findings that are not good. */
+async function trouble(options: { table?: string; all?: boolean } = {}): Promise<readonly Finding[]> {
+  return (await examine(options)).filter(({ state }) => state !== 'good')
+}
+
+/** One finding is as expected, and names the path; more may follow from the damage. */
+async function expectFound(check: string, state: Finding['state'], path: string): Promise<void> {
+  const findings = await trouble()
+  expect(findings).toContainEqual(
+    expect.objectContaining({ check, state, found: expect.stringContaining(path), advice: expect.any(String) }),
+  )
+}
+
+function dataFile(): string {
+  const [path] = readdirSync(inLake('events'), { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.parquet') && !name.includes('_delta_log'),
+  )
+  return `events/${path}`
+}
+
+test('a lake that is sound gives no trouble, whether a sample is read or all', async () => {
+  expect(await trouble()).toEqual([])
+  expect(await trouble({ all: true })).toEqual([])
+  const findings = await examine({ table: 'events' })
+  expect(findings.map(({ check }) => check)).not.toContain('ranges')
+  expect(findings).toContainEqual(expect.objectContaining({ check: 'events: log', found: 'v0 to v21, none missing' }))
+  await expect(examine({ table: 'event' })).rejects.toMatchObject({ kind: 'missing' })
+})
+
+test('an entry of the log that is gone', async () => {
+  rmSync(inLake(entryPath('events', 7)))
+  await expectFound('events: log', 'warning', 'missing v7 of v0 to v21')
+  rmSync(inLake(checkpointPath('events', 20)))
+  await expectFound('events: log', 'bad', 'missing v7 of v0 to v21')
+})
+
+test('an entry of the log that is damaged', async () => {
+  writeFileSync(inLake(entryPath('events', 5)), '{"add":')
+  await expectFound('events: log entries', 'bad', entryPath('events', 5))
+})
+
+test('the newest entry of the log that is damaged, with which no lake can be opened', async () => {
+  writeFileSync(inLake(entryPath('events', 21)), 'not JSON\n')
+  await expectFound('events: log entries', 'bad', entryPath('events', 21))
+  expect(await trouble()).toContainEqual(expect.objectContaining({ check: 'lake', state: 'bad' }))
+})
+
+test('a checkpoint that is damaged', async () => {
+  truncateSync(inLake(checkpointPath('events', 20)), 100)
+  await expectFound('events: checkpoint', 'bad', checkpointPath('events', 20))
+})
+
+test('a hint of the checkpoint that is stale, or torn', async () => {
+  writeFileSync(inLake(hintPath('events')), '{"version":10,"size":3}')
+  await expectFound('events: _last_checkpoint', 'warning', 'names v10, the newest is v20')
+  writeFileSync(inLake(hintPath('events')), '{"vers')
+  await expectFound('events: _last_checkpoint', 'warning', 'cannot be read')
+})
+
+test('a data file that is gone, or cut', async () => {
+  const path = dataFile()
+  truncateSync(inLake(path), 50)
+  await expectFound('events: data files', 'bad', `${path} has 50 bytes`)
+  rmSync(inLake(path))
+  await expectFound('events: data files', 'bad', `${path} is missing`)
+})
+
+test('a data file whose footer is damaged, its size being right', async () => {
+  const path = dataFile()
+  const bytes = readFileSync(inLake(path))
+  bytes.fill(0xff, bytes.length - 200, bytes.length - 8)
+  writeFileSync(inLake(path), bytes)
+  await expectFound('events: Parquet', 'bad', path)
+})
+
+test('a file that no version needs, once it is old', async () => {
+  const path = join(dataFile(), '..', 'part-0000.parquet')
+  writeFileSync(inLake(path), 'left by a commit that failed')
+  expect(await trouble()).toEqual([])
+  const old = new Date(clock.now() - 9 * 86_400_000)
+  utimesSync(inLake(path), old, old)
+  await expectFound('events: left behind', 'warning', '1 of them (28 bytes) for more than 8 days')
+})
+
+test('a snapshot of ranges that is damaged', async () => {
+  const path = `_hearth/ranges/1/2/${String(COMMITS).padStart(20, '0')}`
+  writeFileSync(inLake(path), readFileSync(inLake(path), 'utf8').replace('"crc":"', '"crc":"0'))
+  await expectFound('ranges', 'bad', path)
+})
+
+test('additions that are not what their name says', async () => {
+  const path = `_hearth/additions/${'0'.repeat(64)}`
+  await (await open()).store.put(path, Buffer.from('[]'))
+  await expectFound('additions', 'bad', path)
+})
+
+test('a loss, and dead letters of the last day', async () => {
+  const system = await openSystem(home)
+  try {
+    await system.gateway.receive(hub, packed(batchOf(['{"m":3}'], { first: COMMITS })), 'https')
+    await system.writer.commitOnce()
+    const loss = {
+      time_ms: clock.now(),
+      log_id: 'x',
+      epoch: 1,
+      bucket: 0,
+      table_position: 4,
+      log_first: 7,
+      log_next: 9,
+    }
+    await recordLoss(
+      { lake: system.lake, clock, random, scratch_folder: home },
+      { ...loss, reason: 'the log begins at 7' },
+    )
+  } finally {
+    await system.close()
+  }
+  await expectFound('losses', 'warning', 'the log begins at 7')
+  await expectFound('dead letters', 'warning', '1 of the last day')
+})
+
+/** Takes one more event into the table, from the log that is there. */
+async function commitOne(value: number): Promise<void> {
+  const system = await openSystem(home)
+  try {
+    await system.gateway.receive(hub, packed(batchOf([reading(value, value)], { first: value })), 'https')
+    await system.writer.commitOnce()
+  } finally {
+    await system.close()
+  }
+}
+
+test('a log that the table knows nothing of, and two that take turns', async () => {
+  const [log, aside] = [join(home, 'log.db'), join(home, 'aside.db')]
+  renameSync(log, aside)
+  const other = await openSqliteLog(log, { buckets: 4, clock, random })
+  await other.close()
+  await expectFound('event logs', 'warning', `never from ${other.id}`)
+  await commitOne(COMMITS)
+  expect(await trouble()).toEqual([])
+  renameSync(aside, log)
+  await commitOne(COMMITS + 1)
+  await expectFound('event logs', 'bad', 'take turns')
+})
+
+test('a lake within the lake', async () => {
+  await (await open()).store.put('events/inner/_hearth/lake.json', Buffer.from('{}'))
+  await expectFound('one lake', 'bad', 'events/inner/_hearth/lake.json')
+})
+
+test('a table of a newer format', async () => {
+  const { store } = await open()
+  await openLog(store, 'events').put({
+    version: COMMITS + 1,
+    info: { timestamp: clock.now() },
+    ...{ adds: [], removes: [], txns: [], metadata: undefined },
+    protocol: { ...WRITTEN_PROTOCOL, minReaderVersion: 9 },
+  })
+  await expectFound('events: table', 'bad', 'reader version 9')
+})
