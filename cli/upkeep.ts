@@ -19,8 +19,8 @@ export type UpkeepOptions = {
   /** Its own, for one compaction at a time. */
   readonly scratch_folder: string
   readonly config: Config['upkeep']
-  /** Shortest retentions, where an hour is too long: for tests. */
-  readonly retention_min_ms?: number
+  /** The shortest retention, and when small files are joined, where an hour is too long: for tests. */
+  readonly hour_ms?: number
 }
 
 export type UpkeepRun = {
@@ -41,18 +41,27 @@ export type Upkeep = {
   vacuumRanges(run?: UpkeepRun): Promise<readonly ObjectMeta[]>
 }
 
-export function openUpkeep({ lake, clock, random, scratch_folder, config, retention_min_ms }: UpkeepOptions): Upkeep {
+export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_ms }: UpkeepOptions): Upkeep {
   const { store } = lake
   const retention_ms = config.retention_hours * HOUR_MS
   // A version within the retention needs its entry too.
   const log_retention_ms = Math.max(retention_ms, config.log_retention_hours * HOUR_MS)
-  const shortest = retention_min_ms === undefined ? {} : { retention_min_ms }
+  const shortest = hour_ms === undefined ? {} : { retention_min_ms: hour_ms }
 
   return {
     async compact(name, run = {}) {
       const closed_after_ms = config.closed_after_hours * HOUR_MS
       const table = await lake.table(name)
-      return await compact({ ...run, store, table, clock, random, scratch_folder, closed_after_ms })
+      return await compact({
+        ...run,
+        store,
+        table,
+        clock,
+        random,
+        scratch_folder,
+        closed_after_ms,
+        join_after_ms: hour_ms,
+      })
     },
 
     async vacuum(name, run = {}) {

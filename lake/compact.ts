@@ -25,6 +25,7 @@ export type CompactOptions = {
   /** Its own: for files on their way, and for what DuckDB spills. */
   readonly scratch_folder: string
   readonly closed_after_ms: number
+  readonly join_after_ms?: number | undefined
   readonly dry_run?: boolean
   readonly signal?: AbortSignal | undefined
   progress?(done: number, total: number): void
@@ -46,8 +47,8 @@ export type Compaction = {
  * before that stands.
  */
 export async function compact(options: CompactOptions): Promise<Compaction> {
-  const { table, clock, scratch_folder, signal } = options
-  const policy: CompactionPolicy = { now_ms: clock.now(), closed_after_ms: options.closed_after_ms }
+  const { table, clock, closed_after_ms, join_after_ms, scratch_folder, signal } = options
+  const policy: CompactionPolicy = { now_ms: clock.now(), closed_after_ms, join_after_ms }
   const groups = compactionPlan(await table.snapshot(), policy)
   const totals = { groups, joined: 0, bytes: 0, lost: 0 }
   if (options.dry_run || groups.length === 0) return totals

@@ -20,6 +20,8 @@ export type CompactionPolicy = {
   readonly now_ms: number
   /** A day is closed so long after its end. */
   readonly closed_after_ms: number
+  /** COMPACT_AFTER_MS unless given. */
+  readonly join_after_ms?: number | undefined
 }
 
 /** Files of one partition that become one file, in one commit. */
@@ -58,7 +60,8 @@ export function compactionPlan(snapshot: Snapshot, policy: CompactionPolicy): re
     for (const run of runsOf(small.toSorted(bySize), COMPACT_TIER_RATIO)) {
       const oldest_ms = Math.min(...run.map(({ modificationTime }) => modificationTime))
       if (many) groups.push({ files: run, tags, why: 'there are many' })
-      else if (oldest_ms <= policy.now_ms - COMPACT_AFTER_MS) groups.push({ files: run, tags, why: 'an hour is over' })
+      else if (oldest_ms <= policy.now_ms - (policy.join_after_ms ?? COMPACT_AFTER_MS))
+        groups.push({ files: run, tags, why: 'an hour is over' })
     }
   }
   return groups.sort((a, b) => b.files.length - a.files.length)
