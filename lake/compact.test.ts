@@ -41,6 +41,7 @@ afterEach(async () => {
 
 const optionsOn = (more: Partial<CompactOptions> = {}): CompactOptions => ({
   ...{ store, table, clock, random, scratch_folder: join(folder, 'scratch'), closed_after_ms: 3 * HOUR_MS },
+  join_after_ms: 0,
   ...more,
 })
 
@@ -74,8 +75,9 @@ describe('compaction', () => {
     for (let i = 0; i < 5; i++) await append(i * 10, 10, '2026-11-24', i % 2)
     await append(100, 10, '2026-11-23', 1)
     const [before, version] = [await rows(), (await table.snapshot()).version]
+    expect(await compact(optionsOn({ join_after_ms: HOUR_MS }))).toMatchObject({ joined: 0 })
     await clock.advance(HOUR_MS)
-    expect(await compact(optionsOn())).toMatchObject({ joined: 5, lost: 0 })
+    expect(await compact(optionsOn({ join_after_ms: HOUR_MS }))).toMatchObject({ joined: 5, lost: 0 })
     const after = await table.snapshot()
     expect(after.files.size).toBe(3)
     expect(await rows()).toEqual(before)

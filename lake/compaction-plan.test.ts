@@ -89,7 +89,19 @@ describe('a day that is closed', () => {
     expect(plan([whole, ...files([100])], closed_ms)).toEqual([])
     const [group] = plan([whole, ...files([100, 100])], closed_ms)
     expect(group?.files.map(({ path }) => path)).not.toContain(whole.path)
-    expect(group).toMatchObject({ tags: { [JOINED_TAG]: 'day' } })
+    expect(group?.tags).toEqual({})
+    // A run that the whole of the day is part of is the whole of the day again.
+    const [all] = plan([whole, ...files([2_000_000, 2_000_000])], closed_ms)
+    expect(all?.files).toHaveLength(3)
+    expect(all?.tags).toEqual({ [JOINED_TAG]: 'day' })
+  })
+
+  test('is not taken for over while files still come to it', () => {
+    const coming = { modificationTime: closed_ms - HOUR_MS + 1 }
+    expect(plan([...files([100, 200]), sampleFile('new', { size: 300, ...coming })], closed_ms)).toMatchObject([
+      { why: 'an hour is over', tags: {} },
+    ])
+    expect(plan(files([100, 200], coming), closed_ms + 1)).toMatchObject([{ why: 'the day is closed' }])
   })
 
   test('leaves files alone that are large enough, and makes none that is too large', () => {

@@ -39,19 +39,22 @@ export type CompactionGroup = {
  * than COMPACT_TIER_RATIO times as large as those before it together; a run of two and more is joined once its oldest
  * file is an hour old, or once there are PARTITION_FILES_DUE. So each byte is rewritten a few times at most, and what is
  * left of a partition grows by more than that ratio from file to file: six, from 16 KiB on, beside the whole ones. A day
- * that is closed is joined as a whole, once; what comes late to it is joined in runs again.
+ * that is closed, and to which nothing came for an hour, is joined as a whole, once; what comes late is joined in runs again.
  * Files that stand for a unit of work are not touched: the ledger of a metric is in their tags.
  */
 export function compactionPlan(snapshot: Snapshot, policy: CompactionPolicy): readonly CompactionGroup[] {
   const day = snapshot.columns.find(({ name, type }) => type === 'date' && snapshot.partition.includes(name))?.name
   const crowded = snapshot.files.size >= TABLE_FILES_DUE
+  const old_ms = policy.now_ms - (policy.join_after_ms ?? COMPACT_AFTER_MS)
   const groups: CompactionGroup[] = []
   for (const files of partitionsOf(snapshot)) {
     const date = day && files[0]?.partitionValues[day]
     const closed = date ? Date.parse(date) + DAY_MS + policy.closed_after_ms <= policy.now_ms : false
+    const youngest_ms = Math.max(...files.map(({ modificationTime }) => modificationTime))
     const small = files.filter(({ size }) => size < COMPACT_FILE_MIN_BYTES)
-    const tags = { ...files[0]?.tags, ...(closed && { [JOINED_TAG]: 'day' }) }
-    if (closed && !files.some((file) => file.tags?.[JOINED_TAG])) {
+    const joined = files.filter(({ tags }) => tags?.[JOINED_TAG])
+    if (closed && youngest_ms <= old_ms && joined.length === 0) {
+      const tags = { ...files[0]?.tags, [JOINED_TAG]: 'day' }
       const runs = runsOf(small.toSorted(byAge), Number.POSITIVE_INFINITY)
       groups.push(...runs.map((run) => ({ files: run, tags, why: 'the day is closed' as const })))
       continue
@@ -59,9 +62,9 @@ export function compactionPlan(snapshot: Snapshot, policy: CompactionPolicy): re
     const many = crowded || small.length >= PARTITION_FILES_DUE
     for (const run of runsOf(small.toSorted(bySize), COMPACT_TIER_RATIO)) {
       const oldest_ms = Math.min(...run.map(({ modificationTime }) => modificationTime))
-      if (many) groups.push({ files: run, tags, why: 'there are many' })
-      else if (oldest_ms <= policy.now_ms - (policy.join_after_ms ?? COMPACT_AFTER_MS))
-        groups.push({ files: run, tags, why: 'an hour is over' })
+      if (!many && oldest_ms > old_ms) continue
+      const tags = (run.find((file) => joined.includes(file)) ?? run[0])?.tags ?? {}
+      groups.push({ files: run, tags, why: many ? 'there are many' : 'an hour is over' })
     }
   }
   return groups.sort((a, b) => b.files.length - a.files.length)
