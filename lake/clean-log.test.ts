@@ -58,6 +58,7 @@ describe('clean-up of the log', () => {
     expect(after.txns).toEqual(before.txns)
     expect(await table.oldest()).toBe(FIRST)
     expect(await run()).toMatchObject({ first: FIRST, objects: [] })
+    expect((await run({ retention_ms: 2 * HOUR_MS })).objects).toEqual([])
   })
 
   test('leaves every version within the retention, and says of older ones that they are gone', async () => {

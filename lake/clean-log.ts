@@ -47,9 +47,12 @@ export async function cleanLog(options: CleanLogOptions): Promise<CleanedLog> {
       `a log is kept for at least ${retention_min_ms / 3_600_000} h, as writers may sleep and queries look back; found ${retention_ms / 3_600_000} h`,
     )
   }
-  const all = await Array.fromAsync(logObjects(store, table.prefix))
-  const first = firstKept(all, clock.now() - retention_ms)
-  const objects = all.filter(({ version }) => version < first)
+  const first = await firstKept(options, clock.now() - retention_ms)
+  const objects: LogObject[] = []
+  for await (const object of logObjects(store, table.prefix)) {
+    if (object.version >= first) break
+    objects.push(object)
+  }
   const result = { first, objects, bytes: objects.reduce((sum, { size_bytes }) => sum + size_bytes, 0) }
   if (options.dry_run || objects.length === 0) return result
   await table.proveCheckpoint(first)
@@ -67,10 +70,16 @@ export async function cleanLog(options: CleanLogOptions): Promise<CleanedLog> {
 }
 
 /** The version of the newest checkpoint, beside its entry, that is not above the version that was current at the cutoff. */
-function firstKept(objects: readonly LogObject[], cutoff_ms: number): number {
-  const entries = objects.filter(({ kind }) => kind === 'entry')
-  const then = entries.findLast(({ modified_ms }) => modified_ms <= cutoff_ms)?.version ?? 0
-  const there = new Set(entries.map(({ version }) => version))
-  const checkpoints = objects.filter(({ kind, version }) => kind === 'checkpoint' && there.has(version))
-  return checkpoints.findLast(({ version }) => version <= then)?.version ?? entries[0]?.version ?? 0
+async function firstKept({ store, table }: CleanLogOptions, cutoff_ms: number): Promise<number> {
+  let then = 0
+  let checkpoint: number | undefined
+  const complete: number[] = []
+  for await (const { kind, version, modified_ms } of logObjects(store, table.prefix)) {
+    if (kind === 'checkpoint') checkpoint = version
+    else {
+      if (version === checkpoint) complete.push(version)
+      if (modified_ms <= cutoff_ms) then = version
+    }
+  }
+  return complete.findLast((version) => version <= then) ?? 0
 }

@@ -80,16 +80,17 @@ export async function vacuum(options: VacuumOptions): Promise<Vacuum> {
   return result
 }
 
-/** The newest version whose entry is not younger than `cutoff_ms`; never below the floor that there is. */
+/** The newest version whose entry is not younger than `cutoff_ms`; never below the floor, where the log still has it. */
 async function versionBefore(
   store: ObjectStore,
   table: Table,
   cutoff_ms: number,
   { txns }: Snapshot,
 ): Promise<number | undefined> {
-  let found = txns.get(FLOOR_TXN)
+  const floor = txns.get(FLOOR_TXN)
+  let found: number | undefined
   for await (const { version, kind, modified_ms } of logObjects(store, table.prefix)) {
-    if (kind === 'entry' && modified_ms <= cutoff_ms) found = Math.max(found ?? 0, version)
+    if (kind === 'entry' && (modified_ms <= cutoff_ms || version === floor)) found = version
   }
   return found
 }
