@@ -117,8 +117,3 @@ function readSetting(key: string, file: string): string {
     throw new Problem('invalid', `${key}: ${messageOf(cause)}`, { cause })
   }
 }
-
-/** How writers divide the buckets of this log: all belong to the one writer of the embedded log. */
-export function openShare(log: EventLog): Promise<Share> {
-  return Promise.resolve(wholeShare(log.buckets))
-}

@@ -77,7 +77,15 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
     ...{ writer: () => writing?.writer, gateway: () => telemetry?.receiving.gateway },
     sessions: () => telemetry?.sessions ?? 0,
   })
-  const share = role === 'gateway' ? undefined : await openShare(opened)
+  const share =
+    role === 'gateway'
+      ? undefined
+      : await openShare(context, {
+          lake_id: lake.id,
+          position: (bucket) => writing?.writer.buckets().find((one) => one.bucket === bucket)?.position ?? 0,
+          note: (reason) =>
+            log.warn('unshared', `how the writers divide the buckets cannot be heard: ${reason}`, { reason }),
+        })
   if (share) {
     writing = await openWriting({
       ...{ lake, log: eventLog, layout, clock, random, share },
