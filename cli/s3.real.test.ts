@@ -1,4 +1,5 @@
 /** The whole system on a lake in S3: a real server, which is killed, refuses, lies and loses things. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -122,6 +123,20 @@ describe('hearth on a lake in S3', () => {
     await rename(`${gone}.away`, gone)
     expect((await ask()).code).toBe(0)
   })
+})
+
+test('a command on a lake in a folder does not load the SDK', () => {
+  const script = `
+    import { registerHooks } from 'node:module'
+    const loaded = []
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+    const { lakeStore } = await import('./cli/lake-store.ts')
+    const { configSchema } = await import('./cli/config.ts')
+    await lakeStore({ home: '/nowhere', config: configSchema.parse({}) }).head('a')
+    console.log(loaded.filter((url) => url.includes('lake/s3-store')).length, loaded.filter((url) => url.includes('@aws-sdk')).length)`
+  const words = ['--input-type=module', '-e', script]
+  const cwd = join(import.meta.dirname, '..')
+  expect(execFileSync(process.execPath, words, { cwd, encoding: 'utf8' })).toBe('1 0\n')
 })
 
 describe('a bad day in S3 is told with what to do', () => {

@@ -77,7 +77,8 @@ export function openRequests(options: S3Options): S3Requests {
           if (!Body) throw new Error(`no body of ${nameOf(key)}`)
           abortSignal.addEventListener('abort', () => 'destroy' in Body && Body.destroy(), { once: true })
           const bytes = await Body.transformToByteArray()
-          if (bytes.length !== ContentLength) throw new Error(`${bytes.length} bytes came of ${ContentLength}`)
+          if (bytes.length !== (ContentLength ?? bytes.length))
+            throw new Error(`${bytes.length} bytes came of ${ContentLength}`)
           const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
           // Without a range in the answer it is the whole object.
           if (total === undefined) return { bytes: bytes.subarray(start, end), total_bytes: bytes.length, etag: ETag }

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { inParallel } from './in-parallel.ts'
 import { S3_PART_BYTES, S3_PARTS_AT_ONCE, S3_PARTS_MAX } from './limits.ts'
 import type { S3Requests } from './s3-requests.ts'
@@ -63,9 +63,6 @@ async function send(requests: S3Requests, key: string, source: Source, ifAbsent:
     await requests.completeUpload(begun, parts, ifAbsent)
   } catch (error) {
     await requests.abortUpload(begun)
-    // A completion whose answer was lost leaves no upload to complete again: the object itself says what happened.
-    const lost = isProblem(error) && error.outcome === 'unknown'
-    if (lost && !ifAbsent && (await requests.head(key))?.size_bytes === size_bytes) return
     throw error
   }
 }
