@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type FaultProxy, startFaultProxy } from '../infra/fault-proxy.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
+import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
 import { openSystem, type System, until } from './testing/system.ts'
 
 const LIMIT_MS = 90_000
@@ -13,7 +14,7 @@ let s3: S3Server
 
 beforeAll(async () => {
   s3 = await startS3()
-})
+}, S3_BUILD_LIMIT_MS)
 afterAll(() => s3[Symbol.asyncDispose]())
 
 function openOnS3(prefix: string, more: NodeJS.ProcessEnv = {}): Promise<System> {

@@ -16,6 +16,7 @@ import {
   startFaultProxy,
 } from '../infra/fault-proxy.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
+import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
 import { createLake, openLake } from './lake.ts'
 import { RANGE_BYTES, S3_ATTEMPTS_MAX, S3_PART_BYTES, S3_WAIT_MAX_MS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -36,7 +37,7 @@ beforeAll(async () => {
   s3 = await startS3()
   proxy = await startFaultProxy(s3)
   Object.assign(process.env, s3.environment)
-})
+}, S3_BUILD_LIMIT_MS)
 afterAll(async () => {
   await proxy[Symbol.asyncDispose]()
   await s3[Symbol.asyncDispose]()

