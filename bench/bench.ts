@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
+import { lake } from './lake/lake.ts'
 import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
 import { relay } from './relay/relay.ts'
@@ -12,7 +13,7 @@ import { describe, keep, type Result } from './result.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store, lake]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import type { WriterFact } from '../ingest/writer.ts'
-import { openWriting, type Writing } from '../ingest/writing.ts'
+import { openWriting, type Writing, type WritingOptions } from '../ingest/writing.ts'
 import type { CliContext } from './context.ts'
 import { openEventLog, openShare } from './event-log.ts'
 import { examplesOf } from './examples.ts'
@@ -14,6 +14,7 @@ import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { logFigures, storeFigures } from './store-figures.ts'
 import { serveTelemetry, type TelemetryGateway } from './telemetry-gateway.ts'
+import { untilThere } from './until-there.ts'
 import { lagOf } from './writer-figures.ts'
 
 /** What a process does of ingest. */
@@ -66,8 +67,9 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
   // Of the embedded log the gateway's process is the only writer.
   runAlone(context, name, `ingest${role === 'ingest' ? '' : ` ${role}`}`)
   const metrics = processMetrics(name)
-  const lake = await openLocalLake(context, storeFigures(metrics, clock))
-  const opened = await openEventLog(context)
+  const throughFigures = storeFigures(metrics, clock)
+  const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
+  const opened = await untilThere(context, log, () => openEventLog(context))
   const eventLog = logFigures(metrics, clock)(opened)
   const scratch_folder = join(home, 'spool', name)
   let writing: Writing | undefined
@@ -87,15 +89,15 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
             log.warn('unshared', `how the writers divide the buckets cannot be heard: ${reason}`, { reason }),
         })
   if (share) {
-    writing = await openWriting({
-      ...{ lake, log: eventLog, layout, clock, random, share },
-      scratch_folder,
+    const options: WritingOptions = {
+      ...{ lake, log: eventLog, layout, clock, random, share, scratch_folder },
       freshness_ms: config.ingest.freshness_ms,
       note(fact) {
         tell(log, fact)
         figures.wrote(fact)
       },
-    })
+    }
+    writing = await untilThere(context, log, () => openWriting(options))
   }
   const { writer } = writing ?? {}
   if (role !== 'writer') telemetry = await serveTelemetry(context, { lake, eventLog, writer, figures, log })

@@ -19,6 +19,7 @@ import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 import { storeFigures } from './store-figures.ts'
+import { untilThere } from './until-there.ts'
 import { openUpkeep } from './upkeep.ts'
 import { upkeepFigures } from './upkeep-figures.ts'
 import { runUpkeepSchedule } from './upkeep-schedule.ts'
@@ -105,7 +106,8 @@ export async function runJobs(context: CliContext): Promise<void> {
   const log = processLog(context, 'jobs')
   runAlone(context, 'jobs', 'jobs scheduler')
   const metrics = processMetrics('jobs')
-  const lake = await openLocalLake(context, storeFigures(metrics, clock))
+  const throughFigures = storeFigures(metrics, clock)
+  const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   await using jobs = await openJobs(jobsOptions(context, lake))
   const figures = jobsFigures(metrics, clock)
   const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import type { EventLog } from '../ingest/event-log.ts'
-import { openReceiving, type Receiving } from '../ingest/receiving.ts'
+import { openReceiving, type Receiving, type ReceivingOptions } from '../ingest/receiving.ts'
 import type { Writer } from '../ingest/writer.ts'
 import type { Lake } from '../lake/lake.ts'
 import { listenTelemetry, type TelemetryOptions } from '../link/telemetry-endpoint.ts'
@@ -14,6 +14,7 @@ import { layoutOf, openAuthority, openRegistry, serverTls } from './fleet.ts'
 import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
 import type { IngestFigures } from './ingest-figures.ts'
 import type { Log } from './log.ts'
+import { untilThere } from './until-there.ts'
 
 /** How long the drain of connections may take before they are cut. */
 const DRAIN_MS = 2_000
@@ -47,15 +48,14 @@ export async function serveTelemetry(
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
-  const newest_ms = await newestReceipt_ms(eventLog)
+  const newest_ms = await untilThere(context, log, () => newestReceipt_ms(eventLog))
   const known = writer?.buckets().map((one) => ({ ...one, ranges: writer.ranges(one.bucket) }))
-  const receiving = await openReceiving(
-    {
-      ...{ lake, log: eventLog, registry, layout, clock, random },
-      note: ({ kind, reason }) => log.warn(kind, `the registry's changes could not be told: ${reason}`, { reason }),
-    },
-    known?.length === layout.buckets ? known : undefined,
-  )
+  const parts: ReceivingOptions = {
+    ...{ lake, log: eventLog, registry, layout, clock, random },
+    note: ({ kind, reason }) => log.warn(kind, `the registry's changes could not be told: ${reason}`, { reason }),
+  }
+  const whole = known?.length === layout.buckets ? known : undefined
+  const receiving = await untilThere(context, log, () => openReceiving(parts, whole))
   const { gateway } = receiving
   const health = gatewayHealth({
     ...{ clock, newest_ms, buckets: () => writer?.buckets() ?? [], draining: () => signal.aborted },

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
@@ -51,4 +51,18 @@ test('swallows what is said, and then passes again', async () => {
   expect(String((await once(other, 'data'))[0])).toBe('heard')
   socket.destroy()
   other.destroy()
+})
+
+test('loses what is answered, and nothing of what is asked', async () => {
+  proxy.deaf = true
+  const heard = new Promise<string>((resolve) => {
+    echo.once('connection', (far: Socket) => far.once('data', (data) => resolve(String(data))))
+  })
+  const socket = await dial()
+  socket.write('asked')
+  expect(await heard).toBe('asked')
+  proxy.deaf = false
+  socket.write('again')
+  expect(String((await once(socket, 'data'))[0])).toBe('again')
+  socket.destroy()
 })

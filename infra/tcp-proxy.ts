@@ -8,6 +8,8 @@ export type TcpProxy = {
   delay_ms: number
   /** Nothing passes any more, and nothing is closed: what a lost route looks like. */
   swallow: boolean
+  /** What the server answers is swallowed: it does what it is asked, and nobody hears of it. */
+  deaf: boolean
   /** New connections are closed at once. */
   refuse: boolean
   /** Ends all connections that there are. */
@@ -24,11 +26,11 @@ export async function startTcpProxy(target: { readonly port: number }, port = 0)
       return
     }
     const far = connect(target.port, '127.0.0.1')
-    pass(near, far).catch(() => near.destroy())
-    pass(far, near).catch(() => far.destroy())
+    pass(near, far, false).catch(() => near.destroy())
+    pass(far, near, true).catch(() => far.destroy())
   })
 
-  async function pass(from: Socket, to: Socket): Promise<void> {
+  async function pass(from: Socket, to: Socket, answers: boolean): Promise<void> {
     open.add(from)
     from
       .on('error', () => to.destroy())
@@ -37,7 +39,7 @@ export async function startTcpProxy(target: { readonly port: number }, port = 0)
         to.destroy()
       })
     for await (const data of from) {
-      if (proxy.swallow) continue
+      if (proxy.swallow || (answers && proxy.deaf)) continue
       if (proxy.delay_ms > 0) await after(proxy.delay_ms)
       to.write(data)
     }
@@ -50,6 +52,7 @@ export async function startTcpProxy(target: { readonly port: number }, port = 0)
     port: address.port,
     delay_ms: 0,
     swallow: false,
+    deaf: false,
     refuse: false,
     cut() {
       for (const socket of open) socket.destroy()

@@ -8,6 +8,9 @@ import { loadConfig } from '../config.ts'
 import { localIdentities } from '../hub-identity.ts'
 import { machineClock, machineRandom } from '../machine.ts'
 import type { LoadCounts, LoadPlan } from './load.ts'
+
+export type { LoadCounts } from './load.ts'
+
 import type { System } from './system.ts'
 
 const CHILD = fileURLToPath(new URL('load-child.ts', import.meta.url))

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const START_MAX_MS = 60_000
+const START_MAX_MS = 120_000
 const FIRST_PORT = 20_000
 const PORTS = 12_000
 const LOG4J = join(import.meta.dirname, 'log4j2.yaml')
