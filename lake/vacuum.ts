@@ -119,8 +119,9 @@ async function keepAdded(
   }
 }
 
+/** As every reader of a data file names it: what the codec of the log has decoded is not decoded once more. */
 function objectOf(table: Table, path: string): string {
-  return `${table.prefix}/${decodeURIComponent(path)}`
+  return `${table.prefix}/${path}`
 }
 
 async function commitFloor({ table, random, signal }: VacuumOptions, floor: number): Promise<number> {
