@@ -73,7 +73,7 @@ async function runFor(
   const told: Told[] = []
   try {
     const upkeep = openUpkeep({ lake: opened, clock, random, scratch_folder, config: config.upkeep })
-    for (const table of only === undefined ? await opened.tables() : [only]) {
+    for (const table of only === undefined ? await upkeep.tables() : [only]) {
       const progress = (done: number, total: number) => showProgress(`${table} ${done}/${total}`)
       told.push(await work(upkeep, table, { dry_run: dryRun === true, signal, progress }))
       showProgress('')

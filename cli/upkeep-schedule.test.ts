@@ -16,6 +16,7 @@ test('upkeep looks after every table at its times, one task after the other, wha
   await lake.createTable('another', { columns: [{ name: 'a', type: 'long', meaning: '' }], partition: [] })
   const did: string[] = []
   const upkeep: Upkeep = {
+    tables: () => lake.tables(),
     async compact(table) {
       did.push(`compact ${table}`)
       if (table === 'another') throw new Error('no disk')

@@ -50,7 +50,7 @@ export async function runUpkeepSchedule(options: UpkeepScheduleOptions): Promise
 }
 
 async function runTask(
-  { lake, signal, figures, log }: UpkeepScheduleOptions,
+  { upkeep, signal, figures, log }: UpkeepScheduleOptions,
   task: UpkeepTask,
   work: (table: string) => Promise<void>,
 ): Promise<void> {
@@ -65,7 +65,7 @@ async function runTask(
       return undefined
     }
   }
-  for (const table of (await attempt(() => lake.tables())) ?? []) {
+  for (const table of (await attempt(() => upkeep.tables())) ?? []) {
     if (signal.aborted) return
     await attempt(() => work(table))
   }

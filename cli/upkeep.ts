@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { dropAdditions, keepAllRanges, spareRanges } from '../ingest/ranges-upkeep.ts'
 import { foldTouched } from '../jobs/touched-fold.ts'
 import { type CleanedLog, cleanLog } from '../lake/clean-log.ts'
@@ -7,10 +8,14 @@ import { type Compaction, compact } from '../lake/compact.ts'
 import { deleteAll } from '../lake/delete-all.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { ObjectMeta } from '../lake/object-store.ts'
+import type { Snapshot } from '../lake/snapshot.ts'
+import type { Table } from '../lake/table.ts'
 import { type Vacuum, vacuum } from '../lake/vacuum.ts'
 import type { Config } from './config.ts'
 
 const HOUR_MS = 3_600_000
+/** Set to false at every table that Hearth makes: nobody else cleans its log. */
+const OWN_KEY = 'delta.enableExpiredLogCleanup'
 
 export type UpkeepOptions = {
   readonly lake: Lake
@@ -31,6 +36,8 @@ export type UpkeepRun = {
 
 /** The upkeep of a lake, table by table, as the configuration has it. Where others are at work too, it goes on over them. */
 export type Upkeep = {
+  /** The tables that Hearth made: only they are looked after. */
+  tables(): Promise<readonly string[]>
   /** See lake/compact.ts. */
   compact(table: string, run?: UpkeepRun): Promise<Compaction>
   /** See lake/vacuum.ts. */
@@ -48,10 +55,33 @@ export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_m
   const log_retention_ms = Math.max(retention_ms, config.log_retention_hours * HOUR_MS)
   const shortest = hour_ms === undefined ? {} : { retention_min_ms: hour_ms }
 
+  /** Raises `invalid` for a table that another engine made: its writers know nothing of floors, and upkeep is its own. */
+  async function ownTable(name: string): Promise<Table> {
+    const table = await lake.table(name)
+    if (isOwn(await table.snapshot())) return table
+    throw new Problem(
+      'invalid',
+      `${name} was made by another engine, which looks after it itself. To have Hearth do it, and nobody else, set its property ${OWN_KEY} to false`,
+    )
+  }
+
   return {
+    async tables() {
+      const own: string[] = []
+      for (const name of await lake.tables()) {
+        try {
+          if (isOwn(await (await lake.table(name)).snapshot())) own.push(name)
+        } catch (error) {
+          // One that Hearth does not read is another engine's. One that is damaged is told of by its own tasks.
+          if (!isProblem(error, 'invalid')) own.push(name)
+        }
+      }
+      return own
+    },
+
     async compact(name, run = {}) {
       const closed_after_ms = config.closed_after_hours * HOUR_MS
-      const table = await lake.table(name)
+      const table = await ownTable(name)
       return await compact({
         ...run,
         store,
@@ -65,11 +95,11 @@ export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_m
     },
 
     async vacuum(name, run = {}) {
-      return await vacuum({ ...run, ...shortest, store, table: await lake.table(name), clock, random, retention_ms })
+      return await vacuum({ ...run, ...shortest, store, table: await ownTable(name), clock, random, retention_ms })
     },
 
     async cleanLog(name, run = {}) {
-      const table = await lake.table(name)
+      const table = await ownTable(name)
       return await cleanLog({
         ...{ ...run, ...shortest, store, table, clock, retention_ms: log_retention_ms },
         async before(version) {
@@ -91,4 +121,8 @@ export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_m
       return spare
     },
   }
+}
+
+function isOwn({ configuration }: Snapshot): boolean {
+  return configuration[OWN_KEY] === 'false'
 }
