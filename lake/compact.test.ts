@@ -126,6 +126,9 @@ describe('compaction', () => {
     expect(await compact(optionsOn({ store: through }))).toMatchObject({ joined: 0, lost: 1 })
     expect(await rows()).toHaveLength(10)
     expect(await compact(optionsOn())).toMatchObject({ groups: [] })
+    const paths = (await Array.fromAsync(store.list('sample/day=2026-11-20'))).map(({ path }) => path)
+    // What it had uploaded is not left for vacuum.
+    expect(paths).toHaveLength(2)
   })
 
   test('goes on over rows that came meanwhile', async () => {

@@ -4,8 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
-import { assert, Problem } from '../contract/problem.ts'
+import { assert, isProblem, Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
+import type { CommitRequest } from './commit.ts'
 import { type CompactionGroup, type CompactionPolicy, compactionPlan } from './compaction-plan.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
 import { COMPACT_FETCHED_MAX_BYTES, COMPACT_MEMORY_LIMIT } from './limits.ts'
@@ -98,12 +99,26 @@ async function joinGroup(
       if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
     },
   })
-  const outcome = await table.commit({
+  return await commitJoined(options, {
     ...{ id: uuid(random), kind: 'compact', base, txns: [], info: {}, signal },
     adds: [{ ...written, dataChange: false }],
     removes: files.map((add) => removeOf(add, { dataChange: false })),
   })
-  return outcome.kind === 'committed'
+}
+
+/** What is certainly not committed does not wait for vacuum: the next look would upload it again. */
+async function commitJoined({ store, table }: CompactOptions, request: CommitRequest): Promise<boolean> {
+  const takeBack = async () => {
+    for (const { path } of request.adds) await store.delete(`${table.prefix}/${path}`)
+  }
+  try {
+    const outcome = await table.commit(request)
+    if (outcome.kind !== 'committed') await takeBack()
+    return outcome.kind === 'committed'
+  } catch (error) {
+    if (isProblem(error) && error.outcome === 'did-not-happen') await takeBack()
+    throw error
+  }
 }
 
 const rowSum = z.object({ rows: z.string(), sum: z.string() })

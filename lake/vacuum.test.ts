@@ -188,3 +188,15 @@ describe('a writer that slept longer than the retention', () => {
     },
   )
 })
+
+test('a live file of another engine whose name has an escape in it is not taken for one that nobody has', async () => {
+  const file = sampleFile('x', {
+    path: 'day=2026-11-24/bucket=a%3Ab/part-0.parquet',
+    encodedPath: 'day=2026-11-24/bucket=a%253Ab/part-0.parquet',
+  })
+  await store.put(`sample/${file.path}`, Buffer.from('x'))
+  await commit('foreign', { adds: [file] })
+  await clock.advance(2 * HOUR_MS)
+  expect((await run()).files).toEqual([])
+  await expectWhole()
+})
