@@ -5,7 +5,8 @@ import type { Column } from '../contract/column.ts'
 import { openSpark, type Spark } from '../infra/spark/spark.ts'
 import { removeOf } from './action.ts'
 import { CHECKPOINT_INTERVAL } from './limits.ts'
-import { engines } from './testing/engines.ts'
+import { scanSql } from './scan.ts'
+import { deltaRsEngine, engines } from './testing/engines.ts'
 import { openTypedLake, type TypedLake } from './testing/typed-table.ts'
 
 const COLUMNS: readonly Column[] = [
@@ -77,6 +78,37 @@ test('appends, joins files, and leaves checkpoints with names that Spark had to 
   }
   await asSpark('own', 'DELETE FROM t WHERE id = 8')
   expect(await agreed('own')).toBeGreaterThan(5)
+})
+
+test('rewrites files of types that its own tables lack', async () => {
+  await asSpark(
+    'types',
+    `CREATE TABLE t (id bigint, note string, s short, b byte, f float, d decimal(38,10), small decimal(4,1), bin binary,
+      nt timestamp_ntz, day date, l array<int>, m map<string,string>) USING delta`,
+  )
+  await asSpark(
+    'types',
+    `INSERT INTO t VALUES (1, 'a', -2, 3, 0.1, -9999999999999999999999999999.9999999999, 12.5, X'00ff',
+      TIMESTAMP_NTZ '1900-01-01 00:00:00.000001', DATE '0001-01-01', array(1, null), map('k', null)),
+      (2, null, null, null, null, null, null, null, null, null, null, null)`,
+  )
+  await asSpark('types', 'ALTER TABLE t ADD COLUMNS (st struct<A: int, y: array<timestamp>>)')
+  await asSpark('types', "INSERT INTO t (id, st) VALUES (3, struct(1, array(TIMESTAMP '2026-01-01 00:00:00Z')))")
+  const base = await snapshot('types')
+  const before = (await asSpark('types', 'SELECT * FROM t ORDER BY id')).rows
+  const adds = [...base.files.values()]
+  const scan = scanSql(
+    base,
+    adds.map((add) => ({ add, path: join(typed.folder, 'types', add.path) })),
+  )
+  const rewritten = await typed.write('types', scan, {}, base.columns)
+  const removes = adds.map((add) => removeOf(add, { dataChange: false }))
+  await typed.commit('types', { kind: 'compact', base, adds: [{ ...rewritten, dataChange: false }], removes })
+  expect((await asSpark('types', 'SELECT * FROM t ORDER BY id')).rows).toEqual(before)
+  const [theirs] = await deltaRsEngine(join(typed.folder, 'types')).ask([
+    'SELECT id, d, bin, f, day FROM t ORDER BY id',
+  ])
+  expect(theirs?.map(([, d]) => d)).toEqual(before.map((row) => row[5]))
 })
 
 test('adds a column, and what Spark said of the others stays', async () => {
