@@ -52,13 +52,6 @@ hearth sql --at events@v1 "select …"                               the tables 
 hearth lake tables | describe | files | history                    what there is, and how it came to be
 \`\`\`
 
-Other engines read the folders as they are:
-
-\`\`\`
-DeltaTable('.hearth/lake/events').to_pyarrow_dataset()             delta-rs, in Python
-SELECT * FROM delta.\`/…/.hearth/lake/events\`                      Spark
-\`\`\`
-
 A column is only ever added, and reads as NULL in rows from before it. A changed type or meaning is a new column.
 
 ## ${EVENTS_TABLE}
@@ -98,6 +91,37 @@ ${columnsText(JOB_RUNS_COLUMNS)}
 Made when the event log and the table do not join up, which stops a bucket. It should not exist.
 
 ${columnsText(LOSSES_COLUMNS)}
+
+## Other engines
+
+They read the folders as they are; with each type, filter, version and checkpoint that follows, Spark 4.1 (Delta 4.4) and
+delta-rs 1.6 answer what Hearth answers, row for row:
+
+\`\`\`
+DeltaTable('.hearth/lake/events').to_pyarrow_dataset()             delta-rs, in Python
+SELECT * FROM delta.\`/…/.hearth/lake/events\`                      Spark
+\`\`\`
+
+They may also write: an append of Spark's between two commits of Hearth's is kept, and what both changed is refused to the
+later of them. Leave \`${EVENTS_TABLE}\` and the metrics to Hearth all the same, since its accounts and checks know nothing of
+rows that came another way. Spark's VACUUM takes nothing that Hearth still needs, at its usual retention of a week.
+
+A Delta table that another engine made, put beside \`${EVENTS_TABLE}\` in the lake's folder under a lower-case snake_case name,
+is a table for \`hearth sql\` too:
+
+| of other engines' tables | read | written |
+|---|---|---|
+| types that Hearth's own tables lack: decimals, short, byte, float, binary, arrays, structs, maps, times without a zone | yes | yes |
+| partitions with any names and values; an empty text is null, as the protocol has it (delta-rs takes it as a text) | yes | yes, into values that need no escaping |
+| added, renamed and dropped columns; column mapping by name or id, outside of structs | yes | no |
+| columns whose type was widened | yes | no |
+| checkpoints in one file or several | yes | one file |
+| deletion vectors | while no file has one: \`REORG TABLE … APPLY (PURGE)\` | no |
+| NOT NULL, constraints, generated, identity and default columns, change data feed, row tracking, clustering | yes | no |
+| tables for appends alone | yes | appends, and files joined |
+| checkpoints of the second kind (\`v2Checkpoint\`), variants, shallow clones, anything that is new | no | no |
+
+Where the answer is no, Hearth says the feature's name and what to do, and has read or written nothing.
 
 <!-- made by npm run docs from contract/events-table.ts, ingest/losses.ts and jobs/ -->
 `
