@@ -121,6 +121,21 @@ describe('a commit', () => {
     await expect(append(table, 'a')).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
   })
 
+  test('that cannot find out whether it stands says that its outcome is unknown', async () => {
+    const { another } = await setUp()
+    let isPut = false
+    const table = await another((store) => ({
+      ...store,
+      async put(path, body, options) {
+        await store.put(path, body, options)
+        isPut = true
+      },
+      head: (path) => (isPut ? Promise.reject(new Problem('unavailable', 'no answer')) : store.head(path)),
+    }))
+    await expect(append(table, 'a')).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+    expect((await (await another()).snapshot()).version).toBe(1)
+  })
+
   test('whose entry is larger than a log entry may be did not happen, and the next one does', async () => {
     const { another } = await setUp()
     const table = await another()

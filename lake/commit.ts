@@ -143,7 +143,18 @@ async function confirmed(
   commit: Commit,
   attempts: number,
 ): Promise<CommitOutcome> {
-  if (isEntryOf(await target.log.read(head.version), head)) {
+  let stands: boolean
+  try {
+    stands = isEntryOf(await target.log.read(head.version), head)
+  } catch (cause) {
+    if (!isProblem(cause)) throw cause
+    throw new Problem(
+      'unavailable',
+      `version ${commit.version} was put, and whether it stands is not known: the store did not answer; read the table to find out`,
+      { outcome: 'unknown', cause },
+    )
+  }
+  if (stands) {
     const { version } = commit
     const rebased = head.version - request.base.version
     return { kind: 'committed', version, snapshot: target.adopt(head, commit), attempts, rebased }
