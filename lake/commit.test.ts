@@ -9,7 +9,7 @@ import type { CheckpointCodec } from './checkpoint.ts'
 import type { CommitRequest } from './commit.ts'
 import { createLake, openLake } from './lake.ts'
 import { CHECKPOINT_INTERVAL, LOG_ENTRY_MAX_BYTES } from './limits.ts'
-import { entryPath } from './log.ts'
+import { checkpointPath, entryPath } from './log.ts'
 import { openMemoryStore } from './memory-store.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { Table } from './table.ts'
@@ -246,6 +246,27 @@ describe('a reader', () => {
     const [one, two] = [await table.snapshot(), await table.snapshot()]
     expect(operations).toEqual(['get', 'head', 'get', 'head'])
     expect(one).toBe(two)
+  })
+
+  test('whom clean-up overtakes while it reads begins again from the newer checkpoint', async () => {
+    const { store, another } = await setUp(plainCheckpoints)
+    const rival = await another()
+    for (let i = 1; i <= CHECKPOINT_INTERVAL + 1; i++) await append(rival, `f${i}`)
+    let isOvertaken = false
+    const reader = await another((plain) => ({
+      ...plain,
+      async get(path, range) {
+        if (path === checkpointPath('t', CHECKPOINT_INTERVAL) && !isOvertaken) {
+          isOvertaken = true
+          for (let i = 2; i <= CHECKPOINT_INTERVAL + 1; i++) await append(rival, `g${i}`)
+          await store.delete(path)
+          for (let i = 0; i < 2 * CHECKPOINT_INTERVAL; i++) await store.delete(entryPath('t', i))
+        }
+        return await plain.get(path, range)
+      },
+    }))
+    expect((await reader.snapshot()).version).toBe(2 * CHECKPOINT_INTERVAL + 1)
+    expect(isOvertaken).toBe(true)
   })
 
   test('names a hole in the log', async () => {

@@ -201,12 +201,26 @@ async function proveCheckpoint(log: Log, checkpoints: Checkpoints, version: numb
   )
 }
 
-/** Builds a version (the newest when undefined) from the best checkpoint and the entries after it. */
-async function readVersion(
-  log: Log,
-  checkpoints: Checkpoints,
-  version: number | undefined,
-): Promise<{ readonly snapshot: Snapshot; readonly commits: readonly Commit[] }> {
+type Built = { readonly snapshot: Snapshot; readonly commits: readonly Commit[] }
+
+/**
+ * Builds a version (the newest when undefined) from the best checkpoint and the entries after it. Clean-up may delete
+ * what the listing told while it is being read: then there is a newer checkpoint, and building begins again from that.
+ */
+async function readVersion(log: Log, checkpoints: Checkpoints, version: number | undefined): Promise<Built> {
+  for (let newest = -1; ; ) {
+    try {
+      return await tryVersion(log, checkpoints, version)
+    } catch (error) {
+      if (version !== undefined || !isProblem(error, 'missing', 'corrupt')) throw error
+      const later = (await log.list(0)).checkpoints.at(-1) ?? -1
+      if (later <= newest) throw error
+      newest = later
+    }
+  }
+}
+
+async function tryVersion(log: Log, checkpoints: Checkpoints, version: number | undefined): Promise<Built> {
   const fits = (one: number) => version === undefined || one <= version
   const hint = version === undefined ? await checkpoints.hint() : 0
   const hinted = await log.list(hint)
