@@ -122,8 +122,8 @@ export function rangesFolder(layout: Layout, bucket: number): string {
 
 /**
  * The ranges of `buckets` as of `version` of the events table: the newest good snapshot of each, and the additions of
- * the commits after it. Raises `corrupt` when there is no way to know them: nothing ever begins with empty ranges on a
- * table that has data.
+ * the commits after it. Raises `unavailable` when the log was cleaned up past `version` or meanwhile: a newer version can
+ * be known; `corrupt` when there is no way to know them: nothing ever begins with empty ranges on a table that has data.
  */
 export async function loadRanges(
   options: { readonly store: ObjectStore; readonly table: Table; readonly layout: Layout },
@@ -145,6 +145,15 @@ export async function loadRanges(
     }
   } catch (error) {
     if (!isProblem(error, 'missing')) throw error
+    // Clean-up keeps a snapshot of every bucket before it deletes anything.
+    const newest = await Promise.all(buckets.map((bucket) => newestSnapshot(store, layout, bucket)))
+    if (Math.min(...newest.map((one) => one.snapshot_version)) > oldest) {
+      throw new Problem(
+        'unavailable',
+        `the log was cleaned up past what the ranges as of version ${version} need: ask for those of the newest version`,
+        { cause: error },
+      )
+    }
     throw new Problem(
       'corrupt',
       `what was received cannot be known: the newest good snapshot of ranges is of version ${oldest}, and the log no longer has what came after it (${messageOf(error)}). Restore _hearth/ranges/ or the log from a backup`,
@@ -158,7 +167,7 @@ async function newestSnapshot(
   store: ObjectStore,
   layout: Layout,
   bucket: number,
-  version: number,
+  version = Number.POSITIVE_INFINITY,
 ): Promise<LoadedRanges> {
   const names: string[] = []
   for await (const { path } of store.list(`${rangesFolder(layout, bucket)}/`)) names.push(path)

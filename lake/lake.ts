@@ -44,6 +44,8 @@ export type LakeEnvironment = {
   readonly random: Random
   /** Parquet by DuckDB unless given; the simulator brings a plainer one. */
   readonly checkpoints?: CheckpointCodec
+  /** CHECKPOINT_INTERVAL unless given. */
+  readonly checkpoint_interval?: number
 }
 
 export const LAKE_PATH = '_hearth/lake.json'
@@ -105,7 +107,8 @@ export async function openLake(environment: LakeEnvironment, of?: Pick<Lake, 'fl
 function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createTable' | 'ensureTable' | 'tables'> {
   const { store, clock, random } = environment
   const open = new Map<string, Table>()
-  const tableEnvironment = { store, clock, checkpoints: environment.checkpoints }
+  const { checkpoints, checkpoint_interval } = environment
+  const tableEnvironment = { store, clock, checkpoints, checkpoint_interval }
 
   async function table(name: string): Promise<Table> {
     const known = open.get(name)

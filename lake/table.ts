@@ -45,10 +45,12 @@ export type TableEnvironment = {
   readonly store: ObjectStore
   readonly clock: Clock
   readonly checkpoints: CheckpointCodec | undefined
+  /** A checkpoint is written at every version that this divides. */
+  readonly checkpoint_interval?: number | undefined
 }
 
 export function openTable(environment: TableEnvironment, name: string, prefix = name): Table {
-  const { store, clock } = environment
+  const { store, clock, checkpoint_interval = CHECKPOINT_INTERVAL } = environment
   const log = openLog(store, prefix)
   const checkpoints = openCheckpoints(store, prefix, log, environment.checkpoints)
   /** A checkpoint that could not be written stays owed; the commits themselves are safe without it. */
@@ -142,7 +144,7 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
 
     async commit(request) {
       const outcome = await commitTo(target, request)
-      if (outcome.kind === 'committed' && (owed || outcome.version % CHECKPOINT_INTERVAL === 0)) {
+      if (outcome.kind === 'committed' && (owed || outcome.version % checkpoint_interval === 0)) {
         try {
           await checkpoints.write(outcome.snapshot)
           owed = false

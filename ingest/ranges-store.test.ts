@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { createLake, openLake } from '../lake/lake.ts'
+import { entryPath } from '../lake/log.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import { ManualClock, seededRandom } from '../sim/clock.ts'
+import { plainCheckpoints } from '../sim/plain-checkpoints.ts'
+import { loadRanges, putRanges } from './ranges-store.ts'
+
+const layout = { epoch: 1, buckets: 2 }
+
+async function setUp() {
+  const [clock, random] = [new ManualClock(), seededRandom(1)]
+  const store = openMemoryStore({ clock })
+  const environment = { store, clock, random, checkpoints: plainCheckpoints, checkpoint_interval: 3 }
+  const lake = await createLake({ ...environment, fleet: 'f', region: 'r', buckets: layout.buckets })
+  const table = await lake.table('events')
+  for (let i = 0; i < 4; i++) {
+    const base = await table.snapshot()
+    await table.commit({ id: `c${i}`, kind: 'ingest', base, adds: [], removes: [], txns: [], info: {} })
+  }
+  for (let version = 0; version < 3; version++) await store.delete(entryPath('events', version))
+  const load = async (version: number) => {
+    const fresh = await (await openLake(environment)).table('events')
+    return await loadRanges({ store, table: fresh, layout }, [0, 1], version)
+  }
+  return { store, load }
+}
+
+test('ranges of a version that clean-up has passed are unavailable, and those of the newest are there', async () => {
+  const { store, load } = await setUp()
+  for (const bucket of [0, 1]) await putRanges(store, layout, bucket, 3, new Map())
+  await expect(load(2)).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('newest') })
+  expect((await load(4)).get(1)).toMatchObject({ snapshot_version: 3 })
+})
+
+test('without the ranges of one bucket nothing begins on a log that was cleaned up', async () => {
+  const { store, load } = await setUp()
+  await putRanges(store, layout, 0, 3, new Map())
+  await expect(load(4)).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('backup') })
+})
