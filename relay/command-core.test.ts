@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { OUTCOMES } from '../contract/command.ts'
+import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
@@ -140,6 +141,19 @@ test.each([
   expect(run.ledger.find(command.id)?.outcome).toBe('done')
   const again = await start(new ManualClock(run.clock.now()), run.disk)
   expect(again.core.recover()).toBe(0)
+})
+
+test('an outcome that the disk refused is improved on, though the clock jumps past the time that commands are kept', async () => {
+  const run = await start()
+  run.core.connected(HUB, '1.1.1')
+  const { command } = run.core.issue(ask)
+  run.disk.write = () => {
+    throw new Problem('unavailable', 'cannot be written: EIO')
+  }
+  run.clock.jump(2 * IDEMPOTENCY_WINDOW_MS)
+  await run.clock.advance(1_001)
+  run.core.result(HUB, word(command.id, 'executed'))
+  expect(run.core.find(command.id)?.outcome).toBe('late')
 })
 
 test('a relay that died closes what it left open as expired, and late when the hub tells', async () => {

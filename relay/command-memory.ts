@@ -64,6 +64,9 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     }
   }
 
+  /** A clock that jumps makes it look old before the disk has its outcome. */
+  const kept = (id: string) => unwritten.flatMap(({ commands }) => commands).findLast((one) => one.id === id)
+
   return {
     begin: (command, events) => write(events, [command]),
     finish: (command, events) => {
@@ -74,7 +77,7 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     note: (events) => {
       if (events.length > 0) writeOrKeep(events, [])
     },
-    find: (id) => finished.get(id) ?? ledger.find(id),
+    find: (id) => finished.get(id) ?? kept(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
       cancelRetry?.()
