@@ -18,10 +18,12 @@ test('what cannot be is only what only messages suffer, and what a write within 
     const [step = '', ...cells] = row.trim().split(/ {2,}/)
     return cells.flatMap((cell, i) => (cell === '·' ? [`${faults[i]} at ${step.split('.')[0]}`] : []))
   })
-  const calls = ['disk', 'log', 'store', 'device']
+  const remote = ['store', 'commit', 'ranges', 'checkpoint', 'cleanup', 'vacuum']
+  const calls = ['disk', 'log', ...remote, 'device']
   const onlyMessages = ['reorder', 'duplicate', 'cut'].flatMap((fault) => calls.map((step) => `${fault} at ${step}`))
   const others = ['delay at disk', 'lost answer at disk', 'lost answer at log', 'lost answer at store']
-  const elsewhere = ['restored disk at disk', 'restored disk at log', 'restored disk at store', 'restored disk at net']
+  const onlyHubs = ['disk', 'log', ...remote, 'net'].map((step) => `restored disk at ${step}`)
   const onMessages = ['lost answer at net', 'refusal at net']
-  expect(new Set(not)).toEqual(new Set([...onlyMessages, ...others, ...onMessages, ...elsewhere]))
+  const onlyIngest = ['pause at disk', 'pause at device', 'pause at net']
+  expect(new Set(not)).toEqual(new Set([...onlyMessages, ...others, ...onMessages, ...onlyHubs, ...onlyIngest]))
 })

@@ -1,11 +1,14 @@
 import type { Outcome } from '../contract/command.ts'
 import { type Interval, type IntervalSet, intersect, intervalSet } from '../contract/interval.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
+import type { Loss } from '../ingest/loss.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
+import type { Archive } from './archive.ts'
 import type { BegunBoot, Connect } from './hub-node.ts'
 import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
 import type { Stage } from './sim-disk.ts'
+import type { Claim, Reading } from './witness.ts'
 import type { Done } from './work.ts'
 
 /** A batch whose sender was told that it is durable. */
@@ -28,8 +31,19 @@ export type Evidence = {
   /** Those that are on such a copy, and so may be sent again, cut otherwise. */
   readonly broughtBack: ReadonlySet<string>
   readonly acknowledged: readonly Acknowledged[]
-  /** The events table. */
+  /** The events table, as one who comes anew reads it. */
   readonly rows: readonly Row[]
+  /** Files of it that are not there. */
+  readonly gone: readonly string[]
+  /** Everything that was ever in the store. */
+  readonly archive: Archive
+  /** What commits told to those who made them, and the table to those who read it. */
+  readonly claims: readonly Claim[]
+  readonly readings: readonly Reading[]
+  /** Where a writer found that the log does not follow on the table. */
+  readonly losses: readonly Loss[]
+  /** Errors that are nobody's fault but the code's. */
+  readonly bugs: readonly string[]
   /** By bucket, as a writer that begins now reads them. */
   readonly ranges: ReadonlyMap<number, Ranges>
   /** Each snapshot of ranges that was kept, and the rows of its bucket as of its version. */
@@ -40,10 +54,12 @@ export type Evidence = {
   }[]
   /** The name of a source in the ranges. */
   readonly sourceKey: (source: string) => string
-  /** Everything that was ever durable in the log, by bucket. */
-  readonly log: readonly (readonly LogRecord[])[]
-  /** Where the table says that each bucket stands. */
-  readonly positions: readonly number[]
+  /** Each log that there was, oldest first: everything that was ever durable in it, and where the table says that it stands; by bucket. */
+  readonly logs: readonly {
+    readonly id: string
+    readonly buckets: readonly (readonly LogRecord[])[]
+    readonly positions: readonly number[]
+  }[]
   readonly now_ms: number
   /** By command: what was put on record of it, wherever that went. */
   readonly stages: ReadonlyMap<string, readonly Stage[]>
@@ -92,6 +108,11 @@ export type Invariant = {
   readonly name: string
   /** What is wrong; nothing when the promise holds. */
   check(evidence: Evidence): readonly string[]
+}
+
+/** Everything that was ever durable and can be read; what is of one bucket in its order. */
+export function recordsOf({ logs }: Pick<Evidence, 'logs'>): readonly LogRecord[] {
+  return logs.flatMap(({ buckets }) => buckets.flat().filter(({ dead }) => dead === undefined))
 }
 
 export function eventKey(event: { source: string; boot: string; stream: string; seq: number }): string {

@@ -1,83 +1,106 @@
 import type { Layout } from '../contract/bucket.ts'
+import { isProblem } from '../contract/problem.ts'
+import type { EventLog } from '../ingest/event-log.ts'
 import { type Gateway, openGateway } from '../ingest/gateway.ts'
+import type { Loss } from '../ingest/loss.ts'
 import { openWriter, type Writer } from '../ingest/writer.ts'
-import { openLake } from '../lake/lake.ts'
-import type { ObjectStore } from '../lake/object-store.ts'
+import { type Lakeside, openEvents } from './lake-process.ts'
 import { Machine } from './machine.ts'
-import { plainCheckpoints } from './plain-checkpoints.ts'
-import type { Plant } from './plant.ts'
 import { rowEncoder } from './row-encoder.ts'
 import { SimLog } from './sim-log.ts'
-import { simStore } from './sim-store.ts'
-import type { Life, World } from './world.ts'
+import type { Life } from './world.ts'
 
-const FRESHNESS_MS = 2_000
+const FRESHNESS_MS = 500
 /** Often enough that a run begins from several of them. */
-const SNAPSHOT_COMMITS = 6
-const TWO_WRITERS_CHANCE = 0.4
+const SNAPSHOT_COMMITS = [3, 6]
 
-/** Gateway and writer, each a process of its own, over one log and one store. */
+/** Gateways and writers, each a process of its own, over one log and one store. */
 export class IngestNode {
   readonly log: SimLog
-  readonly #gateway: Machine<Gateway>
-  /** Two of them fence each other, as after a rebalance that one has not heard of. */
+  readonly losses: Loss[] = []
+  readonly #lakeside: Lakeside
+  readonly #layout: Layout
+  readonly #gateways: readonly Machine<Gateway>[]
+  /** All of them own all buckets, and fence each other, as after a rebalance that one has not heard of. */
   readonly #writers: readonly Machine<Writer>[]
+  readonly #shared = new Map<string, number>()
 
-  constructor(options: {
-    readonly world: World
-    readonly layout: Layout
-    readonly store: ObjectStore
-    readonly plant: Plant | undefined
-  }) {
-    const { world, layout, plant } = options
-    this.log = new SimLog('simulated-log', layout.buckets)
-    this.#gateway = new Machine(world, 'gateway', async (life) => {
-      const log = this.log.open(world, life)
-      return openGateway({ log: plant?.gatewayLog?.(log) ?? log, layout, clock: life.clock })
-    })
-    const writer = (name: string) => {
-      const machine: Machine<Writer> = new Machine(world, name, async (life) => {
-        const { clock, random } = life
-        const store = simStore(world, life, options.store)
-        const lake = await openLake({ store, clock, random, checkpoints: plainCheckpoints })
-        const table = await lake.table('events')
-        const encoder = rowEncoder({ store, random, buckets: layout.buckets })
-        const opened = await openWriter({
-          log: this.log.open(world, life),
-          table: plant?.table?.(table) ?? table,
-          store,
-          layout,
-          encoder: plant?.encoder?.(encoder) ?? encoder,
-          clock,
-          random,
-          freshness_ms: FRESHNESS_MS,
-          snapshot_commits: SNAPSHOT_COMMITS,
-          recordLoss: async (loss) => void world.bugs.push(`${name}: ${loss.reason}`),
-          note: (fact) => world.trace(name, JSON.stringify(fact)),
-        })
-        opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
-        return opened
-      })
-      return machine
-    }
-    const names = world.random.float() < TWO_WRITERS_CHANCE ? ['writer', 'writer-2'] : ['writer']
-    this.#writers = names.map(writer)
+  constructor(lakeside: Lakeside, layout: Layout) {
+    const { world } = lakeside
+    this.#lakeside = lakeside
+    this.#layout = layout
+    this.log = new SimLog(layout.buckets)
+    const count = () => world.pick([2, 2, 3])
+    const names = (of: string) => Array.from({ length: count() }, (_, i) => `${of}-${i + 1}`)
+    const snapshot_commits = world.pick(SNAPSHOT_COMMITS)
+    this.#gateways = names('gateway').map((name) => this.#gateway(name))
+    this.#writers = names('writer').map((name) => this.#writer(name, snapshot_commits))
   }
 
   start(): void {
-    this.#gateway.start()
-    for (const writer of this.#writers) writer.start()
+    for (const machine of [...this.#gateways, ...this.#writers]) machine.start()
   }
 
+  /** Whichever of them a balancer sends to now. */
   gateway(): { readonly life: Life; readonly core: Gateway } | undefined {
-    const up = this.#gateway.up
-    return up && { life: up.life, core: up.process }
+    const up = this.#gateways.flatMap(({ up }) => (up ? [up] : []))
+    const chosen = up.length > 0 ? this.#lakeside.world.pick(up) : undefined
+    return chosen && { life: chosen.life, core: chosen.process }
   }
 
-  /** The table holds all that the log ever had. */
+  openLog(life: Life): EventLog {
+    const log = this.log.open(this.#lakeside.world, life)
+    return this.#lakeside.plant?.log?.(log, life.name, this.#shared) ?? log
+  }
+
+  /** The table holds all that the log ever had, and nobody stands still who could come back with something older. */
   atRest(): boolean {
-    return this.#writers.some((writer) =>
-      writer.up?.process.buckets().every(({ bucket, position }) => position === this.log.everything[bucket]?.length),
+    const { world } = this.#lakeside
+    return (
+      [...this.#gateways, ...this.#writers].every(({ up }) => up && !world.isFrozen(up.life)) &&
+      this.#writers.some((writer) =>
+        writer.up?.process
+          .buckets()
+          .every(({ bucket, position }) => position === this.log.topic.everything[bucket]?.length),
+      )
     )
+  }
+
+  #gateway(name: string): Machine<Gateway> {
+    const { world } = this.#lakeside
+    const machine: Machine<Gateway> = new Machine(world, name, async (life) => {
+      const log = this.openLog(life)
+      /** A gateway whose log is gone ends, and opens the one that there is now. */
+      const append: EventLog['append'] = async (bucket, record) => {
+        try {
+          return await log.append(bucket, record)
+        } catch (error) {
+          if (isProblem(error, 'closed')) machine.fail(life, error)
+          throw error
+        }
+      }
+      return openGateway({ log: { ...log, append }, layout: this.#layout, clock: life.clock })
+    })
+    return machine
+  }
+
+  #writer(name: string, snapshot_commits: number): Machine<Writer> {
+    const { world, plant } = this.#lakeside
+    const machine: Machine<Writer> = new Machine(world, name, async (life) => {
+      const { clock, random } = life
+      const { store, table } = openEvents(this.#lakeside, life, 'ingest')
+      const log = this.openLog(life)
+      const encoder = rowEncoder({ store, random, buckets: this.#layout.buckets, log: log.id })
+      const opened = await openWriter({
+        ...{ log, table, store, layout: this.#layout, clock, random, snapshot_commits },
+        encoder: plant?.encoder?.(encoder) ?? encoder,
+        freshness_ms: FRESHNESS_MS,
+        recordLoss: async (loss) => void this.losses.push(loss),
+        note: (fact) => world.trace(name, JSON.stringify(fact)),
+      })
+      opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
+      return opened
+    })
+    return machine
   }
 }

@@ -40,10 +40,12 @@ export function sendBatch(
     const arrive = () => {
       const at = gateway()
       if (!at?.life.alive) return fail('nobody is there')
-      at.core.receive(identity, plain, 'mqtt').then(
-        (result) => answer(at.life, result),
-        (error: unknown) => fail(messageOf(error)),
-      )
+      world.awake(at.life, () => {
+        at.core.receive(identity, plain, 'mqtt').then(
+          (result) => answer(at.life, result),
+          (error: unknown) => fail(messageOf(error)),
+        )
+      })
     }
     const strike = leave(world, from, 'net.batch')
     if (!strike) return

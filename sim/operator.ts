@@ -13,7 +13,7 @@ export class Operator {
   readonly #machine: Machine<boolean>
   quiet = false
 
-  constructor(world: World, ingest: IngestNode, rows: () => Promise<readonly Row[]>) {
+  constructor(world: World, ingest: IngestNode, rows: () => readonly Row[]) {
     this.#machine = new Machine(world, 'operator', async (life) => {
       this.#work(world, life, ingest, rows).catch((error: unknown) => this.#machine.fail(life, error))
       return true
@@ -24,11 +24,11 @@ export class Operator {
     this.#machine.start()
   }
 
-  async #work(world: World, life: Life, ingest: IngestNode, rows: () => Promise<readonly Row[]>): Promise<void> {
-    const log = ingest.log.open(world, life)
+  async #work(world: World, life: Life, ingest: IngestNode, rows: () => readonly Row[]): Promise<void> {
+    const log = ingest.openLog(life)
     while (!this.quiet) {
       await world.pause(life, world.between(0, 2 * LOOK_MS))
-      for (const { source, boot, stream, seq, line } of (await rows()).filter((row) => row.kind === 'dead')) {
+      for (const { source, boot, stream, seq, line } of rows().filter((row) => row.kind === 'dead' && row.seq >= 0)) {
         if (this.quiet || world.random.float() >= CHOSEN_CHANCE) continue
         const about = { id: '', log_id: log.id, reason: '', firmware: undefined, agent: undefined }
         const times = { received_ms: life.clock.now(), now_ms: undefined, wall_ms: undefined }

@@ -1,5 +1,7 @@
 import type { Encoder } from '../ingest/encoder.ts'
 import type { EventLog } from '../ingest/event-log.ts'
+import type { CheckpointCodec } from '../lake/checkpoint.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import type { Disk } from '../link/disk.ts'
 import type { CommandCore } from '../relay/command-core.ts'
@@ -12,9 +14,13 @@ export type Plant = {
   readonly name: string
   /** The promise that it breaks: the invariant of this name sees it. */
   readonly breaks: string
-  readonly gatewayLog?: (log: EventLog) => EventLog
+  /** `who` opens it: `gateway-1`, `writer-2`, `operator`; `shared` is one and the same for all of a run. */
+  readonly log?: (log: EventLog, who: string, shared: Map<string, number>) => EventLog
   readonly encoder?: (encoder: Encoder) => Encoder
-  readonly table?: (table: Table) => Table
+  /** As each process of the data plane sees it. */
+  readonly table?: (table: Table, store: ObjectStore) => Table
+  readonly store?: (store: ObjectStore) => ObjectStore
+  readonly checkpoints?: (codec: CheckpointCodec) => CheckpointCodec
   readonly core?: (core: CommandCore) => CommandCore
   readonly hubDisk?: (disk: Disk) => Disk
 }

@@ -15,12 +15,16 @@ const row = z.object({
   stream: z.string(),
   /** −1 for kind `batch`. */
   seq: z.number(),
+  /** The log that the position is of. */
+  log: z.string(),
   bucket: z.number(),
   position: z.number(),
   ordinal: z.number(),
   hub: z.string(),
   command: z.string().optional(),
   stage: z.string().optional(),
+  /** Of a batch that could not be read: the numbers that it uses up. */
+  claim: z.tuple([z.number(), z.number()]).optional(),
   /** The line as it came. */
   line: z.string(),
 })
@@ -41,8 +45,9 @@ export function rowEncoder(options: {
   readonly store: ObjectStore
   readonly random: Random
   readonly buckets: number
+  readonly log: string
 }): Encoder {
-  const { store, random, buckets } = options
+  const { store, random, buckets, log } = options
   return {
     async begin() {
       const files = new Map<string, { readonly date: string; readonly bucket: number; readonly rows: Row[] }>()
@@ -60,7 +65,7 @@ export function rowEncoder(options: {
       return {
         async add(batch) {
           through.set(batch.bucket, batch.position)
-          for (const { time_ms, made, issued_ms } of rowsOf(batch, buckets)) {
+          for (const { time_ms, made, issued_ms } of rowsOf(batch, buckets, log)) {
             put(time_ms, made)
             if (made.kind === 'dead') {
               const key = batchKey(batch.bucket, batch.position)
@@ -75,17 +80,7 @@ export function rowEncoder(options: {
           const made: Encoded['files'][number][] = []
           for (const { date, bucket, rows } of files.values()) {
             const path = `event_date=${date}/bucket=${bucket}/${randomHex(random, 8)}.parquet`
-            const body = Buffer.from(rows.map((one) => `${JSON.stringify(one)}\n`).join(''))
-            await store.put(`events/${path}`, body)
-            const addFile: AddFile = {
-              path,
-              partitionValues: { event_date: date, bucket: String(bucket) },
-              size: body.length,
-              modificationTime: 0,
-              dataChange: true,
-              stats: JSON.stringify({ numRecords: rows.length }),
-            }
-            made.push({ bucket, add: addFile, rows: rows.length })
+            made.push({ bucket, add: await addOf(store, path, rows), rows: rows.length })
           }
           const pairs = (set: ReadonlySet<string>) =>
             [...set].map((text): [number, number] => {
@@ -101,6 +96,21 @@ export function rowEncoder(options: {
   }
 }
 
+/** Puts rows as a file of the table, and says so of it. Its path is below `event_date=…/bucket=…`. */
+export async function addOf(store: ObjectStore, path: string, rows: readonly Row[]): Promise<AddFile> {
+  const body = Buffer.from(rows.map((one) => `${JSON.stringify(one)}\n`).join(''))
+  await store.put(`events/${path}`, body)
+  const [date = '', bucket = ''] = path.split('/').map((part) => part.slice(part.indexOf('=') + 1))
+  return {
+    path,
+    partitionValues: { event_date: date, bucket },
+    size: body.length,
+    modificationTime: 0,
+    dataChange: true,
+    stats: JSON.stringify({ numRecords: rows.length }),
+  }
+}
+
 /** The rows of a file as `rowEncoder` wrote it. */
 export function decodeRows(body: Uint8Array): readonly Row[] {
   return Buffer.from(body)
@@ -110,14 +120,17 @@ export function decodeRows(body: Uint8Array): readonly Row[] {
     .map((line) => row.parse(JSON.parse(line)))
 }
 
-function* rowsOf(batch: EncoderBatch, buckets: number) {
+function* rowsOf(batch: EncoderBatch, buckets: number, log: string) {
   const { bucket, position, source, header, received_ms } = batch
-  const about = { source, boot: header?.boot ?? '', stream: header?.stream ?? '', bucket, position }
+  const about = { source, boot: header?.boot ?? '', stream: header?.stream ?? '', log, bucket, position }
   const hub = batch.role === 'hub' ? source : ''
   const transport = { ...about, seq: -1, ordinal: -1, hub, line: '' }
   yield { time_ms: received_ms, made: { ...transport, kind: 'batch' }, issued_ms: undefined }
   if (!header) {
-    yield { time_ms: received_ms, made: { ...transport, kind: 'dead' }, issued_ms: undefined }
+    const { claim } = batch
+    const span = (first: number, count: number): Row['claim'] => [first, first + count]
+    const named = claim && { boot: claim.boot, stream: claim.stream, claim: span(claim.first, claim.count) }
+    yield { time_ms: received_ms, made: { ...transport, ...named, kind: 'dead' }, issued_ms: undefined }
     return
   }
   const lines = batch.lines.toString().split('\n')

@@ -1,23 +1,48 @@
+import { Problem } from '../contract/problem.ts'
 import type { EventLog, LogRecord, Positioned } from '../ingest/event-log.ts'
 import type { Life, World } from './world.ts'
 
-/** The event log's one file: what is in it was synced. Appends that were not are their process's, and die with it. */
-export class SimLog {
+/** A log from its making until it is made anew under its name. */
+export type Topic = {
   readonly id: string
-  readonly #buckets: { first: number; records: LogRecord[] }[]
-  readonly #waiting = new Set<() => void>()
+  /** By bucket. */
+  readonly kept: { first: number; records: LogRecord[] }[]
   /** Everything that was ever made durable, by bucket and position − 1: trimming does not touch it. For invariants. */
   readonly everything: readonly LogRecord[][]
+}
 
-  constructor(id: string, buckets: number) {
-    this.id = id
-    this.#buckets = Array.from({ length: buckets }, () => ({ first: 1, records: [] }))
-    this.everything = Array.from({ length: buckets }, () => [])
+/** The event log's one file: what is in it was synced. Appends that were not are their process's, and die with it. */
+export class SimLog {
+  readonly topics: Topic[] = []
+  readonly #buckets: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(buckets: number) {
+    this.#buckets = buckets
+    this.makeAnew()
+  }
+
+  get topic(): Topic {
+    const topic = this.topics.at(-1)
+    if (!topic) throw new Error('a log has a topic')
+    return topic
+  }
+
+  /** It is deleted, and made again under the same name: another log, whose positions begin again. */
+  makeAnew(): void {
+    this.topics.push({
+      id: `simulated-log-${this.topics.length + 1}`,
+      kept: Array.from({ length: this.#buckets }, () => ({ first: 1, records: [] })),
+      everything: Array.from({ length: this.#buckets }, () => []),
+    })
+    for (const look of this.#waiting) look()
   }
 
   open(world: World, life: Life): EventLog {
+    const { topic } = this
     const bucketAt = (bucket: number) => {
-      const found = this.#buckets[bucket]
+      if (topic !== this.topic) throw new Problem('closed', `the log ${topic.id} was deleted`)
+      const found = topic.kept[bucket]
       if (!found) throw new Error(`no bucket ${bucket}`)
       return found
     }
@@ -26,15 +51,15 @@ export class SimLog {
       return { first, next: first + records.length }
     }
     return {
-      id: this.id,
-      buckets: this.#buckets.length,
+      id: topic.id,
+      buckets: this.#buckets,
       append: (bucket, record) =>
         world.call(
           life,
           'log.append',
           () => {
             bucketAt(bucket).records.push(record)
-            this.everything[bucket]?.push(record)
+            topic.everything[bucket]?.push(record)
             const position = bounds(bucket).next - 1
             world.trace(life.name, `log ${bucket} has ${position}`)
             for (const look of this.#waiting) look()
@@ -62,14 +87,14 @@ export class SimLog {
           at.records.splice(0, count)
           at.first += count
         }),
-      bounds: async (bucket) => bounds(bucket),
+      bounds: (bucket) => world.call(life, 'log.bounds', () => bounds(bucket)),
       waitFor: (bucket, from, signal) =>
         new Promise((resolve) => {
           const look = () => {
             if (!life.alive) this.#waiting.delete(look)
-            else if (signal.aborted || bounds(bucket).next > from) {
+            else if (signal.aborted || topic !== this.topic || bounds(bucket).next > from) {
               this.#waiting.delete(look)
-              resolve()
+              world.awake(life, resolve)
             }
           }
           this.#waiting.add(look)

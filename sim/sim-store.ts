@@ -1,26 +1,46 @@
 import type { ObjectStore } from '../lake/object-store.ts'
+import type { StepName } from './step.ts'
 import type { Life, World } from './world.ts'
 
+/** What a process commits. */
+export type Committer = 'ingest' | 'compact' | 'floor'
+
 /** An object store at the other end of a network: each call is a step, and may take effect after its caller died. */
-export function simStore(world: World, life: Life, store: ObjectStore): ObjectStore {
+export function simStore(world: World, life: Life, store: ObjectStore, committer: Committer): ObjectStore {
+  const putStep = (path: string): StepName => {
+    if (path.startsWith('_hearth/ranges/')) return 'ranges.snapshot'
+    if (path.endsWith('.checkpoint.parquet')) return 'checkpoint.put'
+    if (path.endsWith('_last_checkpoint')) return 'checkpoint.hint'
+    return path.includes('/_delta_log/') ? `commit.${committer}` : 'store.put'
+  }
   return {
     url: store.url,
     get: (path, range) => world.call(life, 'store.get', () => store.get(path, range), path),
     head: (path) => world.call(life, 'store.get', () => store.head(path), path),
-    put: (path, body, options) => world.call(life, 'store.put', () => store.put(path, body, options), path),
+    put: (path, body, options) => world.call(life, putStep(path), () => store.put(path, body, options), path),
+    /** A listing takes a while: it comes in two pages, and the world goes on between them. */
     async *list(prefix, options) {
-      const found = await world.call(
-        life,
-        'store.list',
-        async () => {
-          const all = []
-          for await (const meta of store.list(prefix, options)) all.push(meta)
-          return all
-        },
-        prefix,
-      )
-      yield* found
+      const all = []
+      for await (const meta of store.list(prefix, options)) all.push(meta)
+      const end = all[Math.floor(world.between(0, 3 * all.length))]?.path
+      const page = (startAfter: string | undefined, through: string | undefined) =>
+        world.call(
+          life,
+          'store.list',
+          async () => {
+            const found = []
+            for await (const meta of store.list(prefix, startAfter === undefined ? {} : { startAfter }))
+              if (through === undefined || meta.path <= through) found.push(meta)
+            return found
+          },
+          prefix,
+        )
+      yield* await page(options?.startAfter, end)
+      if (end !== undefined) yield* await page(end, undefined)
     },
-    delete: (path) => world.call(life, 'store.put', () => store.delete(path), path),
+    delete: (path) => {
+      const step = path.includes('/_delta_log/') ? 'cleanup.delete' : 'vacuum.delete'
+      return world.call(life, step, () => store.delete(path), path)
+    },
   }
 }

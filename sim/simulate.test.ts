@@ -3,7 +3,7 @@ import type { Coverage } from './coverage.ts'
 import { simulate } from './simulate.ts'
 
 /** Enough to see that all hangs together; `npm run sim` runs hundreds. */
-const SEEDS = 30
+const SEEDS = 20
 
 test('all promises hold in every simulated run', async () => {
   const coverage: Coverage = new Map()

@@ -20,7 +20,6 @@ export async function simulate(seed: number, coverage: Coverage, plant?: Plant):
   const world = new World({ seed, faults: FAULTS, coverage })
   const evidence = await runSystem(world, plant)
   const failures = [
-    ...world.bugs.map((bug) => `bug: ${bug}`),
     ...INVARIANTS.flatMap((invariant) =>
       invariant
         .check(evidence)

@@ -6,11 +6,20 @@ export const STEPS = {
   'disk.write': { kind: 'write' },
   'disk.sync': { kind: 'call', durable: true },
   'log.append': { kind: 'call', durable: true },
-  'log.read': { kind: 'call' },
-  'log.trim': { kind: 'call', durable: true },
-  'store.get': { kind: 'call', remote: true },
+  'log.read': { kind: 'call', weight: 0.4 },
+  'log.bounds': { kind: 'call', weight: 0.6 },
+  'log.trim': { kind: 'call', durable: true, weight: 2 },
+  'store.get': { kind: 'call', remote: true, weight: 0.3 },
   'store.put': { kind: 'call', remote: true, durable: true },
-  'store.list': { kind: 'call', remote: true },
+  'store.list': { kind: 'call', remote: true, weight: 0.4 },
+  'commit.ingest': { kind: 'call', remote: true, durable: true, weight: 3 },
+  'commit.compact': { kind: 'call', remote: true, durable: true, weight: 6 },
+  'commit.floor': { kind: 'call', remote: true, durable: true, weight: 6 },
+  'ranges.snapshot': { kind: 'call', remote: true, durable: true, weight: 2 },
+  'checkpoint.put': { kind: 'call', remote: true, durable: true, weight: 4 },
+  'checkpoint.hint': { kind: 'call', remote: true, durable: true, weight: 4 },
+  'cleanup.delete': { kind: 'call', remote: true, durable: true, weight: 2 },
+  'vacuum.delete': { kind: 'call', remote: true, durable: true, weight: 2 },
   'device.actuate': { kind: 'call', durable: true },
   'net.batch': { kind: 'message' },
   'net.answer': { kind: 'message' },
@@ -24,6 +33,8 @@ export type Step = {
   readonly remote?: true
   /** Has an effect that outlives the caller, so that a lost answer matters. */
   readonly durable?: true
+  /** Faults strike it so many times as often as others: it is rare, and much hangs on it; or so much less: there are many. */
+  readonly weight?: number
 }
 
 export type StepName = keyof typeof STEPS
@@ -35,6 +46,11 @@ export function stepOf(name: StepName): Step {
 /** What the faults that strike one step do to it together. */
 export type Strike = {
   delay_ms: number
+  /** The caller's process stands still for so long, before it asks or before it hears the answer. */
+  pause: 'before' | 'after' | undefined
+  pause_ms: number
+  /** … and with it all that run on its machine. */
+  suspended: boolean
   /** The caller's process dies before or after the effect. */
   kill: 'before' | 'after' | undefined
   /** … and with it the machine's power: what was not synced is lost. */
@@ -47,6 +63,8 @@ export type Strike = {
   full: boolean
   /** It happens, and the caller is not told. */
   unanswered: boolean
+  /** … or is told that no answer came, and it happens so much later, where it is carried out elsewhere. */
+  late_ms: number
   /** Further copies of a message. */
   copies: number
   /** The connection ends, and the message with it. */
@@ -58,12 +76,16 @@ export type Strike = {
 export function noStrike(): Strike {
   return {
     delay_ms: 0,
+    pause: undefined,
+    pause_ms: 0,
+    suspended: false,
     kill: undefined,
     power: false,
     restored: false,
     refused: false,
     full: false,
     unanswered: false,
+    late_ms: 0,
     copies: 0,
     cut: false,
     jump_ms: 0,

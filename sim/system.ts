@@ -1,16 +1,19 @@
 import { commandId } from '../contract/command.ts'
-import { createLake, openLake } from '../lake/lake.ts'
-import { openMemoryStore } from '../lake/memory-store.ts'
+import { createLake } from '../lake/lake.ts'
 import { APP, App, type Tap } from './app.ts'
+import { Archive } from './archive.ts'
 import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
 import { Operator } from './operator.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
-import { readLake, rowsAt } from './read-lake.ts'
+import { readLake, rowReader } from './read-lake.ts'
 import { RelayNode } from './relay-node.ts'
-import type { Row } from './row-encoder.ts'
+import { Stranger } from './stranger.ts'
+import { TopicOwner } from './topic-owner.ts'
+import { upkeep } from './upkeep.ts'
+import { Witness } from './witness.ts'
 import { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -23,13 +26,16 @@ const REST_MAX_MS = 3_600_000
 /** The whole system in one simulated world: trouble for a while, then calm until it has come to rest. */
 export async function runSystem(world: World, plant: Plant | undefined): Promise<Evidence> {
   const outside = world.live('outside', () => undefined)
-  const store = openMemoryStore({ clock: outside.clock })
-  const environment = { store, clock: outside.clock, random: outside.random, checkpoints: plainCheckpoints }
+  const archive = new Archive(world)
+  const { store } = archive
+  const environment = { store, clock: world.clock, random: outside.random, checkpoints: plainCheckpoints }
   await createLake({ ...environment, fleet: FLEET, region: 'nowhere', buckets: LAYOUT.buckets })
 
   const acknowledged: Acknowledged[] = []
   const work = new Work(world)
-  const ingest = new IngestNode({ world, layout: LAYOUT, store, plant })
+  const witness = new Witness(world)
+  const lakeside = { world, store, witness, plant }
+  const ingest = new IngestNode(lakeside, LAYOUT)
   const note = (batch: Acknowledged) => void acknowledged.push(batch)
   const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, ingest, plant, acknowledged: note })
   const hubs = HUBS.map(
@@ -45,10 +51,14 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       }),
   )
   const app = new App(world, relay, HUBS)
-  const table = await (await openLake(environment)).table('events')
-  const lake = { store, table, layout: LAYOUT, files: new Map<string, readonly Row[]>() }
-  const operator = new Operator(world, ingest, () => rowsAt(lake))
+  const rowsAt = rowReader(archive)
+  const operator = new Operator(world, ingest, rowsAt)
+  const stranger = new Stranger(world, ingest, note)
+  const owner = new TopicOwner(world, ingest.log, archive, LAYOUT)
   ingest.start()
+  for (const machine of upkeep(lakeside, LAYOUT)) machine.start()
+  owner.start()
+  stranger.start()
   relay.machine.start()
   for (const hub of hubs) hub.machine.start()
   app.start()
@@ -60,15 +70,19 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   app.quiet = true
   app.tap()
   operator.quiet = true
+  owner.quiet = true
+  stranger.quiet = true
   for (const hub of hubs) hub.quiet = true
-  const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest()
+  // What is lost does not come to rest.
+  const isLost = () => world.bugs.length + ingest.losses.length > 0
+  const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest() && stranger.atRest()
   const end_ms = world.scheduler.now_ms + REST_MAX_MS
   // What was still on its way may begin something anew, so rest must last.
-  for (let quiet_s = 0; quiet_s < 60 && world.scheduler.now_ms < end_ms && world.bugs.length === 0; ) {
+  for (let quiet_s = 0; quiet_s < 60 && world.scheduler.now_ms < end_ms && !isLost(); ) {
     await world.scheduler.run(world.scheduler.now_ms + 1_000)
     quiet_s = atRest() ? quiet_s + 1 : 0
   }
-  if (!atRest()) {
+  if (!atRest() && !isLost()) {
     const who = [
       relay.atRest() ? '' : 'relay',
       ingest.atRest() ? '' : 'ingest',
@@ -83,7 +97,18 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const idOf = (tap: Tap) => commandId(FLEET, APP, tap.hub, tap.key, tap.day)
   const taps = new Map(app.taps.map((tap) => [idOf(tap), tap]))
   return {
-    ...(await readLake(lake, outside.random, ingest)),
+    ...(await readLake({
+      archive,
+      rowsAt,
+      layout: LAYOUT,
+      clock: world.clock,
+      random: outside.random,
+      ingest,
+      bugs: world.bugs,
+    })),
+    claims: witness.claims,
+    readings: witness.readings,
+    bugs: world.bugs,
     acknowledged,
     numbered: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.numbered])),
     rolledBack: new Set(hubs.flatMap(({ disk }) => [...disk.rolledBack])),

@@ -10,6 +10,8 @@ import { type Fault, noStrike, type StepName, type Strike, stepOf } from './step
 export type Life = {
   readonly name: string
   alive: boolean
+  /** It stands still until then, simulated ms, as after SIGSTOP: what it waits for happens, and it does not hear of it. */
+  frozen_until_ms: number
   readonly clock: Clock
   readonly random: Random
 }
@@ -86,6 +88,15 @@ export class World {
     return START_MS + this.scheduler.now_ms
   }
 
+  /** The clock of what is not a process: right, and its own. */
+  get clock(): Clock {
+    return {
+      now: () => Math.round(this.wall_ms()),
+      monotonic: () => this.scheduler.now_ms,
+      timer: (delay_ms, callback) => this.scheduler.after(delay_ms, callback),
+    }
+  }
+
   /** Begins a process; `died` is told once, at its death, in the same turn. */
   live(name: string, died: (death: Death) => void): Life {
     const origin_ms = this.scheduler.now_ms - this.between(0, 1e6)
@@ -93,6 +104,7 @@ export class World {
     const life: Life = {
       name,
       alive: true,
+      frozen_until_ms: 0,
       random: seededRandom(Math.floor(this.random.float() * 2 ** 32)),
       clock: {
         now: () => Math.round(this.wall_ms() + (this.#offsets.get(name) ?? 0)),
@@ -105,11 +117,37 @@ export class World {
     return life
   }
 
-  /** Calls back after a while, if the process still lives then. */
+  /** Calls back after a while, if the process still lives then; once it goes on, when it stands still. */
   later(life: Life, delay_ms: number, callback: () => void): () => void {
-    return this.scheduler.after(delay_ms, () => {
-      if (life.alive) callback()
-    })
+    const due = () => {
+      if (!life.alive) return
+      const left_ms = life.frozen_until_ms - this.scheduler.now_ms
+      if (left_ms > 0) cancel = this.scheduler.after(left_ms, due)
+      else callback()
+    }
+    let cancel = this.scheduler.after(delay_ms, due)
+    return () => cancel()
+  }
+
+  /** Calls back now, or once the process goes on. */
+  awake(life: Life, callback: () => void): void {
+    if (this.isFrozen(life)) this.later(life, 0, callback)
+    else callback()
+  }
+
+  isFrozen(life: Life): boolean {
+    return life.alive && life.frozen_until_ms > this.scheduler.now_ms
+  }
+
+  /** The process stands still; with its whole machine, all that run there (writer-1, compactor-1, …). */
+  #freeze(life: Life, { pause_ms, suspended }: Strike): void {
+    const isBeside = (name: string) =>
+      /^(gateway|writer|compactor|analyst)-/.test(name) && name.at(-1) === life.name.at(-1)
+    for (const one of this.#deaths.keys()) {
+      if (one !== life && !(suspended && isBeside(one.name))) continue
+      one.frozen_until_ms = Math.max(one.frozen_until_ms, this.scheduler.now_ms + pause_ms)
+      this.trace(one.name, `stands still for ${Math.round(pause_ms)} ms`)
+    }
   }
 
   kill(life: Life, death: Death): void {
@@ -126,7 +164,8 @@ export class World {
     const strike = noStrike()
     if (this.calm) return strike
     for (const { fault, chance } of this.#faults) {
-      if (chance === 0 || !fault.strikes(stepOf(step), step) || this.random.float() >= chance) continue
+      const { weight = 1 } = stepOf(step)
+      if (chance === 0 || !fault.strikes(stepOf(step), step) || this.random.float() >= chance * weight) continue
       fault.act(strike, () => this.random.float())
       hit(this.#coverage, fault.name, step)
       this.trace(life.name, `${fault.name} at ${step}`)
@@ -151,7 +190,16 @@ export class World {
       this.kill(life, strike)
       return never()
     }
+    if (strike.pause === 'before') {
+      this.#freeze(life, strike)
+      await this.pause(life, 0)
+    }
     const there_ms = this.between(0, 2 * LATENCY_MS) + strike.delay_ms
+    if (strike.late_ms > 0 && stepOf(step).remote) {
+      this.scheduler.after(there_ms + strike.late_ms, () => void Promise.allSettled([effect()]))
+      await this.pause(life, there_ms)
+      throw unanswered(step, detail)
+    }
     // What was handed to another machine goes on without its caller.
     await new Promise<void>((resolve) => {
       if (stepOf(step).remote) this.scheduler.after(there_ms, resolve)
@@ -163,9 +211,10 @@ export class World {
     }
     const outcome = await Promise.allSettled([effect()])
     if (strike.kill === 'after') this.kill(life, strike)
+    if (strike.pause === 'after' && life.alive) this.#freeze(life, strike)
     await this.pause(life, this.between(0, 2 * LATENCY_MS))
     if (strike.unanswered) {
-      throw new Problem('unavailable', `${step} ${detail}: the answer was lost (simulated)`, { outcome: 'unknown' })
+      throw unanswered(step, detail)
     }
     if (outcome[0].status === 'rejected') throw outcome[0].reason
     return outcome[0].value
@@ -189,6 +238,10 @@ export class World {
       this.later(life, delay_ms, resolve)
     })
   }
+}
+
+function unanswered(step: StepName, detail: string): Problem {
+  return new Problem('unavailable', `${step} ${detail}: the answer was lost (simulated)`, { outcome: 'unknown' })
 }
 
 export function never(): Promise<never> {

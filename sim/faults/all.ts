@@ -5,6 +5,7 @@ import { delay } from './delay.ts'
 import { duplicate } from './duplicate.ts'
 import { kill } from './kill.ts'
 import { lostAnswer } from './lost-answer.ts'
+import { pause } from './pause.ts'
 import { powerCut } from './power-cut.ts'
 import { refusal } from './refusal.ts'
 import { reorder } from './reorder.ts'
@@ -13,6 +14,7 @@ import { restoredDisk } from './restored-disk.ts'
 /** A new fault is a file of its own and a line here. */
 export const FAULTS: readonly Fault[] = [
   delay,
+  pause,
   reorder,
   duplicate,
   cut,

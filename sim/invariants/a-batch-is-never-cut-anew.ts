@@ -1,14 +1,15 @@
 import { intersect } from '../../contract/interval.ts'
 import { readPayload } from '../../ingest/payload.ts'
-import { eventKey, type Invariant } from '../evidence.ts'
+import { eventKey, type Invariant, recordsOf } from '../evidence.ts'
 
 /** The same numbers always come in the same batch, with the same lines, unless an old copy of a disk brought them back. */
 export const aBatchIsNeverCutAnew: Invariant = {
   name: 'a batch is never cut anew',
-  check({ log, broughtBack }) {
+  check(evidence) {
+    const { broughtBack } = evidence
     const wrong: string[] = []
     const cuts = new Map<string, Map<number, { readonly count: number; readonly lines: string }>>()
-    for (const record of log.flat()) {
+    for (const record of recordsOf(evidence)) {
       const { header, lines } = readPayload(Buffer.from(record.value))
       if (header.count === 0 || record.replay) continue
       if (broughtBack.has(eventKey({ ...header, source: record.source, seq: header.first }))) continue

@@ -1,16 +1,16 @@
 import { type IntervalSet, intervalSet, subtract, union } from '../../contract/interval.ts'
 import { readPayload } from '../../ingest/payload.ts'
-import { bootName, type Invariant, lostWithDisks } from '../evidence.ts'
+import { bootName, type Invariant, lostWithDisks, recordsOf } from '../evidence.ts'
 
 /** What a source says that it was promised is in the log before it says so, or was told as dropped. */
 export const acknowledgedIsDurable: Invariant = {
   name: 'what counts as acknowledged is durable',
   check(evidence) {
-    const { log, sourceKey } = evidence
+    const { sourceKey } = evidence
     const wrong = new Set<string>()
     const gone = lostWithDisks(evidence)
     const known = new Map<string, IntervalSet>()
-    for (const { source, value, replay } of log.flat()) {
+    for (const { source, value, replay } of recordsOf(evidence)) {
       const { header } = readPayload(Buffer.from(value))
       if (replay) continue
       const { boot, first, count, acked, dropped, previous } = header

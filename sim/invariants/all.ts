@@ -1,8 +1,10 @@
 import type { Invariant } from '../evidence.ts'
 import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
 import { aBootIsBegunOnce } from './a-boot-is-begun-once.ts'
+import { aReaderSeesWhatWasCommitted } from './a-reader-sees-what-was-committed.ts'
 import { acknowledgedIsDurable } from './acknowledged-is-durable.ts'
 import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
+import { everyProcessGoesOn } from './every-process-goes-on.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
 import { executedInTimeAndOrder } from './executed-in-time-and-order.ts'
 import { issuedBeforeItIsSent } from './issued-before-it-is-sent.ts'
@@ -14,11 +16,15 @@ import { rangesEqualRows } from './ranges-equal-rows.ts'
 import { sentInItsSession } from './sent-in-its-session.ts'
 import { theAccountSums } from './the-account-sums.ts'
 import { theFirstInTheLogIsStored } from './the-first-in-the-log-is-stored.ts'
+import { theLogFollowsOnTheTable } from './the-log-follows-on-the-table.ts'
+import { whatACommitTellsIsTrue } from './what-a-commit-tells-is-true.ts'
 import { whatAHubDoesItTells } from './what-a-hub-does-it-tells.ts'
 import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
+import { whatIsNeededIsThere } from './what-is-needed-is-there.ts'
 
 /** A new invariant is a file of its own and a line here. */
 export const INVARIANTS: readonly Invariant[] = [
+  everyProcessGoesOn,
   nothingAcknowledgedIsMissing,
   nothingIsDoubled,
   theAccountSums,
@@ -29,6 +35,10 @@ export const INVARIANTS: readonly Invariant[] = [
   whatIsClosedIsComplete,
   rangesEqualRows,
   positionsAreContiguous,
+  theLogFollowsOnTheTable,
+  whatACommitTellsIsTrue,
+  aReaderSeesWhatWasCommitted,
+  whatIsNeededIsThere,
   aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,

@@ -1,22 +1,27 @@
 import type { Invariant } from '../evidence.ts'
 
-/** Each position of the log became the row of one batch, once, up to where the table says that it stands. */
+/** Each position of each log became the row of one batch, once, up to where the table says that it stands. */
 export const positionsAreContiguous: Invariant = {
   name: 'positions are contiguous',
-  check({ rows, positions, log }) {
-    return positions.flatMap((position, bucket) => {
-      const read = rows.filter((row) => row.kind === 'batch' && row.bucket === bucket).map((row) => row.position)
-      const wrong = read
-        .toSorted((a, b) => a - b)
-        .flatMap((found, i) =>
-          found === i + 1 ? [] : [`bucket ${bucket}: row ${i + 1} of kind batch is of position ${found}`],
-        )
-      if (read.length !== position)
-        wrong.push(`bucket ${bucket}: the table stands at ${position} with ${read.length} batches`)
-      if (position !== log[bucket]?.length) {
-        wrong.push(`bucket ${bucket}: the log holds ${log[bucket]?.length} batches, the table ${position}, at rest`)
-      }
-      return wrong.slice(0, 3)
-    })
+  check({ rows, logs }) {
+    const batches = Map.groupBy(
+      rows.filter((row) => row.kind === 'batch'),
+      (row) => `${row.log} bucket ${row.bucket}`,
+    )
+    return logs.flatMap(({ id, buckets, positions }) =>
+      buckets.flatMap((records, bucket) => {
+        const where = `${id} bucket ${bucket}`
+        const read = (batches.get(where) ?? []).map(({ position }) => position)
+        const position = positions[bucket]
+        const wrong = read
+          .toSorted((a, b) => a - b)
+          .flatMap((found, i) => (found === i + 1 ? [] : [`${where}: row ${i + 1} of kind batch is of ${found}`]))
+        if (read.length !== position)
+          wrong.push(`${where}: the table stands at ${position} with ${read.length} batches`)
+        if (position !== records.length)
+          wrong.push(`${where}: the log holds ${records.length} batches, the table ${position}, at rest`)
+        return wrong.slice(0, 3)
+      }),
+    )
   },
 }

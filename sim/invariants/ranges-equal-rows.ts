@@ -21,7 +21,7 @@ function differences(
   rows: readonly Row[],
   sourceKey: Evidence['sourceKey'],
 ): readonly string[] {
-  const events = rows.filter((row) => row.seq >= 0)
+  const events = rows.filter((row) => row.seq >= 0 || row.claim)
   const numbers = (dead: boolean) =>
     numbersIn(
       events.filter((row) => (row.kind === 'dead') === dead),
@@ -47,10 +47,10 @@ function differences(
 
 function numbersIn(rows: readonly Row[], sourceKey: Evidence['sourceKey']): Map<string, IntervalSet> {
   const found = new Map<string, [number, number][]>()
-  for (const { source, stream, boot, seq } of rows) {
+  for (const { source, stream, boot, seq, claim = [seq, seq + 1] } of rows) {
     const key = `${streamKey(sourceKey(source), stream)} ${boot}`
     const list = found.get(key) ?? []
-    list.push([seq, seq + 1])
+    list.push([claim[0] ?? seq, claim[1] ?? seq])
     found.set(key, list)
   }
   return new Map([...found].map(([key, list]) => [key, intervalSet(list)]))

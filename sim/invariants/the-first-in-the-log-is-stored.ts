@@ -2,7 +2,9 @@ import { readPayload } from '../../ingest/payload.ts'
 import { eventKey, type Invariant } from '../evidence.ts'
 import type { Row } from '../row-encoder.ts'
 
-type Sent = { readonly position: number; readonly line: string | undefined }
+/** `place`: which log, and where in it, so that it sorts. */
+type Sent = { readonly place: number; readonly line: string | undefined }
+const LOG = 1e6
 
 /**
  * Of several transmissions the first in the log is the one stored, as it came. One that is dead is followed by its
@@ -10,23 +12,26 @@ type Sent = { readonly position: number; readonly line: string | undefined }
  */
 export const theFirstInTheLogIsStored: Invariant = {
   name: 'the first in the log is stored',
-  check({ log, rows }) {
+  check({ logs, rows }) {
     const sent = new Map<string, Sent[]>()
-    for (const bucket of log) {
-      for (const [i, { source, value, replay }] of bucket.entries()) {
+    for (const [at, bucket] of logs.flatMap(({ buckets }, i) => buckets.map((one) => [i, one] as const))) {
+      for (const [i, { source, value, replay, dead }] of bucket.entries()) {
+        if (dead !== undefined) continue
         const { header, lines } = readPayload(Buffer.from(value))
         const each = lines.toString().split('\n')
         for (let ordinal = 0; ordinal < header.count; ordinal++) {
           const key = eventKey({ source, boot: header.boot, stream: header.stream, seq: header.first + ordinal })
           const before = sent.get(key)
-          const one = { position: i + 1, line: each[ordinal] }
+          const one = { place: at * LOG + i + 1, line: each[ordinal] }
           if (!before) sent.set(key, [one])
           else if (replay) before.push(one)
         }
       }
     }
+    const order = new Map(logs.map(({ id }, i) => [id, i * LOG]))
+    const placed = rows.map((row) => ({ ...row, place: (order.get(row.log) ?? Number.NaN) + row.position }))
     const found = Map.groupBy(
-      rows.filter((row) => row.seq >= 0),
+      placed.filter((row) => row.seq >= 0),
       eventKey,
     )
     return [
@@ -36,11 +41,15 @@ export const theFirstInTheLogIsStored: Invariant = {
   },
 }
 
-function difference(key: string, transmissions: readonly Sent[], rows: readonly Row[]): readonly string[] {
-  const ordered = rows.toSorted((a, b) => a.position - b.position)
+function difference(
+  key: string,
+  transmissions: readonly Sent[],
+  rows: readonly (Row & { readonly place: number })[],
+): readonly string[] {
+  const ordered = rows.toSorted((a, b) => a.place - b.place)
   const living = ordered.findIndex((row) => row.kind !== 'dead')
   const expected = living < 0 ? transmissions : transmissions.slice(0, living + 1)
-  const [a, b] = [expected, ordered].map((list) => list.map(({ position }) => position).join(', '))
+  const [a, b] = [expected, ordered].map((list) => list.map(({ place }) => place).join(', '))
   if (a !== b) return [`${key} was stored from position ${b}, and was in the log at ${a}`]
   return ordered.some((row, i) => row.line !== expected[i]?.line) ? [`${key} was stored otherwise than it came`] : []
 }

@@ -1,6 +1,6 @@
 import { type IntervalSet, intervalSet, size, subtract, union } from '../../contract/interval.ts'
 import { readPayload } from '../../ingest/payload.ts'
-import { bootName, type Invariant, lostWithDisks } from '../evidence.ts'
+import { bootName, type Invariant, lostWithDisks, recordsOf } from '../evidence.ts'
 
 /**
  * A source closes a boot when it holds nothing of it any more: then all its numbers are in the log, or told as dropped.
@@ -9,13 +9,13 @@ import { bootName, type Invariant, lostWithDisks } from '../evidence.ts'
 export const whatIsClosedIsComplete: Invariant = {
   name: 'what is closed is complete',
   check(evidence) {
-    const { log, sourceKey } = evidence
+    const { sourceKey } = evidence
     const wrong = new Set<string>()
     const gone = lostWithDisks(evidence)
     /** Numbers that the log has, or was told of as dropped, by then. */
     const known = new Map<string, IntervalSet>()
     const learn = (name: string, numbers: IntervalSet) => known.set(name, union(known.get(name) ?? [], numbers))
-    for (const { source, value } of log.flat()) {
+    for (const { source, value } of recordsOf(evidence)) {
       const { header } = readPayload(Buffer.from(value))
       const nameOf = (boot: string) => bootName(sourceKey(source), header.stream, boot)
       learn(nameOf(header.boot), [[header.first, header.first + header.count]])

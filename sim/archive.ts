@@ -1,0 +1,75 @@
+import { type Commit, decodeCommit } from '../lake/action.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import { fold, type Snapshot } from '../lake/snapshot.ts'
+import type { World } from './world.ts'
+
+const ENTRY = /^events\/_delta_log\/(\d{20})\.json$/
+
+type Entry = { readonly commit: Commit; readonly put_ms: number; deleted_ms: number | undefined }
+
+/**
+ * The object store itself, and all that was ever in it: what the invariants know of the table does not come by way of
+ * checkpoints, and outlives clean-up and vacuum. Of a version the first entry is the commit; one that was put where
+ * clean-up had deleted another is none.
+ */
+export class Archive {
+  readonly store: ObjectStore
+  /** By version of the events table. */
+  readonly entries: Entry[] = []
+  /** The first body of each path. */
+  readonly #first = new Map<string, Uint8Array>()
+  readonly #snapshots: Snapshot[] = []
+
+  constructor(world: World) {
+    const memory = openMemoryStore({ clock: world.clock })
+    this.store = {
+      ...memory,
+      put: async (path, body, options) => {
+        await memory.put(path, body, options)
+        if (!(body instanceof Uint8Array) || this.#first.has(path)) return
+        this.#first.set(path, body.slice())
+        const version = ENTRY.exec(path)?.[1]
+        if (version === undefined) return
+        const put_ms = world.scheduler.now_ms
+        this.entries[Number(version)] = { commit: decodeCommit(Number(version), body), put_ms, deleted_ms: undefined }
+      },
+      delete: async (path) => {
+        await memory.delete(path)
+        const entry = this.entries[Number(ENTRY.exec(path)?.[1] ?? -1)]
+        if (entry) entry.deleted_ms ??= world.scheduler.now_ms
+      },
+    }
+  }
+
+  get newest(): number {
+    return this.entries.length - 1
+  }
+
+  /** The newest version that was there by then. */
+  versionAt(at_ms: number): number {
+    return this.entries.findLastIndex(({ put_ms }) => put_ms <= at_ms)
+  }
+
+  /** The table as of a version: all its commits, one after the other. */
+  snapshot(version = this.newest): Snapshot {
+    for (let next = this.#snapshots.length; next <= version; next++) {
+      const commit = this.entries[next]?.commit
+      this.#snapshots.push(fold(this.#snapshots[next - 1], commit ? [commit] : []))
+    }
+    const found = this.#snapshots[version]
+    if (!found) throw new Error(`there never was a version ${version}`)
+    return found
+  }
+
+  /** What was put at a path first, whether or not it is still there. */
+  read(path: string): Uint8Array {
+    const found = this.#first.get(path)
+    if (!found) throw new Error(`there never was an object ${path}`)
+    return found
+  }
+
+  paths(prefix: string): readonly string[] {
+    return [...this.#first.keys()].filter((path) => path.startsWith(prefix))
+  }
+}
