@@ -3,9 +3,13 @@ import { machineClock } from '../cli/machine.ts'
 import { messageOf } from '../contract/problem.ts'
 import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
 import { FAULTS } from './faults/all.ts'
+import { INVARIANTS } from './invariants/all.ts'
 import { PLANTS } from './planted/all.ts'
-import { caughtAt } from './planted/caught-at.ts'
+import { catchLine, caughtAt } from './planted/caught-at.ts'
 import { simulate } from './simulate.ts'
+
+/** So many runs see every fault strike every step that it can. */
+const COVERED_SEEDS = 200
 
 const options = {
   seeds: { type: 'string', default: '500' },
@@ -14,7 +18,19 @@ const options = {
   plant: { type: 'string' },
   plants: { type: 'boolean', default: false },
   trace: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
 } as const
+
+const HELP = `The whole system in simulated worlds, each from a seed: the same seed gives the same run, to its last step.
+
+  npm run sim -- [--seeds 500] [--from 1]      so many runs, and how often each fault struck each step; ends with code 1
+                                               when a promise was broken or, from ${COVERED_SEEDS} seeds on, a pair never happened
+  npm run sim -- --seed N [--trace]            one run again; with all that happened in it, line by line
+  npm run sim -- --plant NAME [...]            either of these with a planted bug
+  npm run sim -- --plants [--seeds 500]        each planted bug: the first seed at which a promise is seen broken, and
+                                               which; ends with code 1 when one is not caught within so many seeds
+  npm run sim -- --help                        this, and the names of faults, promises and planted bugs
+`
 
 const values = valuesGiven()
 process.exitCode = values ? await main(values) : 2
@@ -30,11 +46,13 @@ function valuesGiven() {
   }
 }
 
-/**
- * `npm run sim -- --seeds 500 [--from N]`: runs that many seeds. `--seed N [--trace]`: one of them again, with what happened.
- * `--plant NAME`: with a planted bug. `--plants`: within so many seeds each of them must be caught.
- */
 async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promise<number> {
+  if (values.help) {
+    const lists = { faults: FAULTS, promises: INVARIANTS, 'planted bugs': PLANTS }
+    for (const [what, list] of Object.entries(lists))
+      console.log(`${what === 'faults' ? HELP : ''}\n${what}:\n${list.map(({ name }) => `  ${name}`).join('\n')}`)
+    return 0
+  }
   const plant = PLANTS.find(({ name }) => name === values.plant)
   if (values.plant !== undefined && !plant) {
     console.error(`no planted bug ${values.plant}; there are ${PLANTS.map(({ name }) => name).join(', ')}`)
@@ -68,18 +86,18 @@ async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promis
   console.log(
     `${count} seeds, ${steps} steps in ${took_s.toFixed(1)} s; ${failed.length} failed ${failed.slice(0, 20).join(' ')}`,
   )
-  const missed = only === undefined && count >= 100 ? missedPairs(coverage, FAULTS) : []
+  const missed = only === undefined && count >= COVERED_SEEDS ? missedPairs(coverage, FAULTS) : []
   for (const pair of missed) console.log(`never happened: ${pair}`)
   return failed.length > 0 || missed.length > 0 ? 1 : 0
 }
 
 async function findPlants(seeds: number): Promise<boolean> {
-  let all = true
+  const caught = []
   for (const plant of PLANTS) {
-    const seed = await caughtAt(plant, seeds)
-    all &&= seed !== undefined
-    const where = seed === undefined ? `not caught within ${seeds} seeds` : `caught at seed ${seed}`
-    console.log(`${plant.name}: ${where} by "${plant.breaks}"`)
+    const at = await caughtAt(plant, seeds)
+    console.log(catchLine(plant, at))
+    if (at !== undefined) caught.push(at)
   }
-  return all
+  console.log(`\n${caught.length} of ${PLANTS.length} planted bugs were caught within ${seeds} seeds`)
+  return caught.length === PLANTS.length
 }

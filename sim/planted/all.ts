@@ -1,9 +1,30 @@
 import type { Plant } from '../plant.ts'
 import { ackBeforeSync } from './ack-before-sync.ts'
+import { acknowledgedAndGivenUp } from './acknowledged-and-given-up.ts'
+import { bucketOfTheGateway } from './bucket-of-the-gateway.ts'
+import { checkpointWithoutPositions } from './checkpoint-without-positions.ts'
+import { cleanUpWithoutRanges } from './clean-up-without-ranges.ts'
+import { commitWhereNobodyReads } from './commit-where-nobody-reads.ts'
+import { compactionThatResurrects } from './compaction-that-resurrects.ts'
+import { deadRowsInACommitOfTheirOwn } from './dead-rows-in-a-commit-of-their-own.ts'
+import { duplicatesOfAnAttemptAlone } from './duplicates-of-an-attempt-alone.ts'
 import { executedAgain } from './executed-again.ts'
+import { fencedFilesStay } from './fenced-files-stay.ts'
+import { gapAfterAFailedAttempt } from './gap-after-a-failed-attempt.ts'
 import { highWaterMark } from './high-water-mark.ts'
+import { hintTrusted } from './hint-trusted.ts'
+import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
+import { ownCommitTakenForAnothers } from './own-commit-taken-for-anothers.ts'
+import { positionNotCompared } from './position-not-compared.ts'
+import { positionsUsedAgain } from './positions-used-again.ts'
+import { rangesBeforeTheCommit } from './ranges-before-the-commit.ts'
+import { rangesOfAnotherVersion } from './ranges-of-another-version.ts'
+import { replayThatDoubles } from './replay-that-doubles.ts'
+import { topicAnewUnderItsId } from './topic-anew-under-its-id.ts'
+import { trimBeforeTheCommit } from './trim-before-the-commit.ts'
+import { vacuumWithoutAFloor } from './vacuum-without-a-floor.ts'
 
 /** A new planted bug is a file of its own and a line here. */
 export const PLANTS: readonly Plant[] = [
@@ -12,4 +33,25 @@ export const PLANTS: readonly Plant[] = [
   offsetOutsideCommit,
   lateCalledFailed,
   executedAgain,
+  acknowledgedAndGivenUp,
+  bucketOfTheGateway,
+  checkpointWithoutPositions,
+  cleanUpWithoutRanges,
+  commitWhereNobodyReads,
+  compactionThatResurrects,
+  deadRowsInACommitOfTheirOwn,
+  duplicatesOfAnAttemptAlone,
+  fencedFilesStay,
+  gapAfterAFailedAttempt,
+  hintTrusted,
+  lastInTheLogStored,
+  ownCommitTakenForAnothers,
+  positionNotCompared,
+  positionsUsedAgain,
+  rangesBeforeTheCommit,
+  rangesOfAnotherVersion,
+  replayThatDoubles,
+  topicAnewUnderItsId,
+  trimBeforeTheCommit,
+  vacuumWithoutAFloor,
 ]

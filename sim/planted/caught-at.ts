@@ -9,3 +9,8 @@ export async function caughtAt(plant: Plant, seeds: number): Promise<number | un
   }
   return undefined
 }
+
+/** A line of the table of planted bugs. */
+export function catchLine({ name, breaks }: Plant, seed: number | undefined): string {
+  return `${name.padEnd(36)} ${seed === undefined ? 'not caught' : `seed ${String(seed).padStart(3)}`}   ${breaks}`
+}
