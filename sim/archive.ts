@@ -1,11 +1,14 @@
 import { type Commit, decodeCommit } from '../lake/action.ts'
+import { TOMBSTONE_RETENTION_MS } from '../lake/limits.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
-import { fold, type Snapshot } from '../lake/snapshot.ts'
+import type { Snapshot } from '../lake/snapshot.ts'
 import type { World } from './world.ts'
 
 const ENTRY = /^events\/_delta_log\/(\d{20})\.json$/
 
+/** What a version is, by its commits alone. */
+export type Truth = Pick<Snapshot, 'version' | 'timestamp_ms' | 'files' | 'txns' | 'removed'>
 type Entry = { readonly commit: Commit; readonly put_ms: number; deleted_ms: number | undefined }
 
 /**
@@ -19,7 +22,7 @@ export class Archive {
   readonly entries: Entry[] = []
   /** The first body of each path. */
   readonly #first = new Map<string, Uint8Array>()
-  readonly #snapshots: Snapshot[] = []
+  readonly #snapshots: Truth[] = []
 
   constructor(world: World) {
     const memory = openMemoryStore({ clock: world.clock })
@@ -52,10 +55,10 @@ export class Archive {
   }
 
   /** The table as of a version: all its commits, one after the other. */
-  snapshot(version = this.newest): Snapshot {
+  snapshot(version = this.newest): Truth {
     for (let next = this.#snapshots.length; next <= version; next++) {
       const commit = this.entries[next]?.commit
-      this.#snapshots.push(fold(this.#snapshots[next - 1], commit ? [commit] : []))
+      if (commit) this.#snapshots.push(after(this.#snapshots[next - 1], commit))
     }
     const found = this.#snapshots[version]
     if (!found) throw new Error(`there never was a version ${version}`)
@@ -71,5 +74,24 @@ export class Archive {
 
   paths(prefix: string): readonly string[] {
     return [...this.#first.keys()].filter((path) => path.startsWith(prefix))
+  }
+}
+
+/** Not by the code that is judged. */
+function after(base: Truth | undefined, { version, info, adds, removes, txns }: Commit): Truth {
+  const timestamp_ms = Math.max(base?.timestamp_ms ?? 0, info?.timestamp ?? 0)
+  const left = new Set(removes.map(({ path }) => path))
+  const came = new Set(adds.map(({ path }) => path))
+  const all = [...(base?.removed.values() ?? []), ...removes].filter(({ path }) => !came.has(path))
+  const young = all.filter(({ deletionTimestamp }) => deletionTimestamp >= timestamp_ms - TOMBSTONE_RETENTION_MS)
+  return {
+    version,
+    timestamp_ms,
+    files: new Map([
+      ...[...(base?.files ?? [])].filter(([path]) => !left.has(path)),
+      ...adds.map((add) => [add.path, add] as const),
+    ]),
+    txns: new Map([...(base?.txns ?? []), ...txns.map(({ appId, version: at }) => [appId, at] as const)]),
+    removed: new Map(young.map((one) => [one.path, one])),
   }
 }

@@ -17,6 +17,7 @@ import { sentInItsSession } from './sent-in-its-session.ts'
 import { theAccountSums } from './the-account-sums.ts'
 import { theFirstInTheLogIsStored } from './the-first-in-the-log-is-stored.ts'
 import { theLogFollowsOnTheTable } from './the-log-follows-on-the-table.ts'
+import { theRangesTellWhatWasSaid } from './the-ranges-tell-what-was-said.ts'
 import { whatACommitTellsIsTrue } from './what-a-commit-tells-is-true.ts'
 import { whatAHubDoesItTells } from './what-a-hub-does-it-tells.ts'
 import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
@@ -34,6 +35,7 @@ export const INVARIANTS: readonly Invariant[] = [
   theFirstInTheLogIsStored,
   whatIsClosedIsComplete,
   rangesEqualRows,
+  theRangesTellWhatWasSaid,
   positionsAreContiguous,
   theLogFollowsOnTheTable,
   whatACommitTellsIsTrue,
