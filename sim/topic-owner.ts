@@ -1,5 +1,5 @@
 import type { Layout } from '../contract/bucket.ts'
-import { positionTxn } from '../ingest/writer.ts'
+import { positionTxn } from '../ingest/position.ts'
 import type { Archive } from './archive.ts'
 import type { SimLog } from './sim-log.ts'
 import type { World } from './world.ts'

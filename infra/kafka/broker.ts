@@ -26,8 +26,6 @@ export type KafkaBroker = {
   resume(): void
   /** Starts it again after `kill`, and resolves when it listens. */
   restart(): Promise<void>
-  /** SIGTERM; SIGKILL if that does not end it. */
-  stop(): Promise<void>
 }
 
 export type BrokerFiles = { readonly classPath: string; readonly folder: string; readonly properties: string }
@@ -81,21 +79,6 @@ export function kafkaBroker(files: BrokerFiles, id: number, port: number): Kafka
         }
         await pause(50)
       }
-    },
-    async stop() {
-      const one = child
-      child = undefined
-      if (!one) return
-      one.kill('SIGCONT')
-      one.kill('SIGTERM')
-      const over = new AbortController()
-      const late = pause(10_000, undefined, { signal: over.signal }).then(
-        () => one.kill('SIGKILL'),
-        () => undefined,
-      )
-      await ended(one)
-      over.abort()
-      await late
     },
   }
 }

@@ -63,7 +63,13 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     }),
   )
   const brokers: KafkaBroker[] = []
+  // A test run that ends by itself in the middle leaves no broker behind.
+  const orphans = () => {
+    for (const broker of brokers) void broker.kill()
+  }
+  process.once('exit', orphans)
   const end = async () => {
+    process.removeListener('exit', orphans)
     await Promise.all(brokers.map((broker) => broker.kill()))
     await rm(folder, { recursive: true, force: true })
   }
