@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Identity } from '../contract/source.ts'
 import { recordLoss } from '../ingest/losses.ts'
@@ -25,7 +26,7 @@ import { checkpointPath, entryPath, hintPath, openLog } from '../lake/log.ts'
 import { WRITTEN_PROTOCOL } from '../lake/protocol.ts'
 import { parseConfig } from './config.ts'
 import type { Finding } from './doctor.ts'
-import { examineLake } from './lake-doctor.ts'
+import { examineLake, registerLakeDoctor } from './lake-doctor.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 
 const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }
@@ -85,6 +86,27 @@ test('a lake that is sound gives no trouble, whether a sample is read or all', a
   expect(findings.map(({ check }) => check)).not.toContain('ranges')
   expect(findings).toContainEqual(expect.objectContaining({ check: 'events: log', found: 'v0 to v21, none missing' }))
   await expect(examine({ table: 'event' })).rejects.toMatchObject({ kind: 'missing' })
+})
+
+test('the command tells of a sound table in one line, of a damaged one all, and exits with 1', async () => {
+  const lines: string[] = []
+  const context = { home, clock, random, config: parseConfig({}, 'test'), signal: new AbortController().signal }
+  const run = async (...words: string[]) => {
+    lines.length = 0
+    const program = new Command()
+    registerLakeDoctor(program, { ...context, print: (line) => lines.push(line), note: () => undefined })
+    await program.parseAsync(['doctor', ...words], { from: 'user' })
+    const { exitCode } = process
+    process.exitCode = undefined
+    return exitCode
+  }
+  expect(await run()).toBeUndefined()
+  expect(lines.filter((line) => line.includes('events'))).toHaveLength(1)
+  rmSync(inLake(dataFile()))
+  expect(await run()).toBe(1)
+  expect(lines.filter((line) => line.includes('events: '))).toHaveLength(9)
+  expect(await run('--json')).toBe(1)
+  expect(JSON.parse(lines.join('\n'))).toEqual(await examine())
 })
 
 test('an entry of the log that is gone', async () => {

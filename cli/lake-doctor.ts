@@ -20,9 +20,23 @@ export function registerLakeDoctor(lake: Command, context: CliContext): void {
     .action(async (table: string | undefined, options: Options) => {
       const findings = await examineLake(context, { table, all: options.all === true })
       if (options.json) context.print(JSON.stringify(findings, undefined, 2))
-      else for (const finding of findings) context.print(lineOf(finding, 28))
+      else
+        for (const finding of table === undefined ? folded(findings) : findings) context.print(lineOf(finding, WIDTH))
       if (findings.some(({ state }) => state === 'bad')) process.exitCode = 1
     })
+}
+
+const WIDTH = 'command_traces: _last_checkpoint'.length
+
+/** Of a table in which all is good one line: what it holds. */
+function folded(findings: readonly Finding[]): readonly Finding[] {
+  const tableOf = ({ check }: Finding) => check.split(': ')[0]
+  const troubled = new Set(findings.filter(({ state }) => state !== 'good').map(tableOf))
+  return findings.flatMap((finding) => {
+    const [table = '', check] = finding.check.split(': ')
+    if (check === undefined || troubled.has(table)) return [finding]
+    return check === 'data files' ? [{ ...finding, check: table }] : []
+  })
 }
 
 /** Every check of one table, or of all and of what ingest keeps beside them. Raises `missing` for what is not there. */
