@@ -10,6 +10,7 @@ import { dashboardsFigures } from './dashboards-figures.ts'
 import { openRegistry } from './fleet.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
+import { writerLags } from './writer-lags.ts'
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -45,6 +46,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
         arguments: [home, JSON.stringify(config)],
       },
       ...{ clock, random, host, port },
+      lags: () => writerLags(home, clock),
       names: host === '0.0.0.0' || host === '::' ? [] : [host],
       note: (text) => log.warn('note', text),
     })

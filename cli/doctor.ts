@@ -263,7 +263,7 @@ type Running = { readonly name: string; readonly pid: number; readonly alive: bo
 const facts = z.object({ pid: z.number(), ops_url: z.string().optional() })
 
 /** The processes that wrote themselves down in `run/`. */
-function runningProcesses(home: string): Running[] {
+export function runningProcesses(home: string): Running[] {
   const folder = join(home, 'run')
   if (!existsSync(folder)) return []
   return readdirSync(folder)

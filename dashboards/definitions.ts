@@ -98,4 +98,73 @@ export const DEFINITIONS: readonly Definition[] = [
       'sent, over the last 24 hours of metrics.',
     table: 'events',
   },
+  {
+    name: 'table_rows',
+    title: 'Rows of a table',
+    meaning:
+      'Rows of its newest version, added up from what the log says of each data file. Of events: everything that hubs ' +
+      'and services told, a row for each batch, and dead letters.',
+  },
+  {
+    name: 'table_size',
+    title: 'Size of a table',
+    unit: 'bytes',
+    meaning:
+      'Bytes of the data files of its newest version. Files of older versions stay until vacuum deletes them, and are ' +
+      'not counted.',
+  },
+  {
+    name: 'small_files',
+    title: 'Small files',
+    meaning:
+      'Data files of the newest version below 16 MiB. A writer makes small ones so that data is fresh, and compaction ' +
+      'joins them: of one partition (day and bucket) there should never be more than 128. The files of a metric are ' +
+      'small by design and are not counted.',
+  },
+  {
+    name: 'newest_commit',
+    title: 'Newest commit',
+    meaning:
+      'Age of the newest version. Of events that is at most the freshness limit and some seconds while anything ' +
+      'comes in; with only signs of life up to a minute.',
+  },
+  {
+    name: 'bucket_lag',
+    title: 'Lag of a bucket',
+    unit: 's',
+    meaning:
+      'Age of the oldest batch that is durable in the event log and not in the table, as the writer of this state ' +
+      'folder tells: hearth_writer_lag_seconds. Data to: when the newest event of the bucket in the table was received.',
+  },
+  {
+    name: 'versions',
+    title: 'Versions',
+    meaning:
+      'Each commit makes a version, and older ones can be asked for (hearth sql --at) until vacuum passes them. ingest: ' +
+      'batches of hubs. replace: units of a metric made anew. compact: small files joined, the same rows. floor: vacuum ' +
+      'says which versions it leaves whole. metadata: schema or settings. erase: a hub was erased.',
+  },
+  {
+    name: 'upkeep',
+    title: 'Upkeep',
+    meaning:
+      'The newest compaction and the newest floor of vacuum among the newest 60 versions; – when there is none among ' +
+      'them. hearth lake doctor looks further back.',
+  },
+  {
+    name: 'dead_letters',
+    title: 'Dead letters',
+    meaning:
+      'Events, and whole batches, that were acknowledged and could not be read, received in this window. Each is kept ' +
+      'with its line and the reason, and leaves this list once a replay has stored it.',
+    table: 'dead_letters',
+  },
+  {
+    name: 'losses',
+    title: 'Losses',
+    meaning:
+      'Each time that an event log did not join up with the table: what it held in between was acknowledged and is not ' +
+      'in the table. hearth verify counts the events. Of all time, not of this window.',
+    table: 'losses',
+  },
 ]

@@ -30,6 +30,7 @@ it('keep showing what they had with its age, and recover by themselves', async (
     }
     const fleet = await open('/fleet')
     const commands = await open('/commands')
+    const lake = await open('/lake')
     const query = await open('/query?sql=SELECT+41+%2B+1+AS+answer&run=1')
     const availability = fleet.getByRole('region', { name: 'Availability', exact: true })
     await availability.getByText(/against/).waitFor()
@@ -39,18 +40,26 @@ it('keep showing what they had with its age, and recover by themselves', async (
       .nth(5)
       .waitFor()
     await query.getByRole('cell', { name: '42' }).waitFor()
+    const versions = lake.getByRole('region', { name: 'Versions' })
+    await versions
+      .getByRole('row', { name: /batches in/ })
+      .first()
+      .waitFor()
 
     await server.close()
-    for (const page of [fleet, commands, query]) {
+    for (const page of [fleet, commands, lake, query]) {
       await page.getByText(/^last answer \d+ s ago$/).waitFor()
     }
     await fleet.getByText(/^The fleet’s figures could not be read: .* Shown as of [\d:]+, \d+ s ago\.$/).waitFor()
     expect(await availability.locator('.value').innerText()).toBe(shown)
     expect(await fleet.getByRole('img', { name: 'Availability over time' }).locator('canvas').count()).toBe(1)
+    await lake.getByText(/^The lake could not be read: .* Shown as of [\d:]+, \d+ s ago\.$/).waitFor()
+    expect(await versions.getByRole('row').count()).toBeGreaterThan(10)
+    expect(await lake.getByRole('alert').count()).toBe(1)
     await commands.getByText('server gone').waitFor()
     await commands.getByText(/^The list of commands could not be read: .* Shown as of/).waitFor()
     expect(await commands.getByRole('button', { name: /^Open the command of/ }).count()).toBeGreaterThan(100)
-    for (const page of [fleet, commands]) await toast(page).waitFor({ state: 'hidden' })
+    for (const page of [fleet, commands, lake]) await toast(page).waitFor({ state: 'hidden' })
     await toast(query).waitFor()
     const panel = commands.getByRole('region', { name: 'Send a command' })
     await panel.getByLabel('Device').fill('kitchen-lamp')
@@ -63,11 +72,12 @@ it('keep showing what they had with its age, and recover by themselves', async (
     server = await startSample({ now_ms: machineClock.now(), port: server.port })
     await fleet.getByRole('alert').first().waitFor({ state: 'detached' })
     await commands.getByRole('alert').first().waitFor({ state: 'detached' })
+    await lake.getByRole('alert').first().waitFor({ state: 'detached' })
     await commands.getByText('server gone').waitFor({ state: 'detached' })
     await query.getByText(/^data to/).waitFor()
     await query.getByRole('button', { name: 'Run' }).click()
     await query.getByRole('cell', { name: '42' }).waitFor()
-    for (const page of [fleet, commands, query]) {
+    for (const page of [fleet, commands, lake, query]) {
       await page.getByText('The server does not answer.').waitFor({ state: 'detached' })
       await page.getByText(/^data to/).waitFor()
     }
@@ -81,7 +91,7 @@ it('keep showing what they had with its age, and recover by themselves', async (
 it('say when opened with no session, or with a link that is not known, what to do', async () => {
   const server = await startSample({ now_ms: machineClock.now() })
   try {
-    for (const address of ['/fleet', '/commands', '/query', '/fleet?token=hearth_revoked']) {
+    for (const address of ['/fleet', '/commands', '/lake', '/query', '/fleet?token=hearth_revoked']) {
       const one = await visit(browser, `${server.url}${address}`)
       await one.page.getByText('No session in this browser').waitFor()
       expect(await one.page.getByRole('main').innerText()).toContain('Hearth is ready')

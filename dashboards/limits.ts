@@ -47,3 +47,10 @@ export const QUERY_THREADS = 2
 export const QUERY_MEMORY_LIMIT = '1GB'
 /** How long the list of tables is kept: a new one shows after this. */
 export const SCHEMA_KEPT_MS = 5_000
+/** Versions of a table in one answer. */
+export const VERSIONS_DEFAULT = 50
+export const VERSIONS_MAX = 500
+/** Newest versions of a table in which the last compaction and vacuum are looked for. */
+export const UPKEEP_VERSIONS = 60
+/** Reasons of dead letters, and losses, on the Lake page. */
+export const LAKE_ROWS_MAX = 50

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Clock } from '../contract/clock.ts'
 import { assert, Problem, type ProblemKind } from '../contract/problem.ts'
+import type { TableLook, VersionLook } from './lake-api.ts'
 import {
   CANCEL_GRACE_MS,
   CHILD_RESTART_MAX_MS,
@@ -11,7 +12,7 @@ import {
   QUERY_TIME_MAX_MS,
   SCHEMA_KEPT_MS,
 } from './limits.ts'
-import type { FromChild, Queries, QueryAnswer, SchemaAnswer, ToChild } from './query-protocol.ts'
+import type { FromChild, Queries, QueryAnswer, SchemaAnswer, ToChild, VersionsOrder } from './query-protocol.ts'
 
 /** How the child is started: a module that ends in `serveQueries`, and what it is told. */
 export type ChildProgram = {
@@ -77,6 +78,18 @@ class QueryChild implements Queries {
     assert(result.type === 'schema', 'a question for the schema is answered by one')
     this.#schema = { at: this.#clock.monotonic(), answer: result.schema }
     return result.schema
+  }
+
+  async tables(signal: AbortSignal): Promise<readonly TableLook[]> {
+    const result = await this.#ask((id) => ({ type: 'tables', id }), signal)
+    assert(result.type === 'tables', 'a question for the tables is answered by them')
+    return result.tables
+  }
+
+  async versions(order: VersionsOrder, signal: AbortSignal): Promise<readonly VersionLook[]> {
+    const result = await this.#ask((id) => ({ type: 'versions', id, order }), signal)
+    assert(result.type === 'versions', 'a question for versions is answered by them')
+    return result.versions
   }
 
   ready(): boolean {

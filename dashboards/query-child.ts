@@ -1,10 +1,27 @@
 import { isProblem, messageOf } from '../contract/problem.ts'
+import type { LakeLook } from './lake-look.ts'
 import type { FromChild, QueryAnswer, QueryOrder, SchemaAnswer, ToChild } from './query-protocol.ts'
 
-/** What the child can do: the lake's own query, whoever opened it. */
-export type Engine = {
+/** What the child can do: the lake's own query and looks at its tables, whoever opened it. */
+export type Engine = LakeLook & {
   run(order: QueryOrder, signal: AbortSignal): Promise<QueryAnswer>
   schema(): Promise<SchemaAnswer>
+}
+
+type Question = Exclude<ToChild, { type: 'cancel' }>
+
+async function answerOf(engine: Engine, message: Question, signal: AbortSignal): Promise<FromChild> {
+  const { id } = message
+  switch (message.type) {
+    case 'schema':
+      return { type: 'schema', id, schema: await engine.schema() }
+    case 'tables':
+      return { type: 'tables', id, tables: await engine.tables() }
+    case 'versions':
+      return { type: 'versions', id, versions: await engine.versions(message.order.table, message.order.limit) }
+    case 'run':
+      return { type: 'answer', id, answer: await engine.run(message.order, signal) }
+  }
 }
 
 /**
@@ -16,12 +33,11 @@ export function serveQueries(engine: Engine, channel: NodeJS.Process): void {
   const tell = (message: FromChild) => {
     if (channel.connected) channel.send?.(message)
   }
-  const answer = async (message: Exclude<ToChild, { type: 'cancel' }>) => {
+  const answer = async (message: Question) => {
     const controller = new AbortController()
     running.set(message.id, controller)
     try {
-      if (message.type === 'schema') tell({ type: 'schema', id: message.id, schema: await engine.schema() })
-      else tell({ type: 'answer', id: message.id, answer: await engine.run(message.order, controller.signal) })
+      tell(await answerOf(engine, message, controller.signal))
     } catch (error) {
       const kind = controller.signal.aborted ? 'closed' : isProblem(error) ? error.kind : 'internal'
       tell({ type: 'problem', id: message.id, kind, message: messageOf(error) })

@@ -1,4 +1,5 @@
 import type { ProblemKind } from '../contract/problem.ts'
+import type { TableLook, VersionLook } from './lake-api.ts'
 
 /** One value of an answer, as JSON can carry it: whole numbers past 2^53 and decimals come as text. */
 export type Cell = string | number | boolean | null
@@ -38,10 +39,15 @@ export type SchemaAnswer = {
 /** What one query asks of the child. */
 export type QueryOrder = { readonly sql: string; readonly max_rows: number }
 
+/** Which versions of a table one asks the child for. */
+export type VersionsOrder = { readonly table: string; readonly limit: number }
+
 /** Dashboards → child. */
 export type ToChild =
   | { readonly type: 'run'; readonly id: number; readonly order: QueryOrder }
   | { readonly type: 'schema'; readonly id: number }
+  | { readonly type: 'tables'; readonly id: number }
+  | { readonly type: 'versions'; readonly id: number; readonly order: VersionsOrder }
   | { readonly type: 'cancel'; readonly id: number }
 
 /** Child → dashboards. */
@@ -49,6 +55,8 @@ export type FromChild =
   | { readonly type: 'ready' }
   | { readonly type: 'answer'; readonly id: number; readonly answer: QueryAnswer }
   | { readonly type: 'schema'; readonly id: number; readonly schema: SchemaAnswer }
+  | { readonly type: 'tables'; readonly id: number; readonly tables: readonly TableLook[] }
+  | { readonly type: 'versions'; readonly id: number; readonly versions: readonly VersionLook[] }
   | { readonly type: 'problem'; readonly id: number; readonly kind: ProblemKind; readonly message: string }
 
 /** Asks the lake: in a child process of its own when serving people; in the same process in tests. */
@@ -56,6 +64,10 @@ export type Queries = {
   /** Raises `invalid` for SQL that is wrong or not allowed, `limit`, `closed` when cancelled, `unavailable`. */
   run(order: QueryOrder, signal: AbortSignal): Promise<QueryAnswer>
   schema(signal: AbortSignal): Promise<SchemaAnswer>
+  /** Every table, from its log alone. */
+  tables(signal: AbortSignal): Promise<readonly TableLook[]>
+  /** Newest first. Raises `missing` for a table that is not there. */
+  versions(order: VersionsOrder, signal: AbortSignal): Promise<readonly VersionLook[]>
   /** Is the child up? */
   ready(): boolean
   /** Queries that run and that wait. */

@@ -7,6 +7,7 @@ import type { Registry } from '../registry/registry.ts'
 import { isBuilt, mountWeb, NOT_BUILT, webFolder } from './built-app.ts'
 import { mountCommands } from './command-routes.ts'
 import { mountFleet } from './fleet-routes.ts'
+import { type Lags, mountLake } from './lake-routes.ts'
 import { BODY_MAX_BYTES } from './limits.ts'
 import { openLive } from './live.ts'
 import { type ChildProgram, openQueries } from './queries.ts'
@@ -28,6 +29,8 @@ export type DashboardsOptions = {
   readonly names?: readonly string[]
   /** Folder of the built web app; absent: `web/dist` beside this file. */
   readonly web?: string
+  /** How far each bucket's writer is behind its log, where one runs beside. */
+  readonly lags?: Lags
   readonly note: (text: string) => void
 }
 
@@ -111,6 +114,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     const route = openRouter(scope, registry)
     mountQuery(route, { queries })
     mountFleet(route, { queries, clock })
+    mountLake(route, { queries, lags: options.lags ?? (() => Promise.resolve(undefined)) })
     mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
     scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))

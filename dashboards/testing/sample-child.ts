@@ -5,6 +5,7 @@ import { openDuckDb } from '../../lake/duckdb.ts'
 import { type Engine, serveQueries } from '../query-child.ts'
 import type { Cell } from '../query-protocol.ts'
 import { makeSample } from './sample.ts'
+import { sampleLook } from './sample-lake.ts'
 
 /** For tests only: the query process over sample tables in memory. Arguments: now in ms, and a SampleState. */
 const [now_ms, state] = process.argv.slice(2)
@@ -22,6 +23,7 @@ serveQueries(sampleEngine(), process)
 
 function sampleEngine(): Engine {
   return {
+    ...sampleLook(Number(now_ms), state === 'empty'),
     run: async (order, signal) => {
       if (order.sql.includes('crash the process')) process.exit(7)
       const own = await connect()

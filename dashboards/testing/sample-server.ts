@@ -27,6 +27,7 @@ export async function startSample(options: {
       arguments: [String(options.now_ms), options.state ?? 'full'],
       ...(options.time_max_ms === undefined ? {} : { time_max_ms: options.time_max_ms }),
     },
+    lags: async () => new Map([0, 1, 2, 3].map((bucket) => [bucket, options.state === 'empty' ? 0 : 1.2 + bucket / 2])),
     clock: machineClock,
     random: machineRandom,
     host: '127.0.0.1',

@@ -113,6 +113,16 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
       CASE h % 2 WHEN 0 THEN 'connected' ELSE 'disconnected' END AS stage, CASE h % 2 WHEN 1 THEN 'keep-alive timeout' END AS reason
     FROM (SELECT h, n, make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((h * 47 + 1 + 7 * (h % 2))::INT) AS moment FROM range(0, 60) t(h), range(1, 26) u(n) WHERE h > 0 OR n <= 21);
     DROP TABLE sample_commands;
+    CREATE TABLE dead_letters AS
+    SELECT moment::DATE AS event_date, (n % 4)::INT AS bucket, 'demo-' || lpad(n::VARCHAR, 2, '0') AS source_id, '1-1-00000000' AS boot_id,
+      'readings' AS stream, i::BIGINT AS seq, reason, '{"m":' || i || '}' AS text, moment AS received_time
+    FROM (SELECT i, 1 + (i * 7) % 25 AS n, make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((3 + i * 17)::INT) AS moment,
+      CASE WHEN i % 5 = 0 THEN 'm is missing or no whole number: it is the time of the event on the clock of its source, in ms'
+        ELSE 'an event of kind reading has an attribute: what was measured' END AS reason FROM range(0, 40) r(i));
+    CREATE TABLE losses AS
+    SELECT make_timestamp(${now_ms}::BIGINT * 1000) - INTERVAL 9 DAY AS time, '01935f0e-7c1e-4b6a-9d2a-0c5f3c1e2a77' AS log_id, 1 AS epoch,
+      2 AS bucket, 40211::BIGINT AS table_position, 1::BIGINT AS log_first, 1::BIGINT AS log_next,
+      'the log ends at 0, but the table has read up to 40211: the log was lost or restored, and is another log from now on' AS reason;
   `)
   const views = Object.entries(EVENTS_VIEWS).filter(([name]) =>
     ['readings', 'command_stages', 'connections'].includes(name),

@@ -4,6 +4,7 @@ import './base.css'
 import { CommandsPage } from './commands/commands-page.tsx'
 import { FleetPage } from './fleet/fleet-page.tsx'
 import { Frame } from './frame.tsx'
+import { LakePage } from './lake/lake-page.tsx'
 import { href, path, replace } from './location.ts'
 import { QueryPage } from './query/query-page.tsx'
 import { Empty } from './state-notes.tsx'
@@ -14,6 +15,8 @@ function Page() {
       return <FleetPage />
     case '/commands':
       return <CommandsPage />
+    case '/lake':
+      return <LakePage />
     case '/query':
       return <QueryPage />
     default:

@@ -7,8 +7,8 @@ export const NOTHING = '–'
 type Maybe = number | null | undefined
 
 /** `1 disconnect`, `2 disconnects`. */
-export function counted(count: Maybe, one: string): string {
-  return `${whole(count)} ${count === 1 ? one : `${one}s`}`
+export function counted(count: Maybe, one: string, many = `${one}s`): string {
+  return `${whole(count)} ${count === 1 ? one : many}`
 }
 
 /** `12 345` with thin separators; whole. */

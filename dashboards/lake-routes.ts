@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import { count, rowsOf } from './answer-rows.ts'
+import { windowQuery } from './api.ts'
+import { tablesOf } from './fleet.ts'
+import { type LakeAnswer, lakeAnswer, versionsAnswer, versionsParams, versionsQuery } from './lake-api.ts'
+import { LAKE_ROWS_MAX } from './limits.ts'
+import type { Queries } from './query-protocol.ts'
+import { hangUp, type Router } from './route.ts'
+import { date, lines, timestamp } from './sql-text.ts'
+
+/** Seconds by bucket; undefined where nobody tells. */
+export type Lags = () => Promise<ReadonlyMap<number, number> | undefined>
+
+/** The tables of the lake: what is in them, what became of them, and what did not get into them. */
+export function mountLake(route: Router, options: { readonly queries: Queries; readonly lags: Lags }): void {
+  const { queries, lags } = options
+  route({
+    method: 'GET',
+    url: '/api/lake',
+    summary: 'Every table with its files and upkeep; dead letters of a window; losses.',
+    scope: 'query',
+    fleet: true,
+    query: windowQuery,
+    answer: lakeAnswer,
+    handle: async ({ query }, { request, reply }): Promise<LakeAnswer> => {
+      const signal = hangUp(request, reply)
+      const [tables, dead, losses, lag] = await Promise.all([
+        queries.tables(signal),
+        deadLetters(queries, query, signal),
+        lossesOf(queries, signal),
+        lags(),
+      ])
+      return {
+        tables: [...tables],
+        lags: lag ? [...lag].map(([bucket, seconds]) => ({ bucket, seconds })) : null,
+        dead,
+        losses,
+      }
+    },
+  })
+  route({
+    method: 'GET',
+    url: '/api/lake/:table/versions',
+    summary: 'What the newest versions of a table did.',
+    scope: 'query',
+    fleet: true,
+    params: versionsParams,
+    query: versionsQuery,
+    answer: versionsAnswer,
+    handle: async ({ params, query }, { request, reply }) => ({
+      versions: await queries.versions({ table: params.table, limit: query.limit }, hangUp(request, reply)),
+    }),
+  })
+}
+
+const reasonRow = z.object({
+  ...{ reason: z.string(), example: z.string() },
+  ...{ events: count, sources: count, newest_ms: count },
+})
+
+async function deadLetters(
+  queries: Queries,
+  { from, to }: z.infer<typeof windowQuery>,
+  signal: AbortSignal,
+): Promise<LakeAnswer['dead']> {
+  const sql = lines(`
+    SELECT reason, count(*) AS events, count(DISTINCT source_id) AS sources, min(source_id) AS example,
+      epoch_ms(max(received_time)) AS newest_ms
+    FROM dead_letters
+    WHERE event_date BETWEEN ${date(from)} AND ${date(to)}
+      AND received_time >= ${timestamp(from)} AND received_time < ${timestamp(to)}
+    GROUP BY reason
+    ORDER BY events DESC, reason
+    LIMIT ${LAKE_ROWS_MAX}`)
+  return { sql, reasons: (await rowsIfThere(queries, 'dead_letters', sql, reasonRow, signal)) ?? [] }
+}
+
+const lossRow = z.object({
+  ...{ time_ms: count, bucket: count, log_id: z.string(), reason: z.string() },
+  ...{ table_position: count, log_first: count, log_next: count },
+})
+
+async function lossesOf(queries: Queries, signal: AbortSignal): Promise<LakeAnswer['losses']> {
+  const sql = lines(`
+    SELECT epoch_ms(time) AS time_ms, bucket, log_id, table_position, log_first, log_next, reason
+    FROM losses
+    ORDER BY time DESC
+    LIMIT ${LAKE_ROWS_MAX}`)
+  const rows = await rowsIfThere(queries, 'losses', sql, lossRow, signal)
+  return { rows: rows ?? [], sql: rows ? sql : null }
+}
+
+/** Undefined for a table that was never made. */
+async function rowsIfThere<S extends z.ZodType>(
+  queries: Queries,
+  table: string,
+  sql: string,
+  row: S,
+  signal: AbortSignal,
+): Promise<z.output<S>[] | undefined> {
+  if (!(await tablesOf(queries, signal)).has(table)) return undefined
+  return rowsOf(await queries.run({ sql, max_rows: LAKE_ROWS_MAX }, signal), row)
+}

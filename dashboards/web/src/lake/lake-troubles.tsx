@@ -1,0 +1,135 @@
+import type { LakeAnswer } from '../../../lake-api.ts'
+import { Explain, RowsLink } from '../definition.tsx'
+import { href } from '../location.ts'
+import { whole } from '../number-format.ts'
+import { dayTime } from '../time-range.ts'
+import { SkeletonRows } from './lake-tables.tsx'
+
+/** What was acknowledged and cannot be read, by reason. */
+export function DeadLetters({ dead }: { readonly dead: LakeAnswer['dead'] | undefined }) {
+  return (
+    <section class="card" aria-label="Dead letters by reason">
+      <header>
+        <h2>Dead letters</h2>
+        <span class="unit">received in this window, by reason</span>
+        <span class="links">
+          <Explain name="dead_letters" />
+          {dead && <RowsLink sql={dead.sql} label="dead letters by reason" />}
+        </span>
+      </header>
+      {dead?.reasons.length === 0 ? (
+        <p class="foot">None: every event that came in this window could be read.</p>
+      ) : (
+        <>
+          <table class="table cards">
+            <thead>
+              <tr>
+                <th>Reason</th>
+                <th class="number">Events</th>
+                <th class="number">Sources</th>
+                <th>One of them</th>
+                <th class="number">Newest</th>
+              </tr>
+            </thead>
+            <tbody>
+              {dead?.reasons.map((one) => (
+                <tr key={one.reason}>
+                  <td data-label="Reason" class="wraps">
+                    {one.reason}
+                  </td>
+                  <td data-label="Events" class="number">
+                    <a
+                      href={href('/query', { sql: linesSql(one.reason), run: '1' })}
+                      title="These letters, with their lines"
+                    >
+                      {whole(one.events)}
+                    </a>
+                  </td>
+                  <td data-label="Sources" class="number">
+                    {whole(one.sources)}
+                  </td>
+                  <td data-label="One of them">{one.example}</td>
+                  <td data-label="Newest" class="number">
+                    {dayTime(one.newest_ms)}
+                  </td>
+                </tr>
+              ))}
+              {!dead && <SkeletonRows count={2} columns={5} />}
+            </tbody>
+          </table>
+          {dead && (
+            <p class="foot">
+              A fault of Hearth’s reading: after the fix, <code>hearth deadletters replay --source …</code> stores them.
+              A line that one can mend: <code>hearth deadletters replay ID --line FILE</code>. A fault of a firmware:
+              stop its roll-out; <code>hearth deadletters list</code> has the lines.
+            </p>
+          )}
+        </>
+      )}
+    </section>
+  )
+}
+
+function linesSql(reason: string): string {
+  return `SELECT received_time, source_id, boot_id, stream, seq, text\nFROM dead_letters\nWHERE reason = '${reason.replaceAll("'", "''")}'\nORDER BY received_time DESC\nLIMIT 200`
+}
+
+/** Where a log and the table did not join up, and what to do. */
+export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | undefined }) {
+  return (
+    <section class="card" aria-label="Losses of all time">
+      <header>
+        <h2>Losses</h2>
+        <span class="unit">event logs that did not join up with the table, of all time</span>
+        <span class="links">
+          <Explain name="losses" />
+          {losses?.sql && <RowsLink sql={losses.sql} label="losses of all time" />}
+        </span>
+      </header>
+      {losses?.rows.length === 0 ? (
+        <p class="foot">None: every log joined up with the table.</p>
+      ) : (
+        <>
+          <table class="table cards">
+            <thead>
+              <tr>
+                <th>Found</th>
+                <th class="number">Bucket</th>
+                <th>What does not join up</th>
+                <th class="number">In the table to</th>
+                <th class="number">In the log</th>
+              </tr>
+            </thead>
+            <tbody>
+              {losses?.rows.map((one) => (
+                <tr key={`${one.time_ms} ${one.bucket}`}>
+                  <td data-label="Found">{dayTime(one.time_ms)}</td>
+                  <td data-label="Bucket" class="number">
+                    {one.bucket}
+                  </td>
+                  <td data-label="What does not join up" class="wraps">
+                    {one.reason}
+                  </td>
+                  <td data-label="In the table to" class="number">
+                    {whole(one.table_position)}
+                  </td>
+                  <td data-label="In the log" class="number">
+                    {one.log_next > one.log_first ? `${whole(one.log_first)} to ${whole(one.log_next - 1)}` : 'nothing'}
+                  </td>
+                </tr>
+              ))}
+              {!losses && <SkeletonRows count={1} columns={5} />}
+            </tbody>
+          </table>
+          {losses && (
+            <p class="foot">
+              <code>hearth verify</code> counts the events that are missing. A bucket that is stopped: put the newer of
+              lake and log back, and nothing is lost (“a bucket is stopped” in docs/operations.md). One whose log was
+              lost: hubs send what they still hold, the rest will not come.
+            </p>
+          )}
+        </>
+      )}
+    </section>
+  )
+}
