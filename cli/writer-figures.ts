@@ -7,7 +7,7 @@ import { openCheckpoints } from '../lake/checkpoint.ts'
 import { openLog } from '../lake/log.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import { shapeOf } from '../lake/table-shape.ts'
+import { shapeOf, type TableShape } from '../lake/table-shape.ts'
 import { type Figures, figuresIn, SECONDS_BUCKETS } from './figure.ts'
 
 /** Batches of a bucket that are durable and not in the table yet. */
@@ -119,6 +119,13 @@ function bucketFigures({ gauge }: Figures, clock: Clock, { log, writer }: Parts)
 /** Of the table as the writer saw it last: no scrape waits for the store, but for one small object. */
 function tableFigures({ gauge }: Figures, { store, writer }: Parts): void {
   const checkpoints = openCheckpoints(store, EVENTS_TABLE, openLog(store, EVENTS_TABLE), undefined)
+  // Three figures are of the same files, of which there may be many.
+  const shapes = new WeakMap<Snapshot, TableShape>()
+  const shape = (snapshot: Snapshot) => {
+    const known = shapes.get(snapshot) ?? shapeOf(snapshot)
+    shapes.set(snapshot, known)
+    return known
+  }
   const of = (figure: (snapshot: Snapshot) => number) => () => {
     const snapshot = writer()?.seen()
     return snapshot ? [[{ table: EVENTS_TABLE }, figure(snapshot)] as const] : []
@@ -136,17 +143,17 @@ function tableFigures({ gauge }: Figures, { store, writer }: Parts): void {
   gauge(
     'hearth_lake_live_bytes',
     'Their bytes.',
-    of((snapshot) => shapeOf(snapshot).bytes),
+    of((snapshot) => shape(snapshot).bytes),
   )
   gauge(
     'hearth_lake_small_files',
     'Those below 16 MiB.',
-    of((snapshot) => shapeOf(snapshot).small_files),
+    of((snapshot) => shape(snapshot).small_files),
   )
   gauge(
     'hearth_lake_partition_small_files',
     'Files below 16 MiB of the partition that has most of them.',
-    of((snapshot) => shapeOf(snapshot).fullest_partition),
+    of((snapshot) => shape(snapshot).fullest_partition),
   )
   gauge(
     'hearth_lake_kept_versions',
