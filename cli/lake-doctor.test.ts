@@ -189,6 +189,7 @@ test('a loss, and dead letters of the last day', async () => {
       table_position: 4,
       log_first: 7,
       log_next: 9,
+      kind: 'gap' as const,
     }
     await recordLoss(
       { lake: system.lake, clock, random, scratch_folder: home },

@@ -4,6 +4,8 @@ import type { EventLog } from './event-log.ts'
 
 /** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
 export type Loss = {
+  /** `gap`: log and table do not join up. `replaced`: another log took its place, and whether it held more is not known. */
+  readonly kind: 'gap' | 'replaced'
   readonly time_ms: number
   readonly log_id: string
   readonly epoch: number
@@ -27,7 +29,7 @@ export function lossOf(
       ? `the log begins at ${first}, but the table has read only up to ${table_position}: what lay between is gone`
       : `the log ends at ${next - 1}, but the table has read up to ${table_position}: the log was lost or restored`
   const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position, log_first: first, log_next: next }
-  return { time_ms: clock.now(), ...where, reason }
+  return { kind: 'gap', time_ms: clock.now(), ...where, reason }
 }
 
 /** What a log that the table goes on without may have held past the table's position of it. */
@@ -38,5 +40,5 @@ export function replacedLog(
 ): Loss {
   const reason = `log ${log.id} took its place; whatever it held past ${position} is not in the table and will not come`
   const where = { log_id, epoch: layout.epoch, bucket, table_position: position, log_first: 0, log_next: 0 }
-  return { time_ms: clock.now(), ...where, reason }
+  return { kind: 'replaced', time_ms: clock.now(), ...where, reason }
 }

@@ -19,6 +19,12 @@ export const LOSSES_COLUMNS: readonly Column[] = [
   { name: 'log_first', type: 'long', meaning: 'first position that the log still has' },
   { name: 'log_next', type: 'long', meaning: 'position that the log gives out next' },
   { name: 'reason', type: 'string', meaning: 'what does not join up, in words' },
+  {
+    name: 'kind',
+    type: 'string',
+    meaning:
+      'gap: log and table do not join up; replaced: another log took its place, and whether it held more is not known',
+  },
 ]
 
 /** Adds a row to the table `losses`, which is made when absent. The same loss is written once. */
@@ -36,7 +42,7 @@ export async function recordLoss(
     connection: database.connection,
     select: `SELECT make_timestamptz(${loss.time_ms} * 1000) AS time, ${literal(loss.log_id)} AS log_id, ${loss.epoch} AS epoch,
       ${loss.bucket} AS bucket, ${loss.table_position} AS table_position, ${loss.log_first} AS log_first,
-      ${loss.log_next} AS log_next, ${literal(loss.reason)} AS reason`,
+      ${loss.log_next} AS log_next, ${literal(loss.reason)} AS reason, '${loss.kind}' AS kind`,
     ...{ store: lake.store, prefix: LOSSES_TABLE, columns: LOSSES_COLUMNS, partitionValues: {}, sort: [] },
     ...{ random, clock, scratch_folder },
   })

@@ -79,9 +79,19 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
       if (!next) break
       commits.push(next)
     }
-    const stands = commits.length === 0 ? await log.has(known.version) : isEntryOf(await log.read(known.version), known)
-    if (!stands) return await load()
+    if (!(await stands(known))) return await load()
     return take(known, commits)
+  }
+
+  /**
+   * Its entry is there, and what clean-up leaves before it. The entry alone says little: one who slept may have put it where
+   * it had been cleaned up, another's or its own once more.
+   */
+  async function stands(known: Snapshot): Promise<boolean> {
+    const before = known.version - 1
+    const [entry, follows] = await Promise.all([log.read(known.version), before < 0 || log.has(before)])
+    if (!isEntryOf(entry, known)) return false
+    return follows || (await log.list(known.version)).checkpoints.includes(known.version)
   }
 
   function take(known: Snapshot, commits: readonly Commit[]): Snapshot {

@@ -95,7 +95,8 @@ export class IngestNode {
         ...{ log, table, store, layout: this.#layout, clock, random, snapshot_commits },
         encoder: plant?.encoder?.(encoder) ?? encoder,
         freshness_ms: FRESHNESS_MS,
-        recordLoss: async (loss) => void this.losses.push(loss),
+        // The owner of the log replaces it only once the table has all of it.
+        recordLoss: async (loss) => void (loss.kind === 'gap' && this.losses.push(loss)),
         note: (fact) => world.trace(name, JSON.stringify(fact)),
       })
       opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))

@@ -9,7 +9,7 @@ export const vacuumWithoutAFloor: Plant = {
     async commit(request) {
       if (request.kind !== 'floor') return await table.commit(request)
       const snapshot = await table.snapshot()
-      return { kind: 'committed', version: snapshot.version, snapshot }
+      return { kind: 'committed', version: snapshot.version, snapshot, attempts: 1, rebased: 0 }
     },
   }),
 }
