@@ -1,19 +1,27 @@
 import { z } from 'zod'
+import type { Clock } from '../contract/clock.ts'
 import { count, rowsOf } from './answer-rows.ts'
 import { windowQuery } from './api.ts'
 import { tablesOf } from './fleet.ts'
 import { type LakeAnswer, lakeAnswer, versionsAnswer, versionsParams, versionsQuery } from './lake-api.ts'
-import { LAKE_ROWS_MAX } from './limits.ts'
+import { DEAD_LETTERS_SHARED_MS, LAKE_ROWS_MAX } from './limits.ts'
 import type { Queries } from './query-protocol.ts'
 import { hangUp, type Router } from './route.ts'
+import { shareAnswers } from './shared-answers.ts'
 import { date, lines, timestamp } from './sql-text.ts'
 
 /** Seconds by bucket; undefined where nobody tells. */
 export type Lags = () => Promise<ReadonlyMap<number, number> | undefined>
 
 /** The tables of the lake: what is in them, what became of them, and what did not get into them. */
-export function mountLake(route: Router, options: { readonly queries: Queries; readonly lags: Lags }): void {
-  const { queries, lags } = options
+export function mountLake(
+  route: Router,
+  options: { readonly queries: Queries; readonly lags: Lags; readonly clock: Clock },
+): void {
+  const { queries, lags, clock } = options
+  const shared = shareAnswers(clock)
+  // A shared answer must not die with the first who asked for it; the query's own time limit ends it.
+  const nobody = new AbortController().signal
   route({
     method: 'GET',
     url: '/api/lake',
@@ -22,12 +30,11 @@ export function mountLake(route: Router, options: { readonly queries: Queries; r
     fleet: true,
     query: windowQuery,
     answer: lakeAnswer,
-    handle: async ({ query }, { request, reply }): Promise<LakeAnswer> => {
-      const signal = hangUp(request, reply)
+    handle: async ({ query }): Promise<LakeAnswer> => {
       const [tables, dead, losses, lag] = await Promise.all([
-        queries.tables(signal),
-        deadLetters(queries, query, signal),
-        lossesOf(queries, signal),
+        shared('tables', () => queries.tables(nobody)),
+        shared(`dead ${query.from} ${query.to}`, () => deadLetters(queries, query, nobody), DEAD_LETTERS_SHARED_MS),
+        shared('losses', () => lossesOf(queries, nobody)),
         lags(),
       ])
       return {
@@ -63,15 +70,20 @@ async function deadLetters(
   { from, to }: z.infer<typeof windowQuery>,
   signal: AbortSignal,
 ): Promise<LakeAnswer['dead']> {
+  const received = `received_time >= ${timestamp(from)} AND received_time < ${timestamp(to)}`
+  const window = `event_date BETWEEN ${date(from)} AND ${date(to)} AND ${received}`
   const sql = lines(`
     SELECT reason, count(*) AS events, count(DISTINCT source_id) AS sources, min(source_id) AS example,
       epoch_ms(max(received_time)) AS newest_ms
     FROM dead_letters
-    WHERE event_date BETWEEN ${date(from)} AND ${date(to)}
-      AND received_time >= ${timestamp(from)} AND received_time < ${timestamp(to)}
+    WHERE ${window}
     GROUP BY reason
     ORDER BY events DESC, reason
     LIMIT ${LAKE_ROWS_MAX}`)
+  // Which letters a replay has stored is looked for among all events; whether there is any letter at all costs little.
+  const first = `SELECT 1 AS events FROM events WHERE kind = 'dead' AND ${window} LIMIT 1`
+  const any = await rowsIfThere(queries, 'events', first, z.object({ events: count }), signal)
+  if (!any || any.length === 0) return { sql, reasons: [] }
   return { sql, reasons: (await rowsIfThere(queries, 'dead_letters', sql, reasonRow, signal)) ?? [] }
 }
 

@@ -47,6 +47,8 @@ export const QUERY_THREADS = 2
 export const QUERY_MEMORY_LIMIT = '1GB'
 /** How long the list of tables is kept: a new one shows after this. */
 export const SCHEMA_KEPT_MS = 5_000
+/** How long the dead letters of a window may be shared: to tell what a replay has stored since, all events are read. */
+export const DEAD_LETTERS_SHARED_MS = 60_000
 /** Versions of a table in one answer. */
 export const VERSIONS_DEFAULT = 50
 export const VERSIONS_MAX = 500

@@ -114,7 +114,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     const route = openRouter(scope, registry)
     mountQuery(route, { queries })
     mountFleet(route, { queries, clock })
-    mountLake(route, { queries, lags: options.lags ?? (() => Promise.resolve(undefined)) })
+    mountLake(route, { queries, clock, lags: options.lags ?? (() => Promise.resolve(undefined)) })
     mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
     scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))

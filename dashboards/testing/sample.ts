@@ -119,6 +119,8 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
     FROM (SELECT i, 1 + (i * 7) % 25 AS n, make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((3 + i * 17)::INT) AS moment,
       CASE WHEN i % 5 = 0 THEN 'm is missing or no whole number: it is the time of the event on the clock of its source, in ms'
         ELSE 'an event of kind reading has an attribute: what was measured' END AS reason FROM range(0, 40) r(i));
+    INSERT INTO events BY NAME
+    SELECT event_date, bucket, source_id AS hub_id, source_id, boot_id, stream, seq, received_time AS event_time, received_time, 'dead' AS kind, reason, text FROM dead_letters;
     CREATE TABLE losses AS
     SELECT make_timestamp(${now_ms}::BIGINT * 1000) - INTERVAL 9 DAY AS time, '01935f0e-7c1e-4b6a-9d2a-0c5f3c1e2a77' AS log_id, 1 AS epoch,
       2 AS bucket, 40211::BIGINT AS table_position, 1::BIGINT AS log_first, 1::BIGINT AS log_next,
