@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
+import { openFolderStore } from '../lake/folder-store.ts'
 import { damageOneRow } from '../lake/testing/one-row.ts'
 import { seededRandom } from '../sim/clock.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
@@ -226,7 +227,7 @@ it.each(['missing', 'twice'] as const)(
     const where = `source_id = 'load-1' AND kind = 'reading'`
     const scratch_folder = join(folder, 'scratch')
     await damageOneRow({
-      ...{ lake_folder: join(home, 'lake'), table: 'events', where, damage, clock, random, scratch_folder },
+      ...{ store: openFolderStore(join(home, 'lake')), table: 'events', where, damage, clock, random, scratch_folder },
     })
     const { code, ok, streams } = await verify(home)
     expect({ code, ok }).toEqual({ code: 1, ok: false })

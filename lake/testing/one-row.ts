@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import { type Clock, type Random, uuid } from '../../contract/clock.ts'
 import { removeOf } from '../action.ts'
 import { openDuckDb, rowsOf } from '../duckdb.ts'
-import { openFolderStore } from '../folder-store.ts'
 import { openLake } from '../lake.ts'
+import { openLocalFiles } from '../local-files.ts'
+import type { ObjectStore } from '../object-store.ts'
 import { scanSql } from '../scan.ts'
 import { identifier } from '../schema.ts'
 import { writeFile } from '../write.ts'
@@ -13,7 +14,7 @@ import { writeFile } from '../write.ts'
  * which `where` holds is missing, or is there twice. Everything else in the lake goes on saying what it said.
  */
 export async function damageOneRow(options: {
-  readonly lake_folder: string
+  readonly store: ObjectStore
   readonly table: string
   readonly where: string
   readonly damage: 'missing' | 'twice'
@@ -21,16 +22,17 @@ export async function damageOneRow(options: {
   readonly random: Random
   readonly scratch_folder: string
 }): Promise<void> {
-  const { table: name, where, damage, clock, random, scratch_folder } = options
-  const store = openFolderStore(options.lake_folder)
+  const { store, table: name, where, damage, clock, random, scratch_folder } = options
   const table = await (await openLake({ store, clock, random })).table(name)
   const base = await table.snapshot()
+  const cache = { folder: join(options.scratch_folder, 'cache'), max_bytes: 1e9 }
+  await using local = await openLocalFiles(store, { cache, clock })
   await using database = await openDuckDb({ threads: 1 })
   const { connection } = database
   const columns = base.columns.filter((column) => !base.partition.includes(column.name))
   for (const add of base.files.values()) {
-    const path = join(options.lake_folder, table.prefix, add.path)
-    await connection.run(`CREATE OR REPLACE TEMP TABLE victim AS ${scanSql(base, [{ add, path }])}`)
+    await using held = await local.hold(table.prefix, [add])
+    await connection.run(`CREATE OR REPLACE TEMP TABLE victim AS ${scanSql(base, held.files)}`)
     const [hit] = await rowsOf(connection, `SELECT min(rowid) AS row FROM victim WHERE ${where}`)
     if (hit?.['row'] === null || hit?.['row'] === undefined) continue
     const row = Number(hit['row'])
