@@ -1,5 +1,7 @@
 /** Everything that a company runs, with trouble at random: nothing that was acknowledged may be lost or doubled. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { machineClock as clock } from '../../cli/machine.ts'
 import { type LoadCounts, startLoad } from '../../cli/testing/load-process.ts'
@@ -53,6 +55,9 @@ const HUBS = 12
 const BUCKETS = 8
 const HEAL_LIMIT_MS = 180_000
 const LOOK_MS = 1_000
+const UPKEEP = fileURLToPath(new URL('upkeep-child.ts', import.meta.url))
+/** Writers sleep longer than this: they find their files vacuumed and their version cleaned away. */
+const RETENTION_MS = 5_000
 /** Of brokers: long enough that a slow machine alone takes no leader away. */
 const SESSION_MS = 6_000
 
@@ -95,6 +100,10 @@ export async function runChaos(
   const ports = await Promise.all(Array.from({ length: GATEWAYS }, () => openSystem()))
   const gateways = ports.map(({ ports: { mqtt, https } }) => ({ mqtt, https }))
   await Promise.all(ports.map((one) => one[Symbol.asyncDispose]()))
+  const upkeep = hearthProcess(system, {
+    ...{ name: 'upkeep', kind: 'upkeep', script: UPKEEP },
+    words: [join(folder, 'upkeep'), String(RETENTION_MS)],
+  })
   const processes: readonly HearthProcess[] = [
     ...gateways.map(({ mqtt, https }, i) =>
       hearthProcess(system, {
@@ -108,6 +117,7 @@ export async function runChaos(
       }),
     ),
     hearthProcess(system, { name: 'jobs', kind: 'jobs', words: ['jobs', 'scheduler'] }),
+    upkeep,
   ]
   for (const one of processes) {
     await one.start()
@@ -135,15 +145,43 @@ export async function runChaos(
     note('all trouble is mended; waiting until everything acknowledged is in the table')
     const healing_ms = clock.monotonic()
     const sent = await load.end()
+    // A reader within the retention is never broken; these retentions are shorter than a proof takes.
+    await upkeep.end()
     const found = await healed(system, load.journal)
     const healed_ms = clock.monotonic() - healing_ms
     for (const one of processes) await one.end()
     await then?.(system, load.journal)
     const crashes = processes.flatMap((one) => one.faults)
-    return reportOf({ minutes, counts, sent, found, healed_ms, crashes, journal: load.journal })
+    const said = processes.map((one) => one.said()).join('\n')
+    const work = { ...upkeepOf(upkeep.said()), ...lossesOf(said) }
+    return reportOf({ minutes, counts, sent, found, healed_ms, crashes, work, journal: load.journal })
   } finally {
     load.kill()
   }
+}
+
+/** What the upkeep did in all of its lives. */
+function upkeepOf(said: string): Readonly<Record<string, number>> {
+  const lives = said.split('{"event":"ready"}').map((life) => life.match(/\{"event":"done".*\}/g)?.at(-1) ?? '{}')
+  const done = lives.map((line) => upkeepDone.parse(JSON.parse(line)))
+  const sum = (pick: (one: z.infer<typeof upkeepDone>) => number) => done.reduce((total, one) => total + pick(one), 0)
+  return {
+    'files joined': sum((one) => one.compact),
+    'files vacuumed': sum((one) => one.vacuum),
+    'log objects cleaned': sum((one) => one['clean-log']),
+  }
+}
+
+const upkeepDone = z.object({
+  compact: z.number().default(0),
+  vacuum: z.number().default(0),
+  'clean-log': z.number().default(0),
+})
+
+/** Attempts of writers that lost, and lost cleanly. */
+function lossesOf(said: string): Readonly<Record<string, number>> {
+  const count = (pattern: RegExp) => said.match(pattern)?.length ?? 0
+  return { 'attempts fenced': count(/"event":"fenced"/g), 'attempts void': count(/"event":"retry"[^\n]*"delay_ms":0/g) }
 }
 
 /** Asks `hearth verify` until the log holds nothing that the table lacks. */
@@ -166,9 +204,11 @@ function reportOf(facts: {
   readonly found: z.infer<typeof verification>
   readonly healed_ms: number
   readonly crashes: readonly string[]
+  /** What upkeep and writers did, by name. */
+  readonly work: Readonly<Record<string, number>>
   readonly journal: string
 }): ChaosReport {
-  const { minutes, counts, sent, found, healed_ms, crashes } = facts
+  const { minutes, counts, sent, found, healed_ms, crashes, work } = facts
   const { stored, dead, duplicates, lost, broken } = found.totals
   const lines = readFileSync(facts.journal, 'utf8').trimEnd().split('\n').length
   const { journal: acknowledged } = found.acknowledged
@@ -184,6 +224,7 @@ function reportOf(facts: {
     ['sent again', `${sent.repeats} answered, ${sent.unanswered} unanswered`],
     ['longest unavailability', `${(sent.longest_gap_ms / 1000).toFixed(1)} s`],
     ['healed after', `${(healed_ms / 1000).toFixed(1)} s`],
+    ...Object.entries(work),
     ...Object.entries(counts).sort(([a], [b]) => a.localeCompare(b)),
     ...crashes.map((crash) => ['ended by itself', crash] as const),
   ]

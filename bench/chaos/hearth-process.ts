@@ -11,6 +11,8 @@ export type HearthProcess = Target & {
   end(): Promise<number | null>
   /** Exits that nobody asked for: what it said at its end. */
   readonly faults: readonly string[]
+  /** What it said in all of its lives. */
+  said(): string
 }
 
 const LAST_WORDS = 2_000
@@ -22,17 +24,21 @@ export function hearthProcess(
     readonly kind: string
     readonly words: readonly string[]
     readonly environment?: NodeJS.ProcessEnv
+    /** In place of `hearth`. */
+    readonly script?: string
   },
 ): HearthProcess {
-  const { name, kind, words, environment = {} } = options
+  const { name, kind, words, environment = {}, script } = options
   const faults: string[] = []
+  const lives: Running[] = []
   let running: Running | undefined
   let wanted = false
 
   async function start(): Promise<void> {
     wanted = true
-    const one = system.start(words, { HEARTH_LOG: 'info', ...environment })
+    const one = system.start(words, { HEARTH_LOG: 'info', ...environment }, script)
     running = one
+    lives.push(one)
     void one.ended.then(({ code, signal }) => {
       if (running !== one || !wanted) return
       faults.push(`${name} ended by itself with ${code ?? signal}: ${one.said().slice(-LAST_WORDS)}`)
@@ -42,6 +48,7 @@ export function hearthProcess(
 
   return {
     ...{ name, kind, faults, start },
+    said: () => lives.map((one) => one.said()).join('\n'),
     async kill() {
       wanted = false
       const one = running

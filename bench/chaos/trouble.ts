@@ -26,7 +26,7 @@ export type Troubles = {
 /** From one fault to the next, how long a killed one stays away, and how long a paused one sleeps. */
 const NEXT_MS = [500, 5_000] as const
 const AWAY_MS = [200, 6_000] as const
-const ASLEEP_MS = [500, 15_000] as const
+const ASLEEP_MS = [500, 20_000] as const
 const WEATHER_MS = [1_000, 8_000] as const
 /** Of a target's faults so many are kills, the others pauses; of all faults so many are the weather's. */
 const KILL_SHARE = 0.55

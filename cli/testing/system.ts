@@ -40,8 +40,8 @@ export type System = {
   readonly home: string
   readonly ports: Ports
   readonly environment: NodeJS.ProcessEnv
-  /** Starts `hearth <words>` in a process group of its own. */
-  start(words: readonly string[], environment?: NodeJS.ProcessEnv): Running
+  /** Starts `hearth <words>`, or another script with them, in a process group of its own. */
+  start(words: readonly string[], environment?: NodeJS.ProcessEnv, script?: string): Running
   /** Runs `hearth <words>` to its end. */
   run(words: readonly string[], environment?: NodeJS.ProcessEnv): Promise<Result>
   /** The same; rejects with what it said unless it exits with 0. */
@@ -72,8 +72,8 @@ export async function openSystem(settings: NodeJS.ProcessEnv = {}, program = HEA
     home,
     ports,
     environment,
-    start(words, more = {}) {
-      const running = launch(program, words, { ...environment, ...more }, home)
+    start(words, more = {}, script = program) {
+      const running = launch(script, words, { ...environment, ...more }, home)
       started.push(running)
       return running
     },
