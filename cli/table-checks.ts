@@ -7,14 +7,14 @@ import { isProblem, messageOf } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import { openCheckpoints } from '../lake/checkpoint.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
-import { CHECKPOINT_INTERVAL } from '../lake/limits.ts'
+import { CHECKPOINT_INTERVAL, PARTITION_FILES_MAX } from '../lake/limits.ts'
 import { checkpointPath, entryPath, hintPath, type Log, openLog } from '../lake/log.ts'
 import type { ObjectMeta, ObjectStore } from '../lake/object-store.ts'
 import { literal } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import { openTable } from '../lake/table.ts'
-import { PARTITION_SMALL_FILES_MAX, rowsIn, shapeOf } from '../lake/table-shape.ts'
+import { rowsIn, shapeOf } from '../lake/table-shape.ts'
 import type { Finding } from './doctor.ts'
 import { DOCTOR_SAMPLE } from './limits.ts'
 import { shortTime } from './text-table.ts'
@@ -243,12 +243,8 @@ function leftBehind(
 function smallFiles(snapshot: Snapshot): Found {
   const { small_files, fullest_partition } = shapeOf(snapshot)
   const found = `${small_files} below 16 MiB, ${fullest_partition} of them in one partition`
-  if (fullest_partition <= PARTITION_SMALL_FILES_MAX) return ['good', found]
-  return [
-    'warning',
-    `${found}; the bound is ${PARTITION_SMALL_FILES_MAX}`,
-    'compaction joins them: see that upkeep runs',
-  ]
+  if (fullest_partition <= PARTITION_FILES_MAX) return ['good', found]
+  return ['warning', `${found}; the bound is ${PARTITION_FILES_MAX}`, 'compaction joins them: see that upkeep runs']
 }
 
 function versions({ version, txns, timestamp_ms }: Snapshot, entries: readonly number[], oldest_ms?: number): Found {

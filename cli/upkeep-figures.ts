@@ -1,9 +1,9 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
-import { fullestPartition } from '../lake/compaction-plan.ts'
 import { PARTITION_FILES_MAX } from '../lake/limits.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import type { UpkeepTask } from './upkeep-schedule.ts'
+import { shapeOf } from '../lake/table-shape.ts'
+import { UPKEEP_TASKS, type UpkeepTask } from './upkeep-schedule.ts'
 
 export type UpkeepFigures = {
   ended(task: UpkeepTask, outcome: 'done' | 'failed'): void
@@ -19,6 +19,8 @@ export function upkeepFigures(metrics: Registry, clock: Clock): UpkeepFigures {
     ...{ name: 'hearth_upkeep_runs_total', help: 'Runs of a task of upkeep: compact, vacuum, clean-log.', registers },
     labelNames: ['task', 'outcome'] as const,
   })
+  // A figure that is not there cannot be compared with.
+  for (const task of UPKEEP_TASKS) for (const outcome of ['done', 'failed']) runs.inc({ task, outcome }, 0)
   const success = new Gauge({
     ...{ name: 'hearth_upkeep_last_success_timestamp_seconds', help: 'When a task was last done.', registers },
     labelNames: ['task'] as const,
@@ -50,7 +52,7 @@ export function upkeepFigures(metrics: Registry, clock: Clock): UpkeepFigures {
     },
     looked(table, snapshot) {
       files.set({ table }, snapshot.files.size)
-      fullest.set({ table }, fullestPartition(snapshot))
+      fullest.set({ table }, shapeOf(snapshot).fullest_partition)
     },
   }
 }

@@ -5,7 +5,8 @@ import type { Log } from './log.ts'
 import type { Upkeep } from './upkeep.ts'
 import type { UpkeepFigures } from './upkeep-figures.ts'
 
-export type UpkeepTask = 'compact' | 'vacuum' | 'clean-log'
+export const UPKEEP_TASKS = ['compact', 'vacuum', 'clean-log'] as const
+export type UpkeepTask = (typeof UPKEEP_TASKS)[number]
 
 export type UpkeepScheduleOptions = {
   readonly lake: Lake

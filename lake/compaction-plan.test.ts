@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../sim/clock.ts'
 import type { AddFile } from './action.ts'
-import { compactionPlan, fullestPartition, JOINED_TAG } from './compaction-plan.ts'
+import { compactionPlan, JOINED_TAG } from './compaction-plan.ts'
 import { UNIT_TAG } from './conflict.ts'
 import {
   COMPACT_FILE_MAX_BYTES,
@@ -13,6 +13,7 @@ import {
 } from './limits.ts'
 import { openMemoryStore } from './memory-store.ts'
 import type { Snapshot } from './snapshot.ts'
+import { shapeOf } from './table-shape.ts'
 import { createSample, sampleFile } from './testing/sample.ts'
 
 const HOUR_MS = 3_600_000
@@ -136,7 +137,7 @@ test('what is left of a partition when nothing is due any more is a handful of f
     if (i > 0) expect(size).toBeGreaterThan(COMPACT_TIER_RATIO * (small.toSorted((a, b) => a - b)[i - 1] ?? 0))
   }
   expect(written).toBeLessThan(3 * all.reduce((sum, { size }) => sum + size, 0))
-  expect(fullestPartition(snapshotOf(all))).toBe(small.length)
+  expect(shapeOf(snapshotOf(all)).fullest_partition).toBe(small.length)
 })
 
 test('with a commit each second and a look each minute a partition never has more files than it may', () => {
@@ -152,7 +153,7 @@ test('with a commit each second and a look each minute a partition never has mor
       }
     }
     all.push(sampleFile(`f${second}`, { size: 20_000 + ((second * 7919) % 40_000), modificationTime: now_ms }))
-    if (second % 60 === 59) most = Math.max(most, fullestPartition(snapshotOf(all)))
+    if (second % 60 === 59) most = Math.max(most, shapeOf(snapshotOf(all)).fullest_partition)
   }
   expect(most).toBeLessThanOrEqual(PARTITION_FILES_MAX)
   const bytes = all.reduce((sum, { size }) => sum + size, 0)

@@ -70,14 +70,6 @@ export function compactionPlan(snapshot: Snapshot, policy: CompactionPolicy): re
   return groups.sort((a, b) => b.files.length - a.files.length)
 }
 
-/** Small files of the partition that has most of them: what PARTITION_FILES_MAX is about. */
-export function fullestPartition(snapshot: Snapshot): number {
-  return Math.max(
-    0,
-    ...partitionsOf(snapshot).map((files) => files.filter(({ size }) => size < COMPACT_FILE_MIN_BYTES).length),
-  )
-}
-
 /** Files without a unit by their partition values and their tags, which a join keeps. */
 function partitionsOf({ files }: Snapshot): readonly (readonly AddFile[])[] {
   const partitions = new Map<string, AddFile[]>()

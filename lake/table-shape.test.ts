@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import type { AddFile } from './action.ts'
 import { UNIT_TAG } from './conflict.ts'
-import { rowsIn, SMALL_FILE_BYTES, shapeOf } from './table-shape.ts'
+import { COMPACT_FILE_MIN_BYTES } from './limits.ts'
+import { rowsIn, shapeOf } from './table-shape.ts'
 
 const file = (path: string, change: Partial<AddFile> = {}): [string, AddFile] => [
   path,
@@ -13,11 +14,11 @@ test('counts small files, and the fullest partition of them; files of a unit are
     file('a'),
     file('b'),
     file('c', { partitionValues: { bucket: '1' } }),
-    file('large', { size: SMALL_FILE_BYTES }),
+    file('large', { size: COMPACT_FILE_MIN_BYTES }),
     file('unit', { tags: { [UNIT_TAG]: '2026-11-24T13/0' } }),
   ])
   expect(shapeOf({ files })).toEqual({
-    ...{ files: 5, bytes: 40 + SMALL_FILE_BYTES, small_files: 3, fullest_partition: 2 },
+    ...{ files: 5, bytes: 40 + COMPACT_FILE_MIN_BYTES, small_files: 3, fullest_partition: 2 },
   })
 })
 
