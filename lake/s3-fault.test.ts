@@ -33,6 +33,11 @@ test('names the region that a bucket is in', () => {
   })
 })
 
+test('an answer to HEAD without a reason is told by the time in it, where the SDK corrected its clock by that', () => {
+  const error = answered('403', 403, { $metadata: { httpStatusCode: 403, clockSkewCorrected: true } })
+  expect(faultOf(error, place)).toMatchObject({ again: 'soon', text: expect.stringContaining('the clock of this') })
+})
+
 test('a bug is no fault of the world', () => {
   expect(faultOf(new TypeError('x is not a function'), place)).toBeUndefined()
 })

@@ -60,6 +60,12 @@ function answered(error: Error, status: number, { bucket, region, endpoint }: S3
   const refused = (text: string, again: 'soon' | 'later'): S3Fault => ({
     ...{ kind: 'unavailable', code, text, unknown: false, again },
   })
+  const skewed: S3Fault = {
+    ...{ kind: 'unauthorized', code, unknown: false, again: 'soon' },
+    text: `the clock of this machine is more than 15 minutes from the server's: set it right (${said})`,
+  }
+  // An answer to HEAD names no reason; the SDK compared the server's time, and signs the next attempt by it.
+  if (status === 403 && fieldOf(fieldOf(error, '$metadata'), 'clockSkewCorrected') === true) return skewed
   switch (code) {
     case 'NoSuchKey':
       return no('missing', 'there is no such object')
@@ -69,11 +75,7 @@ function answered(error: Error, status: number, { bucket, region, endpoint }: S3
     case 'NoSuchUpload':
       return no('unavailable', 'the upload is no longer there: it was completed, or ended by a rule of the bucket')
     case 'RequestTimeTooSkewed':
-      // The SDK takes the server's time from this answer and signs the next attempt by it.
-      return {
-        ...{ kind: 'unauthorized', code, unknown: false, again: 'soon' },
-        text: `the clock of this machine is more than 15 minutes from the server's: set it right (${said})`,
-      }
+      return skewed
     case 'InvalidAccessKeyId':
     case 'SignatureDoesNotMatch':
       return no('unauthorized', `the credentials are wrong: correct them, or s3.endpoint (${said})`)
