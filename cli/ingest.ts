@@ -107,6 +107,7 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
     telemetry?.reasons() ?? [
       ...(signal.aborted ? ['the writer is draining'] : []),
       ...stoppedReasons(writer?.buckets() ?? []),
+      ...(writer?.failing() ? [`the last attempt to write failed: ${writer.failing()}`] : []),
     ]
   const operations = await serveOperations(context, 'ingest', { metrics, log, unready: reasons })
   const urls: Readonly<Record<string, string>> = telemetry ? { mqtt: telemetry.mqttUrl, https: telemetry.httpsUrl } : {}

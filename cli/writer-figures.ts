@@ -62,7 +62,8 @@ export function writerFigures(metrics: Registry, clock: Clock, parts: Parts): (f
     ...{ name: 'hearth_writer_retries_total', help: 'Attempts that failed, by the kind of Problem.' },
     ...{ labelNames: ['cause'] as const, registers },
   })
-  for (const cause of ['conflict', 'limit', 'unavailable']) retries.inc({ cause }, 0)
+  for (const cause of ['conflict', 'corrupt', 'invalid', 'limit', 'missing', 'unauthorized', 'unavailable'])
+    retries.inc({ cause }, 0)
 
   return (fact) => {
     switch (fact.kind) {

@@ -8,6 +8,7 @@ import {
   HEADER_MAX_BYTES,
   PREVIOUS_BOOTS_MAX,
 } from '../contract/limits.ts'
+import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import { ManualClock } from '../sim/clock.ts'
 import type { EventLog, LogRecord } from './event-log.ts'
@@ -67,6 +68,18 @@ describe('the gateway', () => {
     kept?.settle()
     expect(await answer).toEqual({ kind: 'durable' })
   })
+
+  test.each(['invalid', 'unauthorized', 'missing'] as const)(
+    'a log that is %s is no fault of the sender, who sends again later',
+    async (kind) => {
+      log.hold()
+      const answer = gateway.receive(hub, good, 'https')
+      await expect.poll(() => log.records.length).toBe(1)
+      log.records[0]?.settle(new Problem(kind, 'the topic does not fit', { outcome: 'unknown' }))
+      const expected = { kind: 'unavailable', outcome: 'unknown', message: 'the topic does not fit' }
+      await expect(answer).rejects.toMatchObject(expected)
+    },
+  )
 
   test('a batch that could not be made durable is not acknowledged', async () => {
     log.hold()

@@ -127,6 +127,16 @@ export function openGateway(options: GatewayOptions): Gateway {
     }
   }
 
+  /** What is wrong with the log is no fault of the sender, whose batch and rights are good. */
+  async function keep(bucket: number, record: LogRecord): Promise<void> {
+    try {
+      await log.append(bucket, record)
+    } catch (error) {
+      if (!isProblem(error) || error.kind === 'closed') throw error
+      throw new Problem('unavailable', error.message, { outcome: error.outcome, cause: error })
+    }
+  }
+
   async function accept(
     identity: Identity,
     bytes: Uint8Array,
@@ -150,11 +160,11 @@ export function openGateway(options: GatewayOptions): Gateway {
     if (examined.kind === 'dead') {
       counts.refused++
       const value = bytes.slice(0, DEAD_VALUE_MAX_BYTES)
-      await log.append(examined.bucket, { ...record, dead: examined.reason, value })
+      await keep(examined.bucket, { ...record, dead: examined.reason, value })
       counts.durable++
       return { answer: { kind: 'refused', reason: examined.reason }, events: 0 }
     }
-    await log.append(examined.bucket, record)
+    await keep(examined.bucket, record)
     counts.durable++
     counts.plain_bytes += examined.plain_bytes
     const { boot, count, now } = examined.header

@@ -54,6 +54,8 @@ export type Writer = {
   commitOnce(): Promise<boolean>
   buckets(): readonly BucketState[]
   ranges(bucket: number): Ranges
+  /** Why `run` has committed nothing since its last attempt; undefined while all is well. */
+  failing(): string | undefined
   /** The table as this writer saw it last; undefined before its first look. */
   seen(): Snapshot | undefined
 }

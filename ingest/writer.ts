@@ -1,6 +1,6 @@
 import { sleep } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
-import { assert, isProblem, messageOf } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, type Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { ingestCommit } from './commit-request.ts'
@@ -74,6 +74,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const buckets = new Map<number, Bucket>()
   const sources = new Map<string, string>()
   let seen: Snapshot | undefined
+  let failing: string | undefined
 
   function keyOf(source: string): string {
     const known = sources.get(source) ?? sourceKey(key, source)
@@ -333,11 +334,13 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
         try {
           await gatherAndCommit(signal)
           delay_ms = RETRY_FIRST_MS
+          failing = undefined
         } catch (error) {
           // Whether it was committed or not, the table tells.
           forget(buckets.values())
-          if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
-          options.note({ kind: 'retry', cause: error.kind, reason: messageOf(error), delay_ms })
+          if (!isWorldsFault(error)) throw error
+          failing = messageOf(error)
+          options.note({ kind: 'retry', cause: error.kind, reason: failing, delay_ms })
           await sleep(clock, delay_ms, signal).catch(() => undefined)
           delay_ms = Math.min(RETRY_MAX_MS, delay_ms * 2)
         }
@@ -360,6 +363,15 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     },
     buckets: () => [...buckets.values()].map(({ bucket, position, stopped }) => ({ bucket, position, stopped })),
     ranges: (bucket) => buckets.get(bucket)?.ranges ?? new Map(),
+    failing: () => failing,
     seen: () => seen,
   }
+}
+
+/**
+ * A right that was taken away, a bucket or topic that was deleted, an object that was damaged: somebody mends it, and nobody
+ * should have to start the writer for that. What is no Problem, or is `internal`, is a fault of the code.
+ */
+export function isWorldsFault(error: unknown): error is Problem {
+  return isProblem(error) && !isProblem(error, 'closed', 'internal')
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { isProblem, messageOf } from '../contract/problem.ts'
+import { messageOf } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openDuckDbEncoder } from './duckdb-encoder.ts'
 import type { EventLog } from './event-log.ts'
@@ -11,7 +11,7 @@ import { lossOf } from './loss.ts'
 import { recordLoss } from './losses.ts'
 import { positionTxn } from './position.ts'
 import type { Share } from './share.ts'
-import { openWriter, type Writer, type WriterFact } from './writer.ts'
+import { isWorldsFault, openWriter, type Writer, type WriterFact } from './writer.ts'
 
 /** The half of ingest that takes batches from the log into the table. */
 export type Writing = {
@@ -55,7 +55,7 @@ export async function openWriting(options: WritingOptions): Promise<Writing> {
     try {
       while (clock.monotonic() - asked_ms < DRAIN_MAX_MS && (await writer.commitOnce())) continue
     } catch (error) {
-      if (!isProblem(error, 'unavailable', 'conflict', 'limit')) throw error
+      if (!isWorldsFault(error)) throw error
       const reason = `left for the next start: ${messageOf(error)}`
       options.note({ kind: 'retry', cause: error.kind, reason, delay_ms: 0 })
     }

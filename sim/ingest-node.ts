@@ -1,5 +1,5 @@
 import type { Layout } from '../contract/bucket.ts'
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import { type Gateway, openGateway } from '../ingest/gateway.ts'
 import type { Loss } from '../ingest/loss.ts'
@@ -13,6 +13,7 @@ import type { Life } from './world.ts'
 const FRESHNESS_MS = 500
 /** Often enough that a run begins from several of them. */
 const SNAPSHOT_COMMITS = [3, 6]
+const LASTING: readonly ProblemKind[] = ['corrupt', 'invalid', 'missing', 'unauthorized']
 
 /** Gateways and writers, each a process of its own, over one log and one store. */
 export class IngestNode {
@@ -97,7 +98,12 @@ export class IngestNode {
         freshness_ms: FRESHNESS_MS,
         // The owner of the log replaces it only once the table has all of it.
         recordLoss: async (loss) => void (loss.kind === 'gap' && this.losses.push(loss)),
-        note: (fact) => world.trace(name, JSON.stringify(fact)),
+        note: (fact) => {
+          world.trace(name, JSON.stringify(fact))
+          // Nobody damages anything in this world, so that what is retried for such a reason is a bug.
+          if (fact.kind === 'retry' && LASTING.includes(fact.cause))
+            machine.fail(life, new Problem(fact.cause, fact.reason))
+        },
       })
       opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
       return opened

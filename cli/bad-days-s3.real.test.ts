@@ -1,0 +1,124 @@
+/** Bad days of S3 while ingest runs: hubs are answered all the while, and the writer goes on by itself afterwards. */
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type FaultProxy, startFaultProxy } from '../infra/fault-proxy.ts'
+import { type S3Server, startS3 } from '../infra/s3/server.ts'
+import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
+import { reasonsOf, untilWritten } from './testing/bad-day.ts'
+import { type Load, startLoad } from './testing/load-process.ts'
+import { openSystem, type Running, type System, until } from './testing/system.ts'
+
+const LIMIT_MS = 90_000
+let s3: S3Server
+let proxy: FaultProxy
+let folder: string
+let lakes = 0
+
+beforeAll(async () => {
+  s3 = await startS3()
+  proxy = await startFaultProxy(s3)
+}, S3_BUILD_LIMIT_MS)
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'hearth-bad-day-'))
+  return () => rmSync(folder, { recursive: true, force: true })
+})
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]()
+  await s3[Symbol.asyncDispose]()
+})
+
+/** Ingest on a lake of its own behind the proxy, with hubs that send; afterwards all that was acknowledged is in the table, once. */
+async function withHubs(settings: NodeJS.ProcessEnv, day: (parts: Parts) => Promise<void>): Promise<void> {
+  await using system = await openSystem({
+    ...s3.environment,
+    ...{ AWS_EC2_METADATA_DISABLED: 'true', HEARTH_LAKE_URL: `s3://${s3.bucket}/${lakes++}` },
+    ...{ HEARTH_S3_ENDPOINT: proxy.endpoint, HEARTH_S3_PATH_STYLE: 'true', HEARTH_INGEST_FRESHNESS_MS: '300' },
+    ...settings,
+  })
+  const ingest = system.start(['ingest'])
+  await ingest.untilSaid(/"event":"ready"/, LIMIT_MS)
+  const load = await startLoad(system, { folder, hubs: 4, seed: 5 })
+  const acknowledged = async () => {
+    const before = load.acknowledged_bytes()
+    await until('more is acknowledged', LIMIT_MS, () => load.acknowledged_bytes() > before + 4_000)
+  }
+  try {
+    await acknowledged()
+    await day({ system, ingest, load, acknowledged })
+    const { events } = await load.end()
+    const found = await untilWritten(system, load.journal, LIMIT_MS)
+    expect(found).toMatchObject({ code: 0, ok: true, acknowledged: { journal: events, found: events } })
+    ingest.signal('SIGTERM')
+    expect(await ingest.ended).toEqual({ code: 0, signal: null })
+  } finally {
+    load.kill()
+  }
+}
+
+type Parts = {
+  readonly system: System
+  readonly ingest: Running
+  readonly load: Load
+  /** Resolves when more was acknowledged. */
+  acknowledged(): Promise<void>
+}
+
+test.each<[string, () => () => void, RegExp]>([
+  [
+    'access is denied',
+    () => {
+      proxy.rule = () => ({ kind: 'answer', status: 403, code: 'AccessDenied' })
+      return () => (proxy.rule = () => undefined)
+    },
+    /the writer tries again in \d+ ms: .*access to lake was denied: the credentials need s3:ListBucket/,
+  ],
+  [
+    'the bucket is gone',
+    () => {
+      const bucket = join(s3.folder, s3.bucket)
+      renameSync(bucket, `${s3.folder}.away`)
+      return () => renameSync(`${s3.folder}.away`, bucket)
+    },
+    /the writer tries again in \d+ ms: .*there is no bucket lake: make it, or correct lake.url/,
+  ],
+  [
+    'the server takes the clock for wrong',
+    () => {
+      proxy.rule = () => ({ kind: 'answer', status: 403, code: 'RequestTimeTooSkewed' })
+      return () => (proxy.rule = () => undefined)
+    },
+    /the writer tries again in \d+ ms: .*the clock of this machine is more than 15 minutes/,
+  ],
+])('%s: hubs are answered meanwhile, the reason is told, and nothing is lost', async (_, begin, reason) => {
+  await withHubs({}, async ({ system, ingest, acknowledged }) => {
+    const mend = begin()
+    try {
+      await ingest.untilSaid(reason, LIMIT_MS)
+      await acknowledged()
+      expect(await reasonsOf(system, 'ingest')).toEqual([])
+      expect((await system.run(['doctor'])).code).toBe(1)
+    } finally {
+      mend()
+    }
+    await acknowledged()
+  })
+})
+
+/** Of each process that begins with it the clock is ahead by so much. */
+const ahead = (ms: number) =>
+  `--import=data:text/javascript,${encodeURIComponent(
+    `const Right = Date
+    globalThis.Date = class extends Right {
+      constructor(...given) { if (given.length > 0) super(...given); else super(Right.now() + ${ms}) }
+      static now() { return Right.now() + ${ms} }
+    }`,
+  )}`
+
+test('a machine whose clock is twenty minutes ahead signs by the time of the server, and the doctor tells', async () => {
+  await withHubs({ NODE_OPTIONS: ahead(20 * 60_000) }, async ({ system }) => {
+    const { stdout } = await system.run(['doctor'])
+    expect(stdout).toMatch(/store clock .*(ahead|behind)/)
+  })
+})
