@@ -89,11 +89,27 @@ describe('a checkpoint', () => {
     })
   })
 
-  test('that is damaged is corrupt, and says which file', async () => {
-    await commitUpTo(table, 20)
-    const path = checkpointPath('sample', 20)
+  const damage = async (version: number) => {
+    const path = checkpointPath('sample', version)
     const bytes = await inner.get(path)
     await inner.put(path, bytes.subarray(0, bytes.length - 100))
+    return path
+  }
+
+  test.each([[[40]], [[20, 40]]])(
+    '%j that are damaged are done without: what is before them says the same',
+    async (versions) => {
+      await commitUpTo(table, 43)
+      for (const version of versions) await damage(version)
+      expect(plain(await fresh().snapshot())).toEqual(plain(await table.snapshot()))
+      expect((await fresh().snapshot({ version: 41 })).files.size).toBe(41)
+    },
+  )
+
+  test('that is damaged is corrupt, and says which file, where the log before it was cleaned up', async () => {
+    await commitUpTo(table, 20)
+    const path = await damage(20)
+    for (let version = 0; version < 20; version++) await inner.delete(entryPath('sample', version))
     await expect(fresh().snapshot()).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining(path) })
   })
 })

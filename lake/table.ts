@@ -232,15 +232,29 @@ async function readVersion(log: Log, checkpoints: Checkpoints, version: number |
   }
 }
 
-async function tryVersion(log: Log, checkpoints: Checkpoints, version: number | undefined): Promise<Built> {
+/** `damaged`: the oldest checkpoint that could not be read. What is before it says the same, as far as it is there. */
+async function tryVersion(
+  log: Log,
+  checkpoints: Checkpoints,
+  version: number | undefined,
+  damaged?: number,
+): Promise<Built> {
   const fits = (one: number) => version === undefined || one <= version
-  const hint = version === undefined ? await checkpoints.hint() : 0
+  const hint = version === undefined && damaged === undefined ? await checkpoints.hint() : 0
   const hinted = await log.list(hint)
   // A hint of a checkpoint that is not there says nothing: look at everything.
   const listed = hint > 0 && hinted.checkpoints.length === 0 ? await log.list(0) : hinted
-  const from = listed.checkpoints.findLast(fits)
+  const from = listed.checkpoints.findLast((one) => fits(one) && (damaged === undefined || one < damaged))
   if (from === undefined && listed.entries.length === 0) throw new Problem('missing', 'the table has no log')
-  const base = from === undefined ? undefined : await checkpoints.read(from)
+  let base: Snapshot | undefined
+  try {
+    base = from === undefined ? undefined : await checkpoints.read(from)
+  } catch (error) {
+    if (!isProblem(error, 'corrupt')) throw error
+    return await tryVersion(log, checkpoints, version, from).catch((other: unknown) => {
+      throw isProblem(other, 'missing', 'corrupt') ? error : other
+    })
+  }
   const commits: Commit[] = []
   for (let next = (from ?? -1) + 1; fits(next); next++) {
     // An entry may appear while the listing is made: reading on until one is absent finds the newest all the same.
