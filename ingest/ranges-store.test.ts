@@ -38,3 +38,18 @@ test('without the ranges of one bucket nothing begins on a log that was cleaned 
   await putRanges(store, layout, 0, 3, new Map())
   await expect(load(4)).rejects.toMatchObject({ kind: 'corrupt', message: expect.stringContaining('backup') })
 })
+
+test('a damaged snapshot of ranges is passed over: the one before it and the log say the same', async () => {
+  const { store, load } = await setUp()
+  for (const version of [2, 3]) for (const bucket of [0, 1]) await putRanges(store, layout, bucket, version, new Map())
+  await store.put('_hearth/ranges/1/0/00000000000000000003', Buffer.from('torn'))
+  const loaded = await load(4)
+  expect([0, 1].map((bucket) => loaded.get(bucket)?.snapshot_version)).toEqual([2, 3])
+  await store.put('_hearth/ranges/1/0/00000000000000000002', Buffer.from('torn as well'))
+  await expect(load(4)).rejects.toMatchObject({
+    kind: 'corrupt',
+    message: expect.stringMatching(
+      /what was received cannot be known.*Restore _hearth.ranges. or the log from a backup/,
+    ),
+  })
+})

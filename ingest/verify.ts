@@ -1,9 +1,10 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Layout } from '../contract/bucket.ts'
 import { add, type Interval, type IntervalSet, intervalSet, size, subtract, union } from '../contract/interval.ts'
+import { damageIn } from '../lake/damage.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
-import type { LocalFiles } from '../lake/local-files.ts'
+import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
@@ -177,10 +178,19 @@ async function readRows(
 ): Promise<Map<string, Rows>> {
   await using held = await eventFiles(local, snapshot)
   await using database = await openDuckDb({ temp_folder: scratch_folder })
+  if (held.files.length === 0) return new Map()
+  return await countRows(database.connection, snapshot, held).catch(async (error: unknown) => {
+    throw (await damageIn(database.connection, [held])) ?? error
+  })
+}
+
+async function countRows(
+  connection: DuckDBConnection,
+  snapshot: Snapshot,
+  { files }: HeldTable,
+): Promise<Map<string, Rows>> {
   const rows = new Map<string, Rows>()
-  const { files } = held
-  if (files.length === 0) return rows
-  await database.connection.run(
+  await connection.run(
     `CREATE VIEW numbered AS SELECT source_id, boot_id, stream, seq, kind = 'dead' AS dead FROM (${scanSql(snapshot, files)})
      WHERE kind <> 'batch' AND seq IS NOT NULL`,
   )
@@ -190,21 +200,21 @@ async function readRows(
     rows.set(name, found)
     return found
   }
-  for (const row of await islands(database.connection)) {
+  for (const row of await islands(connection)) {
     const span: Interval = [Number(row['low']), Number(row['high']) + 1]
     const found = of(row)
     if (row['dead'] === true) found.dead = add(found.dead, ...span)
     else found.stored = add(found.stored, ...span)
   }
   const doubled = `SELECT source_id, boot_id, stream, seq FROM numbered WHERE NOT dead GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL`
-  for (const row of await rowsOf(database.connection, doubled)) {
+  for (const row of await rowsOf(connection, doubled)) {
     const found = of(row)
     found.doubled = add(found.doubled, Number(row['seq']), Number(row['seq']) + 1)
   }
   const transport = `SELECT source_id, boot_id, stream, kind, CAST(sum(batch_duplicates) AS BIGINT) AS duplicates,
       list(batch_first) AS firsts, list(batch_count) AS counts
     FROM (${scanSql(snapshot, files)}) WHERE kind IN ('batch', 'dead') AND ordinal = -1 AND boot_id IS NOT NULL GROUP BY ALL`
-  for (const row of await rowsOf(database.connection, transport)) {
+  for (const row of await rowsOf(connection, transport)) {
     const found = of(row)
     found.duplicates += Number(row['duplicates'] ?? 0)
     // A batch that was refused as a whole is one row for all of its numbers.

@@ -35,6 +35,8 @@ export type MetricRun = {
   readonly rows: number
   readonly ms: number
   readonly version: number | undefined
+  /** Of a data file, for which the units of some days were left out. */
+  readonly damage?: Problem | undefined
 }
 
 export type RunOptions = {
@@ -67,7 +69,7 @@ export type Jobs = {
   status(): Promise<readonly MetricStatus[]>
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
-  /** Makes everything due, one commit a metric. Raises `corrupt` when a check fails; what was committed before stays. */
+  /** Makes everything due, one commit a metric. Raises `corrupt` when a check fails or a data file is damaged, once all else is made. */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
   /** From what each bucket of an hour was made. Raises `missing` for a metric or an hour that there is not. */
   explain(metric: string, hour_ms: number): Promise<readonly Explained[]>
@@ -140,8 +142,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     )
   }
 
-  async function record(started_ms: number, runs: readonly MetricRun[], failed?: JobRun): Promise<void> {
-    const told = [...runs.map(toldRun), ...(failed ? [failed] : [])]
+  async function record(started_ms: number, runs: readonly MetricRun[], failed: readonly JobRun[]): Promise<void> {
+    const told = [...runs.map(toldRun), ...failed]
     if (told.length === 0) return
     duck ??= await openEngine()
     await recordRuns(options, duck.connection, started_ms, told)
@@ -165,17 +167,27 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     plan: async () => (await status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
       const runs: MetricRun[] = []
+      const failed: JobRun[] = []
+      let failure: Problem | undefined
       const started_ms = clock.now()
       for (const metric of metrics) {
         try {
           const run = await makeDue(metric, runOptions)
           if (run) runs.push(run)
+          if (run?.damage) throw run.damage
         } catch (error) {
-          if (!runOptions.signal?.aborted) await record(started_ms, runs, failedRun(metric, error))
-          throw error
+          if (runOptions.signal?.aborted) throw error
+          failed.push(failedRun(metric, error))
+          // Damage is told when what it does not touch is made; with anything else no metric would fare better.
+          if (!isProblem(error, 'corrupt', 'missing')) {
+            await record(started_ms, runs, failed)
+            throw error
+          }
+          failure ??= error
         }
       }
-      await record(started_ms, runs)
+      await record(started_ms, runs, failed)
+      if (failure) throw failure
       return runs
     },
     async explain(name, hour_ms) {

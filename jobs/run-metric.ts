@@ -1,5 +1,5 @@
 import { uuid } from '../contract/clock.ts'
-import { assert } from '../contract/problem.ts'
+import { assert, type Problem } from '../contract/problem.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { type AddFile, removeOf } from '../lake/action.ts'
 import type { DuckDb } from '../lake/duckdb.ts'
@@ -23,7 +23,10 @@ export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC da
 /** What stands of a metric. */
 export type Standing = { readonly table: Table; readonly snapshot: Snapshot; readonly cells: ReadonlyMap<string, Cell> }
 
-/** Calculates units day by day and commits them at once; undefined when others were first. */
+/**
+ * Calculates units day by day and commits them at once, without the days of which a data file is damaged; undefined when
+ * others were first.
+ */
 export async function runMetric(
   { lake, clock, random, scratch_folder, local }: JobsOptions & { readonly local: LocalFiles },
   duck: DuckDb,
@@ -42,6 +45,7 @@ export async function runMetric(
   /** The last hour's cells of the day before, which are not committed yet. */
   let yesterday: readonly AddFile[] = []
   let rows = 0
+  let damage: Problem | undefined
   const inputs = new Map<string, { snapshot: Snapshot; prefix: string }>()
   const versions: Record<string, number> = {}
   for (const { table: name } of metric.inputs) {
@@ -74,12 +78,16 @@ export async function runMetric(
       )
       selects.set(input.table, select)
     }
-    const bench = await openWorkbench(
-      connection,
-      metric,
-      selects,
-      await standingSql(source, { table, snapshot, cells, metric }, day_ms, yesterday),
-    )
+    const standing = await standingSql(source, { table, snapshot, cells, metric }, day_ms, yesterday)
+    const bench = await openWorkbench(connection, metric, selects, standing).catch(async (error: unknown) => {
+      damage ??= await source.damage(connection)
+      // What carries needs the day before, and a whole history all of its days.
+      if (!damage || metric.carry || metric.shape === 'bucket') throw damage ?? error
+    })
+    if (!bench) {
+      for (const unit of ofDay()) due.delete(unitKey(unit.hour_ms, unit.bucket))
+      continue
+    }
     for (let wave = ofDay(); wave.length > 0; wave = ofDay()) {
       for (const step of stepsOf(metric, wave)) {
         signal?.throwIfAborted()
@@ -149,6 +157,7 @@ export async function runMetric(
     }
     yesterday = written
   }
+  if (damage && made.size === 0) throw damage
   const touched: TouchedInfo = { hours: metric.shape === 'bucket' ? [] : changed, issued: [], registry: [] }
   if (metric.shape === 'bucket') touched.registry = registryTouched(state, changed)
   const outcome = await table.commit({
@@ -163,7 +172,7 @@ export async function runMetric(
   })
   if (outcome.kind !== 'committed') return undefined
   const units = [...made.values()].sort((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
-  return { metric: metric.name, units, rows, ms: clock.monotonic() - begin_ms, version: outcome.version }
+  return { metric: metric.name, units, rows, ms: clock.monotonic() - begin_ms, version: outcome.version, damage }
 }
 
 /** From when on the history of each changed bucket is another: the earliest registry row since it was last made. */

@@ -1,4 +1,7 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
+import { damageIn } from '../lake/damage.ts'
 import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import { literal } from '../lake/schema.ts'
@@ -29,6 +32,8 @@ export type Source = {
     span: Span,
     only: string,
   ): Promise<string>
+  /** What is wrong with the first file of all these that cannot be read. */
+  damage(connection: DuckDBConnection): Promise<Problem | undefined>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -44,6 +49,7 @@ export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
       const within = column === undefined ? 'TRUE' : `${column} >= ${from} AND ${column} < ${to}`
       return `SELECT * FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
     },
+    damage: (connection) => damageIn(connection, held),
     async [Symbol.asyncDispose]() {
       for (const one of held.splice(0)) await one[Symbol.asyncDispose]()
     },

@@ -1,4 +1,4 @@
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -146,6 +146,23 @@ describe('compaction', () => {
     expect(await compact(optionsOn({ store: hooked }))).toMatchObject({ joined: 2, lost: 0 })
     expect(await rows()).toHaveLength(30)
     expect((await table.snapshot()).files.size).toBe(2)
+  })
+
+  test('names a file that is damaged, and joins the files of the other partitions all the same', async () => {
+    const damaged = await append(0, 10, '2026-11-20')
+    for (const day of ['2026-11-20', '2026-11-21']) for (const from of [10, 20]) await append(from, 10, day)
+    const path = store.localPath?.(`sample/${damaged.path}`) ?? ''
+    const bytes = readFileSync(path)
+    writeFileSync(path, bytes.fill(0x55, 4, bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8)))
+    await expect(compact(optionsOn())).rejects.toMatchObject({
+      kind: 'corrupt',
+      message: expect.stringMatching(`^the data file sample/${damaged.path} cannot be read: damaged .*restore it`),
+    })
+    const days = [...(await table.snapshot()).files.values()].map(({ partitionValues }) =>
+      String(partitionValues['day']),
+    )
+    expect(days.filter((day) => day === '2026-11-20')).toHaveLength(3)
+    expect(days.filter((day) => day === '2026-11-21')).toHaveLength(1)
   })
 
   test('commits nothing when the joined file does not hold what its files held', async () => {

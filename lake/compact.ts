@@ -8,6 +8,7 @@ import { assert, isProblem, Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
 import type { CommitRequest } from './commit.ts'
 import { type CompactionGroup, type CompactionPolicy, compactionPlan } from './compaction-plan.ts'
+import { damageIn } from './damage.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
 import { COMPACT_FETCHED_MAX_BYTES, COMPACT_MEMORY_LIMIT } from './limits.ts'
 import { type LocalFiles, openLocalFiles } from './local-files.ts'
@@ -44,8 +45,8 @@ export type Compaction = {
 
 /**
  * Joins what `compactionPlan` says, a group a commit. The rows are counted and summed up before and after, and nothing is
- * committed that differs. Raises `corrupt` when they differ, and what `writeFile` and the commit raise; what was committed
- * before that stands.
+ * committed that differs. Raises `corrupt` when they differ or a file is damaged, once the other groups are joined, and what
+ * `writeFile` and the commit raise; what was committed before that stands.
  */
 export async function compact(options: CompactOptions): Promise<Compaction> {
   const { table, clock, closed_after_ms, join_after_ms, scratch_folder, signal } = options
@@ -61,15 +62,23 @@ export async function compact(options: CompactOptions): Promise<Compaction> {
   })
   const cache = { folder: join(scratch_folder, 'fetched'), max_bytes: COMPACT_FETCHED_MAX_BYTES }
   await using local = await openLocalFiles(options.store, { cache, clock })
+  let damage: Problem | undefined
   for (const [index, group] of groups.entries()) {
     signal?.throwIfAborted()
     options.progress?.(index, groups.length)
-    if (await joinGroup(options, duckdb.connection, local, group)) {
-      totals.joined += group.files.length
-      totals.bytes += group.files.reduce((sum, { size }) => sum + size, 0)
-    } else totals.lost++
+    try {
+      if (await joinGroup(options, duckdb.connection, local, group)) {
+        totals.joined += group.files.length
+        totals.bytes += group.files.reduce((sum, { size }) => sum + size, 0)
+      } else totals.lost++
+    } catch (error) {
+      // What is damaged in one group is told when the others are joined.
+      if (!isProblem(error, 'corrupt', 'missing')) throw error
+      damage ??= error
+    }
   }
   options.progress?.(groups.length, groups.length)
+  if (damage) throw damage
   return totals
 }
 
@@ -87,7 +96,9 @@ async function joinGroup(
   assert(first, 'a group has files')
   if (!files.every(({ path }) => base.files.has(path))) return false
   await using held = await local.hold(table.prefix, files, signal)
-  const before = await sumOf(connection, base, held.files)
+  const before = await sumOf(connection, base, held.files).catch(async (error: unknown) => {
+    throw (await damageIn(connection, [held])) ?? error
+  })
   const { partitionValues } = first
   const { rows: _, ...written } = await writeFile({
     ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },

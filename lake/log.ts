@@ -34,7 +34,9 @@ export function openLog(store: ObjectStore, prefix: string): Log {
         return decodeCommit(version, await store.get(entryPath(prefix, version)))
       } catch (error) {
         if (isProblem(error, 'missing')) return undefined
-        throw error
+        if (!isProblem(error, 'corrupt')) throw error
+        const text = `${entryPath(prefix, version)} is damaged: ${error.message}. Restore it from a copy`
+        throw new Problem('corrupt', text, { cause: error })
       }
     },
 

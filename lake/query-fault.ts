@@ -1,9 +1,9 @@
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { HeldTable } from './local-files.ts'
 
-/** What DuckDB says of a Parquet file whose bytes are not what was written. */
+/** What DuckDB says of a Parquet file whose bytes are not what was written; what its reader stumbles over has no name. */
 const DAMAGE =
-  /magic bytes|too small to be a Parquet|Footer length error|TProtocolException|ZSTD|Could not read enough bytes|Parquet file .*corrupt/i
+  /^Invalid Error: |magic bytes|too small to be a Parquet|Footer length error|Failed to read file|Could not read (enough bytes|from file)/i
 
 /** What ended a query, as a Problem of whoever asked: `read` is what it read. Pure. */
 export function queryFault(error: unknown, read: readonly HeldTable[], signal: AbortSignal | undefined): Problem {

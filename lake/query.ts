@@ -4,6 +4,7 @@ import type { Column } from '../contract/column.ts'
 import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
 import { Problem } from '../contract/problem.ts'
 import { boundsOf } from './constant.ts'
+import { damageIn } from './damage.ts'
 import { openDuckDb } from './duckdb.ts'
 import type { FileCacheOptions } from './file-cache.ts'
 import type { Lake } from './lake.ts'
@@ -195,7 +196,9 @@ export async function openQuery({
         },
       }
     } catch (error) {
-      throw queryFault(error, held, signal)
+      const fault = queryFault(error, held, signal)
+      // Of several files DuckDB seldom names the one.
+      throw fault.kind === 'corrupt' ? ((await damageIn(connection, held)) ?? fault) : fault
     } finally {
       signal?.removeEventListener('abort', interrupt)
       connection.closeSync()
