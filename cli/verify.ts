@@ -76,6 +76,7 @@ function reportOf(result: Verification, all: boolean): string {
         ['lost', totals.lost, 'will not come'],
         ['broken promises', totals.broken, 'acknowledged, and nowhere'],
         ['duplicates removed', totals.duplicates, 'sent again, stored once'],
+        ['taken away', totals.gone, 'of those stored or dead, by retention or erasure'],
         ['in the log', totals.in_log, 'durable, not in the table yet'],
       ],
     ),

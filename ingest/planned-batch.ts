@@ -69,7 +69,7 @@ export function planBatch(
     const dead = newNumbers(lookup(streamKey(source, claim.stream)), claim.boot, [claim.first, claim.next])
     return {
       batch: { ...batch, claim },
-      additions: () => additionsOf(source, claim, { stored: [], dead }, record.received_ms),
+      additions: () => additionsOf(source, claim, { stored: [], dead, gone: [] }, record.received_ms),
     }
   }
   const { header, lines } = read.payload
@@ -89,7 +89,7 @@ export function planBatch(
     ...(record.replay ? { replayed: { name, span } } : {}),
     additions(dead) {
       const deadNumbers = shift(intersect(dead, take), header.first)
-      const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers }
+      const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers, gone: [] }
       return additionsOf(source, record.replay ? ownOnly(header) : header, brought, record.received_ms)
     },
   }

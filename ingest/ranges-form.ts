@@ -7,7 +7,7 @@ import type { Addition, BootRanges, Ranges, StreamRanges } from './ranges.ts'
 import { streamKey } from './ranges.ts'
 
 /** How ranges are written down: additions in a commit, and snapshots as objects. Both begin with their version. */
-export const RANGES_VERSION = 1
+export const RANGES_VERSION = 2
 
 const whole = z.number().int().min(0)
 const intervals = z.array(z.tuple([whole, whole])).transform((set): IntervalSet => set)
@@ -23,22 +23,29 @@ const totals = z.object({
     broken: whole,
   },
 })
-/** source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped */
-const additionRow = z.tuple([
-  ...[z.string(), z.string(), z.string(), whole, whole, z.boolean(), z.number(), intervals, intervals, intervals],
-] as const)
+/** source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped; from form 2 on gone, where there is any */
+const additionRow = z.tuple(
+  [
+    ...[z.string(), z.string(), z.string(), whole, whole, z.boolean(), z.number(), intervals, intervals, intervals],
+  ] as const,
+  intervals,
+)
 
 export const additionRows = z.array(additionRow)
 
 export function formatAddition(one: Addition): z.input<typeof additionRow> {
-  const sets = [one.stored, one.dead, one.dropped].map((set) => set.map(([from, to]): [number, number] => [from, to]))
-  const [stored = [], dead = [], dropped = []] = sets
-  return [one.source, one.stream, one.boot, one.next, one.acked, one.closed, one.heard_ms, stored, dead, dropped]
+  const sets = [one.stored, one.dead, one.dropped, one.gone].map((set) =>
+    set.map(([from, to]): [number, number] => [from, to]),
+  )
+  const [stored = [], dead = [], dropped = [], gone = []] = sets
+  const { source, stream, boot, next, acked, closed, heard_ms } = one
+  const taken = gone.length > 0 ? [gone] : []
+  return [source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped, ...taken]
 }
 
 export function parseAddition(row: z.infer<typeof additionRow>): Addition {
-  const [source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped] = row
-  return { source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped }
+  const [source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped, gone = []] = row
+  return { source, stream, boot, next, acked, closed, heard_ms, stored, dead, dropped, gone }
 }
 
 const head = z.object({
@@ -48,7 +55,7 @@ const head = z.object({
   version: whole,
   crc: z.string(),
 })
-const bootRow = z.tuple([z.string(), whole, whole, z.boolean(), z.number(), intervals, intervals, intervals])
+const bootRow = z.tuple([z.string(), whole, whole, z.boolean(), z.number(), intervals, intervals, intervals], intervals)
 const streamRow = z.object({
   source: z.string(),
   stream: z.string(),
@@ -71,6 +78,7 @@ export function encodeRanges(name: SnapshotName, ranges: Ranges): Uint8Array {
 function streamLine({ source, stream, floor, forgotten, boots }: StreamRanges) {
   const rows = [...boots].map(([boot, one]) => [
     ...[boot, one.next, one.acked, one.closed, one.heard_ms, one.stored, one.dead, one.dropped],
+    ...(one.gone.length > 0 ? [one.gone] : []),
   ])
   return { source, stream, floor, forgotten, boots: rows }
 }
@@ -99,10 +107,12 @@ export function decodeRanges(name: SnapshotName, bytes: Uint8Array): Ranges {
 }
 
 function streamOf(row: z.infer<typeof streamRow>): [string, StreamRanges] {
-  const boots = row.boots.map(([boot, next, acked, closed, heard_ms, stored, dead, dropped]): [string, BootRanges] => [
-    boot,
-    { next, acked, closed, heard_ms, stored, dead, dropped },
-  ])
+  const boots = row.boots.map(
+    ([boot, next, acked, closed, heard_ms, stored, dead, dropped, gone = []]): [string, BootRanges] => [
+      boot,
+      { next, acked, closed, heard_ms, stored, dead, dropped, gone },
+    ],
+  )
   const { source, stream, floor, forgotten } = row
   return [streamKey(source, stream), { source, stream, floor, forgotten, boots: new Map(boots) }]
 }

@@ -24,6 +24,7 @@ const addition: fc.Arbitrary<Addition> = fc.record({
   stored: set,
   dead: set,
   dropped: set,
+  gone: set,
   next: fc.nat(50),
   acked: fc.nat(50),
   closed: fc.boolean(),
@@ -107,7 +108,15 @@ describe('ranges', () => {
   })
 
   const bootAt = (counter: number, change: Partial<Addition> = {}): Addition => ({
-    ...{ source: 'a', stream: 'control', boot: `1-${counter}-00000000`, stored: [[0, 5]], dead: [], dropped: [] },
+    ...{
+      source: 'a',
+      stream: 'control',
+      boot: `1-${counter}-00000000`,
+      stored: [[0, 5]],
+      dead: [],
+      dropped: [],
+      gone: [],
+    },
     ...{ next: 5, acked: 5, closed: true, heard_ms: counter, ...change },
   })
 
@@ -144,8 +153,8 @@ describe('ranges', () => {
     expect(() => decodeRanges(name, Buffer.from(bytes.toString().replace('"control"', '"contro1"')))).toThrow(
       /checksum/,
     )
-    const newer = Buffer.from(bytes.toString().replace('"hearth_ranges":1', '"hearth_ranges":2'))
-    expect(() => decodeRanges(name, newer)).toThrow(/form 2; this Hearth reads up to 1/)
+    const newer = Buffer.from(bytes.toString().replace('"hearth_ranges":2', '"hearth_ranges":3'))
+    expect(() => decodeRanges(name, newer)).toThrow(/form 3; this Hearth reads up to 2/)
   })
 
   test('names of sources are keyed', () => {

@@ -19,6 +19,8 @@ export type BootRanges = {
   /** Set aside; a replay moves numbers from here to `stored`. */
   readonly dead: IntervalSet
   readonly dropped: IntervalSet
+  /** Of stored and dead: what has no row any more, or never had one, since retention or erasure took it. */
+  readonly gone: IntervalSet
   /** The source holds nothing of it any more: what is missing will not come. */
   readonly closed: boolean
   /** Receipt of the last batch that spoke of it, ms since 1970. */
@@ -48,6 +50,7 @@ export type Addition = {
   readonly stored: IntervalSet
   readonly dead: IntervalSet
   readonly dropped: IntervalSet
+  readonly gone: IntervalSet
   readonly next: number
   readonly acked: number
   readonly closed: boolean
@@ -58,7 +61,9 @@ export function streamKey(source: string, stream: string): string {
   return `${source} ${stream}`
 }
 
-const NOTHING: BootRanges = { next: 0, acked: 0, stored: [], dead: [], dropped: [], closed: false, heard_ms: 0 }
+const NOTHING: BootRanges = {
+  ...{ next: 0, acked: 0, stored: [], dead: [], dropped: [], gone: [], closed: false, heard_ms: 0 },
+}
 /** A boot that is only mentioned again is written down no more often than this. */
 const HEARD_STEP_MS = 3_600_000
 
@@ -84,7 +89,7 @@ export function replayable(stream: StreamRanges | undefined, boot: string, [from
 export function additionsOf(
   source: string,
   header: Pick<BatchHeader, 'boot' | 'stream' | 'next'> & Partial<Pick<BatchHeader, 'acked' | 'dropped' | 'previous'>>,
-  brought: { readonly stored: IntervalSet; readonly dead: IntervalSet },
+  brought: { readonly stored: IntervalSet; readonly dead: IntervalSet; readonly gone: IntervalSet },
   heard_ms: number,
 ): readonly Addition[] {
   const { stream } = header
@@ -100,6 +105,7 @@ export function additionsOf(
       stored: [],
       dead: [],
       dropped: intervalSet(dropped),
+      gone: [],
       next,
       acked,
       closed: !held,
@@ -143,6 +149,7 @@ function merge(before: BootRanges, addition: Omit<Addition, 'source' | 'stream' 
     stored,
     dead: subtract(union(before.dead, addition.dead), stored),
     dropped: union(before.dropped, addition.dropped),
+    gone: union(before.gone, addition.gone),
     closed: before.closed || addition.closed,
     heard_ms: Math.max(before.heard_ms, addition.heard_ms),
   }

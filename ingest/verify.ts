@@ -35,6 +35,8 @@ export type VerifiedStream = Totals & {
   readonly rows_doubled: IntervalSet
   /** Rows that were never received. */
   readonly rows_unknown: IntervalSet
+  /** Received, and without a row since retention or erasure took it. */
+  readonly gone: number
   /** Durable in the log, and not in the table yet. */
   readonly in_log: number
 }
@@ -42,7 +44,7 @@ export type VerifiedStream = Totals & {
 export type Verification = {
   readonly version: number
   readonly ok: boolean
-  readonly totals: Totals & { readonly duplicates: number; readonly in_log: number }
+  readonly totals: Totals & { readonly duplicates: number; readonly in_log: number; readonly gone: number }
   readonly streams: readonly VerifiedStream[]
   readonly acknowledged?: {
     readonly journal: number
@@ -109,7 +111,11 @@ export async function verify(options: {
             duplicates: found.duplicates,
             rows_doubled: found.doubled,
           },
-          rows_missing: union(subtract(one.stored, found.stored), subtract(one.dead, union(found.dead, found.stored))),
+          rows_missing: subtract(
+            union(subtract(one.stored, found.stored), subtract(one.dead, union(found.dead, found.stored))),
+            one.gone,
+          ),
+          gone: size(one.gone),
           rows_unknown: subtract(found.stored, one.stored),
           in_log: size(subtract(inLog.get(name) ?? [], union(one.stored, one.dead))),
         })
@@ -121,7 +127,7 @@ export async function verify(options: {
     if (isForgotten(known.get(streamKey(sourceKey(key, source), stream)), boot)) continue
     streams.push({
       ...{ source, boot, stream, ...accountOf(EMPTY, now_ms), duplicates: found.duplicates, in_log: 0 },
-      ...{ rows_missing: [], rows_doubled: found.doubled, rows_unknown: found.stored },
+      ...{ rows_missing: [], rows_doubled: found.doubled, rows_unknown: found.stored, gone: 0 },
     })
   }
   const acknowledged = options.acks && checkAcks(options.acks, known, inLog, key)
@@ -129,7 +135,12 @@ export async function verify(options: {
   return {
     version: snapshot.version,
     ok: totals.lost === 0 && totals.broken === 0 && !streams.some(isWrong) && (acknowledged?.missing.length ?? 0) === 0,
-    totals: { ...totals, duplicates: sum((one) => one.duplicates), in_log: sum((one) => one.in_log) },
+    totals: {
+      ...totals,
+      duplicates: sum((one) => one.duplicates),
+      in_log: sum((one) => one.in_log),
+      gone: sum((one) => one.gone),
+    },
     streams,
     ...(acknowledged ? { acknowledged } : {}),
   }
