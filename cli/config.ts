@@ -162,6 +162,18 @@ export const configSchema = z.strictObject({
         .describe('A day is joined as a whole so long after its end.'),
     })
     .prefault({}),
+  retention: z
+    .strictObject({
+      events_days: whole('a whole number from 0 to 36500', 0, 36_500)
+        .default(0)
+        .describe(
+          'Days that events are kept, by the day they happened on; with 0 for ever. Registry events always are.',
+        ),
+      metrics_days: whole('a whole number from 0 to 36500', 0, 36_500)
+        .default(0)
+        .describe('Days that hours of metrics are kept; with 0 for ever. They may outlive their events.'),
+    })
+    .prefault({}),
   dashboards: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the dashboards listen on.'),

@@ -118,7 +118,7 @@ export async function runJobs(context: CliContext): Promise<void> {
   const upkeep = runUpkeepSchedule({
     ...{ lake, clock, log, figures: upkeepFigures(metrics, clock), ...config.upkeep },
     upkeep: openUpkeep({
-      ...{ lake, clock, random: context.random, config: config.upkeep },
+      ...{ lake, clock, random: context.random, config: config.upkeep, retention: config.retention },
       scratch_folder: join(context.home, 'spool', 'compact'),
     }),
     signal: AbortSignal.any([signal, over.signal]),

@@ -16,9 +16,10 @@ type Told = { readonly row: Row; readonly parts: readonly Row[] }
 
 export const UPKEEP_EXAMPLES = `  hearth lake compact --dry-run
   hearth lake vacuum events
-  hearth lake clean-log`
+  hearth lake clean-log
+  hearth lake retain --dry-run`
 
-/** `hearth lake compact | vacuum | clean-log`: what the jobs scheduler does by itself, now and for one table or all. */
+/** `hearth lake compact | vacuum | clean-log | retain`: what the jobs scheduler does by itself, now and for one table or all. */
 export function registerUpkeep(lake: Command, context: CliContext): void {
   const add = (
     name: string,
@@ -54,6 +55,15 @@ export function registerUpkeep(lake: Command, context: CliContext): void {
     const { first, objects, bytes } = await upkeep.cleanLog(table, run)
     return { row: { table, first, objects: objects.length, bytes }, parts: objects.map(partOf) }
   })
+  add(
+    'retain',
+    'remove days that are older than retention.events_days and metrics_days',
+    async (upkeep, table, run) => {
+      const { floor = '', files, rows, bytes } = await upkeep.retain(table, run)
+      const row = { table, floor, files, rows, bytes }
+      return { row, parts: files === 0 ? [] : [row] }
+    },
+  )
 }
 
 const partOf = ({ path, size_bytes }: { readonly path: string; readonly size_bytes: number }) => ({
@@ -72,7 +82,14 @@ async function runFor(
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-upkeep-'))
   const told: Told[] = []
   try {
-    const upkeep = openUpkeep({ lake: opened, clock, random, scratch_folder, config: config.upkeep })
+    const upkeep = openUpkeep({
+      lake: opened,
+      clock,
+      random,
+      scratch_folder,
+      config: config.upkeep,
+      retention: config.retention,
+    })
     for (const table of only === undefined ? await upkeep.tables() : [only]) {
       const progress = (done: number, total: number) => showProgress(`${table} ${done}/${total}`)
       told.push(await work(upkeep, table, { dry_run: dryRun === true, signal, progress }))

@@ -22,6 +22,10 @@ test('upkeep looks after every table at its times, one task after the other, wha
       if (table === 'another') throw new Error('no disk')
       return { groups: [], joined: 0, bytes: 0, lost: 0 }
     },
+    async retain(table) {
+      did.push(`retain ${table}`)
+      return { floor: undefined, files: 0, rows: 0, bytes: 0, commits: 0 }
+    },
     async vacuum(table) {
       did.push(`vacuum ${table}`)
       return { floor: 0, files: [{ path: 'x', size_bytes: 7, modified_ms: 0 }], bytes: 7 }

@@ -5,7 +5,7 @@ import type { Log } from './log.ts'
 import type { Upkeep } from './upkeep.ts'
 import type { UpkeepFigures } from './upkeep-figures.ts'
 
-export const UPKEEP_TASKS = ['compact', 'vacuum', 'clean-log'] as const
+export const UPKEEP_TASKS = ['compact', 'retain', 'vacuum', 'clean-log'] as const
 export type UpkeepTask = (typeof UPKEEP_TASKS)[number]
 
 export type UpkeepScheduleOptions = {
@@ -43,6 +43,7 @@ export async function runUpkeepSchedule(options: UpkeepScheduleOptions): Promise
       compact_at_ms = clock.monotonic() + compact_ms
     }
     if (clock.monotonic() >= vacuum_at_ms) {
+      await runTask(options, 'retain', (table) => retainOf(options, table))
       await runTask(options, 'vacuum', (table) => vacuumTable(options, table))
       await runTask(options, 'clean-log', (table) => cleanLogOf(options, table))
       vacuum_at_ms = clock.monotonic() + vacuum_ms
@@ -82,6 +83,11 @@ async function compactTable(
   if (joined === 0) return
   figures.joined(joined, bytes)
   log.info('compacted', `joined ${joined} files of ${table} to ${groups.length}`, { table, files: joined, bytes })
+}
+
+async function retainOf({ upkeep, signal, log }: UpkeepScheduleOptions, table: string): Promise<void> {
+  const { files, bytes, floor } = await upkeep.retain(table, { signal })
+  if (files > 0) log.info('retained', `removed what ${table} had from before ${floor}`, { table, files, bytes, floor })
 }
 
 async function vacuumTable({ upkeep, signal, figures, log }: UpkeepScheduleOptions, table: string): Promise<void> {

@@ -73,10 +73,12 @@ it('the lake stays whole, and small, while all of it is rewritten under ingest, 
   lake = await openLake({ store: openFolderStore(join(system.home, 'lake')), clock, random })
   query = await openQuery({ lake, clock, threads: 1 })
   load = await startLoad(system, { folder, hubs: 6, seed: 7 })
-  const config = { ...configSchema.parse({}).upkeep, closed_after_hours: 0 }
+  const { retention, upkeep: usual } = configSchema.parse({})
+  const config = { ...usual, closed_after_hours: 0 }
   const hours = RETENTION_MS / 3_600_000
   const upkeep = openUpkeep({
     ...{ lake, clock, random, scratch_folder: join(folder, 'scratch'), hour_ms: 1_000 },
+    retention,
     config: { ...config, retention_hours: hours, log_retention_hours: hours },
   })
   const did = { joined: 0, lost: 0, deleted: 0, entries: 0, questions: 0, held: 0 }

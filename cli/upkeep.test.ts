@@ -13,8 +13,9 @@ test('a table that another engine made is not looked after, and whoever asks for
     ...{ columns: [{ name: 'a', type: 'long', meaning: '' }], partition: [] },
     configuration: { 'delta.enableExpiredLogCleanup': 'true' },
   })
-  const config = configSchema.parse({}).upkeep
-  const upkeep = openUpkeep({ lake, clock, random: environment.random, scratch_folder: '/nowhere', config })
+  const { upkeep: config, retention } = configSchema.parse({})
+  const { random } = environment
+  const upkeep = openUpkeep({ lake, clock, random, scratch_folder: '/nowhere', config, retention })
   expect(await upkeep.tables()).toEqual(['events'])
   for (const task of [upkeep.compact, upkeep.vacuum, upkeep.cleanLog]) {
     await expect(task('foreign')).rejects.toMatchObject({ kind: 'invalid' })

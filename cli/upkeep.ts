@@ -12,6 +12,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import { type Vacuum, vacuum } from '../lake/vacuum.ts'
 import type { Config } from './config.ts'
+import { type Retained, retain } from './retention.ts'
 
 const HOUR_MS = 3_600_000
 /** Set to false at every table that Hearth makes: nobody else cleans its log. */
@@ -24,6 +25,7 @@ export type UpkeepOptions = {
   /** Its own, for one compaction at a time. */
   readonly scratch_folder: string
   readonly config: Config['upkeep']
+  readonly retention: Config['retention']
   /** The shortest retention, and when small files are joined, where an hour is too long: for tests. */
   readonly hour_ms?: number
 }
@@ -40,6 +42,8 @@ export type Upkeep = {
   tables(): Promise<readonly string[]>
   /** See lake/compact.ts. */
   compact(table: string, run?: UpkeepRun): Promise<Compaction>
+  /** See retention.ts. */
+  retain(table: string, run?: UpkeepRun): Promise<Retained>
   /** See lake/vacuum.ts. */
   vacuum(table: string, run?: UpkeepRun): Promise<Vacuum>
   /** See lake/clean-log.ts. What only the log tells is kept first: ranges, and which hours were touched. */
@@ -48,7 +52,8 @@ export type Upkeep = {
   vacuumRanges(run?: UpkeepRun): Promise<readonly ObjectMeta[]>
 }
 
-export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_ms }: UpkeepOptions): Upkeep {
+export function openUpkeep(options: UpkeepOptions): Upkeep {
+  const { lake, clock, random, scratch_folder, config, retention, hour_ms } = options
   const { store } = lake
   const retention_ms = config.retention_hours * HOUR_MS
   // A version within the retention needs its entry too.
@@ -92,6 +97,10 @@ export function openUpkeep({ lake, clock, random, scratch_folder, config, hour_m
         closed_after_ms,
         join_after_ms: hour_ms,
       })
+    },
+
+    async retain(name, run = {}) {
+      return await retain({ ...run, lake, table: await ownTable(name), clock, random, scratch_folder, retention })
     },
 
     async vacuum(name, run = {}) {

@@ -28,6 +28,7 @@ function usual(kind: CommitKind, side: string): Rebased {
     metadata: { adds: [], removes: [], metadata },
     floor: { adds: [], removes: [] },
     erase: { adds: [add(`${side}/kept`)], removes: [removeOf(add(`${side}/old`))] },
+    retain: { adds: [add(`${side}/kept`)], removes: [removeOf(add(`${side}/old`))] },
   }
   return { kind, base: { version: 4 }, ...forms[kind] }
 }
@@ -47,13 +48,14 @@ function won(by: Rebased, hearth = true, floor = 4): Commit {
 
 /** Rows: mine; columns: the winner, in the order of COMMIT_KINDS. y: rebased; n: planned anew. Files do not meet. */
 const TABLE: Readonly<Record<CommitKind, string>> = {
-  //        ingest replace compact metadata floor erase
-  ingest: 'y y y n n n',
-  replace: 'y y y n n n',
-  compact: 'y y y n n n',
-  metadata: 'y y y n y y',
-  floor: 'y y y y n y',
-  erase: 'n n n n n n',
+  //        ingest replace compact metadata floor erase retain
+  ingest: 'y y y n n n n',
+  replace: 'y y y n n n y',
+  compact: 'y y y n n n y',
+  metadata: 'y y y n y y y',
+  floor: 'y y y y n y y',
+  erase: 'y y y n n n y',
+  retain: 'y y y n n n y',
 }
 
 describe('may a commit be rebased over a winner whose files it does not touch?', () => {
@@ -86,14 +88,17 @@ describe('a floor voids what was uploaded under a base that is not above it', ()
 describe('when files meet', () => {
   const onBase = { base: { version: 4 } }
 
-  test.each(['replace', 'compact', 'erase'] as const)('%s fails when a file that it removes is gone', (kind) => {
-    const mine = { ...usual(kind, 'mine'), removes: [removeOf(add('shared'))] }
-    for (const winner of ['replace', 'compact', 'erase'] as const) {
-      const theirs = { ...usual(winner, 'theirs'), removes: [removeOf(add('shared'))] }
-      expect(conflictOf(mine, won(theirs))).toBeDefined()
-      expect(conflictOf(mine, won(theirs, false)), 'by another engine').toBeDefined()
-    }
-  })
+  test.each(['replace', 'compact', 'erase', 'retain'] as const)(
+    '%s fails when a file that it removes is gone',
+    (kind) => {
+      const mine = { ...usual(kind, 'mine'), removes: [removeOf(add('shared'))] }
+      for (const winner of ['replace', 'compact', 'erase', 'retain'] as const) {
+        const theirs = { ...usual(winner, 'theirs'), removes: [removeOf(add('shared'))] }
+        expect(conflictOf(mine, won(theirs))).toBeDefined()
+        expect(conflictOf(mine, won(theirs, false)), 'by another engine').toBeDefined()
+      }
+    },
+  )
 
   test('replace fails when another put a file in its unit, even where none stood before', () => {
     const mine: Rebased = { ...onBase, kind: 'replace', adds: [add('mine', 'hour-1/3')], removes: [] }

@@ -4,9 +4,10 @@ import type { Snapshot } from './snapshot.ts'
 /**
  * What a commit is for; it decides what it may be rebased over.
  * `ingest` appends rows; `replace` exchanges the files of units of a metric; `compact` moves rows and changes none;
- * `metadata` changes schema or configuration; `floor` is vacuum's mark; `erase` removes a hub.
+ * `metadata` changes schema or configuration; `floor` is vacuum's mark; `erase` removes a hub: first its mark, then its
+ * rows; `retain` removes what is older than a table keeps.
  */
-export const COMMIT_KINDS = ['ingest', 'replace', 'compact', 'metadata', 'floor', 'erase'] as const
+export const COMMIT_KINDS = ['ingest', 'replace', 'compact', 'metadata', 'floor', 'erase', 'retain'] as const
 export type CommitKind = (typeof COMMIT_KINDS)[number]
 
 /** The tag of a data file that names the unit of work it stands for; of one unit only one commit may stand. */
@@ -25,21 +26,26 @@ export type Rebased = {
   readonly metadata?: Metadata | undefined
 }
 
-/** Marks after which files that were planned before must not enter: whoever adds files rebuilds them. */
-const MARKS: readonly string[] = ['metadata', 'erase']
+/** After it, files that were planned before must not enter: they may hold the erased hub. */
+const isMark = (kind: string | undefined) => kind === 'erase'
+/** What takes rows away says so in the ranges, on which an ingest commit is planned. */
+const changesRanges = (kind: string | undefined) => kind === 'retain'
 
 /**
  * May `mine` be committed after `winner`, which came between its base and the head? Undefined when it may, else the
  * reason. Pure. Fencing by txns is apart (`fencedTxns`), since it stops buckets and not the commit.
  *
- * | mine ↓ after → | adds only    | removes          | metadata, protocol | floor F      | erase    |
- * |----------------|--------------|------------------|--------------------|--------------|----------|
- * | ingest         | yes          | yes              | rebuild            | if base > F  | rebuild  |
- * | replace        | if no unit of mine | if none of mine | rebuild       | if base > F  | rebuild  |
- * | compact        | yes          | if none of mine  | rebuild            | if base > F  | rebuild  |
- * | erase          | anew: rows of the hub may be among them | … | rebuild | if base > F  | rebuild  |
- * | metadata       | yes          | yes              | rebuild            | yes          | yes      |
- * | floor          | yes          | yes              | yes                | rebuild      | yes      |
+ * | mine ↓ after → | adds only    | removes          | metadata, protocol | floor F      | erase    | retain   |
+ * |----------------|--------------|------------------|--------------------|--------------|----------|----------|
+ * | ingest         | yes          | yes              | rebuild            | if base > F  | rebuild  | rebuild  |
+ * | replace        | if no unit of mine | if none of mine | rebuild       | if base > F  | rebuild  | if none of mine |
+ * | compact        | yes          | if none of mine  | rebuild            | if base > F  | rebuild  | if none of mine |
+ * | erase, retain  | yes          | if none of mine  | rebuild            | if base > F  | rebuild  | if none of mine |
+ * | metadata       | yes          | yes              | rebuild            | yes          | yes      | yes      |
+ * | floor          | yes          | yes              | yes                | rebuild      | yes      | yes      |
+ *
+ * An erasure sets its mark first, without files: that is rebased over anything. What comes after it has been filtered, so
+ * that rewriting goes on over appends.
  *
  * Below a floor vacuum takes files that no version names for those of a commit that failed (vacuum.ts). A floor that
  * came before the base is lower than it, so that those after the base are all that there is to look at.
@@ -57,15 +63,14 @@ export function conflictOf(mine: Rebased, winner: Commit): string | undefined {
   }
   if (mine.adds.length > 0 || mine.removes.length > 0) {
     if (changesSchema) return `${at} changed the schema or the configuration`
-    if (kind !== undefined && MARKS.includes(kind))
-      return `${at} is a mark of kind ${kind}: files planned before it are void`
+    if (isMark(kind)) return `${at} is a mark of kind ${kind}: files planned before it are void`
   }
+  if (mine.kind === 'ingest' && changesRanges(kind)) return `${at} took rows away, and says so in the ranges`
   const taken = new Set([...winner.removes, ...winner.adds].map(({ path }) => path))
   const gone = mine.removes.find(({ path }) => taken.has(path))
   if (gone) return `${at} touched ${gone.path}, which was to be replaced`
   const again = mine.adds.find(({ path }) => taken.has(path))
   if (again) return `${at} touched ${again.path}, which was to be added`
-  if (mine.kind === 'erase' && winner.adds.length > 0) return `${at} added files, which may hold the erased hub`
   if (mine.kind === 'replace') {
     const units = new Set(mine.adds.map(({ tags }) => tags?.[UNIT_TAG]))
     const rival = winner.adds.find(({ tags }) => tags?.[UNIT_TAG] !== undefined && units.has(tags[UNIT_TAG]))

@@ -94,3 +94,8 @@ export const STORE_CLOCK_SLACK_MS = 60_000
 export const UPKEEP_CONCURRENT_MAX = 16
 /** How long log entries are kept: how long a writer may sleep and still find that it was overtaken, and history reaches. */
 export const LOG_RETENTION_MS = 30 * 86_400_000
+/** Files, and bytes of them, that one commit of a removal of rows takes; ingest is planned anew after each. */
+export const REMOVAL_FILES_MAX = 64
+export const REMOVAL_MAX_BYTES = 128 * 1024 * 1024
+/** Commits that a removal may lose to others before it gives up with `conflict`. */
+export const REMOVAL_ATTEMPTS_MAX = 20
