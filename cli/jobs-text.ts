@@ -61,13 +61,18 @@ export function statusText(rows: ReturnType<typeof statusRows>): string {
 
 /** From what each bucket of an hour was made, and below it what that means for who asked. */
 export function explainText(told: readonly Explained[]): string {
-  const rows = told.map(({ bucket, record, cause }) => [
-    ...[bucket === ALL ? 'all' : String(bucket), cause ?? 'no', madeFrom(record)],
+  const rows = told.map(({ bucket, record, cause, frozen }) => [
+    ...[bucket === ALL ? 'all' : String(bucket), cause ?? (frozen ? 'never again' : 'no'), madeFrom(record)],
     ...[record ? String(record.revision) : '', record?.definition ?? '', record?.carry.slice(0, 8) ?? ''],
     ...[record?.rows.slice(0, 8) ?? '', record ? (record.open ? 'still running' : 'over') : ''],
   ])
   const table = textTable(['bucket', 'due', 'made from', 'revision', 'definition', 'carry-in', 'rows', 'hour'], rows)
   const due = told.filter(({ cause }) => cause !== undefined)
+  const frozen = told.find((one) => one.frozen)?.frozen
+  if (frozen) {
+    const why = `${frozen.table} keeps no rows from before ${shortTime(frozen.from_ms)} (retention), so this hour stays as it was made`
+    return `${table}\n${styleText('dim', `${why}, by the definition above.`)}`
+  }
   if (due.length === 0) return table
   const never = due.filter(({ record }) => record === undefined)
   const what =

@@ -7,11 +7,12 @@ import type { Lake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
 import type { Table } from '../lake/table.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
+import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
 import { HISTORY_MAX_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
-import { type Cause, causeOf, type PlanState, plan, type Unit } from './plan.ts'
+import { type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
 import { ALL, firstHour, nothingTouched, type Touched, unitKey } from './touched.ts'
 import { catchUp } from './touched-fold.ts'
@@ -51,6 +52,8 @@ export type Explained = {
   readonly bucket: number
   readonly record: HourRecord | undefined
   readonly cause: Cause | undefined
+  /** Set when it is never made again: which table lacks rows that it would be made from. */
+  readonly frozen?: Floor | undefined
 }
 
 /** Where one metric stands. */
@@ -119,7 +122,9 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const cells = cellsOf(metric, snapshot)
     const first_ms = firstHour(events)
     const ahead = cellsAhead(metric, cells)
-    return { metric, now_ms, first_ms, buckets, records: recordsOf(cells), ahead, inputs, table, snapshot, cells }
+    const floor = highestFloor([[metric.name, snapshot], ...(await inputSnapshots(lake, metric))])
+    const known = { records: recordsOf(cells), ahead, inputs, floor }
+    return { metric, now_ms, first_ms, buckets, ...known, table, snapshot, cells }
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
@@ -206,6 +211,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         bucket,
         record: state.records.get(unitKey(hour, bucket)),
         cause: causeOf(state, hour, bucket),
+        ...(isFrozen(state, hour) && { frozen: state.floor }),
       }))
     },
     async [Symbol.asyncDispose]() {

@@ -1,5 +1,5 @@
 import { cellName, type HourRecord, hourOf, WHOLE_HISTORY_MS } from './ledger.ts'
-import { HISTORY_MAX_MS, HOUR_MS, SETTLE_MS } from './limits.ts'
+import { HISTORY_MAX_MS, HOUR_MS, LOOKBACK_MS, SETTLE_MS } from './limits.ts'
 import type { Metric, Reach } from './metric.ts'
 import { ALL, type Touched, unitKey } from './touched.ts'
 
@@ -19,7 +19,12 @@ export type PlanState = {
   /** Cells that belong to a higher revision. */
   readonly ahead: ReadonlySet<string>
   readonly inputs: ReadonlyMap<string, Touched>
+  /** The highest of what its inputs and its own table keep no rows from before; undefined when they keep all. */
+  readonly floor: Floor | undefined
 }
+
+/** A table that lacks rows from before a time (lake/table-floor.ts). */
+export type Floor = { readonly table: string; readonly from_ms: number }
 
 /** Is an hour so long over that nothing of it is still on its way in the ordinary course of things? */
 export function isComplete(hour_ms: number, now_ms: number): boolean {
@@ -27,7 +32,12 @@ export function isComplete(hour_ms: number, now_ms: number): boolean {
 }
 
 /** All units that there are, oldest first. */
-export function unitsOf({ metric, now_ms, first_ms, buckets }: Omit<PlanState, 'records' | 'ahead' | 'inputs'>) {
+export function unitsOf({
+  metric,
+  now_ms,
+  first_ms,
+  buckets,
+}: Omit<PlanState, 'records' | 'ahead' | 'inputs' | 'floor'>) {
   const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
   if (first_ms === undefined) return []
   if (metric.shape === 'bucket') return spread.map((bucket) => ({ hour_ms: WHOLE_HISTORY_MS, bucket }))
@@ -48,10 +58,18 @@ export function plan(state: PlanState): readonly Unit[] {
   return due
 }
 
-/** Why this unit is due, or undefined when it is not. Never for one in a cell of a higher revision. Pure. */
+/** Does its input, or the hour before it, reach below the floor? Then its rows stay as they are, whatever changes. Pure. */
+export function isFrozen({ metric, floor }: Pick<PlanState, 'metric' | 'floor'>, hour_ms: number): boolean {
+  return metric.shape !== 'bucket' && floor !== undefined && hour_ms - LOOKBACK_MS < floor.from_ms
+}
+
+/**
+ * Why this unit is due, or undefined when it is not. Never for one in a cell of a higher revision, nor for a frozen one.
+ * Pure.
+ */
 export function causeOf(state: PlanState, hour_ms: number, bucket: number): Cause | undefined {
   const { metric, now_ms, records } = state
-  if (state.ahead.has(cellName(hour_ms, bucket))) return undefined
+  if (isFrozen(state, hour_ms) || state.ahead.has(cellName(hour_ms, bucket))) return undefined
   const record = records.get(unitKey(hour_ms, bucket))
   if (!record) return 'never computed'
   if (record.revision < metric.revision) return 'definition rose'

@@ -7,6 +7,7 @@ import type { LocalFiles } from '../lake/local-files.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import { writeFile } from '../lake/write.ts'
+import { highestFloor } from './floor.ts'
 import type { JobsOptions, MetricRun, RunOptions } from './jobs.ts'
 import { type Cell, cellName, cellTags, dateOf, type HourRecord } from './ledger.ts'
 import { HOUR_MS } from './limits.ts'
@@ -53,6 +54,9 @@ export async function runMetric(
     inputs.set(name, { snapshot: await input.snapshot(), prefix: input.prefix })
     versions[name] = state.inputs.get(name)?.version ?? -1
   }
+  // Rows may have gone since it was planned: what they were in is not to be made anew without them.
+  const floor = highestFloor([...inputs].map(([name, input]) => [name, input.snapshot]))
+  if ((floor?.from_ms ?? 0) > (state.floor?.from_ms ?? 0)) return undefined
   const connection = duck.connection
   for (;;) {
     const next = [...due.values()].filter((unit) => !made.has(unitKey(unit.hour_ms, unit.bucket)))
