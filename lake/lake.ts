@@ -7,6 +7,7 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Metadata } from './action.ts'
 import type { CheckpointCodec } from './checkpoint.ts'
 import { openLog } from './log.ts'
+import { changeMetadata } from './metadata.ts'
 import { missingTable } from './missing-table.ts'
 import type { ObjectStore } from './object-store.ts'
 import { WRITTEN_PROTOCOL } from './protocol.ts'
@@ -194,8 +195,7 @@ async function firstPath(store: ObjectStore, startAfter: string): Promise<string
 
 /** Adds the columns that the table lacks, as nullable ones. Raises `conflict` when one is there with another type. */
 async function addColumns(table: Table, columns: readonly Column[], random: Random): Promise<void> {
-  for (;;) {
-    const base = await table.snapshot()
+  await changeMetadata(table, random, (base) => {
     const have = new Map(base.columns.map((column) => [column.name, column]))
     const clash = columns.find(({ name, type }) => have.has(name) && have.get(name)?.type !== type)
     if (clash) {
@@ -205,20 +205,11 @@ async function addColumns(table: Table, columns: readonly Column[], random: Rand
       )
     }
     const missing = columns.filter(({ name }) => !have.has(name))
-    if (missing.length === 0) return
+    if (missing.length === 0) return undefined
     checkColumns([...base.columns, ...missing])
-    const outcome = await table.commit({
-      id: uuid(random),
-      kind: 'metadata',
-      base,
-      adds: [],
-      removes: [],
-      txns: [],
-      info: { added: missing.map(({ name }) => name) },
-      metadata: { ...base.metadata, schemaString: addToSchema(base.metadata.schemaString, missing, base.partition) },
-    })
-    if (outcome.kind === 'committed') return
-  }
+    const schemaString = addToSchema(base.metadata.schemaString, missing, base.partition)
+    return { info: { added: missing.map(({ name }) => name) }, metadata: { ...base.metadata, schemaString } }
+  })
 }
 
 function refuseOther(
