@@ -66,6 +66,34 @@ about transport; \`hearth verify\` proves that none is missing. Columns that mea
 
 ${columnsText([...EVENTS_COLUMNS, ...EVENTS_PARTITION])}
 
+### Fields that become columns
+
+A field that hubs send and that has no column is text in \`extra\`. One that is used widely can become a column, while
+everything runs and without a file being written anew:
+
+\`\`\`
+hearth lake promote battery_v --type double --unit V --meaning "voltage of the battery" --dry-run     how many events have it, how many fit
+hearth lake promote battery_v --type double --unit V --meaning "voltage of the battery"
+hearth lake promoted                                                                                 which there are
+\`\`\`
+
+From the next commit on, a value that fits the type is in the column. Its text is in \`extra\` too where the column would
+not give it back as it was, and in \`extra\` alone where it does not fit, so that firmware may disagree about a field:
+
+| type | what fits | kept as text besides |
+|---|---|---|
+| \`double\` | JSON numbers within the range of a double | \`"21.50"\`, \`21.0\`, whole numbers past 2^53 that are no double |
+| \`long\` | whole numbers of 64 bits, without fraction or exponent | \`"007"\` |
+| \`boolean\` | \`true\` and \`false\` | nothing |
+| \`string\` | everything; objects and lists as their JSON | nothing |
+| \`timestamp\` | \`2026-11-24T10:00:00.123Z\`, with any fraction and offset | what is not UTC in whole ms, written so |
+
+To Hearth's own readers (queries, pages, the views \`readings\` and \`health\`) old rows and new ones look alike: the column
+is filled from \`extra\` where a file lacks it, and \`extra\` has every field that was sent. Metrics go on reading \`extra\`.
+Other engines see the files as they are: in rows from before, the column is NULL and the text is in \`extra\`, until
+compaction joins their file. What a number was as text is what DuckDB's JSON makes of it: a fraction is that of the nearest
+double (\`21.50\` is \`21.5\`), whole numbers of any length and numbers past a double are kept digit by digit.
+
 ## Views of ${EVENTS_TABLE}
 
 For people; each is the SELECT that stands below it.

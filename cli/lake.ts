@@ -7,6 +7,7 @@ import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { registerLakeDoctor } from './lake-doctor.ts'
+import { PROMOTE_EXAMPLES, registerPromote } from './lake-promote.ts'
 import { lakeStore } from './lake-store.ts'
 import { registerUpkeep, UPKEEP_EXAMPLES } from './lake-upkeep.ts'
 import { whole } from './option.ts'
@@ -24,6 +25,7 @@ Examples:
   hearth lake files events --at v1
   hearth lake history events --limit 5
   hearth lake doctor
+${PROMOTE_EXAMPLES}
 ${UPKEEP_EXAMPLES}`
 
 /** `hearth lake`: what the tables hold, from their logs alone; no data file is read. And their upkeep. */
@@ -33,6 +35,7 @@ export function register(program: Command, context: CliContext): void {
     .description('look into the tables of the lake, and look after them')
     .addHelpText('afterAll', examplesOf(EXAMPLES))
   registerLakeDoctor(lake, context)
+  registerPromote(lake, context)
   registerUpkeep(lake, context)
   const open = () => openLake({ store: lakeStore(context), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>

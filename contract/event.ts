@@ -45,6 +45,16 @@ export const EVENT_FIELDS = [
   'reason',
 ] as const
 
+/** Fields that Hearth's own parts send or keep in `extra`, and read there: what they mean is not up to hubs. */
+export const OWN_EXTRA_FIELDS: readonly string[] = [
+  // Commands and sessions.
+  ...['app', 'set', 'deadline_ms', 'epoch', 'planned'],
+  // The registry.
+  ...['valid_from_ms', 'enrolled_ms', 'retired_ms', 'generation', 'home', 'region', 'model', 'zone', 'maintenance'],
+  // Rows of kinds batch and dead.
+  ...['listener', 'now', 'wall'],
+]
+
 export type TimeSource = 'monotonic' | 'wall' | 'received'
 
 /** Is `time_ms` close enough to the receipt to be believed? */

@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
+import { EVENTS_COLUMNS } from '../contract/events-table.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openDuckDbEncoder } from './duckdb-encoder.ts'
@@ -15,6 +16,7 @@ import { readPayload } from './payload.ts'
 import { batchOf, reading } from './testing/batch.ts'
 
 const buckets = 4
+const shape = { columns: EVENTS_COLUMNS, configuration: {} }
 const alive = (hub: string) => ({ m: 2, kind: 'alive', hub, sessions: 3 })
 
 let folder: string
@@ -59,7 +61,7 @@ async function encoded(name: string, batches: readonly EncoderBatch[], part_byte
   const encoder = await open(name, part_bytes)
   const encoding = await encoder.begin()
   for (const one of batches) await encoding.add(one)
-  const { through, dead, touched } = await encoding.finish()
+  const { through, dead, touched } = await encoding.finish(shape)
   await encoding.close()
   await encoder.close()
   expect(await readdir(join(folder, `${name}-scratch`))).toEqual([])
@@ -102,7 +104,7 @@ test('an attempt that was given up leaves nothing in the next, whenever its rema
     collect()
     await turn()
   }
-  await encoding.finish()
+  await encoding.finish(shape)
   await encoding.close()
   await encoder.close()
   const kinds = (await rowsIn('given-up')).map((row) => row['kind'])

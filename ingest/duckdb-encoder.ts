@@ -9,9 +9,18 @@ import { assert } from '../contract/problem.ts'
 import type { Touched } from '../contract/touched.ts'
 import { openDuckDb, problemOf, rowsOf } from '../lake/duckdb.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import { promotedOf, promoteSql, withColumns } from '../lake/promoted.ts'
 import { writeFile } from '../lake/write.ts'
 import * as sql from './encode-sql.ts'
-import { batchKey, type Encoded, type EncodedFile, type Encoder, type EncoderBatch, type Encoding } from './encoder.ts'
+import {
+  batchKey,
+  type Encoded,
+  type EncodedFile,
+  type Encoder,
+  type EncoderBatch,
+  type Encoding,
+  type EventsShape,
+} from './encoder.ts'
 import {
   ATTEMPT_DATES_MAX,
   DEAD_TEXT_MAX_BYTES,
@@ -97,7 +106,7 @@ async function beginEncoding(
 
   return {
     add: (batch) => guarded(() => add(batch)),
-    finish: () => guarded(finish),
+    finish: (shape) => guarded(() => finish(shape)),
     async close() {
       await Promise.allSettled(lanes.map(({ judged }) => judged))
       // Left open, they would be flushed when they are collected: into the tables of the attempt that runs then.
@@ -127,12 +136,12 @@ async function beginEncoding(
     part_bytes = 0
   }
 
-  async function finish(): Promise<Encoded> {
+  async function finish(shape: EventsShape): Promise<Encoded> {
     judgePart()
     for (const { judged } of lanes) await judged
     for (const appender of appending) appender.closeSync()
     appending = []
-    return await encode(options, connection, workers, batches)
+    return await encode(options, connection, workers, batches, shape)
   }
 }
 
@@ -196,12 +205,14 @@ async function encode(
   connection: DuckDBConnection,
   workers: readonly DuckDBConnection[],
   batches: readonly EncoderBatch[],
+  shape: EventsShape,
 ): Promise<Encoded> {
   const { through, partitions, hours } = await choose(connection, batches)
   await connection.run(sql.DEAD_COUNTS_TABLE)
   await connection.run(sql.rowsSql(options.logId()))
   const dead = await deadLines(connection, batches)
   const touched = { hours, ...(await touchedBesides(connection)) }
+  const promoted = promotedOf(shape)
   const left = partitions.entries()
   const files: EncodedFile[] = []
   /** A file is sorted by several threads, but encoded by one. */
@@ -209,10 +220,13 @@ async function encode(
     for (const [i, [bucket, date]] of left) {
       const { rows, ...add } = await writeFile({
         connection: worker,
-        select: `SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`,
+        select: promoteSql(
+          withColumns(`SELECT * FROM rows WHERE bucket = ${bucket} AND event_date = DATE '${date}'`, promoted),
+          promoted,
+        ),
         store: options.store,
         prefix: EVENTS_TABLE,
-        columns: EVENTS_COLUMNS,
+        columns: [...EVENTS_COLUMNS, ...promoted],
         partitionValues: { event_date: date, bucket: String(bucket) },
         sort: EVENTS_SORT,
         random: options.random,

@@ -2,6 +2,7 @@ import type { BatchHeader } from '../contract/batch.ts'
 import type { IntervalSet } from '../contract/interval.ts'
 import type { Touched } from '../contract/touched.ts'
 import type { AddFile } from '../lake/action.ts'
+import type { Snapshot } from '../lake/snapshot.ts'
 
 /** One batch as the writer hands it over to be turned into rows. */
 export type EncoderBatch = {
@@ -25,6 +26,9 @@ export type EncoderBatch = {
   readonly dead: string | undefined
 }
 
+/** What of the events table decides what its files are like. */
+export type EventsShape = Pick<Snapshot, 'columns' | 'configuration'>
+
 /** A data file, and the bucket whose rows it holds. */
 export type EncodedFile = { readonly bucket: number; readonly add: AddFile; readonly rows: number }
 
@@ -41,8 +45,8 @@ export type Encoded = {
 export type Encoding = {
   /** In the order of the positions of each bucket. */
   add(batch: EncoderBatch): Promise<void>
-  /** Makes the files and uploads them. Of the same batches it makes the same rows. */
-  finish(): Promise<Encoded>
+  /** Makes the files as the table has its columns, and uploads them. Of the same batches it makes the same rows. */
+  finish(shape: EventsShape): Promise<Encoded>
   /** Lets go of everything; after `finish` too. */
   close(): Promise<void>
 }

@@ -216,7 +216,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
     const base = await table.snapshot()
     const started_ms = clock.monotonic()
-    const encoded = await attempt.encoding.finish()
+    const encoded = await attempt.encoding.finish(base)
     let left = running().filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
       const request = await ingestCommit(options, attempt.planned, encoded, left)

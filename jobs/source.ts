@@ -3,8 +3,9 @@ import type { Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import { damageIn } from '../lake/damage.ts'
 import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
+import { promotedOf } from '../lake/promoted.ts'
 import { scanSql } from '../lake/scan.ts'
-import { literal } from '../lake/schema.ts'
+import { identifier, literal } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { MetricInput } from './metric.ts'
@@ -47,13 +48,22 @@ export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
       held.push(one)
       const [from, to] = [timestampSql(span.from_ms), timestampSql(span.to_ms)]
       const within = column === undefined ? 'TRUE' : `${column} >= ${from} AND ${column} < ${to}`
-      return `SELECT * FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
+      return `SELECT ${columnsSql(snapshot)} FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
     },
     damage: (connection) => damageIn(connection, held),
     async [Symbol.asyncDispose]() {
       for (const one of held.splice(0)) await one[Symbol.asyncDispose]()
     },
   }
+}
+
+/**
+ * Promoted fields are in `extra` here, as all others are: a definition says what it reads, and a column that comes later
+ * must not take the place of a name in it.
+ */
+function columnsSql(snapshot: Snapshot): string {
+  const promoted = promotedOf(snapshot)
+  return promoted.length === 0 ? '*' : `* EXCLUDE (${promoted.map(({ name }) => identifier(name)).join(', ')})`
 }
 
 export function timestampSql(ms: number): string {

@@ -13,7 +13,8 @@ import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
 import { COMPACT_FETCHED_MAX_BYTES, COMPACT_MEMORY_LIMIT } from './limits.ts'
 import { type LocalFiles, openLocalFiles } from './local-files.ts'
 import type { ObjectStore } from './object-store.ts'
-import { type LocalFile, scanSql } from './scan.ts'
+import { promotedOf, promoteSql } from './promoted.ts'
+import { type LocalFile, scanSql, storedSql } from './scan.ts'
 import { identifier } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Table } from './table.ts'
@@ -102,7 +103,7 @@ async function joinGroup(
   const { partitionValues } = first
   const { rows: _, ...written } = await writeFile({
     ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
-    select: scanSql(base, held.files),
+    select: promoteSql(storedSql(base, held.files), promotedOf(base)),
     columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
     sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
     check: async (path) => {
@@ -137,7 +138,10 @@ type RowSum = z.infer<typeof rowSum>
 
 /** How many rows there are, and the sum of their hashes: whatever their order. */
 async function sumOf(connection: DuckDBConnection, snapshot: Snapshot, files: readonly LocalFile[]): Promise<RowSum> {
-  const all = snapshot.columns.map(({ name }) => identifier(name)).join(', ')
+  // A promoted field is the last of the map that it is filled into, and not of the one that it was sent in.
+  const all = snapshot.columns
+    .map(({ name, type }) => (type === 'map' ? `list_sort(map_entries(${identifier(name)}))` : identifier(name)))
+    .join(', ')
   try {
     const [row] = await rowsOf(
       connection,

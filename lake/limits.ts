@@ -8,6 +8,8 @@ export const UNANSWERED_PUTS_MAX = 5
 export const CHECKPOINT_INTERVAL = 20
 /** Recent commits that a table keeps in memory, so that rebasing over them reads nothing. */
 export const RECENT_COMMITS_MAX = 64
+/** Fields that may become columns: each is asked for in every row that is read. */
+export const PROMOTED_COLUMNS_MAX = 64
 /** Statistics are kept for the first columns of a table, and for those that it names (PROTOCOL.md, "Per-file Statistics"). */
 export const STATISTICS_COLUMNS_MAX = 32
 /** A text minimum or maximum longer than this is left out. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Column } from '../contract/column.ts'
+import { encodePromoted, PROMOTED_KEY } from './promoted.ts'
 import { type Bound, prune } from './prune.ts'
 import { encodeSchema } from './schema.ts'
 import { snapshotOf } from './snapshot.ts'
@@ -94,6 +95,25 @@ function boundOf({ column, comparison, number, text }: Asked): Bound {
     column === 's' ? text : column === 't' ? new Date(START_MS + Math.floor(number / 1000)).toISOString() : number
   return { column, comparison, value }
 }
+
+test('leaves out no file for its statistics of a promoted column, which is filled from extra', () => {
+  const column: Column = { name: 'level', type: 'double', meaning: '' }
+  const statistics = { numRecords: 2, minValues: { n: 1, level: 1 }, maxValues: { n: 1, level: 1 }, nullCount: {} }
+  const metadata = (configuration: Readonly<Record<string, string>>) => ({
+    ...{ id: 'm', format: { provider: 'parquet', options: {} }, partitionColumns: [], configuration },
+    schemaString: encodeSchema([...COLUMNS, column]),
+  })
+  const file = { path: 'a', partitionValues: {}, size: 1, modificationTime: 0, dataChange: true }
+  const state = {
+    ...{ version: 0, timestamp_ms: 0, protocol: { minReaderVersion: 1, minWriterVersion: 2 } },
+    ...{ files: new Map([['a', { ...file, stats: JSON.stringify(statistics) }]]), txns: new Map(), removed: new Map() },
+  }
+  const kept = (configuration: Readonly<Record<string, string>>, asked: string) =>
+    prune(snapshotOf({ ...state, metadata: metadata(configuration) }), [{ column: asked, comparison: '=', value: 2 }])
+      .length
+  const promoted = { [PROMOTED_KEY]: encodePromoted(['level']) }
+  expect([kept({}, 'level'), kept(promoted, 'level'), kept(promoted, 'n')]).toEqual([0, 1, 0])
+})
 
 test('never leaves out a file that has a row which meets all conditions', () => {
   const files = fc.array(fc.record({ rows: fc.array(row, { maxLength: 4 }), p: fc.integer({ min: -1, max: 3 }) }), {

@@ -1,6 +1,7 @@
 import type { ColumnType } from '../contract/column.ts'
 import type { AddFile } from './action.ts'
 import type { Comparison } from './predicate.ts'
+import { promotedOf } from './promoted.ts'
 import type { Snapshot } from './snapshot.ts'
 import { decodeStatistics, FOUR_DIGIT_DATE, type StatisticsValue } from './statistics.ts'
 
@@ -16,7 +17,9 @@ export type Bound =
 export function prune(snapshot: Snapshot, bounds: readonly Bound[]): readonly AddFile[] {
   const files = [...snapshot.files.values()]
   const columns = new Map(snapshot.columns.map((column) => [column.name, column]))
-  const known = bounds.filter(({ column }) => columns.has(column))
+  // Of a column that is filled from `extra` the statistics do not tell all.
+  const filled = new Set(promotedOf(snapshot).map(({ name }) => name))
+  const known = bounds.filter(({ column }) => columns.has(column) && !filled.has(column))
   if (known.length === 0) return files
   const partition = new Set(snapshot.partition)
   return files.filter((file) => {

@@ -12,6 +12,7 @@ import { QUERY_ANSWER_MAX_BYTES, QUERY_MEMORY_LIMIT, QUERY_ROWS_MAX } from './li
 import { type HeldTable, openLocalFiles } from './local-files.ts'
 import { missingTable } from './missing-table.ts'
 import { type Condition, columnOf, conditionsOf } from './predicate.ts'
+import { promotedOf, viewSql } from './promoted.ts'
 import { prune } from './prune.ts'
 import { queryFault } from './query-fault.ts'
 import { scanSql } from './scan.ts'
@@ -157,10 +158,13 @@ export async function openQuery({
         if (value) days.add(value)
       }
     }
-    if (snapshots.has(EVENTS_TABLE)) {
+    const events = snapshots.get(EVENTS_TABLE)
+    if (events) {
+      const promoted = promotedOf(events)
       for (const name of statement.tables) {
         const view = EVENTS_VIEWS[name]
-        if (view && !snapshots.has(name)) await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${view.sql}`)
+        if (!view || snapshots.has(name)) continue
+        await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${viewSql(name, view.sql, promoted)}`)
       }
     }
     const inOrder = [...days].sort()
@@ -216,12 +220,14 @@ export async function openQuery({
     const events = tables.find(({ name }) => name === EVENTS_TABLE)
     const connection = await duckdb.connect()
     try {
+      const snapshot = await (await lake.table(EVENTS_TABLE)).snapshot()
       if (events) {
-        const snapshot = await (await lake.table(EVENTS_TABLE)).snapshot()
         await connection.run(`CREATE TEMP VIEW ${EVENTS_TABLE} AS ${scanSql(snapshot, [])}`)
       }
       const views = Object.entries(EVENTS_VIEWS).map(async ([name, view]): Promise<TableDescription> => {
-        const prepared = await connection.run(`SELECT * FROM (${view.sql}) LIMIT 0`)
+        const prepared = await connection.run(
+          `SELECT * FROM (${viewSql(name, view.sql, promotedOf(snapshot))}) LIMIT 0`,
+        )
         const types = prepared.columnTypes()
         const columns = prepared.columnNames().map((column, index) => {
           return events?.columns.find((known) => known.name === column) ?? { name: column, type: String(types[index]) }

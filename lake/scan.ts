@@ -1,18 +1,24 @@
 import type { AddFile } from './action.ts'
+import { fillSql, promotedOf } from './promoted.ts'
 import { duckDbType, identifier, literal } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** A data file and where it can be read on this machine. */
 export type LocalFile = { readonly add: AddFile; readonly path: string }
 
+/** The SELECT that reads files of a snapshot as `storedSql`, with promoted columns of older rows filled. Pure. */
+export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string {
+  return fillSql(storedSql(snapshot, files), promotedOf(snapshot))
+}
+
 /**
- * The SELECT that reads files of a snapshot: all columns of the table by name and type, a column that a file does not
+ * The SELECT that reads files of a snapshot as they are: all columns of the table by name and type, a column that a file does not
  * have yet as NULL, those of the partition from the log and never from a path. Pure.
  *
  * `schema` spares DuckDB from opening every file when it binds; it excludes hive partitioning, so partition values
  * come from a list by the file's index.
  */
-export function scanSql(snapshot: Snapshot, files: readonly LocalFile[]): string {
+export function storedSql(snapshot: Snapshot, files: readonly LocalFile[]): string {
   const { columns, partition } = snapshot
   if (files.length === 0) {
     const empty = columns.map(({ name, type }) => `CAST(NULL AS ${duckDbType(type)}) AS ${identifier(name)}`)

@@ -40,9 +40,12 @@ const counts = z.object({
 /** Hubs `load-0` …: every third over HTTPS, the others over MQTT. Their certificates are made before it starts. */
 export async function startLoad(
   { home, ports, environment }: System,
-  options: { readonly folder: string; readonly hubs: number; readonly seed: number } & Partial<Omit<LoadPlan, 'hubs'>>,
+  options: { readonly folder: string; readonly hubs: number; readonly seed: number } & {
+    /** Two firmwares: see `level` of load-source.ts. */
+    readonly levels?: boolean
+  } & Partial<Omit<LoadPlan, 'hubs'>>,
 ): Promise<Load> {
-  const { folder, seed, hubs, ...given } = options
+  const { folder, seed, hubs, levels, ...given } = options
   const context = {
     ...{ home, config: loadConfig(home, environment, home), clock: machineClock, random: machineRandom },
     ...{ print: () => undefined, note: () => undefined, signal: new AbortController().signal },
@@ -55,6 +58,7 @@ export async function startLoad(
     ...given,
     hubs: (await localIdentities(context, names, 'load')).map(({ hub, generation, tls }, i) => ({
       ...{ hub, generation, tls, via: i % 3 === 2 ? ('https' as const) : ('mqtt' as const) },
+      ...(levels && { level: i % 2 === 0 ? ('number' as const) : ('word' as const) }),
     })),
   }
   const path = join(folder, 'load.json')

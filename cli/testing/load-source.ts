@@ -40,10 +40,13 @@ export function openLoadSource(options: {
   readonly generation: number
   /** Share of events that are no events. */
   readonly malformed?: number
+  /** A field `level` that Hearth has no column for: its own number, or a word. None unless given. */
+  readonly level?: 'number' | 'word'
   readonly clock: Clock
   readonly random: Random
 }): LoadSource {
-  const { hub, generation, malformed = 0, clock, random } = options
+  const { hub, generation, malformed = 0, level, clock, random } = options
+  const firmware = level === 'word' ? '2.0.0' : '1.0.0'
   let counter = 0
   let connects = 0
   let running = begin()
@@ -69,13 +72,25 @@ export function openLoadSource(options: {
     return made
   }
 
+  function levelOf(seq: number) {
+    return level === undefined ? {} : { level: level === 'word' ? `L${seq}` : seq / 8 }
+  }
+
   function lineOf(stream: HubStream, seq: number): string {
     if (malformed > 0 && random.float() < malformed) return `{"kind":"reading","m":${seq}`
     if (stream === 'control') {
       return JSON.stringify({ m: m(), kind: 'health', uptime_ms: Math.round(m()), queue: seq, rssi_dbm: -50 })
     }
     const device = `sensor-${seq % 7}`
-    return JSON.stringify({ m: m(), kind: 'reading', device, attribute: 'number', value: seq, unit: 'count' })
+    return JSON.stringify({
+      m: m(),
+      kind: 'reading',
+      device,
+      attribute: 'number',
+      value: seq,
+      unit: 'count',
+      ...levelOf(seq),
+    })
   }
 
   return {
@@ -97,7 +112,7 @@ export function openLoadSource(options: {
       const closing = older.filter(({ held }) => held.size === 0)
       const header: BatchHeader = {
         ...{ hearth: PROTOCOL_VERSION, boot: batch.boot, stream, first: batch.first, count: batch.count },
-        ...{ next: account.next, acked: ackedOf(account), wall: account.run.wall, firmware: '1.0.0', agent: 'load' },
+        ...{ next: account.next, acked: ackedOf(account), wall: account.run.wall, firmware, agent: 'load' },
         ...(account.run === running ? { now: m() } : {}),
         ...{ dropped: [], crc: eventsCrc(batch.lines) },
         previous: older.map((one) => ({

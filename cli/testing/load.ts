@@ -16,6 +16,8 @@ export type LoadHub = {
   readonly generation: number
   readonly via: 'mqtt' | 'https'
   readonly tls: ClientTls
+  /** See load-source.ts. */
+  readonly level?: 'number' | 'word'
 }
 
 export type LoadPlan = {

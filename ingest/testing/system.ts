@@ -45,9 +45,9 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
               await encoding.add(batch)
               taken.push(batch.position)
             },
-            async finish() {
+            async finish(shape) {
               finished.push(clock.monotonic())
-              const encoded = await encoding.finish()
+              const encoded = await encoding.finish(shape)
               await uploaded()
               return encoded
             },

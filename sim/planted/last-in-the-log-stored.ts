@@ -23,9 +23,9 @@ export const lastInTheLogStored: Plant = {
           batches.push(before && batch.take.length === 0 ? { ...batch, take: before.take } : batch)
           if (before && batch.take.length === 0) batches[at] = { ...before, take: [] }
         },
-        async finish() {
+        async finish(shape) {
           for (const batch of batches) await encoding.add(batch)
-          return await encoding.finish()
+          return await encoding.finish(shape)
         },
       }
     },
