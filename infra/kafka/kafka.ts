@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
+import { javaClassPath } from '../java.ts'
 import { formatBroker, freePorts, type KafkaBroker, kafkaBroker } from './broker.ts'
 import { type KafkaCertificates, makeCertificates } from './certificates.ts'
-import { kafkaClassPath } from './libs.ts'
 
 /** The account of the SASL_SSL listeners, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */
 export const KAFKA_USER = { username: 'hearth', password: 'a word for tests' } as const
@@ -50,7 +50,7 @@ export type KafkaOptions = {
 
 /** A cluster of Apache Kafka on free ports of 127.0.0.1, in a folder that goes with it. */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
-  const classPath = await kafkaClassPath()
+  const classPath = await javaClassPath('kafka')
   const folder = await mkdtemp(join(tmpdir(), 'hearth-kafka-'))
   const certificates = await makeCertificates(join(folder, 'certificates'))
   const cluster = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
