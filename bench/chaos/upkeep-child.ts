@@ -38,10 +38,11 @@ async function lookAfter(table: string): Promise<void> {
 async function open() {
   const lake = await existingLake({ home, config: loadConfig(home, process.env, home), clock, random })
   const hours = Number(retention) / 3_600_000
+  const { upkeep, retention: kept } = configSchema.parse({})
   return openUpkeep({
-    ...{ lake, clock, random, scratch_folder, hour_ms: HOUR_MS },
+    ...{ lake, clock, random, scratch_folder, hour_ms: HOUR_MS, retention: kept },
     config: {
-      ...configSchema.parse({}).upkeep,
+      ...upkeep,
       closed_after_hours: 0,
       retention_hours: hours,
       log_retention_hours: hours,
