@@ -90,7 +90,7 @@ describe('a file of a newer format is refused by name, and left as it is', () =>
       'table',
       text(log, /"minReaderVersion":1/, '"minReaderVersion":9'),
       ['lake', 'tables'],
-      /reader version 9; it reads up to 3: read it with a newer/,
+      /reader version 9; it reads up to 3: .*or use a newer Hearth/,
     ],
     [
       'demo',

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { Problem } from '../contract/problem.ts'
 import { untilThere } from './until-there.ts'
 
+const config = { kafka: { brokers: 'kafka:9092' }, lake: { url: '' } }
+
 /** Timers come at once. */
 const clock = {
   now: () => 0,
@@ -19,16 +21,27 @@ test('tries again while it is unavailable, with longer and longer waits, and giv
   delays = []
   let tries = 0
   const open = () => (++tries < 8 ? Promise.reject(new Problem('unavailable', 'away')) : Promise.resolve('open'))
-  await expect(untilThere({ clock, signal: new AbortController().signal }, { warn }, open)).resolves.toBe('open')
+  await expect(untilThere({ clock, config, signal: new AbortController().signal }, { warn }, open)).resolves.toBe(
+    'open',
+  )
   expect(delays).toEqual([500, 1000, 2000, 4000, 8000, 10_000, 10_000])
 })
 
 test('raises what no wait mends, and what it met when it was asked to end', async () => {
   const { signal } = new AbortController()
   const wrong = () => Promise.reject(new Problem('invalid', 'wrong'))
-  await expect(untilThere({ clock, signal }, { warn }, wrong)).rejects.toMatchObject({ kind: 'invalid' })
+  await expect(untilThere({ clock, config, signal }, { warn }, wrong)).rejects.toMatchObject({ kind: 'invalid' })
   const away = () => Promise.reject(new Problem('unavailable', 'away'))
-  await expect(untilThere({ clock, signal: AbortSignal.abort() }, { warn }, away)).rejects.toMatchObject({
+  await expect(untilThere({ clock, config, signal: AbortSignal.abort() }, { warn }, away)).rejects.toMatchObject({
     message: 'away',
+  })
+})
+
+test('does not wait for what is on this machine alone', async () => {
+  const { signal } = new AbortController()
+  const here = { kafka: { brokers: '' }, lake: { url: '' } }
+  const away = () => Promise.reject(new Problem('unavailable', 'read-only'))
+  await expect(untilThere({ clock, config: here, signal }, { warn }, away)).rejects.toMatchObject({
+    message: 'read-only',
   })
 })
