@@ -10,18 +10,20 @@ import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
 import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
+import { soak } from './soak/soak.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store, lake]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store, lake, soak]
 
-const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--profile DIR] [--json] [--no-keep]
+const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--events N] [--profile DIR] [--json] [--no-keep]
 
 ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${description} (${rounds} rounds)`).join('\n')}
 
   --rounds N    interleaved rounds: ours, peer, ours, peer …
   --seed N      another seed of the workload
   --workload W  only this one, S or L (ingest)
+  --events N    how many (soak)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is
@@ -70,6 +72,7 @@ function parse(words: readonly string[]) {
       seed: { type: 'string', default: '7' },
       profile: { type: 'string' },
       workload: { type: 'string' },
+      events: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: true },
       help: { type: 'boolean', default: false, short: 'h' },
@@ -78,7 +81,8 @@ function parse(words: readonly string[]) {
   const [name] = positionals
   const benchmark = BENCHMARKS.find((one) => one.name === name)
   if (name !== undefined && !benchmark) throw new Error(`no benchmark ${name}`)
-  for (const [option, text] of Object.entries({ rounds: values.rounds ?? '1', seed: values.seed })) {
+  const numbers = { rounds: values.rounds ?? '1', seed: values.seed, events: values.events ?? '1' }
+  for (const [option, text] of Object.entries(numbers)) {
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${option} takes a positive whole number; found ${text}`)
   }
   return { benchmark: values.help ? undefined : benchmark, values }
@@ -93,6 +97,7 @@ async function measure(
     readonly json: boolean
     readonly profile?: string | undefined
     readonly workload?: string | undefined
+    readonly events?: string | undefined
   },
 ): Promise<Result> {
   const out = values.json ? process.stderr : process.stdout
@@ -105,6 +110,7 @@ async function measure(
     seed: Number(values.seed),
     folder,
     workload: values.workload,
+    events: values.events === undefined ? undefined : Number(values.events),
     profile: values.profile === undefined ? undefined : resolve(values.profile),
     note: (line) => out.write(`${line}\n`),
   })

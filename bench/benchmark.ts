@@ -15,6 +15,8 @@ export type BenchmarkOptions = {
   readonly folder: string
   /** Only this workload, where a benchmark has several. */
   readonly workload: string | undefined
+  /** So many events, where a benchmark's length is a choice. */
+  readonly events?: number | undefined
   /** A folder for CPU profiles of the processes under test, where they are asked for. */
   readonly profile: string | undefined
   /** Progress, a line at a time. */

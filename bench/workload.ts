@@ -94,10 +94,15 @@ export function hubsOf({ sources }: Workload): readonly string[] {
 /** Endless batches of the workload, source after source, each source's sequence without a hole. */
 export function* batches(
   workload: Workload,
-  options: { readonly seed: number; readonly wall_ms: number },
+  options: {
+    readonly seed: number
+    readonly wall_ms: number
+    /** How long before its transmission a source's events happened; 0 when absent. */
+    age_ms?(source: number): number
+  },
 ): Generator<WorkloadBatch> {
   const random = seededRandom(options.seed)
-  const sources = hubsOf(workload).map((hub) => openSource(hub, random))
+  const sources = hubsOf(workload).map((hub, i) => openSource(hub, random, options.age_ms?.(i) ?? 0))
   for (;;) {
     for (const source of sources) {
       const batch = source.batch(workload.events_a_batch, options.wall_ms)
@@ -107,7 +112,7 @@ export function* batches(
   }
 }
 
-function openSource(hub: string, random: Random) {
+function openSource(hub: string, random: Random, age_ms: number) {
   const boot = formatBoot({ generation: 1, counter: 1, random: 'be7c4a11' })
   const levels = ATTRIBUTES.map(([, , level]) => level as number)
   let next = 0
@@ -184,7 +189,7 @@ function openSource(hub: string, random: Random) {
       count,
       next,
       acked: first,
-      now: m,
+      now: m + age_ms,
       wall: wall_ms,
       firmware: '4.2.1',
       agent: 'bench',
