@@ -34,6 +34,7 @@ export async function examineEvents(looking: Looking, log: EventLog | undefined)
     await otherLakes(lake),
     await losses(looking),
     await deadLetters(looking),
+    await reusedNumbers(looking),
   ]
 }
 
@@ -170,6 +171,24 @@ async function deadLetters(looking: Looking): Promise<Finding> {
   if (Number(count) === 0) return { check, state: 'good', found: 'none of the last day' }
   const advice = 'hearth deadletters list shows them, hearth deadletters replay takes them in after a fix'
   return { check, state: 'warning', found: `${count} of the last day, most of them: ${reason}`, advice }
+}
+
+/** The first in the log is stored; that another came under its numbers only its batch row tells. */
+async function reusedNumbers(looking: Looking): Promise<Finding> {
+  const check = 'reused numbers'
+  const since = new Date(looking.clock.now() - DAY_MS).toISOString()
+  const [count, sources, example] = await firstRow(
+    looking,
+    `SELECT count(*), count(DISTINCT source_id), any_value(source_id || ' ' || boot_id || ' ' || stream || ' from ' || batch_first || ', firmware ' || coalesce(firmware, '?'))
+     FROM (SELECT source_id, boot_id, stream, batch_first, max(firmware) AS firmware FROM events
+       WHERE kind = 'batch' AND batch_count > 0 AND extra['listener'] <> 'replay' AND event_date >= DATE '${since.slice(0, 10)}'
+       GROUP BY ALL HAVING count(DISTINCT (batch_count, batch_crc)) > 1)`,
+  )
+  if (Number(count) === 0) return { check, state: 'good', found: 'none of the last day' }
+  const found = `${count} times other events came under numbers that were used, from ${sources} sources, as ${example}`
+  const advice =
+    'the first are stored, the others are not: mend the firmware, which must never cut a batch anew nor repeat a boot (docs/hub-protocol.md)'
+  return { check, state: 'warning', found, advice }
 }
 
 async function firstRow({ lake, clock }: Looking, sql: string): Promise<readonly string[]> {

@@ -202,6 +202,28 @@ test('a loss, and dead letters of the last day', async () => {
   await expectFound('dead letters', 'warning', '1 of the last day')
 })
 
+test('numbers under which other events came, but not a batch that was sent again', async () => {
+  const system = await openSystem(home)
+  const send = async (value: number, change: object = {}) => {
+    const batch = batchOf([reading(1, value), reading(2, value)], { boot: '1-2-00000001', ...change })
+    await system.gateway.receive(hub, packed(batch), 'https')
+    await system.writer.commitOnce()
+  }
+  try {
+    await send(7)
+    await send(7, { now: 61_000 })
+    expect(await trouble()).toEqual([])
+    await send(8)
+  } finally {
+    await system.close()
+  }
+  await expectFound(
+    'reused numbers',
+    'warning',
+    '1 times other events came under numbers that were used, from 1 sources',
+  )
+})
+
 /** Takes one more event into the table, from the log that is there. */
 async function commitOne(value: number): Promise<void> {
   const system = await openSystem(home)
