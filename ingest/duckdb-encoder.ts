@@ -21,6 +21,7 @@ import {
   type Encoding,
   type EventsShape,
 } from './encoder.ts'
+import type { ErasedHub } from './erased-hubs.ts'
 import {
   ATTEMPT_DATES_MAX,
   DEAD_TEXT_MAX_BYTES,
@@ -67,7 +68,7 @@ export async function openDuckDbEncoder(options: DuckDbEncoderOptions): Promise<
   await database.connection.run(`SET external_threads = ${threads}`)
   const workers = await Promise.all(Array.from({ length: threads }, () => database.connect()))
   return {
-    begin: () => guarded(() => beginEncoding(options, database.connection, workers)),
+    begin: (erasedHub) => guarded(() => beginEncoding(options, database.connection, workers, erasedHub)),
     async close() {
       for (const worker of workers) worker.disconnectSync()
       await database[Symbol.asyncDispose]()
@@ -79,6 +80,7 @@ async function beginEncoding(
   options: DuckDbEncoderOptions,
   connection: DuckDBConnection,
   workers: readonly DuckDBConnection[],
+  erasedHub: ((hub: string) => ErasedHub | undefined) | undefined,
 ): Promise<Encoding> {
   for (const statement of [sql.BATCHES_TABLE, sql.MISFITS_TABLE, sql.CHOSEN_TABLE, sql.JUDGED_TABLE])
     await connection.run(statement)
@@ -93,13 +95,21 @@ async function beginEncoding(
   /** A part is read by one thread, so that each worker has a part of its own. */
   const lanes = workers.map((worker) => ({ worker, judged: Promise.resolve() }))
   let parts = 0
+  /** Erased hubs that services spoke about. */
+  const erased = new Map<string, ErasedHub>()
+
+  function subjectOf(hub: string): number {
+    const known = erasedHub?.(hub)
+    if (known) erased.set(hub, known)
+    return bucketOf(hub, options.buckets)
+  }
 
   function judgePart(): void {
     const spool = part
     rows.flushSync()
     const lane = lanes[parts++ % lanes.length]
     assert(lane, 'a worker for each thread')
-    lane.judged = lane.judged.then(() => judge(lane.worker, spool, options.buckets))
+    lane.judged = lane.judged.then(() => judge(lane.worker, spool, subjectOf))
     // Told when it is awaited, in `finish`.
     lane.judged.catch(() => undefined)
   }
@@ -120,6 +130,10 @@ async function beginEncoding(
 
   async function add(batch: EncoderBatch): Promise<void> {
     const number = batches.length
+    if (batch.erased) {
+      batches.push({ ...batch, lines: NO_LINES })
+      return
+    }
     appendBatch(rows, number, batch)
     for (const { ordinal, reason, line } of await part.add(number * SPOOL_BATCH_NUMBERS, batch.lines, batch.take)) {
       misfits.appendBigInt(BigInt(number * SPOOL_BATCH_NUMBERS + ordinal))
@@ -141,7 +155,8 @@ async function beginEncoding(
     for (const { judged } of lanes) await judged
     for (const appender of appending) appender.closeSync()
     appending = []
-    return await encode(options, connection, workers, batches, shape)
+    const left = await leaveOut(connection, batches, erased)
+    return { ...(await encode(options, connection, workers, batches, shape)), ...left }
   }
 }
 
@@ -154,11 +169,11 @@ async function guarded<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Adds a part of the spool to the judged lines. */
-async function judge(worker: DuckDBConnection, spool: Spool, buckets: number): Promise<void> {
+async function judge(worker: DuckDBConnection, spool: Spool, bucketOfHub: (hub: string) => number): Promise<void> {
   await spool.finish()
   await worker.run(sql.parseSql(spool.path))
   await worker.run(sql.SUBJECTS_TABLE)
-  await fillSubjects(worker, buckets)
+  await fillSubjects(worker, bucketOfHub)
   const twice = await rowsOf(worker, sql.ANY_TWICE)
   await worker.run(sql.judgeSql(twice.length > 0))
   await worker.run('DROP TABLE parsed')
@@ -206,11 +221,11 @@ async function encode(
   workers: readonly DuckDBConnection[],
   batches: readonly EncoderBatch[],
   shape: EventsShape,
-): Promise<Encoded> {
+): Promise<Omit<Encoded, 'erased' | 'enrolled_ms'>> {
   const { through, partitions, hours } = await choose(connection, batches)
   await connection.run(sql.DEAD_COUNTS_TABLE)
   await connection.run(sql.rowsSql(options.logId()))
-  const dead = await deadLines(connection, batches)
+  const dead = await linesOf(connection, batches, sql.DEAD_LINES)
   const touched = { hours, ...(await touchedBesides(connection)) }
   const promoted = promotedOf(shape)
   const left = partitions.entries()
@@ -242,13 +257,13 @@ async function encode(
 }
 
 /** DuckDB has no xxh64 with our bytes, so the few distinct subjects are hashed here. */
-async function fillSubjects(connection: DuckDBConnection, buckets: number): Promise<void> {
+async function fillSubjects(connection: DuckDBConnection, bucketOfHub: (hub: string) => number): Promise<void> {
   const spokenOf = await rowsOf(connection, sql.SPOKEN_OF)
   const subjects = await connection.createAppender('subjects')
   for (const row of spokenOf) {
     const hub = textIn(row, 'hub') ?? ''
     subjects.appendVarchar(hub)
-    subjects.appendInteger(bucketOf(hub, buckets))
+    subjects.appendInteger(bucketOfHub(hub))
     subjects.endRow()
   }
   subjects.closeSync()
@@ -283,7 +298,7 @@ async function choose(connection: DuckDBConnection, batches: readonly EncoderBat
     if (ended.has(bucket)) return
     const touched = hoursOf.get(number) ?? []
     // What is no event, and the row of the batch itself, is dated by its receipt.
-    const mine = [...new Set([batch.received_ms, ...touched].map(dateOf))]
+    const mine = batch.erased ? [] : [...new Set([batch.received_ms, ...touched].map(dateOf))]
     const opens = mine.filter((date) => !dates.has(date))
     if (dates.size > 0 && dates.size + opens.length > ATTEMPT_DATES_MAX) {
       ended.add(bucket)
@@ -308,12 +323,28 @@ function dateOf(time_ms: number): string {
   return new Date(time_ms).toISOString().slice(0, 10)
 }
 
-async function deadLines(
+/** Takes out of the judged lines what services told of erased hubs, and tells which lines that was. */
+async function leaveOut(
   connection: DuckDBConnection,
   batches: readonly EncoderBatch[],
+  hubs: ReadonlyMap<string, ErasedHub>,
+): Promise<Pick<Encoded, 'erased' | 'enrolled_ms'>> {
+  if (hubs.size === 0) return { erased: new Map(), enrolled_ms: new Map() }
+  await connection.run(sql.erasedHubsTable(hubs))
+  const anew = await rowsOf(connection, sql.ENROLLED_ANEW)
+  for (const statement of [sql.KEEP_ENROLLED, sql.ERASED_TABLE, sql.WITHOUT_ERASED]) await connection.run(statement)
+  const enrolled_ms = new Map(anew.map((row) => [textIn(row, 'hub') ?? '', Number(row['since_ms'])]))
+  return { erased: await linesOf(connection, batches, sql.ERASED_LINES), enrolled_ms }
+}
+
+/** (batch, ordinal) as ordinals by batch. */
+async function linesOf(
+  connection: DuckDBConnection,
+  batches: readonly EncoderBatch[],
+  select: string,
 ): Promise<ReadonlyMap<string, IntervalSet>> {
   const lines = new Map<string, Interval[]>()
-  for (const row of await rowsOf(connection, sql.DEAD_LINES)) {
+  for (const row of await rowsOf(connection, select)) {
     const batch = batches[Number(row['batch'])]
     if (!batch) continue
     const key = batchKey(batch.bucket, batch.position)

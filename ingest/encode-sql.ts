@@ -171,6 +171,28 @@ export function rowsSql(logId: string): string {
 )`
 }
 
+const GENERATION = `TRY_CAST(extra['generation'] AS DOUBLE)`
+const ABOUT_ERASED = `judged JOIN batches USING (batch) JOIN erased_hubs USING (hub) WHERE service`
+
+/** Hubs that were erased, of those that services spoke about here: up to which generation, and back since when if at all. */
+export function erasedHubsTable(
+  hubs: ReadonlyMap<string, { readonly generation: number; readonly since_ms: number | undefined }>,
+): string {
+  const rows = [...hubs].map(([hub, one]) => `(${literal(hub)}, ${one.generation}, ${one.since_ms ?? 'NULL'})`)
+  return `CREATE OR REPLACE TABLE erased_hubs AS SELECT hub, CAST(until_generation AS DOUBLE) AS until_generation,
+  CAST(since_ms AS DOUBLE) AS since_ms FROM (VALUES ${rows.join(', ')}) t(hub, until_generation, since_ms)`
+}
+/** (hub, ms) of those that the registry tells here to be enrolled anew. */
+export const ENROLLED_ANEW = `SELECT hub, min(TRY_CAST(extra['valid_from_ms'] AS DOUBLE)) AS since_ms FROM ${ABOUT_ERASED}
+  AND kind = 'registry' AND why IS NULL AND ${GENERATION} > until_generation GROUP BY hub HAVING since_ms > 0`
+export const KEEP_ENROLLED = `UPDATE erased_hubs e SET since_ms = n.since_ms FROM (${ENROLLED_ANEW}) n
+  WHERE e.hub = n.hub AND e.since_ms IS NULL`
+/** Lines of services about erased hubs, as (batch, ordinal). */
+export const ERASED_TABLE = `CREATE OR REPLACE TABLE erased AS SELECT batch, ordinal FROM ${ABOUT_ERASED} AND coalesce(
+  CASE WHEN kind = 'registry' THEN ${GENERATION} <= until_generation ELSE since_ms IS NULL OR event_ms < since_ms END, true)`
+export const ERASED_LINES = `SELECT batch, ordinal FROM erased`
+export const WITHOUT_ERASED = `DELETE FROM judged USING erased WHERE judged.batch = erased.batch AND judged.ordinal = erased.ordinal`
+
 /** Lines that became dead, as (batch, ordinal). */
 export const DEAD_LINES = `SELECT batch, ordinal FROM judged SEMI JOIN chosen USING (batch) WHERE why IS NOT NULL
 UNION ALL SELECT number // ${SPOOL_BATCH_NUMBERS}, number % ${SPOOL_BATCH_NUMBERS} FROM misfits`

@@ -3,6 +3,7 @@ import type { IntervalSet } from '../contract/interval.ts'
 import type { Touched } from '../contract/touched.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
+import type { ErasedHub } from './erased-hubs.ts'
 
 /** One batch as the writer hands it over to be turned into rows. */
 export type EncoderBatch = {
@@ -24,6 +25,8 @@ export type EncoderBatch = {
   readonly duplicates: number
   /** Set when nothing of it can be stored: why. Without a header the batch becomes one row, else each taken line. */
   readonly dead: string | undefined
+  /** Of an erased hub: it counts as taken from the log, and nothing of it is stored. */
+  readonly erased?: boolean
 }
 
 /** What of the events table decides what its files are like. */
@@ -38,6 +41,10 @@ export type Encoded = {
   readonly through: ReadonlyMap<number, number>
   /** By `<bucket> <position>`: ordinals of the lines that became rows of kind `dead`. */
   readonly dead: ReadonlyMap<string, IntervalSet>
+  /** By `<bucket> <position>`: ordinals of lines of services about erased hubs, which became no rows. */
+  readonly erased: ReadonlyMap<string, IntervalSet>
+  /** Of erased hubs that the registry tells to be enrolled anew: since when, ms since 1970. */
+  readonly enrolled_ms: ReadonlyMap<string, number>
   readonly touched: Touched
 }
 
@@ -53,7 +60,8 @@ export type Encoding = {
 
 /** DuckDB in production (duckdb-encoder.ts); the simulator brings a plainer one. */
 export type Encoder = {
-  begin(): Promise<Encoding>
+  /** `erasedHub`, where any hub was erased: what is known of a hub that was. */
+  begin(erasedHub?: (hub: string) => ErasedHub | undefined): Promise<Encoding>
   close(): Promise<void>
 }
 

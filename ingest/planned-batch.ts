@@ -4,6 +4,7 @@ import { type Interval, type IntervalSet, intersect, size, subtract } from '../c
 import { isProblem } from '../contract/problem.ts'
 import { HUB_STREAMS, parseBoot } from '../contract/source.ts'
 import { batchKey, type Encoded, type EncoderBatch } from './encoder.ts'
+import { type ErasedHub, isErasedBoot } from './erased-hubs.ts'
 import type { LogRecord, Positioned } from './event-log.ts'
 import { type Claim, inflate, type Payload, readClaim, readPayload } from './payload.ts'
 import {
@@ -19,8 +20,8 @@ import {
 /** A record of the log, unpacked; judged against what was received before. */
 export type PlannedBatch = {
   readonly batch: EncoderBatch
-  /** What becomes of the ranges, once it is known which lines are dead. */
-  additions(dead: IntervalSet): readonly Addition[]
+  /** What becomes of the ranges, once it is known which lines are dead, and which are about erased hubs. */
+  additions(dead: IntervalSet, erased: IntervalSet): readonly Addition[]
   /** Set for a replay: which numbers of which (stream, boot). */
   readonly replayed?: { readonly name: string; readonly span: Interval }
 }
@@ -44,7 +45,8 @@ export async function readRecord({ record }: Positioned): Promise<Read> {
 
 /**
  * Decides what of a record is new: numbers are compared with the ranges, batch earlier in the same attempt included
- * (`lookup`), so that the first in the log is the one stored.
+ * (`lookup`), so that the first in the log is the one stored. What an erased hub sent (`erasedHub`, its source) is
+ * received as anything else is, and gone.
  */
 export function planBatch(
   bucket: number,
@@ -52,6 +54,7 @@ export function planBatch(
   read: Read,
   source: string,
   lookup: (key: string) => StreamRanges | undefined,
+  erasedHub?: ErasedHub,
 ): PlannedBatch {
   const common = {
     bucket,
@@ -63,33 +66,36 @@ export function planBatch(
   }
   if ('reason' in read) {
     const { claim, reason } = read
+    const erased = erasedHub !== undefined && record.generation <= erasedHub.generation
     const lines = Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength)
-    const batch = { ...common, header: undefined, lines, take: [], duplicates: 0, dead: reason }
+    const batch = { ...common, header: undefined, lines, take: [], duplicates: 0, dead: reason, erased }
     if (!claim || !mayClaim(bucket, record, claim)) return { batch, additions: () => [] }
     const dead = newNumbers(lookup(streamKey(source, claim.stream)), claim.boot, [claim.first, claim.next])
     return {
       batch: { ...batch, claim },
-      additions: () => additionsOf(source, claim, { stored: [], dead, gone: [] }, record.received_ms),
+      additions: () => additionsOf(source, claim, { stored: [], dead, gone: erased ? dead : [] }, record.received_ms),
     }
   }
   const { header, lines } = read.payload
   const stream = lookup(streamKey(source, header.stream))
   const span = [header.first, header.first + header.count] as const
+  const erased = isErasedBoot(erasedHub, header.boot)
   if (isForgotten(stream, header.boot)) {
     const take = shift([span], -header.first)
     const dead = `boot too old: boots of this stream up to ${stream?.floor} are closed for good`
-    return { batch: { ...common, header, lines, take, duplicates: 0, dead }, additions: () => [] }
+    return { batch: { ...common, header, lines, take, duplicates: 0, dead, erased }, additions: () => [] }
   }
   const wanted = record.replay ? replayable(stream, header.boot, span) : newNumbers(stream, header.boot, span)
   const take = shift(wanted, -header.first)
-  const batch = { ...common, header, lines, take, duplicates: header.count - size(take), dead: undefined }
+  const batch = { ...common, header, lines, take, duplicates: header.count - size(take), dead: undefined, erased }
   const name = `${streamKey(source, header.stream)} ${header.boot}`
   return {
     batch,
     ...(record.replay ? { replayed: { name, span } } : {}),
-    additions(dead) {
+    additions(dead, erasedLines) {
       const deadNumbers = shift(intersect(dead, take), header.first)
-      const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers, gone: [] }
+      const gone = erased ? wanted : shift(intersect(erasedLines, take), header.first)
+      const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers, gone }
       return additionsOf(source, record.replay ? ownOnly(header) : header, brought, record.received_ms)
     },
   }
@@ -113,5 +119,6 @@ function shift(set: IntervalSet, by: number): IntervalSet {
 
 /** The additions of a batch after encoding. */
 export function additionsAfter(planned: PlannedBatch, encoded: Encoded): readonly Addition[] {
-  return planned.additions(encoded.dead.get(batchKey(planned.batch.bucket, planned.batch.position)) ?? [])
+  const key = batchKey(planned.batch.bucket, planned.batch.position)
+  return planned.additions(encoded.dead.get(key) ?? [], encoded.erased.get(key) ?? [])
 }

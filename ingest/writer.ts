@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { sleep } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf, type Problem } from '../contract/problem.ts'
@@ -6,6 +7,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import { ingestCommit } from './commit-request.ts'
 import { committedFact } from './committed-fact.ts'
 import type { Encoded, Encoding } from './encoder.ts'
+import { type ErasedHubs, erasedHubs, sinceTxns } from './erased-hubs.ts'
 import type { Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
 import {
@@ -54,6 +56,8 @@ type Attempt = {
   readonly ended: Set<number>
   /** By (stream, boot): numbers that a replay took. Whether it stores them is known only after encoding. */
   readonly replayed: Map<string, IntervalSet>
+  /** Whose events it leaves out. */
+  readonly erased: ErasedHubs
   bytes: number
   /** When the first batch was taken, and the first that is not quiet; monotonic, ms. */
   begun_ms: number | undefined
@@ -154,8 +158,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES || attempt.planned.length >= ATTEMPT_BATCHES_MAX
 
   async function begin(): Promise<Attempt> {
+    const erased = erasedHubs(seen ?? (await table.snapshot()))
+    const encoding = await encoder.begin(erased.size > 0 ? (hub) => erased.get(keyOf(hub)) : undefined)
     return {
-      ...{ encoding: await encoder.begin(), planned: [], overlay: new Map(), taken: new Map() },
+      ...{ erased, encoding, planned: [], overlay: new Map(), taken: new Map() },
       ...{ ended: new Set(), replayed: new Map(), bytes: 0 },
       ...{ begun_ms: undefined, urgent_ms: undefined },
     }
@@ -190,7 +196,9 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       attempt.ended.add(one.bucket)
       return false
     }
-    const planned = planBatch(one.bucket, record, read, keyOf(record.record.source), lookup)
+    const source = keyOf(record.record.source)
+    const erasedHub = record.record.role === 'hub' ? attempt.erased.get(source) : undefined
+    const planned = planBatch(one.bucket, record, read, source, lookup, erasedHub)
     const { replayed } = planned
     if (replayed) {
       const before = attempt.replayed.get(replayed.name) ?? []
@@ -200,7 +208,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       }
       attempt.replayed.set(replayed.name, add(before, ...replayed.span))
     }
-    const changed = applyAdditions(lookup, planned.additions([]))
+    const changed = applyAdditions(lookup, planned.additions([], []))
     for (const [name, stream] of changed) attempt.overlay.set(name, stream)
     attempt.bytes += planned.batch.lines.length
     attempt.begun_ms ??= clock.monotonic()
@@ -215,12 +223,20 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   async function commit(attempt: Attempt): Promise<void> {
     // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
     const base = await table.snapshot()
+    if (!isDeepStrictEqual(erasedHubs(base), attempt.erased)) {
+      // It was gathered before a hub was erased, and holds what it may not.
+      forget(buckets.values())
+      options.note({ kind: 'retry', cause: 'conflict', reason: 'a hub was erased', delay_ms: 0 })
+      return
+    }
     const started_ms = clock.monotonic()
     const encoded = await attempt.encoding.finish(base)
     let left = running().filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
       const request = await ingestCommit(options, attempt.planned, encoded, left)
-      const outcome = await table.commit({ ...request.commit, base })
+      const since = new Map([...encoded.enrolled_ms].map(([hub, ms]) => [keyOf(hub), ms]))
+      const txns = [...request.commit.txns, ...sinceTxns(base, since)]
+      const outcome = await table.commit({ ...request.commit, txns, base })
       if (outcome.kind === 'committed') {
         await adopt(left, request.additions, encoded, outcome.version)
         seen = outcome.snapshot
@@ -235,7 +251,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       }
       const isFenced = (one: Bucket) => outcome.appIds.includes(positionTxn(log.id, layout, one.bucket))
       const fenced = left.filter(isFenced)
-      assert(fenced.length > 0, 'a fenced commit names a bucket of its own')
+      // What else it compares is of erased hubs: as after a conflict.
+      if (fenced.length === 0) return forget(left)
       forget(fenced)
       options.note({ kind: 'fenced', buckets: fenced.map(({ bucket }) => bucket) })
       left = left.filter((one) => !isFenced(one))

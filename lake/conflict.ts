@@ -29,7 +29,7 @@ export type Rebased = {
 /** After it, files that were planned before must not enter: they may hold the erased hub. */
 const isMark = (kind: string | undefined) => kind === 'erase'
 /** What takes rows away says so in the ranges, on which an ingest commit is planned. */
-const changesRanges = (kind: string | undefined) => kind === 'retain'
+const changesRanges = (kind: string | undefined) => kind === 'retain' || kind === 'erase'
 
 /**
  * May `mine` be committed after `winner`, which came between its base and the head? Undefined when it may, else the

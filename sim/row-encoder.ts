@@ -65,6 +65,7 @@ export function rowEncoder(options: {
       return {
         async add(batch) {
           through.set(batch.bucket, batch.position)
+          if (batch.erased) return
           for (const { time_ms, made, issued_ms } of rowsOf(batch, buckets, log)) {
             put(time_ms, made)
             if (made.kind === 'dead') {
@@ -87,7 +88,15 @@ export function rowEncoder(options: {
               const [hour = 0, bucket = 0] = text.split(' ').map(Number)
               return [hour, bucket]
             })
-          return { files: made, through, dead, touched: { hours: pairs(hours), issued: pairs(issued), registry: [] } }
+          const erased = new Map<string, IntervalSet>()
+          return {
+            files: made,
+            through,
+            dead,
+            erased,
+            enrolled_ms: new Map(),
+            touched: { hours: pairs(hours), issued: pairs(issued), registry: [] },
+          }
         },
         close: async () => undefined,
       }

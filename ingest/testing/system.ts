@@ -37,8 +37,8 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
     openWriter({
       ...{ log, table, store, layout, clock, random, ...change },
       encoder: {
-        async begin() {
-          const encoding = await encoder.begin()
+        async begin(erasedHub) {
+          const encoding = await encoder.begin(erasedHub)
           return {
             ...encoding,
             async add(batch) {
