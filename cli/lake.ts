@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { registerLakeDoctor } from './lake-doctor.ts'
 import { PROMOTE_EXAMPLES, registerPromote } from './lake-promote.ts'
+import { registerErase } from './lake-erase.ts'
 import { lakeStore } from './lake-store.ts'
 import { registerUpkeep, UPKEEP_EXAMPLES } from './lake-upkeep.ts'
 import { whole } from './option.ts'
@@ -26,6 +27,7 @@ Examples:
   hearth lake history events --limit 5
   hearth lake doctor
 ${PROMOTE_EXAMPLES}
+  hearth lake erase --hub kitchen-1 --dry-run
 ${UPKEEP_EXAMPLES}`
 
 /** `hearth lake`: what the tables hold, from their logs alone; no data file is read. And their upkeep. */
@@ -37,6 +39,7 @@ export function register(program: Command, context: CliContext): void {
   registerLakeDoctor(lake, context)
   registerPromote(lake, context)
   registerUpkeep(lake, context)
+  registerErase(lake, context)
   const open = () => openLake({ store: lakeStore(context), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>
     context.print(
