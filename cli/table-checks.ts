@@ -7,7 +7,9 @@ import { isProblem, messageOf } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import { openCheckpoints } from '../lake/checkpoint.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
-import { CHECKPOINT_INTERVAL, PARTITION_FILES_MAX } from '../lake/limits.ts'
+
+import { CHECKPOINT_INTERVAL, CHECKPOINT_VERSIONS_MAX, PARTITION_FILES_MAX } from '../lake/limits.ts'
+
 import { checkpointPath, entryPath, hintPath, type Log, openLog } from '../lake/log.ts'
 import type { ObjectMeta, ObjectStore } from '../lake/object-store.ts'
 import { literal } from '../lake/schema.ts'
@@ -22,7 +24,8 @@ import { shortTime } from './text-table.ts'
 export type Looking = { readonly store: ObjectStore; readonly clock: Clock; readonly all: boolean }
 
 const NAMED_MAX = 3
-const CHECKPOINT_BEHIND_MAX = 5 * CHECKPOINT_INTERVAL
+/** Past this the one that was due by CHECKPOINT_VERSIONS_MAX was not written, at some of the versions that may have one. */
+const CHECKPOINT_BEHIND_MAX = CHECKPOINT_VERSIONS_MAX + 5 * CHECKPOINT_INTERVAL
 /** What no version has and is so old is of no commit under way, and was not needed by anybody for a retention. */
 const LEFT_BEHIND_MS = 8 * 86_400_000
 /** The footer of most data files is in their last bytes of this number. */
@@ -141,7 +144,7 @@ async function checkpointState(
   const newest = checkpoints.at(-1)
   const behind = (entries.at(-1) ?? 0) - (newest ?? 0)
   const late = behind > CHECKPOINT_BEHIND_MAX
-  const why = `one is written each ${CHECKPOINT_INTERVAL} versions with a commit: the log of who commits tells why not`
+  const why = `one is written with a commit, after ${CHECKPOINT_VERSIONS_MAX} versions at the latest: the log of who commits tells why not`
   if (newest === undefined)
     return late ? ['warning', `none after ${behind} versions`, why] : ['good', 'none is due yet']
   try {

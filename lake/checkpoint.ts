@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { checkpointPath, hintPath, type Log } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -10,10 +11,15 @@ export type CheckpointCodec = {
   decode(version: number, ...parts: Uint8Array[]): Promise<Snapshot>
 }
 
+/** What `_last_checkpoint` says. */
+export type LastCheckpoint = { readonly version: number; readonly files: number | undefined }
+
 /** Classic checkpoints, those that are read in one file or several of one table (PROTOCOL.md, "Checkpoints"): where a reader may begin. */
 export type Checkpoints = {
   /** The version from which a listing may begin; 0 when `_last_checkpoint` tells none. It may be stale. */
   hint(): Promise<number>
+  /** The same with the files that it holds, where that is told. */
+  last(): Promise<LastCheckpoint>
   read(version: number): Promise<Snapshot>
   /** Durable when it resolves; one that is there already is as good. Raises `internal`, and what the store raises. */
   write(snapshot: Snapshot): Promise<void>
@@ -49,19 +55,14 @@ export function openCheckpoints(
     }
   }
 
+  async function last(): Promise<LastCheckpoint> {
+    const found = await hintOf(store, prefix)
+    return { version: found?.version ?? 0, files: found?.numOfAddFiles }
+  }
+
   return {
-    async hint() {
-      try {
-        const hint: unknown = JSON.parse(Buffer.from(await store.get(hintPath(prefix))).toString('utf8'))
-        return typeof hint === 'object' && hint !== null && 'version' in hint && Number.isSafeInteger(hint.version)
-          ? Math.max(0, Number(hint.version))
-          : 0
-      } catch (error) {
-        // Only a hint: absent or torn, the listing begins at the beginning.
-        if (isProblem(error, 'missing') || error instanceof SyntaxError) return 0
-        throw error
-      }
-    },
+    last,
+    hint: async () => (await last()).version,
 
     async read(version) {
       const path = checkpointPath(prefix, version)
@@ -93,5 +94,17 @@ export function openCheckpoints(
       }
       await store.put(hintPath(prefix), Buffer.from(JSON.stringify(hint)))
     },
+  }
+}
+
+const hintForm = z.object({ version: z.number().int().min(0), numOfAddFiles: z.number().optional().catch(undefined) })
+
+/** Only a hint: absent or torn, it is as if there were none. */
+async function hintOf(store: ObjectStore, prefix: string): Promise<z.infer<typeof hintForm> | undefined> {
+  try {
+    return hintForm.safeParse(JSON.parse(Buffer.from(await store.get(hintPath(prefix))).toString('utf8'))).data
+  } catch (error) {
+    if (isProblem(error, 'missing') || error instanceof SyntaxError) return undefined
+    throw error
   }
 }

@@ -4,13 +4,18 @@
 export const COMMIT_ATTEMPTS_MAX = 100
 /** Puts of one version whose effect stays unknown before the commit gives up with `unknown`. */
 export const UNANSWERED_PUTS_MAX = 5
-/** A checkpoint is written at every version that this divides. */
+/** A checkpoint may be written at every version that this divides … */
 export const CHECKPOINT_INTERVAL = 20
+/** … and is once the entries since the last one name a twentieth as many files as it holds, or are so many. */
+export const CHECKPOINT_FILES_RATIO = 20
+export const CHECKPOINT_VERSIONS_MAX = 400
+/** Entries since the checkpoint that are read at once to open a table. */
+export const ENTRIES_AT_ONCE = 16
 /** Recent commits that a table keeps in memory, so that rebasing over them reads nothing. */
 export const RECENT_COMMITS_MAX = 64
 /** Fields that may become columns: each is asked for in every row that is read. */
 export const PROMOTED_COLUMNS_MAX = 64
-/** Statistics are kept for the first columns of a table, and for those that it names (PROTOCOL.md, "Per-file Statistics"). */
+/** Statistics are kept for so many first columns of a table that does not say which; as other engines do. */
 export const STATISTICS_COLUMNS_MAX = 32
 /** A text minimum or maximum longer than this is left out. */
 export const STATISTICS_TEXT_MAX = 64

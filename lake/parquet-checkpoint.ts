@@ -51,7 +51,9 @@ export const parquetCheckpoints: CheckpointCodec = {
       const types = (readerFeatures ?? writerFeatures) ? { ...COLUMNS, protocol: WITH_FEATURES } : COLUMNS
       const columns = Object.entries(types).map(([name, type]) => `${literal(name)}: ${literal(type)}`)
       const read = `read_json(${literal(source)}, format = 'newline_delimited', maximum_object_size = 16777216, columns = {${columns.join(', ')}})`
-      await connection.run(`COPY (SELECT * FROM ${read}) TO ${literal(target)} (FORMAT parquet, PARQUET_VERSION v1)`)
+      await connection.run(
+        `COPY (SELECT * FROM ${read}) TO ${literal(target)} (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v1)`,
+      )
       return await readFile(target)
     }),
 

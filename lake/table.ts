@@ -3,9 +3,11 @@ import type { Clock } from '../contract/clock.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
 import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './checkpoint.ts'
+import { checkpointDue, countNamedFiles } from './checkpoint-due.ts'
 import { type CommitOutcome, type CommitRequest, commitTo, isEntryOf } from './commit.ts'
 import { FLOOR_TXN } from './conflict.ts'
-import { CHECKPOINT_INTERVAL, RECENT_COMMITS_MAX } from './limits.ts'
+import { inParallel } from './in-parallel.ts'
+import { CHECKPOINT_INTERVAL, ENTRIES_AT_ONCE, RECENT_COMMITS_MAX } from './limits.ts'
 import { type Listing, type Log, openLog } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
 import { fold, type Snapshot } from './snapshot.ts'
@@ -47,7 +49,7 @@ export type TableEnvironment = {
   readonly store: ObjectStore
   readonly clock: Clock
   readonly checkpoints: CheckpointCodec | undefined
-  /** A checkpoint is written at every version that this divides. */
+  /** A checkpoint may be written at every version that this divides; CHECKPOINT_INTERVAL unless given. */
   readonly checkpoint_interval?: number | undefined
 }
 
@@ -60,10 +62,13 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
   let latest: Snapshot | undefined
   let recent: readonly Commit[] = []
   let refreshing: Promise<Snapshot> | undefined
+  const named = countNamedFiles()
 
   async function load(): Promise<Snapshot> {
     const { snapshot, commits } = await readVersion(log, checkpoints, undefined)
     latest = snapshot
+    named.restart(snapshot.version - commits.length)
+    named.count(commits)
     recent = commits.slice(-RECENT_COMMITS_MAX)
     return snapshot
   }
@@ -101,6 +106,7 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
     const snapshot = fold(known, commits)
     if (latest && latest.version >= snapshot.version) return latest
     latest = snapshot
+    named.count(commits)
     recent = [...recent, ...commits].slice(-RECENT_COMMITS_MAX)
     return snapshot
   }
@@ -132,6 +138,12 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
     },
   }
 
+  async function isDue(version: number): Promise<boolean> {
+    if (version % checkpoint_interval !== 0) return false
+    const last = await checkpoints.last()
+    return checkpointDue(version, last, named.between(last.version, version))
+  }
+
   return {
     name,
     prefix,
@@ -156,14 +168,13 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
 
     async commit(request) {
       const outcome = await commitTo(target, request)
-      if (outcome.kind === 'committed' && (owed || outcome.version % checkpoint_interval === 0)) {
-        try {
-          await checkpoints.write(outcome.snapshot)
-          owed = false
-        } catch (error) {
-          if (!isProblem(error)) throw error
-          owed = true
-        }
+      if (outcome.kind !== 'committed') return outcome
+      try {
+        if (owed || (await isDue(outcome.version))) await checkpoints.write(outcome.snapshot)
+        owed = false
+      } catch (error) {
+        if (!isProblem(error)) throw error
+        owed = true
       }
       return outcome
     },
@@ -259,9 +270,15 @@ async function tryVersion(
     })
   }
   const commits: Commit[] = []
+  const after = listed.entries.filter((one) => one > (from ?? -1) && fits(one))
+  const read = await inParallel(after.length, ENTRIES_AT_ONCE, (index) => log.read(after[index] ?? 0))
+  const known = new Map(read.filter((commit) => commit !== undefined).map((commit) => [commit.version, commit]))
   for (let next = (from ?? -1) + 1; fits(next); next++) {
     // An entry may appear while the listing is made: reading on until one is absent finds the newest all the same.
-    const commit = (await log.read(next)) ?? ((listed.entries.at(-1) ?? -1) > next ? await log.read(next) : undefined)
+    const commit =
+      known.get(next) ??
+      (await log.read(next)) ??
+      ((listed.entries.at(-1) ?? -1) > next ? await log.read(next) : undefined)
     if (!commit) break
     commits.push(commit)
   }
