@@ -71,6 +71,25 @@ export const EVENTS_COLUMNS: readonly Column[] = [
 /** Order of rows inside a file. */
 export const EVENTS_SORT: readonly string[] = ['kind', 'hub_id', 'device_id', 'seq']
 
+/**
+ * Columns by whose statistics files are left out: those that questions are asked by and that a file has few of, or none
+ * (docs/decisions/012).
+ */
+export const EVENTS_STATISTICS: readonly string[] = [
+  'hub_id',
+  'source_id',
+  'boot_id',
+  'seq',
+  'event_time',
+  'received_time',
+  'kind',
+  'issued_time',
+  'device_id',
+  'attribute',
+  'command_id',
+  'stage',
+]
+
 /** Views on top of `events`, for people: the SELECT that each stands for. */
 export const EVENTS_VIEWS: Readonly<Record<string, { readonly meaning: string; readonly sql: string }>> = {
   readings: {

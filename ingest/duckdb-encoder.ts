@@ -242,6 +242,7 @@ async function encode(
         store: options.store,
         prefix: EVENTS_TABLE,
         columns: [...EVENTS_COLUMNS, ...promoted],
+        configuration: shape.configuration,
         partitionValues: { event_date: date, bucket: String(bucket) },
         sort: EVENTS_SORT,
         random: options.random,

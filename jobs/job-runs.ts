@@ -68,6 +68,7 @@ export async function recordRuns(
   const base = await table.snapshot()
   const add = await writeFile({
     ...{ connection, store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {} },
+    configuration: base.configuration,
     ...{ sort: [], random, clock, scratch_folder },
     select: `SELECT * FROM (VALUES ${rows.join(', ')}) runs(${names})`,
   })

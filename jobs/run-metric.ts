@@ -147,6 +147,7 @@ export async function runMetric(
         store: lake.store,
         prefix: table.prefix,
         columns: metric.columns,
+        configuration: snapshot.configuration,
         partitionValues: metric.shape === 'bucket' ? {} : { metric_date: dateOf(day_ms) },
         sort: metric.shape === 'bucket' ? metric.keys : ['hour', ...metric.keys],
         tags: cellTags(name, hours),

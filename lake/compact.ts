@@ -105,6 +105,7 @@ async function joinGroup(
     ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
     select: promoteSql(storedSql(base, held.files), promotedOf(base)),
     columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
+    configuration: base.configuration,
     sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
     check: async (path) => {
       const after = await sumOf(connection, base, [{ add: first, path }])

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
-import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_TABLE } from '../contract/events-table.ts'
+import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_STATISTICS, EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Metadata } from './action.ts'
 import type { CheckpointCodec } from './checkpoint.ts'
@@ -12,6 +12,7 @@ import { missingTable } from './missing-table.ts'
 import type { ObjectStore } from './object-store.ts'
 import { WRITTEN_PROTOCOL } from './protocol.ts'
 import { addToSchema, checkColumns, encodeSchema } from './schema.ts'
+import { STATISTICS_COLUMNS_KEY, STATISTICS_COUNT_KEY } from './statistics.ts'
 import { openTable, type Table, tableExists } from './table.ts'
 
 export type TableDefinition = {
@@ -19,6 +20,8 @@ export type TableDefinition = {
   readonly columns: readonly Column[]
   readonly partition: readonly Column[]
   readonly configuration?: Readonly<Record<string, string>>
+  /** Columns by which files are left out of a read; of the first 32 when absent. A table that says otherwise keeps to that. */
+  readonly statistics?: readonly string[]
   readonly description?: string
 }
 
@@ -52,6 +55,7 @@ export type LakeEnvironment = {
 export const LAKE_PATH = '_hearth/lake.json'
 const LAKE_VERSION = 1
 const LAYOUTS_KEY = 'hearth.layouts'
+const STATISTICS_KEYS = [STATISTICS_COLUMNS_KEY, STATISTICS_COUNT_KEY]
 const TABLE_NAME = /^[a-z][a-z0-9_]{0,62}$/
 
 const lakeFile = z.object({
@@ -86,6 +90,7 @@ export async function createLake(
     columns: EVENTS_COLUMNS,
     partition: EVENTS_PARTITION,
     configuration: { [LAYOUTS_KEY]: JSON.stringify(layouts) },
+    statistics: EVENTS_STATISTICS,
     description: 'everything that hubs and services told, one row an event',
   })
   return await openLake(environment)
@@ -134,7 +139,11 @@ function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createT
       schemaString: encodeSchema([...definition.columns, ...definition.partition]),
       partitionColumns: definition.partition.map((column) => column.name),
       // Nobody but Hearth cleans its logs (lake commit rules rest on it).
-      configuration: { 'delta.enableExpiredLogCleanup': 'false', ...definition.configuration },
+      configuration: {
+        'delta.enableExpiredLogCleanup': 'false',
+        ...statisticsOf(definition),
+        ...definition.configuration,
+      },
       createdTime: now_ms,
     }
     await openLog(store, name).put({
@@ -168,7 +177,7 @@ function openTables(environment: LakeEnvironment): Pick<Lake, 'table' | 'createT
         ensured = await table(name)
       }
     }
-    await addColumns(ensured, definition.columns, random)
+    await bringUpToDate(ensured, definition, random)
     return ensured
   }
 
@@ -193,23 +202,36 @@ async function firstPath(store: ObjectStore, startAfter: string): Promise<string
   return undefined
 }
 
-/** Adds the columns that the table lacks, as nullable ones. Raises `conflict` when one is there with another type. */
-async function addColumns(table: Table, columns: readonly Column[], random: Random): Promise<void> {
+/**
+ * Adds the columns that the table lacks, as nullable ones, and which columns have statistics, where it does not say.
+ * Raises `conflict` when a column is there with another type.
+ */
+async function bringUpToDate(table: Table, definition: TableDefinition, random: Random): Promise<void> {
   await changeMetadata(table, random, (base) => {
     const have = new Map(base.columns.map((column) => [column.name, column]))
-    const clash = columns.find(({ name, type }) => have.has(name) && have.get(name)?.type !== type)
+    const clash = definition.columns.find(({ name, type }) => have.has(name) && have.get(name)?.type !== type)
     if (clash) {
       throw new Problem(
         'conflict',
         `${table.name}.${clash.name} is ${have.get(clash.name)?.type} in the table and ${clash.type} in its definition: a changed meaning needs a new column`,
       )
     }
-    const missing = columns.filter(({ name }) => !have.has(name))
-    if (missing.length === 0) return undefined
+    const missing = definition.columns.filter(({ name }) => !have.has(name))
+    const says = STATISTICS_KEYS.some((key) => base.configuration[key] !== undefined)
+    const statistics = says ? {} : statisticsOf(definition)
+    if (missing.length === 0 && Object.keys(statistics).length === 0) return undefined
     checkColumns([...base.columns, ...missing])
     const schemaString = addToSchema(base.metadata.schemaString, missing, base.partition)
-    return { info: { added: missing.map(({ name }) => name) }, metadata: { ...base.metadata, schemaString } }
+    const configuration = { ...base.configuration, ...statistics }
+    return {
+      info: { added: missing.map(({ name }) => name), ...statistics },
+      metadata: { ...base.metadata, schemaString, configuration },
+    }
   })
+}
+
+function statisticsOf({ statistics }: TableDefinition): Readonly<Record<string, string>> {
+  return statistics ? { [STATISTICS_COLUMNS_KEY]: statistics.join(',') } : {}
 }
 
 function refuseOther(

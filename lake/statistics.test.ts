@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest'
 import type { ColumnType } from '../contract/column.ts'
-import { statisticsOf, type WrittenColumn } from './statistics.ts'
+import {
+  STATISTICS_COLUMNS_KEY,
+  STATISTICS_COUNT_KEY,
+  statisticsOf,
+  type WrittenColumn,
+  withStatistics,
+} from './statistics.ts'
 
 function boundsOf(type: ColumnType, written: WrittenColumn) {
   const { minValues, maxValues } = statisticsOf(2, [{ name: 'c', type, meaning: '' }], new Map([['c', written]]))
@@ -25,4 +31,27 @@ test('dates that are not of four digits of year have no bounds', () => {
   expect(boundsOf('date', { min: '0044-03-15 (BC)', max: '2026-11-24' })).toEqual([undefined, undefined])
   expect(boundsOf('date', { min: '2026-11-24', max: '12345-01-01' })).toEqual([undefined, undefined])
   expect(boundsOf('date', { min: '-infinity', max: '2026-11-24' })).toEqual([undefined, undefined])
+})
+
+test.each([
+  ['the first 32, when it does not say', {}, 32],
+  ['as many of the first as it says', { [STATISTICS_COUNT_KEY]: '3' }, 3],
+  ['none', { [STATISTICS_COUNT_KEY]: '0' }, 0],
+  ['all', { [STATISTICS_COUNT_KEY]: '-1' }, 40],
+  ['the first 32, when it says what is no number', { [STATISTICS_COUNT_KEY]: 'x' }, 32],
+  [
+    'those that it names, whatever their number',
+    { [STATISTICS_COLUMNS_KEY]: 'c1, c39,`c2`', [STATISTICS_COUNT_KEY]: '1' },
+    3,
+  ],
+  ['none, when it names none', { [STATISTICS_COLUMNS_KEY]: '' }, 0],
+])('a table keeps statistics for %s', (_, configuration, count) => {
+  const columns = Array.from({ length: 40 }, (_, i) => ({ name: `c${i}` }))
+  expect(withStatistics(columns, configuration)).toHaveLength(count)
+})
+
+test('names of columns for statistics may hold commas and backticks, between backticks', () => {
+  const columns = ['a,b', 'c`d', 'e', ' f'].map((name) => ({ name }))
+  const kept = withStatistics(columns, { [STATISTICS_COLUMNS_KEY]: '`a,b`,`c``d` , e' })
+  expect(kept.map(({ name }) => name)).toEqual(['a,b', 'c`d', 'e'])
 })

@@ -21,11 +21,28 @@ export type WrittenColumn = {
   readonly has_nan?: string
 }
 
-/** Columns beyond the first 32 for which statistics are kept all the same. */
-const ALWAYS: readonly string[] = ['event_time', 'hub_id', 'kind']
+/** Properties of a table: names of the columns that statistics are kept for, or how many of the first; 32 unless set. */
+export const STATISTICS_COLUMNS_KEY = 'delta.dataSkippingStatsColumns'
+export const STATISTICS_COUNT_KEY = 'delta.dataSkippingNumIndexedCols'
+
+/** Those of the stored columns that a table keeps statistics for: the names that it has a list of, else the first. */
+export function withStatistics<T extends { readonly name: string }>(
+  columns: readonly T[],
+  configuration: Readonly<Record<string, string>>,
+): readonly T[] {
+  const listed = configuration[STATISTICS_COLUMNS_KEY]
+  if (listed !== undefined) {
+    // Names with a comma or a space stand between backticks, and a backtick in them is doubled.
+    const names = [...listed.matchAll(/\s*(?:`((?:[^`]|``)*)`|([^,`]+))/g)]
+    const kept = new Set(names.map(([, quoted, plain]) => quoted?.replaceAll('``', '`') ?? plain?.trim()))
+    return columns.filter(({ name }) => kept.has(name))
+  }
+  const count = Number(configuration[STATISTICS_COUNT_KEY] ?? STATISTICS_COLUMNS_MAX)
+  return count === -1 ? columns : columns.slice(0, count >= 0 ? count : STATISTICS_COLUMNS_MAX)
+}
 
 /**
- * Statistics of a written file. Bounds hold: timestamps are floored and ceiled to ms, texts are left out when long, and
+ * Statistics of these columns of a written file. Bounds hold: timestamps are floored and ceiled to ms, texts are left out when long, and
  * what JSON or another engine could not tell rightly: NaN, which Spark has above all numbers, and years past 9999.
  */
 export function statisticsOf(
@@ -36,9 +53,9 @@ export function statisticsOf(
   const minValues: Record<string, StatisticsValue> = {}
   const maxValues: Record<string, StatisticsValue> = {}
   const nullCount: Record<string, number> = {}
-  for (const [index, { name, type }] of columns.entries()) {
+  for (const { name, type } of columns) {
     const column = written.get(name)
-    if (!column || type === 'map' || (index >= STATISTICS_COLUMNS_MAX && !ALWAYS.includes(name))) continue
+    if (!column || type === 'map') continue
     if (column.null_count !== undefined) nullCount[name] = Number(column.null_count)
     if (column.has_nan === 'true') continue
     const min = column.min === undefined ? undefined : bound(type, column.min, 'min')

@@ -10,6 +10,7 @@ import { openFolderStore } from './folder-store.ts'
 import { createLake, type Lake } from './lake.ts'
 import { scanSql } from './scan.ts'
 import type { Snapshot } from './snapshot.ts'
+import { STATISTICS_COLUMNS_KEY } from './statistics.ts'
 import type { Table } from './table.ts'
 import { writeFile } from './write.ts'
 
@@ -49,13 +50,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const write = (rows: number, day: string, bucket: number, columns = COLUMNS) =>
+const write = (rows: number, day: string, bucket: number, columns = COLUMNS, configuration = {}) =>
   writeFile({
     connection: duckdb.connection,
     select: `SELECT 'hub-' || (i % 3) AS hub_id, CAST(i AS DOUBLE) AS value, TIMESTAMPTZ '${day} 00:00:00.0005Z' + to_seconds(i) AS event_time, 'x' AS note FROM range(${rows}) r(i)`,
     store: lake.store,
     prefix: table.prefix,
     columns,
+    configuration,
     partitionValues: { day, bucket: String(bucket) },
     sort: ['hub_id'],
     random,
@@ -122,6 +124,19 @@ describe('a table', () => {
       { note: null, n: '2' },
       { note: 'x', n: '3' },
     ])
+  })
+
+  test('keeps statistics of the columns that its definition names, once it does, and of others where it says so', async () => {
+    const definition = { columns: COLUMNS, partition: PARTITION, statistics: ['value'] }
+    await lake.ensureTable('metric', definition)
+    const { configuration, version } = await table.snapshot()
+    expect(configuration).toMatchObject({ [STATISTICS_COLUMNS_KEY]: 'value', 'delta.enableExpiredLogCleanup': 'false' })
+    const add = await write(10, '2026-11-24', 1, COLUMNS, configuration)
+    expect(JSON.parse(add.stats ?? '')).toEqual({
+      ...{ numRecords: 10, minValues: { value: 0 }, maxValues: { value: 9 }, nullCount: { value: 0 } },
+    })
+    await lake.ensureTable('metric', { ...definition, statistics: ['hub_id'] })
+    expect(await table.snapshot()).toMatchObject({ version, configuration })
   })
 
   test('keeps bounds that hold: timestamps floored and ceiled to ms', async () => {

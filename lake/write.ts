@@ -10,7 +10,7 @@ import { problemOf, rowsOf } from './duckdb.ts'
 import { ROW_GROUP_ROWS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { duckDbType, identifier, literal } from './schema.ts'
-import { statisticsOf, type WrittenColumn } from './statistics.ts'
+import { statisticsOf, type WrittenColumn, withStatistics } from './statistics.ts'
 
 export type WriteRequest = {
   readonly connection: DuckDBConnection
@@ -21,6 +21,8 @@ export type WriteRequest = {
   readonly prefix: string
   /** Columns of the file: those of the table without those of the partition. */
   readonly columns: readonly Column[]
+  /** Of the table: which columns statistics are kept for. */
+  readonly configuration?: Readonly<Record<string, string>>
   readonly partitionValues: PartitionValues
   /** Names of columns that rows are ordered by; none keeps the order of the SELECT. */
   readonly sort: readonly string[]
@@ -65,7 +67,8 @@ export async function writeFile(request: WriteRequest): Promise<AddFile & { read
     assert(result, 'COPY returns one row')
     await request.check?.(file)
     await store.put(`${request.prefix}/${name}`, { file })
-    const statistics = statisticsOf(result.count, columns, columnsOf(result.column_statistics))
+    const kept = withStatistics(columns, request.configuration ?? {})
+    const statistics = statisticsOf(result.count, kept, columnsOf(result.column_statistics))
     return {
       path: name,
       partitionValues,
