@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { Benchmark } from './benchmark.ts'
+import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
 import { lake } from './lake/lake.ts'
 import { log } from './log/log.ts'
@@ -16,13 +16,15 @@ import { writer } from './writer/writer.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store, lake, soak]
 
-const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--events N] [--profile DIR] [--json] [--no-keep]
+const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
 ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${description} (${rounds} rounds)`).join('\n')}
 
   --rounds N    interleaved rounds: ours, peer, ours, peer …
   --seed N      another seed of the workload
-  --workload W  only this one, S or L (ingest)
+  --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
+  --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
+  --store s3    and a lake in an S3 server (ingest)
   --events N    how many (soak)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
@@ -32,6 +34,7 @@ Examples:
   npm run bench -- writer
   npm run bench -- writer --rounds 9
   npm run bench -- ingest --workload L --rounds 1 --profile profiles
+  npm run bench -- ingest --log kafka --store s3 --workload B
   npm run bench -- ingest --json --no-keep | jq .figures
 `
 
@@ -73,6 +76,8 @@ function parse(words: readonly string[]) {
       profile: { type: 'string' },
       workload: { type: 'string' },
       events: { type: 'string' },
+      log: { type: 'string' },
+      store: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: true },
       help: { type: 'boolean', default: false, short: 'h' },
@@ -85,7 +90,15 @@ function parse(words: readonly string[]) {
   for (const [option, text] of Object.entries(numbers)) {
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${option} takes a positive whole number; found ${text}`)
   }
-  return { benchmark: values.help ? undefined : benchmark, values }
+  const [log, store] = [only('log', values.log, 'kafka'), only('store', values.store, 's3')]
+  if (store !== undefined && log === undefined) throw new Error('--store s3 goes with --log kafka')
+  return { benchmark: values.help ? undefined : benchmark, values: { ...values, log, store } }
+}
+
+/** The one value that an option takes, where it is given. */
+function only<T extends string>(option: string, value: string | undefined, choice: T): T | undefined {
+  if (value !== undefined && value !== choice) throw new Error(`--${option} takes ${choice}; found ${value}`)
+  return value === undefined ? undefined : choice
 }
 
 async function measure(
@@ -98,6 +111,8 @@ async function measure(
     readonly profile?: string | undefined
     readonly workload?: string | undefined
     readonly events?: string | undefined
+    readonly log: BenchmarkOptions['log']
+    readonly store: BenchmarkOptions['store']
   },
 ): Promise<Result> {
   const out = values.json ? process.stderr : process.stdout
@@ -111,6 +126,8 @@ async function measure(
     folder,
     workload: values.workload,
     events: values.events === undefined ? undefined : Number(values.events),
+    log: values.log,
+    store: values.store,
     profile: values.profile === undefined ? undefined : resolve(values.profile),
     note: (line) => out.write(`${line}\n`),
   })

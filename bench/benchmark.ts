@@ -17,6 +17,9 @@ export type BenchmarkOptions = {
   readonly workload: string | undefined
   /** So many events, where a benchmark's length is a choice. */
   readonly events?: number | undefined
+  /** What stands between gateway and writer, and where the lake is, in place of what is embedded. */
+  readonly log: 'kafka' | undefined
+  readonly store: 's3' | undefined
   /** A folder for CPU profiles of the processes under test, where they are asked for. */
   readonly profile: string | undefined
   /** Progress, a line at a time. */

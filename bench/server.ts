@@ -51,11 +51,11 @@ export async function makeFleet(home: string, hubs: readonly string[]): Promise<
   return { home, hubs: made, token, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
 }
 
-/** Starts `hearth <name>` on any free ports; `facts` is what it says of itself once it serves. */
+/** Starts `hearth <words>` on any free ports; `facts` is what it says of itself once it serves. */
 export async function startHearth(
   fleet: BenchFleet,
-  name: 'ingest' | 'relay',
-  profile: string | undefined,
+  words: readonly string[],
+  { profile, settings = {} }: { readonly profile: string | undefined; readonly settings?: NodeJS.ProcessEnv },
 ): Promise<Server & { readonly facts: Readonly<Record<string, unknown>> }> {
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HEARTH_'))
   const ports = ['RELAY_HUB_PORT', 'RELAY_APP_PORT', 'INGEST_MQTT_PORT', 'INGEST_HTTPS_PORT']
@@ -63,11 +63,12 @@ export async function startHearth(
     ...Object.fromEntries(inherited),
     ...Object.fromEntries(ports.map((port) => [`HEARTH_${port}`, '0'])),
     HEARTH_HOME: fleet.home,
+    ...settings,
   }
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(process.execPath, [...profiling, HEARTH, name], { env: environment, cwd: fleet.home })
-  const path = join(fleet.home, 'run', `${name}.json`)
-  const server = await served(child, `hearth ${name}`, () => existsSync(path))
+  const child = spawn(process.execPath, [...profiling, HEARTH, ...words], { env: environment, cwd: fleet.home })
+  const path = join(fleet.home, 'run', `${words.at(-1)}.json`)
+  const server = await served(child, `hearth ${words.join(' ')}`, () => existsSync(path))
   return { ...server, facts: JSON.parse(readFileSync(path, 'utf8')) }
 }
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { batches, factsOf, WORKLOAD_L, WORKLOAD_S, type WorkloadBatch } from './workload.ts'
+import { codecOf } from '../contract/batch.ts'
+import { inflate, readPayload } from '../ingest/payload.ts'
+import { batches, factsOf, WORKLOAD_B, WORKLOAD_L, WORKLOAD_S, type WorkloadBatch } from './workload.ts'
 
 function first(count: number, seed: number): WorkloadBatch[] {
   return [...batches(WORKLOAD_L, { seed, wall_ms: 1_764_000_000_000 }).take(count)]
@@ -31,4 +33,16 @@ test('tells a checksum that counts each event once, also where its batch is rese
 test('is the same from the same seed', () => {
   expect(first(5, 7)).toEqual(first(5, 7))
   expect(first(5, 7)).not.toEqual(first(5, 8))
+})
+
+test('has a backlog of two days, its last event just before the source comes back', async () => {
+  const few = { ...WORKLOAD_B, sources: 1 }
+  const ages_h: number[] = []
+  for (const { bytes, resent } of batches(few, { seed: 2, wall_ms: 0 }).take(4)) {
+    const { header, lines } = readPayload(await inflate(bytes, codecOf(bytes)))
+    const m = Number(/"m":(\d+),/.exec(lines.toString())?.[1])
+    if (!resent) ages_h.push(((header.now ?? 0) - m) / 3_600_000)
+  }
+  expect(Math.max(...ages_h)).toBeGreaterThan(46)
+  expect(Math.min(...ages_h)).toBeLessThan(14)
 })

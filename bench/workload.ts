@@ -12,10 +12,27 @@ import type { WorkloadFacts } from './benchmark.ts'
  * command stages, 5 % log text of 40–200 characters. Lines average 140–160 bytes; zstd level 3 packs them 6 to 12 times
  * (`factsOf` measures both). 1 % of batches are sent twice, 1 % are gzip, 1 % plain, 0.1 % of events malformed.
  */
-export type Workload = { readonly name: string; readonly sources: number; readonly events_a_batch: number }
+export type Workload = {
+  readonly name: string
+  readonly sources: number
+  readonly events_a_batch: number
+  /** Events since so long, in so many batches a source, all sent when the source comes back. */
+  readonly backlog?: { readonly span_ms: number; readonly batches: number }
+}
 
 export const WORKLOAD_S: Workload = { name: 'S', sources: 2_000, events_a_batch: 20 }
 export const WORKLOAD_L: Workload = { name: 'L', sources: 200, events_a_batch: 400 }
+export const WORKLOAD_B: Workload = {
+  ...{ name: 'B', sources: 2_000, events_a_batch: 400 },
+  backlog: { span_ms: 48 * 3_600_000, batches: 4 },
+}
+
+/** By its name. */
+export function workloadOf(name: string): Workload {
+  const found = [WORKLOAD_S, WORKLOAD_L, WORKLOAD_B].find((one) => one.name === name)
+  if (!found) throw new Error(`no workload ${name}: there are S, L and B`)
+  return found
+}
 
 export type WorkloadBatch = {
   readonly hub: string
@@ -102,24 +119,28 @@ export function* batches(
   },
 ): Generator<WorkloadBatch> {
   const random = seededRandom(options.seed)
-  const sources = hubsOf(workload).map((hub, i) => openSource(hub, random, options.age_ms?.(i) ?? 0))
+  const sources = hubsOf(workload).map((hub, i) => openSource(hub, workload, random, options.age_ms?.(i) ?? 0))
   for (;;) {
     for (const source of sources) {
-      const batch = source.batch(workload.events_a_batch, options.wall_ms)
+      const batch = source.batch(options.wall_ms)
       yield batch
       if (random.float() < 0.01) yield { ...batch, resent: true }
     }
   }
 }
 
-function openSource(hub: string, random: Random, age_ms: number) {
+/** Between two events of a source, on average, unless it has a backlog. */
+const STEP_MS = 49.5
+
+function openSource(hub: string, { events_a_batch: count, backlog }: Workload, random: Random, age_ms: number) {
+  const slower = backlog ? backlog.span_ms / (backlog.batches * count * STEP_MS) : 1
   const boot = formatBoot({ generation: 1, counter: 1, random: 'be7c4a11' })
   const levels = ATTRIBUTES.map(([, , level]) => level as number)
   let next = 0
   let m = 60_000
 
   function line(seq: number): { readonly text: string; readonly checksum?: bigint } {
-    m += 20 + Math.floor(random.float() * 60)
+    m += Math.round((20 + Math.floor(random.float() * 60)) * slower)
     if (random.float() < 0.001) return { text: pick(MALFORMED, random) }
     const made = event(random.float())
     return { text: JSON.stringify(made), checksum: eventChecksum(hub, seq, made) }
@@ -176,7 +197,7 @@ function openSource(hub: string, random: Random, age_ms: number) {
     return { m, kind: 'log', level: 'info', text: words.slice(0, 200) }
   }
 
-  function batch(count: number, wall_ms: number): WorkloadBatch {
+  function batch(wall_ms: number): WorkloadBatch {
     const first = next
     next += count
     const lines = Array.from({ length: count }, (_, i) => line(first + i))
@@ -189,7 +210,7 @@ function openSource(hub: string, random: Random, age_ms: number) {
       count,
       next,
       acked: first,
-      now: m + age_ms,
+      now: Math.max(m, backlog?.span_ms ?? 0) + age_ms,
       wall: wall_ms,
       firmware: '4.2.1',
       agent: 'bench',

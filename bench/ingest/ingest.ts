@@ -1,13 +1,15 @@
-import { cp, rm, writeFile } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Benchmark, BenchmarkOptions, Findings, WorkloadFacts } from '../benchmark.ts'
-import { startChild } from '../child.ts'
+import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
 import { type Figure, latencyFigures, overRounds } from '../figure.ts'
 import { cpuOf_us, memoryOf_mib } from '../machine.ts'
 import { type BenchFleet, makeFleet, type Server, startHearth, startMosquitto } from '../server.ts'
-import { batches, factsOf, hubsOf, WORKLOAD_L, WORKLOAD_S, type Workload } from '../workload.ts'
-import { type LoadDone, type LoadTask, loadDone } from './load.ts'
-import { untilCommitted, whatIsThere } from './table.ts'
+import { batches, factsOf, hubsOf, WORKLOAD_L, WORKLOAD_S } from '../workload.ts'
+import { faultsOf } from './faults.ts'
+import { startLoad, WINDOW } from './generator.ts'
+import type { LoadDone, LoadTask } from './load.ts'
+import { production } from './production.ts'
+import { COMMIT_LIMIT_MS, openPlace, untilCommitted, whatIsThere } from './table.ts'
 
 export const ingest: Benchmark = {
   name: 'ingest',
@@ -21,10 +23,6 @@ const SIZES = [
   { workload: WORKLOAD_L, batches: 8_000, least: 100_000 },
   { workload: WORKLOAD_S, batches: 8_000, least: undefined },
 ]
-/** As a hub's outbox does for a stream (link/limits.ts, IN_FLIGHT_MAX). */
-const WINDOW = 4
-const COMMIT_LIMIT_MS = 300_000
-
 type Ran = {
   /** From the first batch to the last PUBACK. */
   readonly acked_ms: number
@@ -40,6 +38,7 @@ type Round = {
 }
 
 async function run(options: BenchmarkOptions): Promise<Findings> {
+  if (options.log !== undefined) return await production(options)
   const all: Findings[] = []
   const asked = SIZES.filter(({ workload }) => options.workload === undefined || options.workload === workload.name)
   for (const size of asked) all.push(await runWorkload(options, size))
@@ -67,9 +66,9 @@ async function runWorkload(
     const home = join(folder, `${workload.name}-${i}`)
     await cp(enrolled.home, home, { recursive: true })
     const fleet = { ...enrolled, home }
-    const task = { workload: name(workload), seed, batches: size.batches, window: WINDOW }
+    const task = { workload: workload.name, seed, batches: size.batches, window: WINDOW }
     const hearth = await runHearth(fleet, task, profile)
-    const there = await whatIsThere(home)
+    const there = await whatIsThere(openPlace(home))
     found.push(there.checksum)
     faults.push(...faultsOf(`${workload.name}, round ${i}`, facts, hearth, there))
     acks_ms.push(...hearth.latencies_ms)
@@ -131,38 +130,17 @@ function figuresOf(
   ]
 }
 
-function faultsOf(
-  where: string,
-  facts: Omit<WorkloadFacts, 'checksums_found'>,
-  ran: Ran,
-  there: { readonly checksum: string; readonly dead: number; readonly duplicates: number },
-): string[] {
-  const resent = facts.batches * facts.events_a_batch - facts.events
-  const wrong = (what: string, expected: unknown, value: unknown) =>
-    expected === value ? [] : [`${where}: ${what}: sent ${String(expected)}, found ${String(value)}`]
-  return [
-    ...wrong('checksum', facts.checksum_sent, there.checksum),
-    ...wrong('dead events', facts.malformed, there.dead),
-    ...wrong('duplicates', resent, there.duplicates),
-    ...wrong('batches refused', 0, ran.refused),
-  ]
-}
-
-function name({ name }: Workload): 'S' | 'L' {
-  return name === 'S' ? 'S' : 'L'
-}
-
 type Task = Pick<LoadTask, 'workload' | 'seed' | 'batches' | 'window'>
 
 async function runHearth(fleet: BenchFleet, task: Task, profile: string | undefined) {
-  const server = await startHearth(fleet, 'ingest', profile)
+  const server = await startHearth(fleet, ['ingest'], { profile })
   try {
     const port = Number(new URL(String(server.facts['mqtt'])).port)
     const load = await startLoad(fleet, { ...task, port })
     const before_us = cpuOf_us(server.pid)
     const start_ms = performance.now()
     const done = await load.go()
-    await untilCommitted(fleet.home, COMMIT_LIMIT_MS)
+    await untilCommitted(openPlace(fleet.home), COMMIT_LIMIT_MS)
     const committed_ms = performance.now() - start_ms
     return { ...ranOf(done, server, before_us), committed_ms, latencies_ms: done.latencies_ms }
   } finally {
@@ -189,19 +167,5 @@ function ranOf(done: LoadDone, server: Server, before_us: number): Ran {
     server_cpu_us: cpuOf_us(server.pid) - before_us,
     server_peak_mib: memoryOf_mib(server.pid).peak,
     refused: done.refused,
-  }
-}
-
-/** Starts the generator; resolves when all its hubs are connected. `go` lets it send, and tells what it saw. */
-async function startLoad(fleet: BenchFleet, task: Omit<LoadTask, 'certificates'>) {
-  const certificates = join(fleet.home, 'certificates.json')
-  await writeFile(certificates, JSON.stringify(Object.fromEntries(fleet.hubs)), { mode: 0o600 })
-  const child = startChild(join(import.meta.dirname, 'load-child.ts'), { ...task, certificates })
-  if ((await child.line()) !== 'ready') throw new Error('the load generator did not get ready')
-  return {
-    async go(): Promise<LoadDone> {
-      child.write('go')
-      return loadDone.parse(JSON.parse(await child.line()))
-    },
   }
 }

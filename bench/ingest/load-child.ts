@@ -5,13 +5,13 @@ import { topics } from '../../contract/command.ts'
 import { formatEpoch } from '../../contract/source.ts'
 import { timed } from '../child.ts'
 import { connectClient, type MqttClient } from '../mqtt-client.ts'
-import { batches, WORKLOAD_L, WORKLOAD_S, type WorkloadBatch } from '../workload.ts'
+import { batches, type WorkloadBatch, workloadOf } from '../workload.ts'
 import { certificates, type LoadDone, loadTask } from './load.ts'
 
 const CONNECTING_MAX = 32
 
 const task = loadTask.parse(JSON.parse(process.argv[2] ?? ''))
-const workload = task.workload === 'S' ? WORKLOAD_S : WORKLOAD_L
+const workload = workloadOf(task.workload)
 const known = new Map(Object.entries(certificates.parse(JSON.parse(readFileSync(task.certificates, 'utf8')))))
 
 const byHub = new Map<string, WorkloadBatch[]>()

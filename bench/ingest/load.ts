@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 export const loadTask = z.object({
   port: z.number(),
-  workload: z.enum(['S', 'L']),
+  workload: z.string(),
   seed: z.number(),
   batches: z.number(),
   /** Batches that a connection has under way at the same time: as the hub agent does. */

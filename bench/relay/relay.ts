@@ -138,7 +138,7 @@ function ratios(ours: readonly Ran[], theirs: readonly Ran[]): Figure[] {
 }
 
 async function runRelay(fleet: BenchFleet, profile: string | undefined): Promise<Ran> {
-  const server = await startHearth(fleet, 'relay', profile)
+  const server = await startHearth(fleet, ['relay'], { profile })
   try {
     const port = Number(new URL(String(server.facts['hub_url'])).port)
     const to = { url: String(server.facts['app_url']), token: fleet.token }

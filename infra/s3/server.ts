@@ -25,6 +25,7 @@ export type S3Server = {
   readonly folder: string
   /** Credentials as the AWS SDK's own chain finds them. */
   readonly environment: Readonly<Record<string, string>>
+  pid(): number | undefined
   /** kill -9. */
   kill(): Promise<void>
   /** SIGSTOP: connections are taken, and nothing is answered. */
@@ -75,6 +76,7 @@ export async function startS3({ bucket = 'lake' }: { readonly bucket?: string } 
     bucket,
     folder,
     environment: { AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY, AWS_REGION: REGION },
+    pid: () => running?.child.pid,
     kill,
     pause: () => void running?.child.kill('SIGSTOP'),
     resume: () => void running?.child.kill('SIGCONT'),
