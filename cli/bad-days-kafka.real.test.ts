@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import { type Kafka, startKafka } from '../infra/kafka/kafka.ts'
-import { untilReady, untilUnready, untilWritten } from './testing/bad-day.ts'
+import { clockAhead, untilReady, untilUnready, untilWritten } from './testing/bad-day.ts'
+import type { LoadPlan } from './testing/load.ts'
 import { type Load, startLoad } from './testing/load-process.ts'
 import { openSystem, type Running, type System, until } from './testing/system.ts'
 
@@ -41,8 +42,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function send(): Promise<Load> {
-  const load = await startLoad(system, { folder, hubs: 6, seed: 7 })
+async function send(more: Partial<Pick<LoadPlan, 'gateways'>> = {}): Promise<Load> {
+  const load = await startLoad(system, { folder, hubs: 6, seed: 7, ...more })
   loads.push(load)
   await acknowledged(load, 4_000)
   return load
@@ -121,5 +122,51 @@ test('records that somebody deleted before they were in the table stop their buc
   await until('the other buckets go on', LIMIT_MS, async () => (await others()) > before)
   await load.end()
   expect(await system.csv('select bucket, kind from losses')).toEqual([[String(bucket), 'gap']])
+  await end()
+})
+
+test('a second writer of the same name, and a gateway with another number of buckets, are turned away', async () => {
+  const again = await system.run(['ingest', 'writer'])
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringMatching(/ingest writer.* (is|are) running|another .*writer/),
+  ])
+  const other = await system.run(['ingest', 'gateway', '--name', 'other'], { HEARTH_LAYOUT_BUCKETS: '8' })
+  expect([other.code, other.stderr]).toEqual([
+    2,
+    expect.stringMatching(/the lake in .* has 4 buckets, not the 8 that are configured: set layout.buckets/),
+  ])
+  const load = await send()
+  const { events } = await load.end()
+  expect(await untilWritten(system, load.journal, LIMIT_MS)).toMatchObject({ code: 0, acknowledged: { found: events } })
+  await end()
+})
+
+test('two gateways whose clocks are a minute apart lose nothing, and who is behind says so when it starts', async () => {
+  await using elsewhere = await openSystem()
+  const { mqtt, https } = elsewhere.ports
+  const second = system.start(['ingest', 'gateway', '--name', 'ahead'], {
+    ...{ HEARTH_INGEST_MQTT_PORT: String(mqtt), HEARTH_INGEST_HTTPS_PORT: String(https) },
+    NODE_OPTIONS: clockAhead(60_000),
+  })
+  await second.untilSaid(/"event":"ready"/, LIMIT_MS)
+  const load = await send({ gateways: [system.ports, elsewhere.ports] })
+  gateway.signal('SIGTERM')
+  await gateway.ended
+  await acknowledged(load, 4_000)
+  gateway = system.start(['ingest', 'gateway'])
+  await untilUnready(
+    system,
+    'gateway',
+    /the clock of this machine is \d+\.\d s behind the last batch: set it right/,
+    LIMIT_MS,
+  )
+  const { events } = await load.end()
+  const found = await untilWritten(system, load.journal, LIMIT_MS)
+  expect(found).toMatchObject({ code: 0, ok: true, acknowledged: { journal: events, found: events } })
+  const [[sources] = []] = await system.csv(`select count(*) from events where event_time > received_time`)
+  expect(sources).toBe('0')
+  second.signal('SIGTERM')
+  expect((await second.ended).code).toBe(0)
   await end()
 })

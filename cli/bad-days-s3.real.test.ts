@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FaultProxy, startFaultProxy } from '../infra/fault-proxy.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
 import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
-import { reasonsOf, untilWritten } from './testing/bad-day.ts'
+import { clockAhead, reasonsOf, untilWritten } from './testing/bad-day.ts'
 import { type Load, startLoad } from './testing/load-process.ts'
 import { openSystem, type Running, type System, until } from './testing/system.ts'
 
@@ -106,18 +106,8 @@ test.each<[string, () => () => void, RegExp]>([
   })
 })
 
-/** Of each process that begins with it the clock is ahead by so much. */
-const ahead = (ms: number) =>
-  `--import=data:text/javascript,${encodeURIComponent(
-    `const Right = Date
-    globalThis.Date = class extends Right {
-      constructor(...given) { if (given.length > 0) super(...given); else super(Right.now() + ${ms}) }
-      static now() { return Right.now() + ${ms} }
-    }`,
-  )}`
-
 test('a machine whose clock is twenty minutes ahead signs by the time of the server, and the doctor tells', async () => {
-  await withHubs({ NODE_OPTIONS: ahead(20 * 60_000) }, async ({ system }) => {
+  await withHubs({ NODE_OPTIONS: clockAhead(20 * 60_000) }, async ({ system }) => {
     const { stdout } = await system.run(['doctor'])
     expect(stdout).toMatch(/store clock .*(ahead|behind)/)
   })

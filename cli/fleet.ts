@@ -55,14 +55,22 @@ export function openAuthority(context: FleetContext, registry: Administration): 
 /** The lake that is configured, made when there is none; over its store as `through` shows it. */
 export async function openLocalLake(context: FleetContext, through = (store: ObjectStore) => store): Promise<Lake> {
   const { config, clock, random } = context
-  return await createLake({
+  const { buckets } = config.layout
+  const lake = await createLake({
     store: through(await newLakeStore(context)),
     clock,
     random,
     fleet: config.fleet,
     region: config.region,
-    buckets: config.layout.buckets,
+    buckets,
   })
+  const found = lake.layouts.at(-1)?.buckets
+  if (found === buckets) return lake
+  const advice = `set layout.buckets (HEARTH_LAYOUT_BUCKETS) to ${found}, as everywhere else on this lake`
+  throw new Problem(
+    'invalid',
+    `the lake in ${lake.store.url} has ${found} buckets, not the ${buckets} that are configured: ${advice}`,
+  )
 }
 
 /** The lake that is configured, as it is. Raises `missing` when there is none. */

@@ -56,3 +56,13 @@ export async function untilWritten(
   if (!found) throw new Error('unreachable')
   return found
 }
+
+/** NODE_OPTIONS of a process whose clock is ahead by so much. */
+export const clockAhead = (ms: number) =>
+  `--import=data:text/javascript,${encodeURIComponent(
+    `const Right = Date
+    globalThis.Date = class extends Right {
+      constructor(...given) { if (given.length > 0) super(...given); else super(Right.now() + ${ms}) }
+      static now() { return Right.now() + ${ms} }
+    }`,
+  )}`
