@@ -41,6 +41,30 @@ describe('a checkpoint', () => {
     expect(await hint()).toEqual({ version: 40, size: 43, sizeInBytes: size_bytes, numOfAddFiles: 40 })
   })
 
+  test('of a large table waits until the entries name a twentieth of its files, whoever wrote them', async () => {
+    let made = 0
+    const append = async (on: Table, count: number) => {
+      const adds = Array.from({ length: count }, () => sampleFile(`f${made++}`))
+      await on.commit(await requestOn(on, `c${made}`, 'ingest', { adds }))
+    }
+    const upTo = async (on: Table, version: number) => {
+      while ((await on.snapshot()).version < version) await append(on, 1)
+    }
+    await append(table, 500)
+    await upTo(table, 40)
+    // 20 files since, of 519.
+    expect((await hint()).version).toBe(20)
+    const other = fresh()
+    await append(other, 8)
+    await upTo(table, 59)
+    await append(other, 1)
+    expect(await hint()).toMatchObject({ version: 60, numOfAddFiles: made })
+    expect(await store.head(checkpointPath('sample', 40))).toBeUndefined()
+    await upTo(table, 80)
+    expect((await hint()).version).toBe(60)
+    expect((await fresh().snapshot()).files.size).toBe(made)
+  })
+
   test('gives another process the very snapshot: tags, txns, tombstones, schema, configuration, time', async () => {
     await commitUpTo(table, 18)
     const gone = [...(await table.snapshot()).files.values()].slice(0, 3)
