@@ -88,7 +88,8 @@ it('what cannot become a column is refused with why, and what no event has is wa
   }
   const unknown = await system.run(['lake', 'promote', 'levle', ...type, '--dry-run'])
   expect(unknown.stderr).toMatch(/no event of the last 7 days has a field levle/)
-  const wrong = await system.run(['lake', 'promote', 'sessions', ...type, '--dry-run'])
-  expect(wrong.stderr).toMatch(/none of them fits long/)
+  const boolean = ['--type', 'boolean', '--meaning', 'x']
+  const wrong = await system.run(['lake', 'promote', 'rssi_dbm', ...boolean, '--dry-run'])
+  expect(wrong.stderr).toMatch(/none of them fits boolean/)
   expect((await system.run(['lake', 'promote', 'x', '--type', 'date', '--meaning', 'x'])).code).toBe(2)
 })
