@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem } from '../contract/problem.ts'
 import { type ErasedHub, isErasedBoot } from '../ingest/erased-hubs.ts'
 import type { EventLog, Positioned } from '../ingest/event-log.ts'
 import { LOG_READ_BYTES } from '../ingest/limits.ts'
 import { inflate, readClaim } from '../ingest/payload.ts'
 import { textIn } from '../ingest/row.ts'
+import { FLOOR_TXN } from '../lake/conflict.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
@@ -104,7 +104,7 @@ async function placesOf(options: ProofOptions, search: Search, table: Table): Pr
   const files: Record<'live' | 'older' | 'unnamed', [number, number]> = { live: [0, 0], older: [0, 0], unnamed: [0, 0] }
   let unnamed_ms = 0
   const versions = new Set<number>()
-  const floor = Math.max(oldest, snapshot.txns.get('vacuum') ?? 0)
+  const floor = Math.max(oldest, snapshot.txns.get(FLOOR_TXN) ?? 0)
   for await (const { path, modified_ms } of lake.store.list(`${table.prefix}/`)) {
     const own = path.slice(table.prefix.length + 1)
     if (/(^|\/)[_.]/.test(own)) continue
@@ -198,9 +198,8 @@ async function rowsIn(search: Search, file: string): Promise<number> {
   const { connection, hub, mark } = search
   const described = await rowsOf(connection, `DESCRIBE SELECT * FROM read_parquet(${literal(file)})`)
   const columns = new Set(described.map((row) => textIn(row, 'column_name') ?? ''))
-  if (!columns.has('hub_id')) return 0
-  const where = erasedRows(columns.has('source_id') ? EVENTS_TABLE : '', columns, hub, mark)
-  return await countOf(search, `read_parquet(${literal(file)}) t`, where)
+  const where = erasedRows(columns, hub, mark)
+  return where === undefined ? 0 : await countOf(search, `read_parquet(${literal(file)}) t`, where)
 }
 
 async function countOf({ connection }: Search, from: string, where: string): Promise<number> {

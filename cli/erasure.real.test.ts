@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,12 +8,14 @@ import { sourceKey } from '../ingest/ranges-form.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { batchOf, packed, reading } from '../ingest/testing/batch.ts'
 import { openSystem, type System } from '../ingest/testing/system.ts'
+import { recordRuns } from '../jobs/job-runs.ts'
 import { openJobs } from '../jobs/jobs.ts'
+import { openDuckDb } from '../lake/duckdb.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { type Hooks, openHookedStore } from '../lake/testing/hooked-store.ts'
 import { configSchema } from './config.ts'
 import { erase, erasedRows, markOf, tablesOfHubs } from './erasure.ts'
-import { proveErased } from './erasure-proof.ts'
+import { forgetCopies, type ProofOptions, proveErased } from './erasure-proof.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 import { openUpkeep } from './upkeep.ts'
 
@@ -90,14 +92,17 @@ async function rowsLeft(hub: string): Promise<Record<string, number>> {
 
 const none = async () => Object.fromEntries((await tablesOfHubs(system.lake)).map(({ name }) => [name, 0]))
 
-async function prove(hub: string) {
+async function proofOf(hub: string): Promise<ProofOptions> {
   const { lake, log } = system
   const mark = await markOf(lake, sourceKey(await rangesKey(lake.store, random), hub), 1)
-  const scratch_folder = folder
-  const places = await proveErased({
-    ...{ lake, hub, mark, log, scratch_folder, cache_folder: join(folder, 'cache') },
+  return {
+    ...{ lake, hub, mark, log, scratch_folder: folder, cache_folder: join(folder, 'cache') },
     ...{ retention_ms: 1, log_retention_ms: 1 },
-  })
+  }
+}
+
+async function prove(hub: string) {
+  const places = await proveErased(await proofOf(hub))
   return places.filter(({ found }) => found > 0).map(({ place }) => place)
 }
 
@@ -152,6 +157,32 @@ test('the proof finds it in what older versions and the log hold, and nowhere on
   expect(await prove('demo-02')).toContain('live data files')
 })
 
+test('the proof finds it in uploads that were never committed, in checkpoints, copies, and reasons of failed runs', async () => {
+  await live()
+  const { lake, table, store } = system
+  const paths = [...(await table.snapshot()).files.keys()]
+  await table.checkpoint()
+  await mkdir(join(folder, 'cache', 'data'), { recursive: true })
+  for (const [i, path] of paths.entries()) {
+    await copyFile(join(folder, 'lake', 'events', path), join(folder, 'cache', 'data', `${i}.parquet`))
+    await store.put(`events/${path}`.replace('part-', 'part-0'), await store.get(`events/${path}`))
+  }
+  await using duck = await openDuckDb({ threads: 1 })
+  const failed = { metric: 'm', units: 1, first_ms: 0, last_ms: 0, rows: 0, ms: 1, cause: '', version: undefined }
+  const reason = 'failed its check "forward": [{"hub_id":"demo-01"}]'
+  await recordRuns({ lake, clock, random, scratch_folder: folder }, duck.connection, 0, [
+    { ...failed, outcome: 'failed', reason },
+  ])
+  await eraseHub('demo-01')
+  const found = await prove('demo-01')
+  for (const place of ['data files that no version names', 'checkpoints', 'copies on this machine'])
+    expect(found).toContain(place)
+  expect(found).not.toContain('live data files')
+  expect(await rowsLeft('demo-01')).toMatchObject({ events: 0, job_runs: 0 })
+  await forgetCopies(await proofOf('demo-01'))
+  expect(await prove('demo-01')).not.toContain('copies on this machine')
+})
+
 test('what is in the log alone is found there, and is gone once a writer has taken it', async () => {
   await live()
   await eraseHub('demo-01')
@@ -202,6 +233,6 @@ test('two erasures at once, and compaction, finish beside each other', { timeout
 })
 
 test('a table without hours loses all generations up to the erased one', () => {
-  const where = erasedRows('hubs', new Set(['hub_id', 'generation']), 'a', { generation: 2, since_ms: 5 })
+  const where = erasedRows(new Set(['hub_id', 'generation']), 'a', { generation: 2, since_ms: 5 })
   expect(where).toBe(`hub_id = 'a' AND generation <= 2`)
 })

@@ -15,6 +15,7 @@ import type { Lake } from '../lake/lake.ts'
 import { type Removal, type RemovalOptions, removeRows } from '../lake/removal.ts'
 import { literal } from '../lake/schema.ts'
 import type { Table } from '../lake/table.ts'
+import { ownTables } from './upkeep.ts'
 
 export type ErasureOptions = Pick<RemovalOptions, 'dry_run' | 'signal'> & {
   readonly lake: Lake
@@ -43,7 +44,8 @@ export async function erase(options: ErasureOptions): Promise<readonly ErasedTab
   const done: ErasedTable[] = []
   for (const table of await tablesOfHubs(lake)) {
     if (!dry_run) await markErased(table, source, generation, random)
-    const where = erasedRows(table.name, await columnsOf(table), hub, await markOf(lake, source, generation))
+    const where = erasedRows(await columnsOf(table), hub, await markOf(lake, source, generation))
+    assert(where !== undefined, `${table.name} can hold a hub`)
     const removal = await removeRows({
       ...{ ...options, store: lake.store, table, kind: 'erase', where, may: () => true },
       progress: (some, total) => options.progress?.(table.name, some, total),
@@ -66,13 +68,16 @@ export async function markOf(lake: Lake, source: string, generation: number): Pr
   return erasedHubs(snapshot).get(source) ?? { generation, since_ms: undefined }
 }
 
-/** The tables that have rows of single hubs: events, then the metrics in the order in which they are calculated. */
+/**
+ * The tables that Hearth made and that can hold a hub: events, then the metrics in the order in which they are calculated,
+ * then those whose reasons may quote one.
+ */
 export async function tablesOfHubs(lake: Lake): Promise<readonly Table[]> {
   const order = [EVENTS_TABLE, ...catalogue().map(({ name }) => name)]
   const tables: Table[] = []
-  for (const name of await lake.tables()) {
+  for (const name of await ownTables(lake)) {
     const table = await lake.table(name)
-    if ((await columnsOf(table)).has('hub_id')) tables.push(table)
+    if (erasedRows(await columnsOf(table), '', { generation: 0, since_ms: undefined })) tables.push(table)
   }
   const place = ({ name }: Table) => (order.includes(name) ? order.indexOf(name) : order.length)
   return tables.sort((a, b) => place(a) - place(b))
@@ -82,9 +87,14 @@ async function columnsOf(table: Table): Promise<ReadonlySet<string>> {
   return new Set((await table.snapshot()).columns.map(({ name }) => name))
 }
 
-/** SQL condition of the rows of a table that are a hub's, up to a generation; of hours, those before it was enrolled anew. */
-export function erasedRows(table: string, columns: ReadonlySet<string>, hub: string, mark: ErasedHub): string {
-  if (table === EVENTS_TABLE) return erasedEvents(hub, mark)
+/**
+ * SQL condition of the rows of a table that are a hub's, by the columns that it has, up to a generation; of hours, those
+ * before it was enrolled anew. undefined for a table that holds none.
+ */
+export function erasedRows(columns: ReadonlySet<string>, hub: string, mark: ErasedHub): string | undefined {
+  if (columns.has('hub_id') && columns.has('source_id')) return erasedEvents(hub, mark)
+  // A check that fails quotes the rows that it failed for.
+  if (!columns.has('hub_id')) return columns.has('reason') ? `contains(reason, ${literal(`"${hub}"`)})` : undefined
   const mine = `hub_id = ${literal(hub)}`
   if (columns.has('generation')) return `${mine} AND generation <= ${mark.generation}`
   if (mark.since_ms === undefined || !columns.has('hour')) return mine

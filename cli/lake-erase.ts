@@ -76,7 +76,10 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
     const tables = await erase({ lake, clock, random, scratch_folder, hub, generation, dry_run, signal })
     const mark = (await markedAs(context, lake, hub)) ?? { generation, since_ms: undefined }
     if (!dry_run) await withProof(context, { lake, hub, mark, scratch_folder }, forgetCopies)
-    print({ hub, generation, marked: marked !== undefined || !dry_run, tables }, erasedText(tables))
+    print(
+      { hub, generation, marked: marked !== undefined || !dry_run, tables },
+      `${marked || !dry_run ? `marked up to generation ${mark.generation}` : 'not marked'}\n\n${erasedText(tables)}`,
+    )
     if (!dry_run && !json) context.note(`hearth lake erase --hub ${hub} --prove says what is still to wait for`)
   } finally {
     await rm(scratch_folder, { recursive: true, force: true })

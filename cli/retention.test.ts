@@ -6,6 +6,7 @@ import { bucketOf } from '../contract/bucket.ts'
 import type { Identity } from '../contract/source.ts'
 import { batchOf, packed, reading } from '../ingest/testing/batch.ts'
 import { openSystem, type System } from '../ingest/testing/system.ts'
+import { METRIC_DATE } from '../jobs/run-metric.ts'
 import { floorOf } from '../lake/table-floor.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { configSchema } from './config.ts'
@@ -35,8 +36,8 @@ async function send(events: readonly (object | string)[], change: object = {}, i
   await system.writer.commitOnce()
 }
 
-function keep(events_days: number) {
-  const config = configSchema.parse({ retention: { events_days } })
+function keep(events_days: number, metrics_days = 0) {
+  const config = configSchema.parse({ retention: { events_days, metrics_days } })
   const { lake } = system
   const options = { lake, clock, random: seededRandom(1), scratch_folder: join(folder, 'scratch') }
   return openUpkeep({ ...options, config: config.upkeep, retention: config.retention })
@@ -74,6 +75,24 @@ test('a writer that was at work goes on from the ranges that retention left, and
   await late.commitOnce()
   expect(await days()).toEqual(['11-10 batch', '11-10 reading'])
   expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: 2, stored: 2, duplicates: 1, gone: 1 } })
+})
+
+test('hours of metrics go by whole days, without being read', async () => {
+  const { lake, store } = system
+  const columns = [{ name: 'hour', type: 'timestamp', meaning: '' }] as const
+  const table = await lake.createTable('some_hours', { columns, partition: [METRIC_DATE] })
+  const days = ['2026-09-01', '2026-09-02', '2026-10-01']
+  const adds = days.map((metric_date) => ({
+    ...{ path: `metric_date=${metric_date}/x.parquet`, partitionValues: { metric_date }, size: 1 },
+    ...{ modificationTime: 1, dataChange: true, stats: '{"numRecords":24}', tags: { unit: `${metric_date}/0` } },
+  }))
+  for (const { path } of adds) await store.put(`some_hours/${path}`, Buffer.from('x'))
+  const base = await table.snapshot()
+  await table.commit({ id: 'a', kind: 'replace', base, adds, removes: [], txns: [], info: {} })
+  expect(await keep(0, 29).retain('some_hours')).toMatchObject({ floor: '2026-09-02', files: 1, rows: 24 })
+  const { files } = await table.snapshot()
+  expect([...files.values()].map(({ partitionValues }) => partitionValues['metric_date'])).toEqual(days.slice(1))
+  expect(await keep(0, 29).retain('events')).toMatchObject({ floor: undefined })
 })
 
 test('a late event from below the floor is stored, and removed by the next run', async () => {

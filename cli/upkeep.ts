@@ -71,18 +71,7 @@ export function openUpkeep(options: UpkeepOptions): Upkeep {
   }
 
   return {
-    async tables() {
-      const own: string[] = []
-      for (const name of await lake.tables()) {
-        try {
-          if (isOwn(await (await lake.table(name)).snapshot())) own.push(name)
-        } catch (error) {
-          // One that Hearth does not read is another engine's. One that is damaged is told of by its own tasks.
-          if (!isProblem(error, 'invalid')) own.push(name)
-        }
-      }
-      return own
-    },
+    tables: () => ownTables(lake),
 
     async compact(name, run = {}) {
       const closed_after_ms = config.closed_after_hours * HOUR_MS
@@ -130,6 +119,20 @@ export function openUpkeep(options: UpkeepOptions): Upkeep {
       return spare
     },
   }
+}
+
+/** Names of the tables that Hearth made. */
+export async function ownTables(lake: Lake): Promise<readonly string[]> {
+  const own: string[] = []
+  for (const name of await lake.tables()) {
+    try {
+      if (isOwn(await (await lake.table(name)).snapshot())) own.push(name)
+    } catch (error) {
+      // One that Hearth does not read is another engine's. One that is damaged is told of by its own tasks.
+      if (!isProblem(error, 'invalid')) own.push(name)
+    }
+  }
+  return own
 }
 
 function isOwn({ configuration }: Snapshot): boolean {

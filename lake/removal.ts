@@ -21,6 +21,7 @@ import type { ObjectStore } from './object-store.ts'
 import { scanSql } from './scan.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Table } from './table.ts'
+import { rowsIn } from './table-shape.ts'
 import { writeFile } from './write.ts'
 
 export type RemovalOptions = {
@@ -50,7 +51,7 @@ export type Removal = {
   readonly commits: number
 }
 
-type Hit = { readonly add: AddFile; readonly path: string; readonly rows: number; readonly left: number }
+type Hit = { readonly add: AddFile; readonly rows: number; readonly left: number }
 
 /**
  * Takes rows out of a table, a few files a commit, until a look at all of its files finds none. Files that keep rows are
@@ -109,14 +110,14 @@ async function hitsIn(
   base: Snapshot,
   files: readonly AddFile[],
 ): Promise<readonly Hit[]> {
-  if (where === undefined) return files.map((add) => ({ add, path: '', rows: 0, left: 0 }))
+  if (where === undefined) return files.map((add) => ({ add, rows: rowsIn([add]), left: 0 }))
   await using held = await local.hold(table.prefix, files, signal)
   const hits: Hit[] = []
   for (const file of held.files) {
     const count = `SELECT count(*) AS rows, count(*) FILTER (WHERE NOT ${goes(where)}) AS left FROM (${scanSql(base, [file])})`
     const [row] = await guarded(() => rowsOf(connection, count))
     const { rows, left } = counted.parse(row)
-    if (left < rows) hits.push({ ...file, rows, left })
+    if (left < rows) hits.push({ add: file.add, rows, left })
   }
   return hits
 }

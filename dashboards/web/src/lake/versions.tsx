@@ -92,7 +92,11 @@ export function didOf({ kind, added, removed, batches, duplicates }: VersionLook
     case 'metadata':
       return 'schema or settings'
     case 'erase':
-      return `a hub erased: ${files} in place of ${whole(removed)}`
+      return removed === 0
+        ? 'a hub erased: nothing more of it is stored'
+        : `a hub erased: ${files} in place of ${whole(removed)}`
+    case 'retain':
+      return `${counted(removed, 'file')} past retention removed${added === 0 ? '' : `, ${whole(added)} kept in part`}`
     default:
       return `${kind} of another engine: ${files} added, ${whole(removed)} removed`
   }
