@@ -23,6 +23,19 @@ test('an hour that was not computed yet says so, and what makes it', () => {
   expect(plain([{ ...made, cause: 'events moved' }])).toMatch(/Computed, and due to be made anew/)
 })
 
+test('an hour whose input is gone says that it stays as it was made, and why', () => {
+  const frozen = { table: 'events', from_ms: Date.UTC(2026, 10, 1) }
+  expect(
+    plain([{ ...made, frozen }])
+      .split('\n')
+      .slice(2),
+  ).toEqual([
+    '0       never again  events@v7 hubs@v1  2         f00d        aaaaaaaa  cccccccc  over',
+    'events keeps no rows from before 2026-11-01 00:00Z (retention), so this hour stays as it was made, by the definition above.',
+  ])
+  expect(plain([{ ...made, record: undefined, frozen }])).toMatch(/so this hour is never made\.$/)
+})
+
 test('a long plan is cut, and says by how much', () => {
   const units = Array.from({ length: 42 }, (_, i) => ({
     metric: 'hubs',

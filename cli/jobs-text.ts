@@ -70,8 +70,9 @@ export function explainText(told: readonly Explained[]): string {
   const due = told.filter(({ cause }) => cause !== undefined)
   const frozen = told.find((one) => one.frozen)?.frozen
   if (frozen) {
-    const why = `${frozen.table} keeps no rows from before ${shortTime(frozen.from_ms)} (retention), so this hour stays as it was made`
-    return `${table}\n${styleText('dim', `${why}, by the definition above.`)}`
+    const made = told.some(({ record }) => record) ? 'stays as it was made, by the definition above' : 'is never made'
+    const why = `${frozen.table} keeps no rows from before ${shortTime(frozen.from_ms)} (retention), so this hour ${made}.`
+    return `${table}\n${styleText('dim', why)}`
   }
   if (due.length === 0) return table
   const never = due.filter(({ record }) => record === undefined)

@@ -18,6 +18,7 @@ import { forgetCopies, type Place, type ProofOptions, proveErased } from './eras
 import { existingEventLog } from './event-log.ts'
 import { existingLake, existingRegistry } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
+import { showProgress } from './lake-upkeep.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -72,8 +73,10 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
       process.exitCode = proved ? 0 : 1
       return
     }
+    const progress = (table: string, done: number, total: number) => showProgress(`${table} ${done}/${total}`)
     const dry_run = options.dryRun === true || options.status === true
-    const tables = await erase({ lake, clock, random, scratch_folder, hub, generation, dry_run, signal })
+    const tables = await erase({ lake, clock, random, scratch_folder, hub, generation, dry_run, signal, progress })
+    showProgress('')
     const mark = (await markedAs(context, lake, hub)) ?? { generation, since_ms: undefined }
     if (!dry_run) await withProof(context, { lake, hub, mark, scratch_folder }, forgetCopies)
     print(

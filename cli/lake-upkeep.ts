@@ -111,6 +111,6 @@ async function runFor(
 }
 
 /** One line on a terminal; nothing where no one looks. */
-function showProgress(text: string): void {
+export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`)
 }

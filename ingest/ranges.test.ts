@@ -147,6 +147,12 @@ describe('ranges', () => {
     }
   })
 
+  test('a snapshot of form 1, which knew of nothing that is gone, is read', () => {
+    const ranges = applied([bootAt(1)], 1)
+    const older = Buffer.from(encodeRanges(name, ranges)).toString().replace('"hearth_ranges":2', '"hearth_ranges":1')
+    expect(decodeRanges(name, Buffer.from(older))).toEqual(ranges)
+  })
+
   test('a snapshot that is damaged, of another bucket or of a newer form is refused', () => {
     const bytes = Buffer.from(encodeRanges(name, applied([bootAt(1)], 1)))
     expect(() => decodeRanges({ ...name, bucket: 3 }, bytes)).toThrow(/are those of epoch 1, bucket 2/)
