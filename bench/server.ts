@@ -113,10 +113,13 @@ async function served(child: ChildProcess, name: string, ready: () => boolean | 
   child.stdout?.on('data', (part: Buffer) => (said += part.toString()))
   child.stderr?.on('data', (part: Buffer) => (said += part.toString()))
   let over = false
+  const orphan = () => void child.kill('SIGKILL')
+  process.once('exit', orphan)
   const ended = new Promise<number | null>((resolve) => {
     child.on('error', (error) => (said += error.message))
     child.on('close', (code) => {
       over = true
+      process.removeListener('exit', orphan)
       resolve(code)
     })
   })

@@ -119,6 +119,9 @@ function launch(program: string, words: readonly string[]): Started {
   }
   child.stdout.on('data', hear)
   child.stderr.on('data', hear)
+  const orphan = () => void child.kill('SIGKILL')
+  process.once('exit', orphan)
+  child.once('exit', () => process.removeListener('exit', orphan))
   return { child, ended: once(child, 'exit'), said: () => text }
 }
 
