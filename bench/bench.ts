@@ -8,13 +8,14 @@ import { ingest } from './ingest/ingest.ts'
 import { lake } from './lake/lake.ts'
 import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
+import { peers } from './peers/peers.ts'
 import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
 import { soak } from './soak/soak.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, relay, log, store, lake, soak]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, relay, log, store, lake, soak]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
@@ -38,6 +39,8 @@ Examples:
   npm run bench -- ingest --json --no-keep | jq .figures
 `
 
+// What runs beside is ended when this process exits, which a signal alone would not let it do.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 process.exitCode = await main(process.argv.slice(2))
 
 /** Exit code 1: what was found is not what was sent, so that the figures mean nothing. A target that is missed is told. */

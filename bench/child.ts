@@ -25,18 +25,32 @@ export type Timing = { readonly ms: number; readonly cpu_us: number }
 
 /** A script that goes on in a process of its own, and is spoken to in lines. */
 export type Child = {
+  readonly pid: number
   /** The next line that it prints. Rejects when it ended. */
   line(): Promise<string>
   write(line: string): void
   /** Ends it; resolves when it is gone. */
   stop(): Promise<void>
+  /** Tells it that no more lines come; resolves when it is gone. */
+  end(): Promise<void>
+  kill(): void
 }
 
-export function startChild(script: string, argument: unknown): Child {
-  const child = spawn(process.execPath, [script, JSON.stringify(argument)], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+export function startChild(script: string, argument: unknown, node: readonly string[] = []): Child {
+  const child = spawn(process.execPath, [...node, script, JSON.stringify(argument)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const orphan = () => void child.kill('SIGKILL')
+  process.once('exit', orphan)
+  const ended = new Promise<void>((resolve) => {
+    child.on('close', () => {
+      process.removeListener('exit', orphan)
+      resolve()
+    })
+  })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
+    pid: child.pid ?? 0,
     async line() {
       const { value, done } = await lines.next()
       if (done) throw new Error(`${script} ended before it was done`)
@@ -47,5 +61,10 @@ export function startChild(script: string, argument: unknown): Child {
       child.kill()
       await ended
     },
+    async end() {
+      child.stdin.end()
+      await ended
+    },
+    kill: orphan,
   }
 }

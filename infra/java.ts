@@ -75,7 +75,7 @@ export async function startJava(
 ): Promise<JavaProcess> {
   const child = spawn('java', words, { cwd, env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
-  const orphan = () => child.kill('SIGKILL')
+  const orphan = () => void child.kill('SIGKILL')
   process.once('exit', orphan)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const said = tailOf(child)
@@ -99,7 +99,7 @@ export async function startJava(
       last = answer.catch(() => undefined)
       return answer
     },
-    kill: () => void child.kill('SIGKILL'),
+    kill: orphan,
     async [Symbol.asyncDispose]() {
       process.removeListener('exit', orphan)
       child.stdin.end()

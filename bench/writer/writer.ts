@@ -3,8 +3,6 @@ import { join } from 'node:path'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
 import { codecOf } from '../../contract/batch.ts'
 import { bucketOf } from '../../contract/bucket.ts'
-import { openGateway } from '../../ingest/gateway.ts'
-import { openPace } from '../../ingest/pace.ts'
 import { inflate, readPayload } from '../../ingest/payload.ts'
 import { textIn } from '../../ingest/row.ts'
 import { openSpool } from '../../ingest/spool.ts'
@@ -13,6 +11,7 @@ import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
 import { runChild, type Timing } from '../child.ts'
 import { overRounds } from '../figure.ts'
+import { fillLog } from '../fill-log.ts'
 import { batches as batchesOf, CHECKSUM_SQL, factsOf, WORKLOAD_L, type WorkloadBatch } from '../workload.ts'
 import { LAYOUT, timing } from './measured.ts'
 
@@ -25,8 +24,6 @@ export const writer: Benchmark = {
 
 /** 640,000 events: three attempts of the writer's size would be 2.7 million, and say the same. */
 const BATCHES = 1_600
-/** Batches that the gateway is given at once while the log is prepared. */
-const AT_ONCE = 200
 const TARGET_RATIO = 0.6
 
 type Round = { readonly writer: Timing; readonly bare: Timing; readonly ratio: number; readonly cpu_ratio: number }
@@ -34,7 +31,9 @@ type Round = { readonly writer: Timing; readonly bare: Timing; readonly ratio: n
 async function run({ rounds, seed, folder, note }: BenchmarkOptions): Promise<Findings> {
   const made = [...batchesOf(WORKLOAD_L, { seed, wall_ms: clock.now() }).take(BATCHES)]
   const facts = factsOf(WORKLOAD_L, seed, made)
-  await fillLog(join(folder, 'log.db'), made)
+  const log = await openSqliteLog(join(folder, 'log.db'), { buckets: LAYOUT.buckets, clock, random })
+  await fillLog(log, made)
+  await log.close()
   const input = await prepareBare(folder, made)
   const measured: Round[] = []
   const found: string[] = []
@@ -96,20 +95,6 @@ async function run({ rounds, seed, folder, note }: BenchmarkOptions): Promise<Fi
       ? [`checksums of what was found differ from what was sent: ${[...new Set(found)].join(', ')}`]
       : [],
   }
-}
-
-/** Through the gateway, as they would come; no hub is slowed. */
-async function fillLog(path: string, made: readonly WorkloadBatch[]): Promise<void> {
-  const log = await openSqliteLog(path, { buckets: LAYOUT.buckets, clock, random })
-  const pace = openPace(clock, { events_per_second: 1e9, burst: 1e9 })
-  const gateway = openGateway({ log, layout: LAYOUT, clock, pace })
-  for (let i = 0; i < made.length; i += AT_ONCE) {
-    const some = made.slice(i, i + AT_ONCE)
-    await Promise.all(
-      some.map(({ hub, bytes }) => gateway.receive({ source: hub, role: 'hub', generation: 1 }, bytes, 'mqtt')),
-    )
-  }
-  await log.close()
 }
 
 type BareInput = { readonly lines: string; readonly batches: string }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { javaCache, javaClassPath, startJava } from '../java.ts'
+import { type JavaProcess, javaCache, javaClassPath, startJava } from '../java.ts'
 
 const CACHE = javaCache('spark')
 
@@ -47,12 +47,7 @@ export type Spark = {
 
 /** Starts one Spark process, provisioned into `.cache/` when it is missing or stale. `settings` come on top of the usual ones. */
 export async function openSpark(settings: Readonly<Record<string, string>> = {}): Promise<Spark> {
-  const classPath = await javaClassPath('spark', ['Session.java'])
-  const java = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-  const options = [...java, '-Duser.timezone=UTC', `-Dderby.system.home=${CACHE}`, ...OPENED]
-  const conf = Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${value}`)
-  const words = [...options, '-cp', classPath, 'Session', ...conf]
-  const child = await startJava(CACHE, words, { SPARK_LOCAL_IP: '127.0.0.1' })
+  const child = await startSpark('Session', ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'], settings)
   const { ready = '' } = child.first as Line
   return {
     version: ready,
@@ -63,4 +58,16 @@ export async function openSpark(settings: Readonly<Record<string, string>> = {})
     },
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }
+}
+
+/** One of the programs beside this file, with these settings on top of the usual ones. */
+export async function startSpark(
+  program: 'Session' | 'Stream',
+  java: readonly string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<JavaProcess> {
+  const classPath = await javaClassPath('spark', ['Session.java', 'Stream.java'])
+  const options = [...java, '-Duser.timezone=UTC', `-Dderby.system.home=${CACHE}`, ...OPENED]
+  const conf = Object.entries({ ...SETTINGS, ...settings }).map(([key, value]) => `${key}=${value}`)
+  return await startJava(CACHE, [...options, '-cp', classPath, program, ...conf], { SPARK_LOCAL_IP: '127.0.0.1' })
 }
