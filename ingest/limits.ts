@@ -75,8 +75,9 @@ export const INFLATE_CONCURRENT_MAX = 8
 /** A batch of at most this, that unpacks to at most that, is unpacked on the event loop: tens of µs. */
 export const INFLATE_AT_ONCE_MAX_BYTES = 4 * 1024
 export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 64 * 1024
-/** What a larger one unpacks to in one turn: as many times its size as event lines are packed, up to this. */
+/** What a batch unpacks to in one turn: as many times its size as event lines are packed, within these. */
 export const EVENT_LINES_PACK_TIMES = 8
+export const INFLATE_CHUNK_MIN_BYTES = 1024
 export const INFLATE_CHUNK_MAX_BYTES = 1024 * 1024
 /** Lines that are gathered in memory before they go into the spool's file. */
 export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024

@@ -18,6 +18,7 @@ import {
   INFLATE_AT_ONCE_MAX_BYTES,
   INFLATE_AT_ONCE_PLAIN_MAX_BYTES,
   INFLATE_CHUNK_MAX_BYTES,
+  INFLATE_CHUNK_MIN_BYTES,
 } from './limits.ts'
 
 /** A batch's bytes, read: its header, and its event lines as they came, each with its newline. */
@@ -49,7 +50,7 @@ export async function inflate(bytes: Uint8Array, codec: Codec): Promise<Buffer> 
 /** Undefined for what is not small, packed or unpacked. */
 function inflateSmall(bytes: Uint8Array, codec: 'gzip' | 'zstd'): Buffer | undefined {
   if (bytes.length > INFLATE_AT_ONCE_MAX_BYTES) return undefined
-  const options = { maxOutputLength: INFLATE_AT_ONCE_PLAIN_MAX_BYTES }
+  const options = { maxOutputLength: INFLATE_AT_ONCE_PLAIN_MAX_BYTES, chunkSize: chunkFor(bytes) }
   try {
     return codec === 'gzip' ? gunzipSync(bytes, options) : zstdDecompressSync(bytes, options)
   } catch (error) {
@@ -58,12 +59,17 @@ function inflateSmall(bytes: Uint8Array, codec: 'gzip' | 'zstd'): Buffer | undef
   }
 }
 
-/** Node unpacks 16 KiB a turn unless told otherwise, each a way to another thread and back, and joins them in the end. */
 function inflateLarge(bytes: Uint8Array, codec: 'gzip' | 'zstd', maxOutputLength: number): Promise<Buffer> {
-  const chunkSize = Math.min(INFLATE_CHUNK_MAX_BYTES, bytes.length * EVENT_LINES_PACK_TIMES)
-  return codec === 'gzip'
-    ? gunzipAsync(bytes, { maxOutputLength, chunkSize })
-    : zstdAsync(bytes, { maxOutputLength, chunkSize })
+  const options = { maxOutputLength, chunkSize: chunkFor(bytes) }
+  return codec === 'gzip' ? gunzipAsync(bytes, options) : zstdAsync(bytes, options)
+}
+
+/**
+ * What is unpacked in one turn. Node takes 16 KiB unless told otherwise: too much for a small batch, a buffer of garbage
+ * each time; for a large one many ways to another thread and back, and a copy that joins them.
+ */
+function chunkFor({ length }: Uint8Array): number {
+  return Math.min(INFLATE_CHUNK_MAX_BYTES, Math.max(INFLATE_CHUNK_MIN_BYTES, length * EVENT_LINES_PACK_TIMES))
 }
 
 function tooLong(): Problem {

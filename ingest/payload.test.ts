@@ -1,0 +1,32 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { codecOf } from '../contract/batch.ts'
+import { seededRandom } from '../contract/clock.ts'
+import { BATCH_PLAIN_MAX_BYTES } from '../contract/limits.ts'
+import { inflate } from './payload.ts'
+
+/** Around every size at which another way is taken: the least chunk, at once or not, one turn or several. */
+const SIZES = [0, 1, 100, 1_023, 1_025, 4_096, 60_000, 65_536, 65_537, 300_000]
+
+describe.each([
+  ['zstd', zstdCompressSync],
+  ['gzip', gzipSync],
+] as const)('what %s packed', (codec, pack) => {
+  const kinds = {
+    'a thousand times': (size: number) => Buffer.alloc(size, '{"m":1}\n'),
+    'not at all': (size: number) => Buffer.from(seededRandom(size).bytes(size)),
+  }
+  test.each(Object.entries(kinds))('%s is unpacked as it was, whatever its size', async (_, make) => {
+    for (const size of SIZES) {
+      const plain = make(size)
+      const packed = pack(plain)
+      expect(codecOf(packed)).toBe(codec)
+      expect((await inflate(packed, codec)).equals(plain), `${size} bytes`).toBe(true)
+    }
+  })
+
+  test('is refused past the limit', async () => {
+    const bomb = pack(Buffer.alloc(BATCH_PLAIN_MAX_BYTES + 1))
+    await expect(inflate(bomb, codec)).rejects.toMatchObject({ kind: 'invalid' })
+  })
+})
