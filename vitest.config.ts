@@ -24,7 +24,8 @@ export default defineConfig({
           exclude: ['node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          maxWorkers: 1,
+          // They wait more than they work: for brokers that come back, for retentions, for what was killed.
+          maxWorkers: 2,
         },
       },
     ],
