@@ -77,6 +77,18 @@ test('a writer that was at work goes on from the ranges that retention left, and
   expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: 2, stored: 2, duplicates: 1, gone: 1 } })
 })
 
+test('a writer that learned nothing of it before its attempt keeps no ranges from before', async () => {
+  await send([reading(1, 10)], { now: 1 })
+  clock.jump(40 * DAY_MS)
+  const eager = await system.openOne(undefined, { snapshot_commits: 1 })
+  await keep(30).retain('events')
+  await system.gateway.receive(hub, batchOf([reading(2, 11)], { first: 1, now: 2 }), 'https')
+  await eager.commitOnce()
+  await eager.commitOnce()
+  expect(await days()).toEqual(['11-10 batch', '11-10 reading'])
+  expect(await system.verify()).toMatchObject({ ok: true, totals: { stored: 2, gone: 1 } })
+})
+
 test('hours of metrics go by whole days, without being read', async () => {
   const { lake, store } = system
   const columns = [{ name: 'hour', type: 'timestamp', meaning: '' }] as const

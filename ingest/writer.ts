@@ -3,6 +3,7 @@ import { sleep } from '../contract/clock.ts'
 import { add, type IntervalSet, intersect } from '../contract/interval.ts'
 import { assert, isProblem, messageOf, type Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
+import { REMOVALS_TXN } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { ingestCommit } from './commit-request.ts'
 import { committedFact } from './committed-fact.ts'
@@ -41,6 +42,8 @@ type Bucket = {
   position: number
   ranges: Map<string, StreamRanges>
   snapshot_version: number
+  /** Commits that took rows away, of which the ranges tell. */
+  removals: number | undefined
   stopped: string | undefined
   /** Known anew from the table before the next attempt. */
   stale: boolean
@@ -95,7 +98,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const taken = [...mine].filter((bucket) => !buckets.has(bucket))
     for (const bucket of left) buckets.delete(bucket)
     for (const bucket of taken) {
-      const unknown = { position: 0, ranges: new Map(), snapshot_version: -1, stopped: undefined }
+      const unknown = { position: 0, ranges: new Map(), snapshot_version: -1, removals: undefined, stopped: undefined }
       buckets.set(bucket, { bucket, ...unknown, stale: true })
     }
     if (left.length + taken.length > 0) options.note({ kind: 'share', buckets: [...mine] })
@@ -120,6 +123,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       one.position = snapshot.txns.get(positionTxn(log.id, layout, one.bucket)) ?? 0
       one.ranges = known.ranges
       one.snapshot_version = known.snapshot_version
+      one.removals = snapshot.txns.get(REMOVALS_TXN)
       if (one.position === 0) await tellReplaced(one, snapshot)
       await checkLog(one, firsts.get(one.bucket) ?? 1)
       one.stale = false
@@ -223,10 +227,12 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   async function commit(attempt: Attempt): Promise<void> {
     // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
     const base = await table.snapshot()
-    if (!isDeepStrictEqual(erasedHubs(base), attempt.erased)) {
-      // It was gathered before a hub was erased, and holds what it may not.
+    const removals = base.txns.get(REMOVALS_TXN)
+    const isBehind = running().some((one) => attempt.taken.has(one.bucket) && one.removals !== removals)
+    if (isBehind || !isDeepStrictEqual(erasedHubs(base), attempt.erased)) {
+      // It was gathered before a hub was erased, and holds what it may not; or by ranges from before rows were taken.
       forget(buckets.values())
-      options.note({ kind: 'retry', cause: 'conflict', reason: 'a hub was erased', delay_ms: 0 })
+      options.note({ kind: 'retry', cause: 'conflict', reason: 'rows were taken away', delay_ms: 0 })
       return
     }
     const started_ms = clock.monotonic()

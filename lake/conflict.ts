@@ -16,6 +16,9 @@ export const UNIT_TAG = 'unit'
 /** The number that a table keeps for vacuum: its newest floor. */
 export const FLOOR_TXN = 'vacuum'
 
+/** The number that a table keeps of the commits that took rows away: by it a writer knows whether its ranges are behind. */
+export const REMOVALS_TXN = 'removals'
+
 /** What is to be rebased: planned on a base, while others committed. */
 export type Rebased = {
   readonly kind: CommitKind

@@ -7,7 +7,7 @@ import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
 import type { CommitRequest } from './commit.ts'
-import { UNIT_TAG } from './conflict.ts'
+import { REMOVALS_TXN, UNIT_TAG } from './conflict.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
 import {
   COMPACT_FETCHED_MAX_BYTES,
@@ -156,8 +156,10 @@ async function rewrite(
     const taken = `SELECT * FROM (${scanSql(base, held.files)}) WHERE ${goes(where)}`
     info = await guarded(() => options.told(connection, taken))
   } else info = await options.told(connection, 'SELECT NULL WHERE false')
+  const removals = base.txns.get(REMOVALS_TXN)
   return await commitRemoval(options, {
-    ...{ id: uuid(random), kind, base, adds, txns: [], info, signal },
+    ...{ id: uuid(random), kind, base, adds, info, signal },
+    txns: [{ appId: REMOVALS_TXN, expected: removals, next: (removals ?? 0) + 1 }],
     removes: hits.map(({ add }) => removeOf(add)),
   })
 }

@@ -32,7 +32,7 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   /** `uploaded` happens between the upload of an attempt's files and their commit. */
   const openOne = (
     uploaded: () => Promise<unknown> = () => Promise.resolve(),
-    change: Partial<Pick<WriterOptions, 'log' | 'share' | 'freshness_ms'>> = {},
+    change: Partial<Pick<WriterOptions, 'log' | 'share' | 'freshness_ms' | 'snapshot_commits'>> = {},
   ) =>
     openWriter({
       ...{ log, table, store, layout, clock, random, ...change },
