@@ -11,7 +11,15 @@ test('memory that grows at the start alone is flat', () => {
 })
 
 test('growth is told for ten million events, as a share of what there is', () => {
-  expect(memoryOf(line((committed) => 1e9 + committed * 2)).growth).toBeCloseTo(2e7 / 1.03e9)
+  expect(memoryOf(line((committed) => 1e9 + committed * 2)).growth).toBeCloseTo(2e7 / 1.029e9)
+})
+
+test('what an attempt takes until its commit is no growth', () => {
+  const saw = line((committed) => 5e8 + committed / 1e5).flatMap((one) => [
+    { ...one, rss_bytes: 3e8 },
+    { ...one, rss_bytes: 9e8 },
+  ])
+  expect(memoryOf(saw)).toEqual({ peak_bytes: 9e8, growth: 0 })
 })
 
 test('of nothing nothing is told', () => {

@@ -25,7 +25,7 @@ export type Sent = z.infer<typeof sent>
 
 export type Memory = {
   readonly peak_bytes: number
-  /** Of the second half, by least squares, for each ten million events: a share of its mean. */
+  /** Of the second half's peaks, one a commit, by least squares, for each ten million events: a share of their mean. */
   readonly growth: number
 }
 
@@ -33,11 +33,16 @@ export type Memory = {
 export function memoryOf(samples: readonly Sample[]): Memory {
   const peak_bytes = Math.max(0, ...samples.map(({ rss_bytes }) => rss_bytes))
   const last = samples.at(-1)?.committed ?? 0
-  const half = samples.filter(({ committed }) => committed >= last / 2)
+  // While an attempt is encoded memory rises, and falls with its commit: only its peaks can be held against each other.
+  const peaks = new Map<number, number>()
+  for (const { committed, rss_bytes } of samples) peaks.set(committed, Math.max(rss_bytes, peaks.get(committed) ?? 0))
+  const half = [...peaks]
+    .map(([committed, rss_bytes]) => ({ committed, rss_bytes }))
+    .filter(({ committed }) => committed >= last / 2 && committed < last)
   const mean = (of: (one: Sample) => number) => half.reduce((sum, one) => sum + of(one), 0) / half.length
   const [events, bytes] = [mean((one) => one.committed), mean((one) => one.rss_bytes)]
   const spread = half.reduce((sum, one) => sum + (one.committed - events) ** 2, 0)
-  if (spread === 0) return { peak_bytes, growth: 0 }
+  if (!(spread > 0)) return { peak_bytes, growth: 0 }
   const together = half.reduce((sum, one) => sum + (one.committed - events) * (one.rss_bytes - bytes), 0)
   return { peak_bytes, growth: ((together / spread) * 1e7) / bytes }
 }
