@@ -22,7 +22,7 @@ test('what an attempt takes until its commit is no growth', () => {
   expect(memoryOf(saw)).toEqual({ peak_bytes: 9e8, growth: 0 })
 })
 
-test('of nothing nothing is told', () => {
-  expect(memoryOf([])).toEqual({ peak_bytes: 0, growth: 0 })
-  expect(memoryOf([{ rss_bytes: 7, committed: 3 }])).toEqual({ peak_bytes: 7, growth: 0 })
+test('of few commits no growth is told', () => {
+  expect(memoryOf([])).toEqual({ peak_bytes: 0, growth: undefined })
+  expect(memoryOf([{ rss_bytes: 7, committed: 3 }])).toEqual({ peak_bytes: 7, growth: undefined })
 })

@@ -26,10 +26,13 @@ export type Sent = z.infer<typeof sent>
 export type Memory = {
   readonly peak_bytes: number
   /** Of the second half's peaks, one a commit, by least squares, for each ten million events: a share of their mean. */
-  readonly growth: number
+  readonly growth: number | undefined
 }
 
-/** Pure. Growth is 0 where the second half has too little to tell one. */
+/** Of fewer peaks no growth is told. */
+const PEAKS_MIN = 5
+
+/** Pure. */
 export function memoryOf(samples: readonly Sample[]): Memory {
   const peak_bytes = Math.max(0, ...samples.map(({ rss_bytes }) => rss_bytes))
   const last = samples.at(-1)?.committed ?? 0
@@ -39,10 +42,10 @@ export function memoryOf(samples: readonly Sample[]): Memory {
   const half = [...peaks]
     .map(([committed, rss_bytes]) => ({ committed, rss_bytes }))
     .filter(({ committed }) => committed >= last / 2 && committed < last)
+  if (half.length < PEAKS_MIN) return { peak_bytes, growth: undefined }
   const mean = (of: (one: Sample) => number) => half.reduce((sum, one) => sum + of(one), 0) / half.length
   const [events, bytes] = [mean((one) => one.committed), mean((one) => one.rss_bytes)]
   const spread = half.reduce((sum, one) => sum + (one.committed - events) ** 2, 0)
-  if (!(spread > 0)) return { peak_bytes, growth: 0 }
   const together = half.reduce((sum, one) => sum + (one.committed - events) * (one.rss_bytes - bytes), 0)
   return { peak_bytes, growth: ((together / spread) * 1e7) / bytes }
 }
