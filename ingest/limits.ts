@@ -72,9 +72,9 @@ export const BOOTS_MAX = 1_024
 export const SILENT_MS = 30 * 86_400_000
 /** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
 export const INFLATE_CONCURRENT_MAX = 8
-/** A batch of at most this, that unpacks to at most that, is unpacked on the event loop: tens of µs. */
-export const INFLATE_AT_ONCE_MAX_BYTES = 4 * 1024
-export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 64 * 1024
+/** A batch of at most this, that unpacks to at most that, is unpacked on the event loop: up to 0.1 ms. */
+export const INFLATE_AT_ONCE_MAX_BYTES = 16 * 1024
+export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 128 * 1024
 /** What a batch unpacks to in one turn: as many times its size as event lines are packed, within these. */
 export const EVENT_LINES_PACK_TIMES = 8
 export const INFLATE_CHUNK_MIN_BYTES = 1024

@@ -6,7 +6,7 @@ import { BATCH_PLAIN_MAX_BYTES } from '../contract/limits.ts'
 import { inflate } from './payload.ts'
 
 /** Around every size at which another way is taken: the least chunk, at once or not, one turn or several. */
-const SIZES = [0, 1, 100, 1_023, 1_025, 4_096, 60_000, 65_536, 65_537, 300_000]
+const SIZES = [0, 1, 100, 1_023, 1_025, 16_384, 60_000, 131_072, 131_073, 300_000]
 
 describe.each([
   ['zstd', zstdCompressSync],
