@@ -94,7 +94,11 @@ async function run(options: BenchmarkOptions): Promise<Findings> {
     workloads: [{ ...facts, checksums_found: all.map(({ checksum }) => checksum) }],
     rounds,
     figures: [...figuresOf(rounds, facts.events), ...cold.map((ran) => coldFigure(ran, facts.events))],
-    notes: [...notesOf(message_bytes / facts.events), ...absent.map((one) => `Not measured: ${one}`)],
+    notes: [
+      ...notesOf(message_bytes / facts.events),
+      ...absent.map((one) => `Not measured: ${one}`),
+      ...(rounds.length < options.rounds ? [`Only ${rounds.length} rounds: the time was over.`] : []),
+    ],
     faults: wrong.map(({ name, checksum }) => `${name} stored ${checksum}, sent was ${facts.checksum_sent}`),
   }
 }
