@@ -178,7 +178,8 @@ export function openGateway(options: GatewayOptions): Gateway {
   }
 
   function knownFloor(source: string): number {
-    return Math.max(floors.get(source) ?? 0, options.knownFloor?.(source) ?? 0)
+    // What was remembered is at least what was known: it is asked once a source, for it costs a keyed hash.
+    return floors.get(source) ?? options.knownFloor?.(source) ?? 0
   }
 
   return {
