@@ -37,7 +37,7 @@ export async function javaClassPath(name: string, sources: readonly string[] = [
   })
   if (files.length > 0) {
     await need('javac', 'default-jdk-headless')
-    await run('javac', ['-cp', `${jars}/*`, '-d', classes, ...files])
+    await run('javac', ['-cp', `${jars}/*`, '-d', classes, ...files], { env: withUtf8() })
   }
   await writeFile(marker, wanted)
   return classPath
@@ -57,6 +57,11 @@ async function need(command: string, debian: string): Promise<void> {
   if (!(await find())) throw new Error(`no ${command}: install the package ${debian} (Debian); Java 17 or 21 is needed`)
 }
 
+/** Java 17 takes the encoding of texts and file names from the locale, which a machine for tests may not have. */
+function withUtf8(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C.UTF-8' }
+}
+
 /** A program that answers one JSON text a line with one JSON text a line, the first of them unasked. */
 export type JavaProcess = {
   readonly pid: number
@@ -73,7 +78,8 @@ export async function startJava(
   words: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<JavaProcess> {
-  const child = spawn('java', words, { cwd, env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const env = { ...withUtf8(), ...environment }
+  const child = spawn('java', words, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
   const orphan = () => void child.kill('SIGKILL')
   process.once('exit', orphan)
