@@ -6,6 +6,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { alone } from './alone.ts'
 
 const run = promisify(execFile)
 
@@ -27,20 +28,24 @@ export async function javaClassPath(name: string, sources: readonly string[] = [
   const wanted = hash.digest('hex')
   const marker = join(javaCache(name), 'provisioned')
   await need('java', 'default-jre-headless')
-  if ((await readFile(marker, 'utf8').catch(() => '')) === wanted) return classPath
-  await need('mvn', 'maven')
-  await rm(javaCache(name), { recursive: true, force: true })
-  await mkdir(classes, { recursive: true })
-  const copy = ['-B', '-q', '-ntp', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`]
-  await run('mvn', [...copy, '-DincludeScope=runtime']).catch((error: unknown) => {
-    throw new Error(`Maven could not fetch the jars of infra/${name}/pom.xml: ${String(error)}`, { cause: error })
-  })
-  if (files.length > 0) {
-    await need('javac', 'default-jdk-headless')
-    await run('javac', ['-cp', `${jars}/*`, '-d', classes, ...files], { env: withUtf8() })
-  }
-  await writeFile(marker, wanted)
+  const isThere = async () => (await readFile(marker, 'utf8').catch(() => '')) === wanted
+  if (!(await isThere())) await alone(name, async () => (await isThere()) || (await provision()))
   return classPath
+
+  async function provision(): Promise<void> {
+    await need('mvn', 'maven')
+    await rm(javaCache(name), { recursive: true, force: true })
+    await mkdir(classes, { recursive: true })
+    const copy = ['-B', '-q', '-ntp', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${jars}`]
+    await run('mvn', [...copy, '-DincludeScope=runtime']).catch((error: unknown) => {
+      throw new Error(`Maven could not fetch the jars of infra/${name}/pom.xml: ${String(error)}`, { cause: error })
+    })
+    if (files.length > 0) {
+      await need('javac', 'default-jdk-headless')
+      await run('javac', ['-cp', `${jars}/*`, '-d', classes, ...files], { env: withUtf8() })
+    }
+    await writeFile(marker, wanted)
+  }
 }
 
 /** A command of this machine, installed from Debian's packages where it is absent and that is possible. */
@@ -51,9 +56,9 @@ async function need(command: string, debian: string): Promise<void> {
       () => false,
     )
   if (await find()) return
-  await run('sh', ['-c', `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${debian}`]).catch(
-    () => undefined, // not root, or no such package
-  )
+  const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${debian}`
+  // It fails where we are not root, or there is no such package.
+  await alone('apt', async () => (await find()) || (await run('sh', ['-c', install]).catch(() => undefined)))
   if (!(await find())) throw new Error(`no ${command}: install the package ${debian} (Debian); Java 17 or 21 is needed`)
 }
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { alone } from '../alone.ts'
 
 const run = promisify(execFile)
 const CACHE = join(import.meta.dirname, '../../.cache/delta-rs')
@@ -13,13 +14,17 @@ async function deltaRsPython(): Promise<string> {
   const python = join(CACHE, 'bin/python')
   const marker = join(CACHE, 'requirements.installed')
   const wanted = await readFile(REQUIREMENTS, 'utf8')
-  if ((await readFile(marker, 'utf8').catch(() => '')) === wanted) return python
-  await rm(CACHE, { recursive: true, force: true })
-  await mkdir(CACHE, { recursive: true })
-  await run('python3', ['-m', 'venv', CACHE])
-  await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS])
-  await writeFile(marker, wanted)
+  const isThere = async () => (await readFile(marker, 'utf8').catch(() => '')) === wanted
+  if (!(await isThere())) await alone('delta-rs', async () => (await isThere()) || (await provision()))
   return python
+
+  async function provision(): Promise<void> {
+    await rm(CACHE, { recursive: true, force: true })
+    await mkdir(CACHE, { recursive: true })
+    await run('python3', ['-m', 'venv', CACHE])
+    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS])
+    await writeFile(marker, wanted)
+  }
 }
 
 export type DeltaRsAnswer = {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { alone } from '../alone.ts'
 
 const run = promisify(execFile)
 const VERSION = '1.8.0'
@@ -19,7 +20,12 @@ export const S3_BUILD_LIMIT_MS = 900_000
 /** Path of the S3 server for tests, built into `.cache/s3` the first time (a minute or two); throws saying what is missing. */
 export async function versitygw(): Promise<string> {
   const program = join(CACHE, `versitygw-${VERSION}`)
-  if (existsSync(program)) return program
+  if (!existsSync(program)) await alone('s3', () => build(program))
+  return program
+}
+
+async function build(program: string): Promise<void> {
+  if (existsSync(program)) return
   const building = join(CACHE, `building-${process.pid}`)
   await mkdir(building, { recursive: true })
   try {
@@ -29,7 +35,6 @@ export async function versitygw(): Promise<string> {
   } finally {
     await rm(building, { recursive: true, force: true })
   }
-  return program
 }
 
 async function goCommand(): Promise<string> {
