@@ -12,7 +12,6 @@ import { executedAgain } from './executed-again.ts'
 import { fencedFilesStay } from './fenced-files-stay.ts'
 import { gapAfterAFailedAttempt } from './gap-after-a-failed-attempt.ts'
 import { highWaterMark } from './high-water-mark.ts'
-import { hintTrusted } from './hint-trusted.ts'
 import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
@@ -43,7 +42,6 @@ export const PLANTS: readonly Plant[] = [
   duplicatesOfAnAttemptAlone,
   fencedFilesStay,
   gapAfterAFailedAttempt,
-  hintTrusted,
   lastInTheLogStored,
   ownCommitTakenForAnothers,
   positionNotCompared,

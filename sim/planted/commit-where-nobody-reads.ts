@@ -1,15 +1,30 @@
-import { entryPath } from '../../lake/log.ts'
+import { isProblem } from '../../contract/problem.ts'
 import type { Plant } from '../plant.ts'
 
-/** A put that succeeded is a commit: nobody looks whether the version before it is still there. */
+/** An entry that was seen once is taken for there for ever: nobody looks whether the version before a commit still stands. */
 export const commitWhereNobodyReads: Plant = {
   name: 'commit where nobody reads',
   breaks: 'what a commit tells is true',
-  store: (store) => ({
-    ...store,
-    async head(path) {
-      const isEntry = path.startsWith(entryPath('events', 0).slice(0, -25)) && path.endsWith('.json')
-      return (await store.head(path)) ?? (isEntry ? { path, size_bytes: 1, modified_ms: 0 } : undefined)
-    },
-  }),
+  store: (store) => {
+    const seen = new Map<string, Uint8Array>()
+    const isEntry = (path: string) => path.startsWith('events/_delta_log/') && path.endsWith('.json')
+    return {
+      ...store,
+      async get(path, range) {
+        try {
+          const bytes = await store.get(path, range)
+          if (isEntry(path)) seen.set(path, bytes)
+          return bytes
+        } catch (error) {
+          const known = seen.get(path)
+          if (known && isProblem(error, 'missing')) return known
+          throw error
+        }
+      },
+      async head(path) {
+        const known = seen.get(path)
+        return (await store.head(path)) ?? (known && { path, size_bytes: known.length, modified_ms: 0 })
+      },
+    }
+  },
 }
