@@ -6,7 +6,7 @@ import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { assert, isProblem, Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
-import type { CommitRequest } from './commit.ts'
+import { commitRewritten } from './commit-rewritten.ts'
 import { type CompactionGroup, type CompactionPolicy, compactionPlan } from './compaction-plan.ts'
 import { damageIn } from './damage.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
@@ -112,26 +112,11 @@ async function joinGroup(
       if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
     },
   })
-  return await commitJoined(options, {
+  return await commitRewritten(store, table, {
     ...{ id: uuid(random), kind: 'compact', base, txns: [], info: {}, signal },
     adds: [{ ...written, dataChange: false }],
     removes: files.map((add) => removeOf(add, { dataChange: false })),
   })
-}
-
-/** What is certainly not committed does not wait for vacuum: the next look would upload it again. */
-async function commitJoined({ store, table }: CompactOptions, request: CommitRequest): Promise<boolean> {
-  const takeBack = async () => {
-    for (const { path } of request.adds) await store.delete(`${table.prefix}/${path}`)
-  }
-  try {
-    const outcome = await table.commit(request)
-    if (outcome.kind !== 'committed') await takeBack()
-    return outcome.kind === 'committed'
-  } catch (error) {
-    if (isProblem(error) && error.outcome === 'did-not-happen') await takeBack()
-    throw error
-  }
 }
 
 const rowSum = z.object({ rows: z.string(), sum: z.string() })

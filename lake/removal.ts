@@ -4,9 +4,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { type AddFile, removeOf } from './action.ts'
-import type { CommitRequest } from './commit.ts'
+import { commitRewritten } from './commit-rewritten.ts'
 import { REMOVALS_TXN, UNIT_TAG } from './conflict.ts'
 import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
 import {
@@ -157,25 +157,11 @@ async function rewrite(
     info = await guarded(() => options.told(connection, taken))
   } else info = await options.told(connection, 'SELECT NULL WHERE false')
   const removals = base.txns.get(REMOVALS_TXN)
-  return await commitRemoval(options, {
+  return await commitRewritten(store, table, {
     ...{ id: uuid(random), kind, base, adds, info, signal },
     txns: [{ appId: REMOVALS_TXN, expected: removals, next: (removals ?? 0) + 1 }],
     removes: hits.map(({ add }) => removeOf(add)),
   })
-}
-
-async function commitRemoval({ store, table }: RemovalOptions, request: CommitRequest): Promise<boolean> {
-  const takeBack = async () => {
-    for (const { path } of request.adds) await store.delete(`${table.prefix}/${path}`)
-  }
-  try {
-    const outcome = await table.commit(request)
-    if (outcome.kind !== 'committed') await takeBack()
-    return outcome.kind === 'committed'
-  } catch (error) {
-    if (isProblem(error) && error.outcome === 'did-not-happen') await takeBack()
-    throw error
-  }
 }
 
 async function guarded<T>(work: () => Promise<T>): Promise<T> {
