@@ -1,15 +1,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { listens } from '../ports.ts'
 
 const run = promisify(execFile)
 const START_MAX_MS = 120_000
-const FIRST_PORT = 20_000
-const PORTS = 12_000
 const LOG4J = join(import.meta.dirname, 'log4j2.yaml')
 const HEAP = ['-Xms96m', '-Xmx384m', '-XX:+UseSerialGC']
 
@@ -81,37 +79,4 @@ export function kafkaBroker(files: BrokerFiles, id: number, port: number): Kafka
       }
     },
   }
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-}
-
-/**
- * So many ports of 127.0.0.1 that nothing listens on: below those that systems give to outgoing connections, so that a
- * broker that was killed finds its port free again.
- */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const found: number[] = []
-  const [start = 0] = crypto.getRandomValues(new Uint16Array(1))
-  for (let step = 0; found.length < count; step++) {
-    const port = FIRST_PORT + ((start + step) % PORTS)
-    if (await isFree(port)) found.push(port)
-  }
-  return found
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

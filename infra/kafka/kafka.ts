@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 import { javaClassPath } from '../java.ts'
-import { formatBroker, freePorts, type KafkaBroker, kafkaBroker } from './broker.ts'
+import { freePorts } from '../ports.ts'
+import { formatBroker, type KafkaBroker, kafkaBroker } from './broker.ts'
 import { type KafkaCertificates, makeCertificates } from './certificates.ts'
 
 /** The account of the SASL_SSL listeners, for PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512. */

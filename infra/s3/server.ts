@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, connect as dial } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { freePorts, listens } from '../ports.ts'
 import { versitygw } from './versitygw.ts'
 
 const ACCESS_KEY = 'hearth-test'
@@ -44,7 +44,7 @@ export async function startS3({ bucket = 'lake' }: { readonly bucket?: string } 
   const sidecar = join(home, 'sidecar')
   await mkdir(folder)
   await mkdir(sidecar)
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const endpoint = `http://127.0.0.1:${port}`
   let running: Started | undefined
 
@@ -127,30 +127,9 @@ function launch(program: string, words: readonly string[]): Started {
 
 async function answers({ child, said }: Started, port: number): Promise<void> {
   const begun_ms = process.uptime() * 1000
-  while (!(await canDial(port))) {
+  while (!(await listens(port))) {
     const late = process.uptime() * 1000 - begun_ms > START_LIMIT_MS
     if (late || child.exitCode !== null) throw new Error(`the S3 server did not start: ${said()}`)
     await after(LOOK_MS)
-  }
-}
-
-function canDial(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = dial(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
-}
-
-/** Below the ports that the kernel gives to outgoing connections, so that a restart finds it free again. */
-async function freePort(): Promise<number> {
-  for (let port = 12_000 + (process.pid % 9_000); ; port++) {
-    const server = createServer()
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
-    })
-    if (!free) continue
-    await new Promise((resolve) => server.close(resolve))
-    return port
   }
 }
