@@ -4,6 +4,7 @@ import type { Layout } from '../contract/bucket.ts'
 import { type Random, randomHex } from '../contract/clock.ts'
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import { putOnce } from '../lake/put-once.ts'
 import type { Table } from '../lake/table.ts'
 import { ADDITIONS_INLINE_MAX_BYTES } from './limits.ts'
 import { type Addition, applyAdditions, type Ranges, type StreamRanges } from './ranges.ts'
@@ -71,15 +72,6 @@ export function additionObjects(info: unknown): readonly string[] {
 
 function additionPath(object: string): string {
   return `_hearth/additions/${object}`
-}
-
-/** The content is a function of the path, so one that is there already is as good. */
-async function putOnce(store: ObjectStore, path: string, body: Uint8Array): Promise<void> {
-  try {
-    await store.put(path, body, { ifAbsent: true })
-  } catch (error) {
-    if (!isProblem(error, 'conflict')) throw error
-  }
 }
 
 async function readAdditions(

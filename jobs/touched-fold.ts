@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { eventsCrc } from '../contract/batch.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import { putOnce } from '../lake/put-once.ts'
 import type { Table } from '../lake/table.ts'
 import { FOLD_VERSIONS, HISTORY_MAX_MS, HOUR_MS } from './limits.ts'
 import { fold, lastHour, nothingTouched, type Touched } from './touched.ts'
@@ -73,11 +74,7 @@ async function takeFold(touched: Touched, table: Table, store: ObjectStore): Pro
 /** The content is a function of the version, so one that is there already is as good. The newest two are kept. */
 async function putFold(touched: Touched, table: Table, store: ObjectStore): Promise<void> {
   const path = `${folderOf(table.name)}/${String(touched.version).padStart(20, '0')}`
-  try {
-    await store.put(path, encodeFold(table.name, touched), { ifAbsent: true })
-  } catch (error) {
-    if (!isProblem(error, 'conflict')) throw error
-  }
+  await putOnce(store, path, encodeFold(table.name, touched))
   touched.folded = touched.version
   for (const older of (await pathsOf(table, store)).slice(0, -2)) await store.delete(older)
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { checkpointPath, hintPath, type Log } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
+import { putOnce } from './put-once.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Turns a snapshot into a checkpoint's bytes and back: Parquet in a lake, something plainer in the simulator. */
@@ -81,11 +82,7 @@ export function openCheckpoints(
 
     async write(snapshot) {
       const bytes = await encoded(snapshot)
-      try {
-        await store.put(checkpointPath(prefix, snapshot.version), bytes, { ifAbsent: true })
-      } catch (error) {
-        if (!isProblem(error, 'conflict')) throw error
-      }
+      await putOnce(store, checkpointPath(prefix, snapshot.version), bytes)
       const hint = {
         version: snapshot.version,
         size: snapshot.files.size + snapshot.removed.size + snapshot.txns.size + 2,
