@@ -1,4 +1,4 @@
-/** A full disk under the scratch of the writer alone: batches are acknowledged all the while, and written when there is room. */
+/** A full disk under the lake alone: batches are acknowledged all the while, and written when there is room. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,13 +11,15 @@ import { openSystem, until } from './testing/system.ts'
 const LIMIT_MS = 90_000
 const root = process.getuid?.() === 0
 
-test('a full spool keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({ skip }) => {
+test('a lake without room keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({
+  skip,
+}) => {
   if (!root) skip('only root can mount a small file system')
   const folder = mkdtempSync(join(tmpdir(), 'hearth-bad-day-'))
   await using system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '300' })
-  const spool = join(system.home, 'spool')
-  mkdirSync(spool)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', spool])
+  const lake = join(system.home, 'lake')
+  mkdirSync(lake)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', lake])
   try {
     const ingest = system.start(['ingest'])
     await ingest.untilSaid(/"event":"ready"/, LIMIT_MS)
@@ -28,7 +30,7 @@ test('a full spool keeps nothing from being acknowledged, is told, and is gone o
     }
     try {
       await acknowledged()
-      const filler = join(spool, 'filler')
+      const filler = join(lake, 'filler')
       try {
         execFileSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { stdio: 'ignore' })
       } catch {
@@ -47,7 +49,7 @@ test('a full spool keeps nothing from being acknowledged, is told, and is gone o
       load.kill()
     }
   } finally {
-    execFileSync('umount', ['-l', spool])
+    execFileSync('umount', ['-l', lake])
     rmSync(folder, { recursive: true })
   }
 })

@@ -91,8 +91,8 @@ not give it back as it was, and in \`extra\` alone where it does not fit, so tha
 To Hearth's own readers (queries, pages, the views \`readings\` and \`health\`) old rows and new ones look alike: the column
 is filled from \`extra\` where a file lacks it, and \`extra\` has every field that was sent. Metrics go on reading \`extra\`.
 Other engines see the files as they are: in rows from before, the column is NULL and the text is in \`extra\`, until
-compaction joins their file. What a number was as text is what DuckDB's JSON makes of it: a fraction is that of the nearest
-double (\`21.50\` is \`21.5\`), whole numbers of any length and numbers past a double are kept digit by digit.
+compaction joins their file. What is in \`extra\` is the text as it came: a number digit by digit, a list or an object with its
+spaces. Where the column does not say the same text (\`21.50\` for 21.5), it stays in \`extra\` beside the column.
 
 ## Views of ${EVENTS_TABLE}
 

@@ -28,7 +28,7 @@ beforeEach(async () => {
   const store = storeFigures(metrics, machineClock)(system.store)
   const gateway = openGateway({ log, layout: { epoch: 1, buckets: 4 }, clock: machineClock })
   const figures = ingestFigures(metrics, machineClock, {
-    ...{ log: system.log, store, scratch_folder: join(folder, 'spool'), sessions: () => 0 },
+    ...{ log: system.log, store, sessions: () => 0 },
     ...{ gateway: () => gateway, writer: () => system.writer },
   })
   send = async (batch) => {

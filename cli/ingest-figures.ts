@@ -1,5 +1,3 @@
-import { globSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import type { EventLog } from '../ingest/event-log.ts'
@@ -22,7 +20,6 @@ export function ingestFigures(
   parts: {
     readonly log: EventLog
     readonly store: ObjectStore
-    readonly scratch_folder: string
     gateway(): Gateway | undefined
     writer(): Writer | undefined
     sessions(): number
@@ -57,7 +54,6 @@ export function ingestFigures(
   gauge('hearth_ingest_in_flight_batches', 'Batches that are not durable yet.', () => counts()?.in_flight ?? 0)
   gauge('hearth_ingest_waiting_batches', 'Batches that wait for room.', () => counts()?.waiting ?? 0)
   gauge('hearth_ingest_in_flight_bytes', 'Their bytes.', () => counts()?.in_flight_bytes ?? 0)
-  gauge('hearth_writer_spool_bytes', 'Scratch of the writer on disk.', () => bytesBelow(parts.scratch_folder))
   gauge('hearth_ingest_sessions', 'MQTT sessions.', () => parts.sessions())
 
   const registers = [metrics]
@@ -69,11 +65,4 @@ export function ingestFigures(
     answered: (listener, ms) => ack.observe({ listener }, ms / 1000),
     wrote: writerFigures(metrics, clock, parts),
   }
-}
-
-/** Bytes of the files below a folder; 0 while it is not there. */
-function bytesBelow(folder: string): number {
-  let bytes = 0
-  for (const path of globSync(join(folder, '**/*'))) bytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  return bytes
 }

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
@@ -72,10 +73,12 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
   const opened = await untilThere(context, log, () => openEventLog(context))
   const eventLog = logFigures(metrics, clock)(opened)
   const scratch_folder = join(home, 'spool', name)
+  // What a killed process left behind.
+  await rm(scratch_folder, { recursive: true, force: true })
   let writing: Writing | undefined
   let telemetry: TelemetryGateway | undefined
   const figures = ingestFigures(metrics, clock, {
-    ...{ log: opened, store: lake.store, scratch_folder },
+    ...{ log: opened, store: lake.store },
     ...{ writer: () => writing?.writer, gateway: () => telemetry?.receiving.gateway },
     sessions: () => telemetry?.sessions ?? 0,
   })

@@ -58,7 +58,7 @@ export type Encoding = {
   close(): Promise<void>
 }
 
-/** DuckDB in production (duckdb-encoder.ts); the simulator brings a plainer one. */
+/** In production event-encoder.ts; the simulator brings a plainer one. */
 export type Encoder = {
   /** `erasedHub`, where any hub was erased: what is known of a hub that was. */
   begin(erasedHub?: (hub: string) => ErasedHub | undefined): Promise<Encoding>

@@ -31,6 +31,8 @@ export const SOURCES_REMEMBERED_MAX = 200_000
 
 /** An attempt of the writer ends at this much plain text … */
 export const ATTEMPT_PLAIN_MAX_BYTES = 128 * 1024 * 1024
+/** … at so many events … */
+export const ATTEMPT_EVENTS_MAX = 1_000_000
 /** … at so many batches … */
 export const ATTEMPT_BATCHES_MAX = 20_000
 /** … and before the batch that would open one more date than this. */
@@ -79,19 +81,12 @@ export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 128 * 1024
 export const EVENT_LINES_PACK_TIMES = 8
 export const INFLATE_CHUNK_MIN_BYTES = 1024
 export const INFLATE_CHUNK_MAX_BYTES = 1024 * 1024
-/** Lines that are gathered in memory before they go into the spool's file. */
-export const SPOOL_BUFFER_BYTES = 4 * 1024 * 1024
-/** Lines that DuckDB judges in one go, while the next are gathered. */
-export const SPOOL_PART_BYTES = 16 * 1024 * 1024
-/** A line up to this cannot be nested too deeply for anybody; a longer one is looked into … */
-export const PLAIN_LINE_MAX_BYTES = 4 * 1024
-/** … and dead past so many levels: DuckDB's `json_merge_patch` recurses, and overflows its stack at about 100,000. */
+/** Brackets within each other, of what an event line has; deeper ones are dead. */
 export const EVENT_DEPTH_MAX = 1_000
-/** A line's number in the spool is (number of its batch) × this + its ordinal. */
-export const SPOOL_BATCH_NUMBERS = 16_384
-/** DuckDB of the encoder: its threads, and its memory, as DuckDB writes it; past that it spills into the scratch folder. */
-export const ENCODER_THREADS = 2
-export const ENCODER_MEMORY_LIMIT = '2GB'
+/** Lines that the thread that encodes has been given and not yet read. */
+export const ENCODER_AHEAD_MAX_BYTES = 16 * 1024 * 1024
+/** Files of an attempt that are put at once. */
+export const ENCODER_PUTS = 8
 
 /** Kafka: how long a connection may take, and one request, and one of the small ones that only ask where things are. */
 export const KAFKA_CONNECT_MS = 3_000

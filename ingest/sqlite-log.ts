@@ -1,29 +1,18 @@
-import { Worker } from 'node:worker_threads'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
-import { assert, Problem, type ProblemKind, type ProblemOutcome } from '../contract/problem.ts'
+import { assert } from '../contract/problem.ts'
 import type { EventLog, LogBounds } from './event-log.ts'
 import { LOG_COMMIT_BYTES_MAX, LOG_COMMIT_RECORDS_MAX, LOG_POLL_MS, LOG_TRIM_RECORDS } from './limits.ts'
 import { formatHeaders, parseRecord } from './log-form.ts'
 import type { LogEntry, StoredEntry } from './sqlite-log-file.ts'
+import { startThread } from './thread.ts'
 
-/** What the thread that owns the file is asked, and answers. Call 0 is its opening. */
-type LogQuestion =
+/** What the thread that owns the file is asked (sqlite-log-thread.ts). */
+export type LogQuestion =
   | { readonly kind: 'append'; readonly entries: readonly LogEntry[] }
   | { readonly kind: 'read'; readonly bucket: number; readonly from: number; readonly maxBytes: number }
   | { readonly kind: 'trim'; readonly bucket: number; readonly to: number; readonly limit: number }
   | { readonly kind: 'bounds'; readonly bucket: number }
   | { readonly kind: 'mint'; readonly id: string }
-  | { readonly kind: 'close' }
-export type LogCall = LogQuestion & { readonly call: number }
-export type LogReply =
-  | { readonly call: number; readonly ok: true; readonly result: unknown }
-  | {
-      readonly call: number
-      readonly ok: false
-      readonly kind: ProblemKind
-      readonly outcome: ProblemOutcome
-      readonly message: string
-    }
 
 type Waiting = { readonly entry: LogEntry; resolve(position: number): void; reject(error: unknown): void }
 
@@ -37,7 +26,8 @@ export async function openSqliteLog(
   path: string,
   options: { readonly buckets: number; readonly clock: Clock; readonly random: Random },
 ): Promise<EventLog> {
-  const thread = await startThread(path, options.buckets, uuid(options.random))
+  const data = { path, buckets: options.buckets, id: uuid(options.random) }
+  const thread = await startThread<LogQuestion>(import.meta.url, 'sqlite-log-thread', `the event log ${path}`, data)
   let id = String(thread.opened)
   let waiting: Waiting[] = []
   let committing: Promise<void> | undefined
@@ -130,58 +120,5 @@ export async function openSqliteLog(
       await committing
       await thread.close()
     },
-  }
-}
-
-type Thread = { readonly opened: unknown; ask(question: LogQuestion): Promise<unknown>; close(): Promise<void> }
-
-async function startThread(path: string, buckets: number, id: string): Promise<Thread> {
-  // Run from the checkout it is a .ts file, from the package the .js that was made of it.
-  const file = `./sqlite-log-worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: { path, buckets, id } })
-  const open = new Map<number, { resolve(result: unknown): void; reject(error: unknown): void }>()
-  let next = 0
-  let ended: Problem | undefined
-  const end = (problem: Problem) => {
-    ended ??= problem
-    for (const call of open.values()) call.reject(ended)
-    open.clear()
-  }
-  worker.on('message', (reply: LogReply) => {
-    const call = open.get(reply.call)
-    open.delete(reply.call)
-    if (reply.ok) call?.resolve(reply.result)
-    else call?.reject(new Problem(reply.kind, reply.message, { outcome: reply.outcome }))
-  })
-  worker.on('error', (cause) =>
-    end(new Problem('internal', `the event log's thread died: ${cause}`, { outcome: 'unknown', cause })),
-  )
-  worker.on('exit', () => end(new Problem('closed', `the event log ${path} is closed`)))
-  const ask = (post: (call: number) => void) =>
-    new Promise<unknown>((resolve, reject) => {
-      if (ended) {
-        reject(ended)
-        return
-      }
-      const call = next++
-      open.set(call, { resolve, reject })
-      post(call)
-    })
-  const askThread = (question: LogQuestion) =>
-    ask((call) => worker.postMessage({ ...question, call } satisfies LogCall, []))
-  try {
-    const opened = await ask(() => undefined)
-    return {
-      opened,
-      ask: askThread,
-      async close() {
-        if (ended) return
-        await askThread({ kind: 'close' })
-        await worker.terminate()
-      },
-    }
-  } catch (error) {
-    await worker.terminate()
-    throw error
   }
 }

@@ -89,7 +89,7 @@ describe('the writer', () => {
     ['not json', 'the line is not JSON'],
     ['', 'the line is not JSON'],
     ['{"m":1,"kind":"reading","text":"a\tb"}', 'the line is not JSON'],
-    ['[1,2]', 'kind is missing'],
+    ['[1,2]', 'the line is no JSON object'],
     ['{"m":1}', 'kind is missing'],
     ['{"m":1,"kind":"batch"}', 'kind batch is made by Hearth alone'],
     ['{"kind":"reading"}', 'm is missing'],
@@ -107,7 +107,7 @@ describe('the writer', () => {
       [2, 12],
     ])
     expect(await system.rows(`SELECT seq, ordinal, reason, text FROM events WHERE kind = 'dead'`)).toEqual([
-      { seq: '1', ordinal: '1', reason, text: line === '' ? null : line },
+      { seq: '1', ordinal: '1', reason, text: line },
     ])
     expect(await system.rows(`SELECT batch_dead FROM events WHERE kind = 'batch'`)).toEqual([{ batch_dead: '1' }])
     expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: 3, stored: 2, dead: 1 } })

@@ -13,6 +13,7 @@ import type { Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
 import {
   ATTEMPT_BATCHES_MAX,
+  ATTEMPT_EVENTS_MAX,
   ATTEMPT_PLAIN_MAX_BYTES,
   FRESHNESS_MS,
   INFLATE_CONCURRENT_MAX,
@@ -62,6 +63,7 @@ type Attempt = {
   /** Whose events it leaves out. */
   readonly erased: ErasedHubs
   bytes: number
+  events: number
   /** When the first batch was taken, and the first that is not quiet; monotonic, ms. */
   begun_ms: number | undefined
   urgent_ms: number | undefined
@@ -159,14 +161,16 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   const running = () => [...buckets.values()].filter((one) => one.stopped === undefined)
   const isFull = (attempt: Attempt) =>
-    attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES || attempt.planned.length >= ATTEMPT_BATCHES_MAX
+    attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES ||
+    attempt.events >= ATTEMPT_EVENTS_MAX ||
+    attempt.planned.length >= ATTEMPT_BATCHES_MAX
 
   async function begin(): Promise<Attempt> {
     const erased = erasedHubs(seen ?? (await table.snapshot()))
     const encoding = await encoder.begin(erased.size > 0 ? (hub) => erased.get(keyOf(hub)) : undefined)
     return {
       ...{ erased, encoding, planned: [], overlay: new Map(), taken: new Map() },
-      ...{ ended: new Set(), replayed: new Map(), bytes: 0 },
+      ...{ ended: new Set(), replayed: new Map(), bytes: 0, events: 0 },
       ...{ begun_ms: undefined, urgent_ms: undefined },
     }
   }
@@ -215,6 +219,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const changed = applyAdditions(lookup, planned.additions([], []))
     for (const [name, stream] of changed) attempt.overlay.set(name, stream)
     attempt.bytes += planned.batch.lines.length
+    attempt.events += planned.batch.header?.count ?? 0
     attempt.begun_ms ??= clock.monotonic()
     if (attempt.urgent_ms === undefined && !isQuiet(planned.batch)) attempt.urgent_ms = clock.monotonic()
     await attempt.encoding.add(planned.batch)

@@ -1,10 +1,9 @@
-import { join } from 'node:path'
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { messageOf } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
-import { openDuckDbEncoder } from './duckdb-encoder.ts'
+import { openEventEncoder } from './event-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { DRAIN_MAX_MS } from './limits.ts'
 import { lossOf } from './loss.ts'
@@ -18,7 +17,7 @@ export type Writing = {
   readonly writer: Writer
   /** Batches into the table until the signal aborts; then what the log still holds, as far as DRAIN_MAX_MS goes. */
   run(signal: AbortSignal): Promise<void>
-  /** After `run`: lets go of DuckDB. */
+  /** After `run`: lets go of its thread. */
   close(): Promise<void>
 }
 
@@ -35,14 +34,13 @@ export type WritingOptions = {
   note(fact: WriterFact): void
 }
 
-/** A writer with DuckDB's encoder. */
+/** A writer with its encoder. */
 export async function openWriting(options: WritingOptions): Promise<Writing> {
   const { lake, log, layout, clock, random, scratch_folder } = options
   const table = await lake.table(EVENTS_TABLE)
   await mintIfBehind(options)
-  const encoder = await openDuckDbEncoder({
+  const encoder = await openEventEncoder({
     ...{ store: lake.store, logId: () => log.id, buckets: layout.buckets, clock, random },
-    scratch_folder: join(scratch_folder, 'writer'),
   })
   const writer = await openWriter({
     ...{ log, table, store: lake.store, layout, encoder, clock, random, note: options.note },

@@ -76,8 +76,42 @@ export function valueSql(type: PromotedType, text: string): string {
   }
 }
 
-const NUMBER = '-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?'
 const TIME = '[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})'
+
+/**
+ * What is to be stored of a text: the value that its column gets, NaN for none, and whether the column then says the same
+ * text. Of what fits the type by `valueSql` it takes the plain forms; any other stays in `extra`, where reading finds it.
+ */
+export function storedValue(type: PromotedType, text: string): { readonly value: number; readonly isSaid: boolean } {
+  switch (type) {
+    case 'string':
+      return { value: Number.NaN, isSaid: true }
+    case 'boolean':
+      return text === 'true' || text === 'false' ? { value: text === 'true' ? 1 : 0, isSaid: true } : NOT_STORED
+    case 'long':
+      return /^-?[0-9]{1,15}$/.test(text) ? { value: Number(text), isSaid: String(Number(text)) === text } : NOT_STORED
+    case 'double': {
+      const value = WHOLE_NUMBER.test(text) ? Number(text) : Number.NaN
+      if (!Number.isFinite(value)) return NOT_STORED
+      // Smaller and larger ones DuckDB may write otherwise.
+      const isPlain = value === 0 || (Math.abs(value) >= 1e-4 && Math.abs(value) < 1e15)
+      return { value, isSaid: isPlain && String(value) === text }
+    }
+    case 'timestamp': {
+      const match = /^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,6}))?Z$/.exec(text)
+      const whole_ms = match ? Date.parse(`${match[1]}Z`) : Number.NaN
+      // Days that no month has, and hour 24, are other times to Date than they say.
+      if (!match || Number.isNaN(whole_ms) || !new Date(whole_ms).toISOString().startsWith(match[1] ?? '-'))
+        return NOT_STORED
+      if (text.startsWith('0000')) return NOT_STORED
+      const value = whole_ms * 1000 + Number((match[2] ?? '').padEnd(6, '0'))
+      return { value, isSaid: match[2]?.length === 3 }
+    }
+  }
+}
+const NUMBER = '-?[0-9]+(\\.[0-9]+)?([eE][+-]?[0-9]+)?'
+const WHOLE_NUMBER = new RegExp(`^${NUMBER}$`)
+const NOT_STORED = { value: Number.NaN, isSaid: false }
 
 /** The text that a value in the column stands for: as JavaScript writes it, but for exponents. */
 export function textSql(type: PromotedType, value: string): string {

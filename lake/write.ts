@@ -4,13 +4,14 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
-import { assert, Problem } from '../contract/problem.ts'
+import { assert } from '../contract/problem.ts'
 import type { AddFile, PartitionValues, Tags } from './action.ts'
+import { addOf, dataFileName } from './data-file.ts'
 import { problemOf, rowsOf } from './duckdb.ts'
 import { ROW_GROUP_ROWS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { duckDbType, identifier, literal } from './schema.ts'
-import { statisticsOf, type WrittenColumn, withStatistics } from './statistics.ts'
+import type { WrittenColumn } from './statistics.ts'
 
 export type WriteRequest = {
   readonly connection: DuckDBConnection
@@ -53,7 +54,7 @@ const written = z.array(
  */
 export async function writeFile(request: WriteRequest): Promise<AddFile & { readonly rows: number }> {
   const { columns, partitionValues, random, scratch_folder, sort, store, tags } = request
-  const name = `${partitionFolder(partitionValues)}part-${randomHex(random, 16)}.parquet`
+  const name = dataFileName(partitionValues, random)
   const file = join(scratch_folder, `${randomHex(random, 16)}.parquet`)
   const list = columns.map(
     ({ name, type }) => `CAST(${identifier(name)} AS ${duckDbType(type)}) AS ${identifier(name)}`,
@@ -67,18 +68,10 @@ export async function writeFile(request: WriteRequest): Promise<AddFile & { read
     assert(result, 'COPY returns one row')
     await request.check?.(file)
     await store.put(`${request.prefix}/${name}`, { file })
-    const kept = withStatistics(columns, request.configuration ?? {})
-    const statistics = statisticsOf(result.count, kept, columnsOf(result.column_statistics))
-    return {
-      path: name,
-      partitionValues,
-      size: result.file_size_bytes,
-      modificationTime: request.clock.now(),
-      dataChange: true,
-      stats: JSON.stringify(statistics),
-      ...(tags && { tags }),
-      rows: result.count,
-    }
+    const { count: rows, file_size_bytes: size_bytes } = result
+    const about = { columns, configuration: request.configuration ?? {}, partitionValues, now_ms: request.clock.now() }
+    const of = { ...about, name, size_bytes, rows, written: columnsOf(result.column_statistics), ...(tags && { tags }) }
+    return { ...addOf(of), rows }
   } finally {
     await rm(file, { force: true })
   }
@@ -102,21 +95,4 @@ function columnsOf(
     if (match?.[1] !== undefined) columns.set(match[1], Object.fromEntries(value.map((one) => [one.key, one.value])))
   }
   return columns
-}
-
-const PLAIN_VALUE = /^[A-Za-z0-9._-]+$/
-
-/** `event_date=2026-11-24/bucket=3/`. Raises `invalid` for a value that would need escaping. */
-function partitionFolder(values: PartitionValues): string {
-  return Object.entries(values)
-    .map(([name, value]) => {
-      if (value !== null && !PLAIN_VALUE.test(value)) {
-        throw new Problem(
-          'invalid',
-          `a partition value is a date or a number; found ${name} = ${JSON.stringify(value)}`,
-        )
-      }
-      return `${name}=${value ?? '__HIVE_DEFAULT_PARTITION__'}/`
-    })
-    .join('')
 }

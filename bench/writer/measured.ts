@@ -1,7 +1,7 @@
 /** What the two processes of the benchmark `writer` are told, and answer. */
 import { z } from 'zod'
 
-/** The same for both: what an ingest writer has unless told otherwise. */
+/** Of bare DuckDB. */
 export const THREADS = 2
 export const MEMORY_LIMIT = '2GB'
 export const LAYOUT = { epoch: 1, buckets: 4 } as const

@@ -1,21 +1,20 @@
 /** The ingest writer in a process of its own: from the event log in the folder to committed Parquet in its `lake`. */
 import { join } from 'node:path'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
-import { openDuckDbEncoder } from '../../ingest/duckdb-encoder.ts'
+import { openEventEncoder } from '../../ingest/event-encoder.ts'
 import { openSqliteLog } from '../../ingest/sqlite-log.ts'
 import { openWriter } from '../../ingest/writer.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake } from '../../lake/lake.ts'
 import { timed } from '../child.ts'
-import { LAYOUT, MEMORY_LIMIT, THREADS, writerTask } from './measured.ts'
+import { LAYOUT, writerTask } from './measured.ts'
 
 const { folder } = writerTask.parse(JSON.parse(process.argv[2] ?? ''))
 const store = openFolderStore(join(folder, 'lake'))
 const lake = await createLake({ store, clock, random, fleet: 'bench', region: 'local', buckets: LAYOUT.buckets })
 const log = await openSqliteLog(join(folder, 'log.db'), { buckets: LAYOUT.buckets, clock, random })
-const encoder = await openDuckDbEncoder({
+const encoder = await openEventEncoder({
   ...{ store, logId: () => log.id, buckets: LAYOUT.buckets, clock, random },
-  ...{ threads: THREADS, memory_limit: MEMORY_LIMIT, scratch_folder: join(folder, 'spool') },
 })
 const writer = await openWriter({
   ...{ log, table: await lake.table('events'), store, layout: LAYOUT, encoder, clock, random },

@@ -1,11 +1,10 @@
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
 import { codecOf } from '../../contract/batch.ts'
 import { bucketOf } from '../../contract/bucket.ts'
 import { inflate, readPayload } from '../../ingest/payload.ts'
 import { textIn } from '../../ingest/row.ts'
-import { openSpool } from '../../ingest/spool.ts'
 import { openSqliteLog } from '../../ingest/sqlite-log.ts'
 import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
@@ -24,7 +23,7 @@ export const writer: Benchmark = {
 
 /** 640,000 events: three attempts of the writer's size would be 2.7 million, and say the same. */
 const BATCHES = 1_600
-const TARGET_RATIO = 0.6
+const TARGET_RATIO = 0.85
 
 type Round = { readonly writer: Timing; readonly bare: Timing; readonly ratio: number; readonly cpu_ratio: number }
 
@@ -89,7 +88,7 @@ async function run({ rounds, seed, folder, note }: BenchmarkOptions): Promise<Fi
       ),
     ],
     notes: [
-      'Both in a process of their own, 2 threads, 2 GB, times without the start of the process. Bare DuckDB is given the lines unpacked, numbered and without the resent batches, checks nothing, counts nothing and syncs nothing; the writer reads its log, unpacks, compares with the received ranges, judges each line, keeps the dead ones, and commits.',
+      'Both in a process of their own, bare DuckDB with 2 threads and 2 GB, times without the start of the process. Bare DuckDB is given the lines unpacked, numbered and without the resent batches, checks nothing, counts nothing and syncs nothing; the writer reads its log, unpacks, compares with the received ranges, judges each line, keeps the dead ones, and commits.',
     ],
     faults: found.some((one) => one !== facts.checksum_sent)
       ? [`checksums of what was found differ from what was sent: ${[...new Set(found)].join(', ')}`]
@@ -101,23 +100,25 @@ type BareInput = { readonly lines: string; readonly batches: string }
 
 /** What bare DuckDB is given: unpacked, without duplicates, each line numbered. It is spared that work. */
 async function prepareBare(folder: string, made: readonly WorkloadBatch[]): Promise<BareInput> {
-  const spool = await openSpool(join(folder, 'lines'))
+  const file = join(folder, 'lines')
+  const numbered: string[] = []
   const rows: string[] = []
   for (const { bytes, hub, resent } of made) {
     if (resent) continue
     const { header, lines } = readPayload(await inflate(bytes, codecOf(bytes)))
-    await spool.add(rows.length * 16_384, lines, [[0, header.count]])
+    const texts = lines.toString('utf8').split('\n').slice(0, header.count)
+    numbered.push(...texts.map((text, i) => `${rows.length * 16_384 + i}\t${text}\n`))
     rows.push(
       `(${rows.length}, ${bucketOf(hub, LAYOUT.buckets)}, '${hub}', '${header.boot}', '${header.stream}', ${header.first}, ${clock.now()}::DOUBLE, ${header.now}::DOUBLE, ${header.wall}::DOUBLE, '${header.firmware}', '${header.agent}')`,
     )
   }
-  await spool.finish()
+  await writeFile(file, numbered)
   const batches = join(folder, 'batches.parquet')
   await using database = await openDuckDb()
   await database.connection.run(
     `COPY (SELECT * FROM (VALUES ${rows.join(', ')}) t(batch, bucket, source_id, boot_id, stream, first, received_ms, now_ms, wall_ms, firmware, agent)) TO '${batches}' (FORMAT parquet)`,
   )
-  return { lines: spool.path, batches }
+  return { lines: file, batches }
 }
 
 type Ran = { readonly timing: Timing; readonly checksum: string }

@@ -5,7 +5,7 @@ import { openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake } from '../../lake/lake.ts'
 import { openLocalFiles } from '../../lake/local-files.ts'
-import { openDuckDbEncoder } from '../duckdb-encoder.ts'
+import { openEventEncoder } from '../event-encoder.ts'
 import { openGateway } from '../gateway.ts'
 import type { Loss } from '../loss.ts'
 import { rangesKey } from '../ranges-store.ts'
@@ -21,8 +21,8 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   const layout = { epoch: 1, buckets: 4 }
   const table = await lake.table('events')
   const log = await openSqliteLog(join(folder, 'log.db'), { buckets: 4, clock, random })
-  const encoder = await openDuckDbEncoder({
-    ...{ store, logId: () => log.id, buckets: 4, clock, random, scratch_folder: join(folder, 'spool') },
+  const encoder = await openEventEncoder({
+    ...{ store, logId: () => log.id, buckets: 4, clock, random },
   })
   const facts: WriterFact[] = []
   const losses: Loss[] = []

@@ -1,17 +1,14 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
 import { EVENTS_COLUMNS } from '../contract/events-table.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
-import { openDuckDbEncoder } from './duckdb-encoder.ts'
 import type { EncoderBatch } from './encoder.ts'
+import { openEventEncoder } from './event-encoder.ts'
 import { readPayload } from './payload.ts'
 import { batchOf, reading } from './testing/batch.ts'
 
@@ -41,10 +38,9 @@ function batch(
   }
 }
 
-function open(name: string, part_bytes = 1e9) {
+function open(name: string, here = true) {
   const store = openFolderStore(join(folder, name))
-  const scratch_folder = join(folder, `${name}-scratch`)
-  return openDuckDbEncoder({ store, logId: () => 'log', buckets, clock, random, scratch_folder, part_bytes })
+  return openEventEncoder({ store, logId: () => 'log', buckets, clock, random, here })
 }
 
 async function rowsIn(name: string) {
@@ -57,18 +53,17 @@ async function rowsIn(name: string) {
 }
 
 /** What an encoder makes of batches, and the rows of its files. */
-async function encoded(name: string, batches: readonly EncoderBatch[], part_bytes?: number) {
-  const encoder = await open(name, part_bytes)
+async function encoded(name: string, batches: readonly EncoderBatch[], here?: boolean) {
+  const encoder = await open(name, here)
   const encoding = await encoder.begin()
   for (const one of batches) await encoding.add(one)
   const { through, dead, touched } = await encoding.finish(shape)
   await encoding.close()
   await encoder.close()
-  expect(await readdir(join(folder, `${name}-scratch`))).toEqual([])
   return { through, dead, touched, rows: await rowsIn(name) }
 }
 
-test('lines become the same rows, whether DuckDB judges them in one part or each batch by itself', async () => {
+test('lines become the same rows, whether in a thread or here', async () => {
   const batches = [
     batch('demo-01', 1, [reading(1, 20.5, { link: 200 }), 'no json', reading(2, 21)]),
     batch('relay-0', 2, [alive('demo-01'), alive('hub-of-another-bucket')]),
@@ -78,7 +73,7 @@ test('lines become the same rows, whether DuckDB judges them in one part or each
     batch('demo-01', 6, [{ m: 5, kind: 'command', command: 'c1', issued: 1_764_000_000_000, stage: 'acked' }]),
   ]
   const whole = await encoded('whole', batches)
-  expect(await encoded('parts', batches, 1)).toEqual(whole)
+  expect(await encoded('thread', batches, false)).toEqual(whole)
   const reasons = whole.rows.filter(({ kind }) => kind === 'dead').map(({ reason }) => reason)
   expect(new Set(reasons)).toEqual(
     new Set(['a field is there twice', 'hub belongs to another bucket than the stream', 'the line is not JSON']),
@@ -87,23 +82,14 @@ test('lines become the same rows, whether DuckDB judges them in one part or each
   expect(whole.rows.filter(({ kind }) => kind === 'batch')).toHaveLength(batches.length)
 })
 
-test('an attempt that was given up leaves nothing in the next, whenever its remains are collected', async () => {
-  setFlagsFromString('--expose-gc')
-  const collect: () => void = runInNewContext('gc')
-  const encoder = await open('given-up', 1)
+test('an attempt that was given up leaves nothing in the next', async () => {
+  const encoder = await open('given-up')
   const one = batch('demo-01', 1, [reading(1, 20), 'no json \t', reading(2, 21)])
-  const giveUp = async () => {
-    const encoding = await encoder.begin()
-    await encoding.add(one)
-    await encoding.close()
-  }
-  await giveUp()
+  const giveUp = await encoder.begin()
+  await giveUp.add(one)
+  await giveUp.close()
   const encoding = await encoder.begin()
   await encoding.add(one)
-  for (let i = 0; i < 10; i++) {
-    collect()
-    await turn()
-  }
   await encoding.finish(shape)
   await encoding.close()
   await encoder.close()
