@@ -9,13 +9,13 @@ import type { ErasedHub } from './erased-hubs.ts'
 import { beginAttempt } from './event-attempt.ts'
 import { type EncodedEvents, type EncodingOptions, encodeEvents } from './event-encoding.ts'
 import { openEventRows } from './event-rows.ts'
-import { ENCODER_AHEAD_MAX_BYTES, ENCODER_PUTS } from './limits.ts'
+import { ENCODER_GIVEN_BYTES, ENCODER_GIVEN_MAX, ENCODER_PUTS } from './limits.ts'
 import { startThread, type Thread } from './thread.ts'
 
 /** What the thread that encodes is asked (event-thread.ts). */
 export type EncodingQuestion =
   | { readonly kind: 'begin' }
-  | { readonly kind: 'add'; readonly batch: EncoderBatch }
+  | { readonly kind: 'add'; readonly batches: readonly EncoderBatch[] }
   | { readonly kind: 'subjects' }
   | { readonly kind: 'finish'; readonly options: EncodingOptions }
 
@@ -117,9 +117,12 @@ function workHere(buckets: number): Work {
 
 function workInThread(buckets: number): Work {
   let thread: Promise<Thread<EncodingQuestion>> | undefined
-  /** Batches that it has been given, oldest first, until it is known to have read them. */
+  /** What it is given next: a message wakes a thread, which takes longer than to read a small batch. */
+  let next: EncoderBatch[] = []
+  let next_bytes = 0
+  /** What it has been given, oldest first, until it is known to have read it. */
   let given: Promise<unknown>[] = []
-  let ahead_bytes = 0
+
   const start = () =>
     startThread<EncodingQuestion>(import.meta.url, 'event-thread', 'the encoder of events', { buckets })
 
@@ -134,29 +137,40 @@ function workInThread(buckets: number): Work {
     }
   }
 
+  function give(): void {
+    if (next.length === 0) return
+    const buffers = next.map(({ lines }) => lines.buffer)
+    const read = ask({ kind: 'add', batches: next }, buffers as ArrayBuffer[])
+    // Told when it is awaited: in a later `add`, or in `finish`.
+    read.catch(() => undefined)
+    given.push(read)
+    next = []
+    next_bytes = 0
+  }
+
   return {
     async begin() {
       given = []
+      next = []
+      next_bytes = 0
       await ask({ kind: 'begin' }).catch(() => ask({ kind: 'begin' }))
     },
     async add(batch) {
-      const size_bytes = batch.lines.length
       // A copy of the lines alone: what they are a part of may be shared, and would be cloned whole.
-      const lines = Buffer.allocUnsafeSlow(size_bytes)
+      const lines = Buffer.allocUnsafeSlow(batch.lines.length)
       batch.lines.copy(lines)
-      ahead_bytes += size_bytes
-      const read = ask({ kind: 'add', batch: { ...batch, lines } }, [lines.buffer]).finally(
-        () => (ahead_bytes -= size_bytes),
-      )
-      // Told when it is awaited: here, or in `finish`.
-      read.catch(() => undefined)
-      given.push(read)
-      if (ahead_bytes > ENCODER_AHEAD_MAX_BYTES) await given.shift()
+      next.push({ ...batch, lines })
+      next_bytes += lines.length
+      if (next_bytes < ENCODER_GIVEN_BYTES) return
+      give()
+      if (given.length > ENCODER_GIVEN_MAX) await given.shift()
     },
     async subjects() {
+      give()
       return (await ask({ kind: 'subjects' })) as readonly string[]
     },
     async finish(options) {
+      give()
       await Promise.all(given)
       return (await ask({ kind: 'finish', options })) as EncodedEvents
     },

@@ -3,6 +3,7 @@ import { EVENTS_COLUMNS } from '../contract/events-table.ts'
 import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
 import type { Touched } from '../contract/touched.ts'
 import { ROW_GROUP_ROWS } from '../lake/limits.ts'
+import { openChunkEncoder } from '../lake/parquet-chunk.ts'
 import { openParquetFile } from '../lake/parquet-file.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import type { WrittenColumn } from '../lake/statistics.ts'
@@ -54,10 +55,11 @@ async function filesOf(
   const groupOf = openEventValues(attempt.rows, attempt.values, log_id, promoted)
   const words = attempt.rows.words.list()
   const sort = openEventOrder(attempt, words)
+  const chunks = openChunkEncoder()
   const files: EventFile[] = []
   for (const { bucket, date, rows } of partitions) {
     sort(rows)
-    const file = openParquetFile(columns, words)
+    const file = openParquetFile(columns, words, chunks)
     for (let from = 0; from < rows.length; from += ROW_GROUP_ROWS) {
       const group = rows.subarray(from, from + ROW_GROUP_ROWS)
       await file.add(group.length, groupOf(group))

@@ -26,8 +26,9 @@ function run(question: EncodingQuestion): unknown {
   }
   assert(attempt, 'an attempt is begun first')
   if (question.kind === 'add') {
-    const { lines } = question.batch
-    return attempt.add({ ...question.batch, lines: Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength) })
+    for (const { lines, ...batch } of question.batches)
+      attempt.add({ ...batch, lines: Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength) })
+    return undefined
   }
   return question.kind === 'subjects' ? attempt.subjects() : encodeEvents(attempt, question.options)
 }

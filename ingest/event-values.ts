@@ -42,8 +42,6 @@ export function eventMs({ now_ms, wall_ms, received_ms }: BatchValues, m: number
 
 export const isTransport = (kind: number) => kind === BATCH_KIND || kind === DEAD_KIND
 
-const micros = (ms: number) => Math.round(ms * 1000)
-
 /** Makes the columns of the events table from rows in a given order, a row group at a time. Its arrays are used anew. */
 export function openEventValues(
   rows: EventRows,
@@ -62,46 +60,98 @@ export function openEventValues(
   let keyArray = new Uint32Array(0)
   let valueArray = new Uint32Array(0)
 
-  function timeSource(batch: BatchValues, m: number): number {
-    if (batch.now_ms === batch.now_ms) return sources.monotonic
-    const off = batch.wall_ms + m - batch.received_ms
-    return off >= -EVENT_TIME_PAST_MAX_MS && off <= EVENT_TIME_FUTURE_MAX_MS ? sources.wall : sources.received
-  }
-
   return (order) => {
     const count = order.length
     if (wordArray.length < count) {
       wordArray = new Uint32Array(count)
       numberArray = new Float64Array(count)
     }
+    /** Places of rows about transport: few, and in most groups none. */
+    const transport: number[] = []
+    for (let i = 0; i < count; i++) if (isTransport(of.kind[order[i] as number] as number)) transport.push(i)
     const batchAt = (row: number) => batches[of.batch[row] as number] as BatchValues
-    const wordsOf = (wordOf: (row: number) => number): ChunkValues => {
-      for (let i = 0; i < count; i++) wordArray[i] = wordOf(order[i] as number)
-      return { words: wordArray }
-    }
-    const numbersOf = (numberOf: (row: number) => number): ChunkValues => {
-      for (let i = 0; i < count; i++) numberArray[i] = numberOf(order[i] as number)
-      return { numbers: numberArray }
-    }
-    const plain = (column: Uint32Array): ChunkValues => {
+
+    const wordsOf = (column: Uint32Array): ChunkValues => {
       for (let i = 0; i < count; i++) wordArray[i] = column[order[i] as number] as number
       return { words: wordArray }
     }
-    const plainNumbers = (column: Float64Array, times: number): ChunkValues => {
-      for (let i = 0; i < count; i++) numberArray[i] = (column[order[i] as number] as number) * times
+    const numbersOf = (column: Float64Array): ChunkValues => {
+      for (let i = 0; i < count; i++) numberArray[i] = column[order[i] as number] as number
       return { numbers: numberArray }
     }
-    /** What all rows of a batch have. */
-    const ofBatch = (wordOf: (batch: BatchValues) => number): ChunkValues => {
-      const of_batch = Uint32Array.from(batches, wordOf)
-      for (let i = 0; i < count; i++) wordArray[i] = of_batch[of.batch[order[i] as number] as number] as number
+    const batchWords = (wordOf: (batch: BatchValues) => number): ChunkValues => {
+      const known = Uint32Array.from(batches, wordOf)
+      for (let i = 0; i < count; i++) wordArray[i] = known[of.batch[order[i] as number] as number] as number
+      return { words: wordArray }
+    }
+    /** That of its batch, and what each row adds to it. */
+    const batchNumbers = (numberOf: (batch: BatchValues) => number, more?: Float64Array | Int32Array): Float64Array => {
+      const known = Float64Array.from(batches, numberOf)
+      for (let i = 0; i < count; i++) {
+        const row = order[i] as number
+        const added = more ? (more[row] as number) : 0
+        numberArray[i] = (known[of.batch[row] as number] as number) + added
+      }
+      return numberArray
+    }
+    /** Of rows about transport alone. */
+    const transportNumbers = (numberOf: (row: number, batch: BatchValues) => number): ChunkValues => {
+      numberArray.fill(Number.NaN, 0, count)
+      for (const i of transport) numberArray[i] = numberOf(order[i] as number, batchAt(order[i] as number))
+      return { numbers: numberArray }
+    }
+    const transportWords = (wordOf: (row: number, batch: BatchValues) => number): ChunkValues => {
+      wordArray.fill(0, 0, count)
+      for (const i of transport) wordArray[i] = wordOf(order[i] as number, batchAt(order[i] as number))
       return { words: wordArray }
     }
     /** Of rows about the batch itself, or of whole batches that could not be read. */
-    const batchNumber = (numberOf: (batch: BatchValues) => number) =>
-      numbersOf((row) => (of.ordinal[row] === -1 ? numberOf(batchAt(row)) : Number.NaN))
-    const batchWord = (wordOf: (batch: BatchValues) => number) =>
-      wordsOf((row) => (of.ordinal[row] === -1 ? wordOf(batchAt(row)) : 0))
+    const isWhole = (row: number) => of.ordinal[row] === -1
+    const wholeNumbers = (numberOf: (batch: BatchValues) => number) =>
+      transportNumbers((row, batch) => (isWhole(row) ? numberOf(batch) : Number.NaN))
+    const wholeWords = (wordOf: (batch: BatchValues) => number) =>
+      transportWords((row, batch) => (isWhole(row) ? wordOf(batch) : 0))
+
+    function hubs(): ChunkValues {
+      const known = Uint32Array.from(batches, ({ service, source }) => (service ? 0 : source))
+      for (let i = 0; i < count; i++) {
+        const row = order[i] as number
+        wordArray[i] = (known[of.batch[row] as number] as number) || (of.hub[row] as number)
+      }
+      for (const i of transport) wordArray[i] = known[of.batch[order[i] as number] as number] as number
+      return { words: wordArray }
+    }
+
+    function hubTimes(): ChunkValues {
+      batchNumbers(({ wall_ms }) => wall_ms, of.m)
+      for (let i = 0; i < count; i++) {
+        const ms = numberArray[i] as number
+        numberArray[i] = ms >= 0 && ms <= TIME_MAX_MS ? Math.round(ms * 1000) : Number.NaN
+      }
+      return { numbers: numberArray }
+    }
+
+    function issuedTimes(): ChunkValues {
+      numbersOf(of.issued)
+      for (let i = 0; i < count; i++) numberArray[i] = Math.round((numberArray[i] as number) * 1000)
+      return { numbers: numberArray }
+    }
+
+    function timeSources(): ChunkValues {
+      for (let i = 0; i < count; i++) {
+        const row = order[i] as number
+        const batch = batchAt(row)
+        if (batch.now_ms === batch.now_ms) wordArray[i] = sources.monotonic
+        else {
+          const off = batch.wall_ms + (of.m[row] as number) - batch.received_ms
+          const isPlausible = off >= -EVENT_TIME_PAST_MAX_MS && off <= EVENT_TIME_FUTURE_MAX_MS
+          wordArray[i] = isPlausible ? sources.wall : sources.received
+        }
+      }
+      for (const i of transport) wordArray[i] = sources.received
+      return { words: wordArray }
+    }
+
     const isEvent = (row: number) => !isTransport(of.kind[row] as number)
 
     function more(): ChunkValues {
@@ -135,88 +185,86 @@ export function openEventValues(
     return ({ name }) => {
       switch (name) {
         case 'hub_id':
-          return wordsOf((row) => {
-            const batch = batchAt(row)
-            return !batch.service ? batch.source : isEvent(row) ? (of.hub[row] as number) : 0
-          })
+          return hubs()
         case 'source_id':
-          return ofBatch(({ source }) => source)
+          return batchWords(({ source }) => source)
         case 'boot_id':
-          return ofBatch(({ boot }) => boot)
+          return batchWords(({ boot }) => boot)
         case 'stream':
-          return ofBatch(({ stream }) => stream)
-        case 'seq':
-          return numbersOf((row) =>
-            of.ordinal[row] === -1 ? Number.NaN : batchAt(row).first + (of.ordinal[row] as number),
-          )
+          return batchWords(({ stream }) => stream)
+        case 'seq': {
+          const numbers = batchNumbers(({ first }) => first, of.ordinal)
+          for (const i of transport) if (isWhole(order[i] as number)) numbers[i] = Number.NaN
+          return { numbers }
+        }
         case 'event_time':
-          return plainNumbers(of.at, 1)
+          return numbersOf(of.at)
         case 'received_time':
-          return numbersOf((row) => micros(batchAt(row).received_ms))
+          return { numbers: batchNumbers(({ received_ms }) => Math.round(received_ms * 1000)) }
         case 'hub_time':
-          return numbersOf((row) => {
-            const ms = batchAt(row).wall_ms + (of.m[row] as number)
-            return ms >= 0 && ms <= TIME_MAX_MS ? micros(ms) : Number.NaN
-          })
+          return hubTimes()
         case 'mono_ms':
-          return plainNumbers(of.m, 1)
+          return numbersOf(of.m)
         case 'time_source':
-          return wordsOf((row) => (isEvent(row) ? timeSource(batchAt(row), of.m[row] as number) : sources.received))
+          return timeSources()
         case 'kind':
-          return plain(of.kind)
+          return wordsOf(of.kind)
         case 'issued_time':
-          return numbersOf((row) => micros(of.issued[row] as number))
+          return issuedTimes()
         case 'device_id':
-          return plain(of.device)
+          return wordsOf(of.device)
         case 'attribute':
-          return plain(of.attribute)
+          return wordsOf(of.attribute)
         case 'value':
-          return plainNumbers(of.value, 1)
+          return numbersOf(of.value)
         case 'text':
-          return plain(of.text)
+          return wordsOf(of.text)
         case 'unit':
-          return plain(of.unit)
+          return wordsOf(of.unit)
         case 'command_id':
-          return plain(of.command)
+          return wordsOf(of.command)
         case 'stage':
-          return plain(of.stage)
+          return wordsOf(of.stage)
         case 'duration_ms':
-          return plainNumbers(of.ms, 1)
+          return numbersOf(of.ms)
         case 'reason':
-          return plain(of.reason)
+          return wordsOf(of.reason)
         case 'firmware':
-          return ofBatch(({ firmware }) => firmware)
+          return batchWords(({ firmware }) => firmware)
         case 'agent':
-          return ofBatch(({ agent }) => agent)
+          return batchWords(({ agent }) => agent)
         case 'extra':
           return more()
         case 'log_id':
-          return wordsOf((row) => (isEvent(row) ? 0 : log))
+          return transportWords(() => log)
         case 'log_position':
-          return numbersOf((row) => (isEvent(row) ? Number.NaN : batchAt(row).position))
+          return transportNumbers((_row, { position }) => position)
         case 'ordinal':
-          return numbersOf((row) => (isEvent(row) ? Number.NaN : (of.ordinal[row] as number)))
+          return transportNumbers((row) => of.ordinal[row] as number)
         case 'batch_first':
-          return batchNumber((batch) => batch.first)
+          return wholeNumbers(({ first }) => first)
         case 'batch_count':
-          return batchNumber((batch) => batch.count)
+          return wholeNumbers(({ count: events }) => events)
         case 'batch_next':
-          return batchNumber((batch) => batch.next)
+          return wholeNumbers(({ next }) => next)
         case 'batch_acked':
-          return batchNumber((batch) => batch.acked)
+          return wholeNumbers(({ acked }) => acked)
         case 'batch_dropped':
-          return batchWord((batch) => batch.dropped)
+          return wholeWords(({ dropped }) => dropped)
         case 'batch_crc':
-          return batchWord((batch) => batch.crc)
+          return wholeWords(({ crc }) => crc)
         case 'batch_duplicates':
-          return batchNumber((batch) => batch.duplicates)
+          return wholeNumbers(({ duplicates }) => duplicates)
         case 'batch_dead':
           // Told of a batch that could be read.
-          return numbersOf((row) => (of.kind[row] === BATCH_KIND ? batchAt(row).dead : Number.NaN))
+          return transportNumbers((row, { dead }) => (of.kind[row] === BATCH_KIND ? dead : Number.NaN))
         default: {
           const field = fields.get(name)
-          if (field?.type === 'string') return wordsOf((row) => field.word(row))
-          return numbersOf((row) => field?.number(row) ?? Number.NaN)
+          for (let i = 0; i < count; i++) {
+            if (field?.type === 'string') wordArray[i] = field.word(order[i] as number)
+            else numberArray[i] = field?.number(order[i] as number) ?? Number.NaN
+          }
+          return field?.type === 'string' ? { words: wordArray } : { numbers: numberArray }
         }
       }
     }

@@ -83,8 +83,9 @@ export const INFLATE_CHUNK_MIN_BYTES = 1024
 export const INFLATE_CHUNK_MAX_BYTES = 1024 * 1024
 /** Brackets within each other, of what an event line has; deeper ones are dead. */
 export const EVENT_DEPTH_MAX = 1_000
-/** Lines that the thread that encodes has been given and not yet read. */
-export const ENCODER_AHEAD_MAX_BYTES = 16 * 1024 * 1024
+/** Lines that the thread that encodes is given together, and how many times that before it has read the first. */
+export const ENCODER_GIVEN_BYTES = 1024 * 1024
+export const ENCODER_GIVEN_MAX = 8
 /** Files of an attempt that are put at once. */
 export const ENCODER_PUTS = 8
 

@@ -2,6 +2,7 @@
 export class ByteSink {
   bytes: Buffer
   length = 0
+  #taken = 0
 
   constructor(size_bytes = 1 << 16) {
     this.bytes = Buffer.allocUnsafeSlow(size_bytes)
@@ -60,11 +61,16 @@ export class ByteSink {
     this.length += bytes.length
   }
 
-  /** What is in it, as a copy; it is empty afterwards. */
+  /** What was written since the last `take`: good until `clear`, since growing leaves it where it is. */
   take(): Buffer {
-    const taken = Buffer.allocUnsafeSlow(this.length)
-    this.bytes.copy(taken, 0, 0, this.length)
-    this.length = 0
+    const taken = this.bytes.subarray(this.#taken, this.length)
+    this.#taken = this.length
     return taken
+  }
+
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.length = 0
+    this.#taken = 0
   }
 }

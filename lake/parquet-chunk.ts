@@ -32,13 +32,17 @@ const DICTIONARY_SHARE = 2
 /** Differences of whole numbers within this are exact. */
 const DELTA_MAX = 2 ** 51
 
-/** Turns columns into pages. Keeps its buffers: one for each thread, used for one column at a time. */
-export function openChunkEncoder(): {
+/** Turns columns into pages, in memory of its own that is used again and again: for one file at a time. */
+export type ChunkEncoder = {
+  /** The pages that were made are no longer needed. */
+  clear(): void
   text(words: WordList, values: Uint32Array, rows: number): Leaf
   numbers(type: OwnType, values: Float64Array, rows: number): Leaf
   /** Keys and values of a map. */
   map(words: WordList, map: Extract<ChunkValues, { entries: Uint32Array }>, rows: number): readonly [Leaf, Leaf]
-} {
+}
+
+export function openChunkEncoder(): ChunkEncoder {
   const sink = new ByteSink()
   let levels = new Uint8Array(0)
   let repeats = new Uint8Array(0)
@@ -204,6 +208,7 @@ export function openChunkEncoder(): {
   }
 
   return {
+    clear: () => sink.clear(),
     text,
     numbers: numbersOf,
     map(list, { entries, keys, values }, rows) {
