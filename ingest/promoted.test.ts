@@ -9,6 +9,8 @@ import { compact } from '../lake/compact.ts'
 import { promote } from '../lake/promote.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import { openQuery, type Query } from '../lake/query.ts'
+import { removeRows } from '../lake/removal.ts'
+import { decodeStatistics } from '../lake/statistics.ts'
 import { batchOf, packed, reading } from './testing/batch.ts'
 import { openSystem, type System } from './testing/system.ts'
 
@@ -42,6 +44,8 @@ const ask = async (sql: string) => (await query.run(sql)).rows
 const batteries = () => ask('SELECT seq, battery_v FROM readings ORDER BY seq')
 const stored = () =>
   system.rows("SELECT seq, battery_v, extra['battery_v'] AS left FROM events WHERE kind = 'reading' ORDER BY seq")
+const statistics = async () =>
+  [...(await system.table.snapshot()).files.values()].flatMap(({ stats }) => decodeStatistics(stats) ?? [])
 const compactNow = () =>
   compact({
     ...{ store: system.store, table: system.table, clock, random, scratch_folder: join(folder, 'compact') },
@@ -117,6 +121,29 @@ describe('a field that is promoted', () => {
       { battery_v: 3.1, left: null },
       { battery_v: 3.1, left: '3.10' },
       { battery_v: 2.9, left: null },
+    ])
+  })
+
+  test('is stored in its column alone by a removal, which keeps the statistics that the table has', async () => {
+    await withFields({ battery_v: 3.1 }, { battery_v: '3.10', a: 1 }, { battery_v: 2.9, b: 'x' })
+    await system.writer.commitOnce()
+    await promote(system.table, BATTERY, random)
+    const told = (await statistics())[0]
+    const removal = await removeRows({
+      ...{ store: system.store, table: system.table, clock, random, scratch_folder: join(folder, 'removal') },
+      ...{ kind: 'retain', may: () => true, where: "extra['b'] = 'x'", told: async () => ({}) },
+    })
+    expect(removal).toMatchObject({ files: 1, rows: 1 })
+    expect(await stored()).toMatchObject([
+      { battery_v: 3.1, left: null },
+      { battery_v: 3.1, left: '3.10' },
+    ])
+    expect((await statistics()).map(({ nullCount }) => Object.keys(nullCount))).toEqual([
+      Object.keys(told?.nullCount ?? {}),
+    ])
+    expect(await ask("SELECT seq, extra['battery_v'] FROM events WHERE kind = 'reading' ORDER BY seq")).toEqual([
+      ['0', '3.1'],
+      ['1', '3.10'],
     ])
   })
 

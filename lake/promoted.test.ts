@@ -71,7 +71,11 @@ describe('promoted fields', () => {
         expect(after).toEqual(before)
         // As compaction does it again.
         const twice = promoteSql(promoteSql(rows, promoted), promoted)
-        expect(await seen(twice)).toEqual(await seen(promoteSql(rows, promoted)))
+        const stored = await seen(promoteSql(rows, promoted))
+        expect(await seen(twice)).toEqual(stored)
+        // As a removal does it of what it has read.
+        const read = fillSql(promoteSql(rows, promoted), promoted)
+        expect(await seen(promoteSql(read, promoted))).toEqual(stored)
       }),
       { numRuns: 60 },
     )

@@ -18,6 +18,7 @@ import {
 } from './limits.ts'
 import { type LocalFiles, openLocalFiles } from './local-files.ts'
 import type { ObjectStore } from './object-store.ts'
+import { promotedOf, promoteSql } from './promoted.ts'
 import { scanSql } from './scan.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Table } from './table.ts'
@@ -147,8 +148,9 @@ async function rewrite(
         ...{ connection, store, prefix: table.prefix, random, clock, scratch_folder },
         partitionValues: add.partitionValues,
         ...(add.tags && { tags: add.tags }),
-        select: `SELECT * FROM (${scanSql(base, [file])}) WHERE NOT ${goes(where)}`,
+        select: promoteSql(`SELECT * FROM (${scanSql(base, [file])}) WHERE NOT ${goes(where)}`, promotedOf(base)),
         columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
+        configuration: base.configuration,
         sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
       })
       adds.push(written)
