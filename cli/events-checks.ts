@@ -152,13 +152,17 @@ async function otherLakes({ store, tables }: Lake): Promise<Finding> {
 async function losses(looking: Looking): Promise<Finding> {
   const check = 'losses'
   if (!(await looking.lake.tables()).includes(LOSSES_TABLE)) return { check, state: 'good', found: 'none' }
-  const [count, newest, reason] = await firstRow(
-    looking,
-    `SELECT count(*), max(time)::VARCHAR, max_by(reason, time) FROM ${LOSSES_TABLE}`,
-  )
-  if (Number(count) === 0) return { check, state: 'good', found: 'none' }
-  const advice = 'hearth sql "select * from losses order by time desc"; docs/operations.md, HearthEventsLost'
-  return { check, state: 'warning', found: `${count}, the newest of ${newest}: ${reason}`, advice }
+  const told = async (kind: string, what: string) => {
+    const select = `SELECT count(*), max(time)::VARCHAR, max_by(reason, time) FROM ${LOSSES_TABLE} WHERE kind = '${kind}'`
+    const [count, newest, reason] = await firstRow(looking, select)
+    return count === '0' ? [] : [`${what}: ${count}, the newest of ${newest}: ${reason}`]
+  }
+  const gaps = await told('gap', 'gaps between log and table')
+  const found = [...gaps, ...(await told('replaced', 'logs replaced, perhaps without loss'))]
+  if (found.length === 0) return { check, state: 'good', found: 'none' }
+  const rows = 'hearth sql "select * from losses order by time desc"; docs/operations.md, HearthEventsLost'
+  const advice = gaps.length > 0 ? rows : `hearth verify counts what is known to be missing; ${rows}`
+  return { check, state: 'warning', found: found.join('; '), advice }
 }
 
 async function deadLetters(looking: Looking): Promise<Finding> {

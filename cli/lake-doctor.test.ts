@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Identity } from '../contract/source.ts'
+import type { Loss } from '../ingest/loss.ts'
 import { recordLoss } from '../ingest/losses.ts'
 import { putRanges } from '../ingest/ranges-store.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
@@ -185,20 +186,19 @@ test('a loss, and dead letters of the last day', async () => {
       time_ms: clock.now(),
       log_id: 'x',
       epoch: 1,
-      bucket: 0,
       table_position: 4,
       log_first: 7,
       log_next: 9,
-      kind: 'gap' as const,
     }
-    await recordLoss(
-      { lake: system.lake, clock, random, scratch_folder: home },
-      { ...loss, reason: 'the log begins at 7' },
-    )
+    const keep = (change: Pick<Loss, 'kind' | 'bucket' | 'reason'>) =>
+      recordLoss({ lake: system.lake, clock, random, scratch_folder: home }, { ...loss, ...change })
+    await keep({ kind: 'replaced', bucket: 1, reason: 'log y took its place' })
+    await expectFound('losses', 'warning', 'logs replaced, perhaps without loss: 1, the newest of')
+    await keep({ kind: 'gap', bucket: 0, reason: 'the log begins at 7' })
   } finally {
     await system.close()
   }
-  await expectFound('losses', 'warning', 'the log begins at 7')
+  await expectFound('losses', 'warning', 'the log begins at 7; logs replaced')
   await expectFound('dead letters', 'warning', '1 of the last day')
 })
 

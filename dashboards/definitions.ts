@@ -164,7 +164,8 @@ export const DEFINITIONS: readonly Definition[] = [
     title: 'Losses',
     meaning:
       'Each time that an event log did not join up with the table: what it held in between was acknowledged and is not ' +
-      'in the table. hearth verify counts the events. Of all time, not of this window.',
+      'in the table. hearth verify counts the events. Told beside it: logs that another took the place of, which may ' +
+      'have held nothing more. Of all time, not of this window.',
     table: 'losses',
   },
 ]

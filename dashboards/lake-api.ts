@@ -44,6 +44,9 @@ const reason = z.object({
 })
 
 const loss = z.object({
+  kind: z
+    .enum(['gap', 'replaced'])
+    .describe('gap: log and table do not join up; replaced: another log took its place, perhaps without any loss'),
   time_ms,
   bucket: z.number(),
   log_id: z.string(),
@@ -63,6 +66,7 @@ export const lakeAnswer = z.object({
   losses: z.object({ rows: z.array(loss), sql: z.string().nullable() }),
 })
 export type LakeAnswer = z.infer<typeof lakeAnswer>
+export type LossLook = z.infer<typeof loss>
 
 export const versionsParams = z.object({ table: z.string().max(64) })
 export const versionsQuery = z.object({

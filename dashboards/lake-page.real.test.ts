@@ -38,7 +38,9 @@ const FACTS = ['Events', 'Size', 'Newest commit', 'Largest lag', 'Small files', 
 describe('with data', () => {
   it('says at the top what there is to look at, and shows each figure with its meaning', async () => {
     const page = await open('/lake')
-    await page.getByText('To look at: 1 loss; dead letters in this window.').waitFor()
+    await page
+      .getByText('To look at: 1 loss; 1 log replaced, perhaps without loss; dead letters in this window.')
+      .waitFor()
     const values = { Events: '21.3 M', Size: '414', 'Largest lag': '2.70', 'Small files': '214', Losses: '1' }
     for (const name of FACTS) {
       const fact = page.getByRole('region', { name, exact: true })
@@ -71,13 +73,22 @@ describe('with data', () => {
     expect(await page.getByRole('region', { name: 'Buckets' }).count()).toBe(0)
   })
 
-  it('says of dead letters and losses why, and what to do', async () => {
+  it('says of dead letters why, and what to do', async () => {
     const page = await open('/lake')
     const dead = page.getByRole('region', { name: 'Dead letters by reason' })
     await dead.getByRole('row', { name: /^an event of kind reading has an attribute.* 32 20 demo-02/ }).waitFor()
     expect(await dead.innerText()).toContain('hearth deadletters replay')
+  })
+
+  it('tells a gap from a log that was replaced, and what to do about each', async () => {
+    const page = await open('/lake')
     const losses = page.getByRole('region', { name: 'Losses of all time' })
-    expect(await losses.innerText()).toMatch(/the log was lost or restored[^]*hearth verify/)
+    await losses.getByRole('row', { name: / gap 2 the log ends at 0, .* 40 211 nothing$/ }).waitFor()
+    await losses.getByRole('row', { name: / new log 0 log .* took its place; .* 38 020 not known$/ }).waitFor()
+    expect(await losses.getByRole('definition').allInnerTexts()).toEqual([
+      expect.stringMatching(/not in the table; hearth verify counts[^]*put the newer of lake and log back/),
+      expect.stringMatching(/no bucket is stopped. Perhaps nothing is lost[^]*hearth verify counts/),
+    ])
   })
 
   it('leads from its numbers to Query with SQL that runs', async () => {
@@ -96,7 +107,7 @@ describe('with data', () => {
   it('asks for the dead letters of the window that is chosen', async () => {
     const page = await open('/lake?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z')
     await page.getByText('None: every event that came in this window could be read.').waitFor()
-    await page.getByText('To look at: 1 loss.').waitFor()
+    await page.getByText('To look at: 1 loss; 1 log replaced, perhaps without loss.').waitFor()
   })
 })
 
@@ -117,6 +128,6 @@ it.each([
     .getByRole('row', { name: /batches in/ })
     .first()
     .waitFor()
-  await page.getByRole('region', { name: 'Losses of all time' }).getByText('hearth verify').waitFor()
+  await page.getByRole('region', { name: 'Losses of all time' }).getByText('hearth verify').first().waitFor()
   expect(await sideways(page)).toBe(0)
 })

@@ -88,13 +88,13 @@ async function deadLetters(
 }
 
 const lossRow = z.object({
-  ...{ time_ms: count, bucket: count, log_id: z.string(), reason: z.string() },
+  ...{ kind: z.enum(['gap', 'replaced']), time_ms: count, bucket: count, log_id: z.string(), reason: z.string() },
   ...{ table_position: count, log_first: count, log_next: count },
 })
 
 async function lossesOf(queries: Queries, signal: AbortSignal): Promise<LakeAnswer['losses']> {
   const sql = lines(`
-    SELECT epoch_ms(time) AS time_ms, bucket, log_id, table_position, log_first, log_next, reason
+    SELECT kind, epoch_ms(time) AS time_ms, bucket, log_id, table_position, log_first, log_next, reason
     FROM losses
     ORDER BY time DESC
     LIMIT ${LAKE_ROWS_MAX}`)

@@ -122,9 +122,12 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
     INSERT INTO events BY NAME
     SELECT event_date, bucket, source_id AS hub_id, source_id, boot_id, stream, seq, received_time AS event_time, received_time, 'dead' AS kind, reason, text FROM dead_letters;
     CREATE TABLE losses AS
-    SELECT make_timestamp(${now_ms}::BIGINT * 1000) - INTERVAL 9 DAY AS time, '01935f0e-7c1e-4b6a-9d2a-0c5f3c1e2a77' AS log_id, 1 AS epoch,
-      2 AS bucket, 40211::BIGINT AS table_position, 1::BIGINT AS log_first, 1::BIGINT AS log_next,
-      'the log ends at 0, but the table has read up to 40211: the log was lost or restored, and is another log from now on' AS reason;
+    SELECT make_timestamp(${now_ms}::BIGINT * 1000) - ago AS time, '01935f0e-7c1e-4b6a-9d2a-0c5f3c1e2a77' AS log_id, 1 AS epoch,
+      bucket, table_position, log_first, log_next, reason, kind
+    FROM (VALUES
+      (INTERVAL 9 DAY, 2, 40211::BIGINT, 1::BIGINT, 1::BIGINT, 'the log ends at 0, but the table has read up to 40211: the log was lost or restored, and is another log from now on', 'gap'),
+      (INTERVAL 2 DAY, 0, 38020, 0, 0, 'log 0193a2c1-1f0e-7b1d-8a3b-5d2f7a1e9c44 took its place; whatever it held past 38020 is not in the table and will not come', 'replaced')
+    ) t(ago, bucket, table_position, log_first, log_next, reason, kind);
   `)
   const views = Object.entries(EVENTS_VIEWS).filter(([name]) =>
     ['readings', 'command_stages', 'connections'].includes(name),

@@ -76,11 +76,18 @@ function lagOf({ lags }: LakeAnswer) {
   return (lags ?? []).toSorted((a, b) => b.seconds - a.seconds)[0]
 }
 
+function lossesOf({ losses: { rows } }: LakeAnswer): { readonly gaps: number; readonly replaced: number } {
+  const gaps = rows.filter(({ kind }) => kind === 'gap').length
+  return { gaps, replaced: rows.length - gaps }
+}
+
 /** The ten-second answer: what is wrong, or that nothing is. */
 function Verdict({ answer, events }: { readonly answer: LakeAnswer; readonly events: TableLook }) {
   const lag = lagOf(answer)
+  const { gaps, replaced } = lossesOf(answer)
   const troubles = [
-    ...(answer.losses.rows.length > 0 ? [counted(answer.losses.rows.length, 'loss', 'losses')] : []),
+    ...(gaps > 0 ? [counted(gaps, 'loss', 'losses')] : []),
+    ...(replaced > 0 ? [`${counted(replaced, 'log')} replaced, perhaps without loss`] : []),
     ...(lag && lag.seconds > LAG_MAX_S ? [`bucket ${lag.bucket} is ${age(lag.seconds * 1000)} behind`] : []),
     ...(answer.dead.reasons.length > 0 ? ['dead letters in this window'] : []),
     ...(events.fullest_partition > SMALL_FILES_MAX ? ['small files are not joined'] : []),
@@ -108,7 +115,7 @@ function Facts(props: {
   const sum = (of: (table: TableLook) => number) => tables.reduce((total, table) => total + of(table), 0)
   const lag = answer && lagOf(answer)
   const dead = answer?.dead.reasons.reduce((total, { events: count }) => total + count, 0)
-  const losses = answer?.losses.rows.length
+  const { gaps = 0, replaced = 0 } = answer ? lossesOf(answer) : {}
   const [size = '', sizeUnit = ''] = bytes(answer && sum((table) => table.bytes)).split(' ')
   return (
     <div class="figures facts">
@@ -172,9 +179,16 @@ function Facts(props: {
       <Fact
         title="Losses"
         definition="losses"
-        text={answer && whole(losses)}
-        note={answer && (losses ? 'events may be missing' : 'of all time')}
-        tone={losses ? 'bad' : undefined}
+        text={answer && whole(gaps)}
+        note={
+          answer &&
+          (replaced > 0
+            ? `and ${counted(replaced, 'log')} replaced, perhaps without loss`
+            : gaps > 0
+              ? 'events are missing'
+              : 'of all time')
+        }
+        tone={gaps > 0 ? 'bad' : replaced > 0 ? 'warn' : undefined}
         sql={answer?.losses.sql ?? undefined}
         stale={stale}
       />

@@ -1,5 +1,7 @@
-import type { LakeAnswer } from '../../../lake-api.ts'
+import type { ComponentChildren } from 'preact'
+import type { LakeAnswer, LossLook } from '../../../lake-api.ts'
 import { Explain, RowsLink } from '../definition.tsx'
+import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { whole } from '../number-format.ts'
 import { dayTime } from '../time-range.ts'
@@ -74,13 +76,44 @@ function linesSql(reason: string): string {
   return `SELECT received_time, source_id, boot_id, stream, seq, text\nFROM dead_letters\nWHERE reason = '${reason.replaceAll("'", "''")}'\nORDER BY received_time DESC\nLIMIT 200`
 }
 
+/** What the kinds of losses mean, and what to do about each. */
+const LOSS_KINDS: readonly {
+  readonly kind: LossLook['kind']
+  readonly tag: ComponentChildren
+  readonly meaning: ComponentChildren
+}[] = [
+  {
+    kind: 'gap',
+    tag: <Tag tone="bad">gap</Tag>,
+    meaning: (
+      <>
+        Log and table do not join up: what lay between was acknowledged and is not in the table;{' '}
+        <code>hearth verify</code> counts the events. A bucket that is stopped: put the newer of lake and log back, and
+        nothing is lost (“a bucket is stopped” in docs/operations.md). One whose log was lost: hubs send what they still
+        hold, the rest will not come.
+      </>
+    ),
+  },
+  {
+    kind: 'replaced',
+    tag: <Tag tone="warn">new log</Tag>,
+    meaning: (
+      <>
+        Another log took the place of the one that the table had read, and no bucket is stopped. Perhaps nothing is
+        lost: only what the old log held beyond that position will not come. <code>hearth verify</code> counts what is
+        known to be missing; if that is nothing, or you made an empty log anew yourself, there is nothing to do.
+      </>
+    ),
+  },
+]
+
 /** Where a log and the table did not join up, and what to do. */
 export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | undefined }) {
   return (
     <section class="card" aria-label="Losses of all time">
       <header>
         <h2>Losses</h2>
-        <span class="unit">event logs that did not join up with the table, of all time</span>
+        <span class="unit">event logs that did not follow on the table, of all time</span>
         <span class="links">
           <Explain name="losses" />
           {losses?.sql && <RowsLink sql={losses.sql} label="losses of all time" />}
@@ -94,8 +127,9 @@ export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | und
             <thead>
               <tr>
                 <th>Found</th>
+                <th>Kind</th>
                 <th class="number">Bucket</th>
-                <th>What does not join up</th>
+                <th>What was found</th>
                 <th class="number">In the table to</th>
                 <th class="number">In the log</th>
               </tr>
@@ -104,32 +138,41 @@ export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | und
               {losses?.rows.map((one) => (
                 <tr key={`${one.time_ms} ${one.bucket}`}>
                   <td data-label="Found">{dayTime(one.time_ms)}</td>
+                  <td data-label="Kind">{LOSS_KINDS.find(({ kind }) => kind === one.kind)?.tag}</td>
                   <td data-label="Bucket" class="number">
                     {one.bucket}
                   </td>
-                  <td data-label="What does not join up" class="wraps">
+                  <td data-label="What was found" class="wraps">
                     {one.reason}
                   </td>
                   <td data-label="In the table to" class="number">
                     {whole(one.table_position)}
                   </td>
                   <td data-label="In the log" class="number">
-                    {one.log_next > one.log_first ? `${whole(one.log_first)} to ${whole(one.log_next - 1)}` : 'nothing'}
+                    {inLog(one)}
                   </td>
                 </tr>
               ))}
-              {!losses && <SkeletonRows count={1} columns={5} />}
+              {!losses && <SkeletonRows count={1} columns={6} />}
             </tbody>
           </table>
           {losses && (
-            <p class="foot">
-              <code>hearth verify</code> counts the events that are missing. A bucket that is stopped: put the newer of
-              lake and log back, and nothing is lost (“a bucket is stopped” in docs/operations.md). One whose log was
-              lost: hubs send what they still hold, the rest will not come.
-            </p>
+            <dl class="kinds">
+              {LOSS_KINDS.filter(({ kind }) => losses.rows.some((one) => one.kind === kind)).map((one) => (
+                <div key={one.kind}>
+                  <dt>{one.tag}</dt>
+                  <dd>{one.meaning}</dd>
+                </div>
+              ))}
+            </dl>
           )}
         </>
       )}
     </section>
   )
+}
+
+function inLog({ kind, log_first, log_next }: LossLook): string {
+  if (kind === 'replaced') return 'not known'
+  return log_next > log_first ? `${whole(log_first)} to ${whole(log_next - 1)}` : 'nothing'
 }
