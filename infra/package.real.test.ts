@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -47,6 +47,16 @@ test('runs the whole system: processes, worker threads, metrics and pages are al
   expect(await up.ended).toEqual({ code: 0, signal: null })
   expect(await system.must(['jobs', 'run'])).not.toBe('')
   expect(await system.must(['verify'])).toContain('complete: nothing acknowledged is lost or doubled')
+})
+
+test('carries the alert rules and the dashboards that docs/operations.md names', () => {
+  const carried = globSync('infra/**/*', { cwd: join(folder, 'node_modules/@hearthlake/hearth') })
+  const named = [
+    ...globSync('infra/alerts/*.rules.yaml', { cwd: root }),
+    ...globSync('infra/grafana/*.json', { cwd: root }),
+  ]
+  expect(named).toHaveLength(3)
+  expect(carried.filter((path) => /\.\w+$/.test(path)).sort()).toEqual(named.sort())
 })
 
 test('carries JavaScript and declarations, and no sources that Node would refuse', () => {
