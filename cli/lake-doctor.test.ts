@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Identity } from '../contract/source.ts'
+import { deadLetters, replay } from '../ingest/dead-letters.ts'
 import type { Loss } from '../ingest/loss.ts'
 import { recordLoss } from '../ingest/losses.ts'
 import { putRanges } from '../ingest/ranges-store.ts'
@@ -25,6 +26,7 @@ import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
 import { checkpointPath, entryPath, hintPath, openLog } from '../lake/log.ts'
 import { WRITTEN_PROTOCOL } from '../lake/protocol.ts'
+import { ManualClock } from '../sim/clock.ts'
 import { parseConfig } from './config.ts'
 import type { Finding } from './doctor.ts'
 import { examineLake, registerLakeDoctor } from './lake-doctor.ts'
@@ -33,6 +35,7 @@ import { machineClock as clock, machineRandom as random } from './machine.ts'
 const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }
 const LAYOUT = { epoch: 1, buckets: 4 }
 const COMMITS = 21
+const DAY_MS = 86_400_000
 
 let sound = ''
 let home = ''
@@ -200,6 +203,32 @@ test('a loss, and dead letters of the last day', async () => {
   }
   await expectFound('losses', 'warning', 'the log begins at 7; logs replaced')
   await expectFound('dead letters', 'warning', '1 of the last day')
+})
+
+test('dead letters of the last day, read from what came since then alone; what a replay stored is none', async () => {
+  const later = new ManualClock(clock.now() + 3 * DAY_MS)
+  const system = await openSystem(home, later)
+  const found = async () => {
+    const findings = await examineLake({ home, clock: later, random, config: parseConfig({}, 'test') }, { all: false })
+    return findings.find(({ check }) => check === 'dead letters')?.found
+  }
+  try {
+    // Of an event that was two days on its way, the letter is of today and what the replay stores is not.
+    const lines = ['no json', 'nor this']
+    await system.gateway.receive(hub, packed(batchOf(lines, { first: COMMITS, now: 2 * DAY_MS })), 'https')
+    await system.writer.commitOnce()
+    expect(await found()).toMatch(/^2 of the last day, most of them: /)
+    const [letter] = await deadLetters({ ...system, scratch_folder: home }, { limit: 1 })
+    if (!letter) throw new Error('no dead letter')
+    await replay(system.log, letter, JSON.stringify(reading(1, 1)))
+    await system.writer.commitOnce()
+    expect((await system.rows("SELECT DISTINCT event_date FROM events WHERE kind <> 'batch'")).length).toBe(3)
+    // Files of before are not asked for it.
+    rmSync(inLake(dataFile()))
+    expect(await found()).toMatch(/^1 of the last day, most of them: /)
+  } finally {
+    await system.close()
+  }
 })
 
 test('numbers under which other events came, but not a batch that was sent again', async () => {
