@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Producer } from '@platformatic/kafka'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import { type Kafka, startKafka } from '../infra/kafka/kafka.ts'
 import { clockAhead, untilReady, untilUnready, untilWritten } from './testing/bad-day.ts'
 import type { LoadPlan } from './testing/load.ts'
 import { type Load, startLoad } from './testing/load-process.ts'
-import { openSystem, type Running, type System, until } from './testing/system.ts'
+import { openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 const LIMIT_MS = 90_000
 const BUCKETS = 4
@@ -122,6 +123,30 @@ test('records that somebody deleted before they were in the table stop their buc
   await until('the other buckets go on', LIMIT_MS, async () => (await others()) > before)
   await load.end()
   expect(await system.csv('select bucket, kind from losses')).toEqual([[String(bucket), 'gap']])
+  await end()
+})
+
+test('a record of something else stops its bucket, and no other', async () => {
+  const load = await send()
+  const bucket = bucketOf('load-0', BUCKETS)
+  const producer = new Producer({ clientId: 'other', bootstrapBrokers: kafka.bootstrap.split(',') })
+  await producer.send({ messages: [{ topic: TOPIC, partition: bucket, value: Buffer.from('x') }] })
+  await producer.close()
+  await untilUnready(system, 'writer', /is stopped: it cannot be read: .*something else writes there/, LIMIT_MS)
+  const others = async () => {
+    const [[rows = '0'] = []] = await system.csv(`select count(*) from events where bucket <> ${bucket}`)
+    return Number(rows)
+  }
+  const before = await others()
+  await until('the other buckets go on', LIMIT_MS, async () => (await others()) > before)
+  const figures = await (await fetch(`${opsOf(system, 'writer')}/metrics`)).text()
+  expect(figures).toMatch(new RegExp(`^hearth_writer_stopped\\{bucket="${bucket}",.*\\} 1$`, 'm'))
+  // Neither half needs what cannot be read to start.
+  gateway.signal('SIGTERM')
+  await gateway.ended
+  gateway = system.start(['ingest', 'gateway'])
+  await untilReady(system, 'gateway', LIMIT_MS)
+  await load.end()
   await end()
 })
 

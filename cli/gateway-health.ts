@@ -61,12 +61,15 @@ export function stoppedReasons(buckets: readonly BucketState[]): readonly string
   )
 }
 
-/** The newest time of receipt that the log holds; 0 when it holds nothing. */
+/** The newest time of receipt that the log holds; 0 when it holds nothing. A last record that cannot be read is passed over. */
 export async function newestReceipt_ms(log: EventLog): Promise<number> {
   let newest_ms = 0
   for (let bucket = 0; bucket < log.buckets; bucket++) {
     const { next } = await log.bounds(bucket)
-    const [last] = await log.read(bucket, next - 1, 1)
+    const [last] = await log.read(bucket, next - 1, 1).catch((error: unknown) => {
+      if (isProblem(error, 'corrupt')) return []
+      throw error
+    })
     newest_ms = Math.max(newest_ms, last?.record.received_ms ?? 0)
   }
   return newest_ms

@@ -158,6 +158,16 @@ function tell(log: Log, fact: WriterFact): void {
       return log.warn(kind, `the writer tries again in ${fact.delay_ms} ms: ${fact.reason}`, fields)
     case 'loss':
       return log.error(kind, `LOSS in bucket ${fact.loss.bucket}, which is stopped: ${fact.loss.reason}`, fact.loss)
+    case 'unreadable':
+      return log.error(
+        kind,
+        `bucket ${fact.bucket} cannot be read, tried again in ${fact.delay_ms} ms: ${fact.reason}`,
+        {
+          ...fields,
+        },
+      )
+    case 'resumed':
+      return log.info(kind, `bucket ${fact.bucket} goes on from ${fact.position + 1}`, fields)
     case 'replaced':
       return log.warn(kind, `bucket ${fact.loss.bucket}: log ${fact.loss.log_id}: ${fact.loss.reason}`, fact.loss)
     case 'share': {

@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
+import { isProblem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import type { BucketState, Writer, WriterFact } from '../ingest/writer.ts'
 import { openCheckpoints } from '../lake/checkpoint.ts'
@@ -59,7 +60,10 @@ export function writerFigures(metrics: Registry, clock: Clock, parts: Parts): (f
   const losses = counter('hearth_writer_losses_total', 'Buckets found not to join up with the table.')
   const replaced = counter('hearth_writer_replaced_logs_total', 'Logs of a bucket that another log took the place of.')
   const retries = new Counter({
-    ...{ name: 'hearth_writer_retries_total', help: 'Attempts that failed, by the kind of Problem.' },
+    ...{
+      name: 'hearth_writer_retries_total',
+      help: 'Attempts, and reads of a bucket, that failed, by the kind of Problem.',
+    },
     ...{ labelNames: ['cause'] as const, registers },
   })
   for (const cause of ['conflict', 'corrupt', 'invalid', 'limit', 'missing', 'unauthorized', 'unavailable'])
@@ -82,6 +86,7 @@ export function writerFigures(metrics: Registry, clock: Clock, parts: Parts): (f
         rebased.inc(fact.rebased)
         return
       case 'retry':
+      case 'unreadable':
         return retries.inc({ cause: fact.cause })
       case 'fenced':
         return fenced.inc()
@@ -90,6 +95,7 @@ export function writerFigures(metrics: Registry, clock: Clock, parts: Parts): (f
       case 'replaced':
         return replaced.inc()
       case 'share':
+      case 'resumed':
         return
     }
   }
@@ -98,19 +104,35 @@ export function writerFigures(metrics: Registry, clock: Clock, parts: Parts): (f
 function bucketFigures({ gauge }: Figures, clock: Clock, { log, writer }: Parts): void {
   const buckets = () => writer()?.buckets() ?? []
   const named = (bucket: number) => ({ bucket: String(bucket) })
-  gauge('hearth_writer_stopped', '1 where a bucket was stopped: its log does not join up with the table.', () =>
-    buckets().map(({ bucket, stopped }) => [named(bucket), stopped === undefined ? 0 : 1] as const),
+  gauge(
+    'hearth_writer_stopped',
+    '1 where a bucket is stopped: its log does not join up with the table, or cannot be read.',
+    () => buckets().map(({ bucket, stopped }) => [named(bucket), stopped === undefined ? 0 : 1] as const),
   )
-  gauge('hearth_writer_lag_batches', 'Batches that are durable and not in the table yet.', async () =>
-    Promise.all(buckets().map(async (one) => [named(one.bucket), await lagOf(log, one)] as const)),
+  /** Left out where the log cannot tell: the figures that say why must still be had. */
+  const ofEach = (read: (one: BucketState) => Promise<number>) => async () => {
+    const told = buckets().map(async (one) => {
+      try {
+        return [[named(one.bucket), await read(one)] as const]
+      } catch (error) {
+        if (isProblem(error)) return []
+        throw error
+      }
+    })
+    return (await Promise.all(told)).flat()
+  }
+  gauge(
+    'hearth_writer_lag_batches',
+    'Batches that are durable and not in the table yet.',
+    ofEach((one) => lagOf(log, one)),
   )
-  gauge('hearth_writer_lag_seconds', 'Age of the oldest batch that is not in the table yet.', async () =>
-    Promise.all(
-      buckets().map(async ({ bucket, position }) => {
-        const [oldest] = await log.read(bucket, position + 1, 1)
-        return [named(bucket), oldest ? Math.max(0, clock.now() - oldest.record.received_ms) / 1000 : 0] as const
-      }),
-    ),
+  gauge(
+    'hearth_writer_lag_seconds',
+    'Age of the oldest batch that is not in the table yet.',
+    ofEach(async ({ bucket, position }) => {
+      const [oldest] = await log.read(bucket, position + 1, 1)
+      return oldest ? Math.max(0, clock.now() - oldest.record.received_ms) / 1000 : 0
+    }),
   )
   gauge('hearth_writer_ranges_streams', 'Streams of sources whose received ranges are kept in memory.', () =>
     buckets().map(({ bucket }) => [named(bucket), writer()?.ranges(bucket).size ?? 0] as const),

@@ -22,7 +22,7 @@ export async function ingestCommit(
   { log, layout, store, random }: Pick<WriterOptions, 'log' | 'layout' | 'store' | 'random'>,
   planned: readonly PlannedBatch[],
   encoded: Encoded,
-  left: readonly Standing[],
+  left: readonly (Standing & { readonly expected: number | undefined })[],
 ): Promise<IngestCommit> {
   const chosen = new Set(left.map(({ bucket }) => bucket))
   const additions = new Map<number, readonly Addition[]>()
@@ -41,9 +41,9 @@ export async function ingestCommit(
     kind: 'ingest' as const,
     adds: encoded.files.filter(({ bucket }) => chosen.has(bucket)).map(({ add }) => add),
     removes: [],
-    txns: left.map(({ bucket, position }) => ({
+    txns: left.map(({ bucket, position, expected }) => ({
       appId: positionTxn(log.id, layout, bucket),
-      expected: position === 0 ? undefined : position,
+      expected,
       next: encoded.through.get(bucket) ?? position,
     })),
     info: {

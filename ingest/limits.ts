@@ -47,6 +47,12 @@ export const QUIET_FRESHNESS_MS = 60_000
 export const QUIET_FRESHNESS_TIMES = 6
 /** How often a writer with nothing to do looks whether its log still joins up with the table. */
 export const LOG_CHECK_MS = 30_000
+/**
+ * A bucket that is stopped is looked at again after this: doubles from the first to the last. A look at one that cannot be
+ * reached may hold up the others for as long as a read of the log is tried.
+ */
+export const BUCKET_LOOK_FIRST_MS = 1_000
+export const BUCKET_LOOK_MAX_MS = 60_000
 /** Pause before a failed attempt is tried again: doubles from the first to the last. */
 export const RETRY_FIRST_MS = 200
 export const RETRY_MAX_MS = 15_000

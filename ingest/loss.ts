@@ -1,6 +1,9 @@
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock } from '../contract/clock.ts'
-import type { EventLog } from './event-log.ts'
+import type { EventLog, LogBounds } from './event-log.ts'
+import { logOfTxn } from './position.ts'
+
+type Where = { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock }
 
 /** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
 export type Loss = {
@@ -17,13 +20,14 @@ export type Loss = {
   readonly reason: string
 }
 
-/** What is lost of a bucket whose log holds [first, next), and does not follow on the table's position. */
-export function lossOf(
-  { log, layout, clock }: { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock },
+/** What is lost of a bucket whose log holds [first, next), where that does not follow on the table's position. */
+export function gapOf(
+  { log, layout, clock }: Where,
   bucket: number,
   table_position: number,
-  { first, next }: { readonly first: number; readonly next: number },
-): Loss {
+  { first, next }: LogBounds,
+): Loss | undefined {
+  if (first <= table_position + 1 && next > table_position) return undefined
   const reason =
     first > table_position + 1
       ? `the log begins at ${first}, but the table has read only up to ${table_position}: what lay between is gone`
@@ -32,13 +36,17 @@ export function lossOf(
   return { kind: 'gap', time_ms: clock.now(), ...where, reason }
 }
 
-/** What a log that the table goes on without may have held past the table's position of it. */
-export function replacedLog(
-  { log, layout, clock }: { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock },
+/** What other logs of a bucket may have held past the table's positions of them, where the table goes on without them. */
+export function replacedLogs(
+  { log, layout, clock }: Where,
   bucket: number,
-  { log_id, position }: { readonly log_id: string; readonly position: number },
-): Loss {
-  const reason = `log ${log.id} took its place; whatever it held past ${position} is not in the table and will not come`
-  const where = { log_id, epoch: layout.epoch, bucket, table_position: position, log_first: 0, log_next: 0 }
-  return { kind: 'replaced', time_ms: clock.now(), ...where, reason }
+  txns: ReadonlyMap<string, number>,
+): readonly Loss[] {
+  return [...txns].flatMap(([appId, position]) => {
+    const log_id = logOfTxn(appId, layout, bucket)
+    if (log_id === undefined || log_id === log.id) return []
+    const reason = `log ${log.id} took its place; whatever it held past ${position} is not in the table and will not come`
+    const where = { log_id, epoch: layout.epoch, bucket, table_position: position, log_first: 0, log_next: 0 }
+    return [{ kind: 'replaced' as const, time_ms: clock.now(), ...where, reason }]
+  })
 }

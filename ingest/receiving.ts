@@ -1,7 +1,7 @@
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { messageOf } from '../contract/problem.ts'
+import { isProblem, messageOf } from '../contract/problem.ts'
 import { parseBoot } from '../contract/source.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -94,7 +94,7 @@ function raiseFromRanges(ranges: Ranges, counters: Map<string, number>): void {
   }
 }
 
-/** What the log holds past the table, as far as that takes no longer than a start may. */
+/** What the log holds past the table, as far as that takes no longer than a start may and can be read. */
 async function raiseFromLog(
   log: EventLog,
   bucket: number,
@@ -104,7 +104,10 @@ async function raiseFromLog(
 ): Promise<void> {
   let bytes = 0
   for (let from = position + 1; bytes < FLOOR_LOG_MAX_BYTES; ) {
-    const records = await log.read(bucket, from, LOG_READ_BYTES)
+    const records = await log.read(bucket, from, LOG_READ_BYTES).catch((error: unknown) => {
+      if (isProblem(error, 'corrupt')) return []
+      throw error
+    })
     for (const { record } of records) {
       bytes += record.value.length
       const claim = await readClaim(record.value, record.codec)

@@ -36,6 +36,16 @@ export type WriterFact =
   | { readonly kind: 'share'; readonly buckets: readonly number[] }
   | { readonly kind: 'retry'; readonly cause: ProblemKind; readonly reason: string; readonly delay_ms: number }
   | { readonly kind: 'loss'; readonly loss: Loss }
+  /** A bucket cannot be read and is left alone for `delay_ms`; the others go on. */
+  | {
+      readonly kind: 'unreadable'
+      readonly bucket: number
+      readonly cause: ProblemKind
+      readonly reason: string
+      readonly delay_ms: number
+    }
+  /** A bucket that was stopped goes on from the table's position. */
+  | { readonly kind: 'resumed'; readonly bucket: number; readonly position: number }
   /** The table goes on with this log; what another held past its position will not come. */
   | { readonly kind: 'replaced'; readonly loss: Loss }
 
@@ -43,7 +53,7 @@ export type BucketState = {
   readonly bucket: number
   /** Last position of the log that is in the table. */
   readonly position: number
-  /** Set when the bucket was stopped: why. */
+  /** Why the bucket is stopped: log and table do not join up, or it cannot be read. Looked at again by itself. */
   readonly stopped: string | undefined
 }
 

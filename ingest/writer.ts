@@ -1,73 +1,40 @@
 import { isDeepStrictEqual } from 'node:util'
 import { sleep } from '../contract/clock.ts'
-import { add, type IntervalSet, intersect } from '../contract/interval.ts'
-import { assert, isProblem, messageOf, type Problem } from '../contract/problem.ts'
+import { add, intersect } from '../contract/interval.ts'
+import { assert, isProblem, messageOf } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import { REMOVALS_TXN } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
+import { type Attempt, dueIn_ms, isFull, isWorldsFault } from './attempt.ts'
 import { ingestCommit } from './commit-request.ts'
 import { committedFact } from './committed-fact.ts'
-import type { Encoded, Encoding } from './encoder.ts'
-import { type ErasedHubs, erasedHubs, sinceTxns } from './erased-hubs.ts'
-import type { Positioned } from './event-log.ts'
+import type { Encoded } from './encoder.ts'
+import { erasedHubs, sinceTxns } from './erased-hubs.ts'
+import type { LogBounds, Positioned } from './event-log.ts'
 import { inOrder } from './in-order.ts'
 import {
-  ATTEMPT_BATCHES_MAX,
-  ATTEMPT_EVENTS_MAX,
-  ATTEMPT_PLAIN_MAX_BYTES,
   FRESHNESS_MS,
   INFLATE_CONCURRENT_MAX,
   LOG_CHECK_MS,
   LOG_READ_BYTES,
-  QUIET_FRESHNESS_MS,
-  QUIET_FRESHNESS_TIMES,
   RANGES_SNAPSHOT_COMMITS,
   RETRY_FIRST_MS,
   RETRY_MAX_MS,
   SOURCES_REMEMBERED_MAX,
 } from './limits.ts'
-import { lossOf, replacedLog } from './loss.ts'
-import { type PlannedBatch, planBatch, type Read, readRecord } from './planned-batch.ts'
-import { logOfTxn, positionTxn } from './position.ts'
+import { gapOf, replacedLogs } from './loss.ts'
+import { planBatch, type Read, readRecord } from './planned-batch.ts'
+import { positionTxn } from './position.ts'
 import { isQuiet } from './quiet.ts'
-import { type Addition, applyAdditions, type StreamRanges } from './ranges.ts'
+import { type Addition, applyAdditions } from './ranges.ts'
 import { sourceKey } from './ranges-form.ts'
 import { loadRanges, putRanges, rangesKey } from './ranges-store.ts'
 import { wholeShare } from './share.ts'
+import { untilMore } from './until-more.ts'
+import { type Bucket, goOn, leaveAlone, unknownBucket } from './writer-bucket.ts'
 import type { Writer, WriterOptions } from './writer-seam.ts'
 
 export type { BucketState, Writer, WriterFact, WriterOptions } from './writer-seam.ts'
-
-type Bucket = {
-  readonly bucket: number
-  position: number
-  ranges: Map<string, StreamRanges>
-  snapshot_version: number
-  /** Commits that took rows away, of which the ranges tell. */
-  removals: number | undefined
-  stopped: string | undefined
-  /** Known anew from the table before the next attempt. */
-  stale: boolean
-}
-
-type Attempt = {
-  readonly encoding: Encoding
-  readonly planned: PlannedBatch[]
-  readonly overlay: Map<string, StreamRanges>
-  /** By bucket: last position that was taken. */
-  readonly taken: Map<number, number>
-  /** Buckets that take no more in this attempt. */
-  readonly ended: Set<number>
-  /** By (stream, boot): numbers that a replay took. Whether it stores them is known only after encoding. */
-  readonly replayed: Map<string, IntervalSet>
-  /** Whose events it leaves out. */
-  readonly erased: ErasedHubs
-  bytes: number
-  events: number
-  /** When the first batch was taken, and the first that is not quiet; monotonic, ms. */
-  begun_ms: number | undefined
-  urgent_ms: number | undefined
-}
 
 /**
  * Takes batches from the log into the events table, exactly once: where a bucket stands is part of the table's own
@@ -78,7 +45,6 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const { log, table, store, layout, encoder, clock, random } = options
   const key = await rangesKey(store, random)
   const freshness_ms = options.freshness_ms ?? FRESHNESS_MS
-  const quiet_ms = Math.min(QUIET_FRESHNESS_MS, QUIET_FRESHNESS_TIMES * freshness_ms)
   const share = options.share ?? wholeShare(layout.buckets)
   const buckets = new Map<number, Bucket>()
   const sources = new Map<string, string>()
@@ -99,58 +65,107 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const left = [...buckets.keys()].filter((bucket) => !mine.has(bucket))
     const taken = [...mine].filter((bucket) => !buckets.has(bucket))
     for (const bucket of left) buckets.delete(bucket)
-    for (const bucket of taken) {
-      const unknown = { position: 0, ranges: new Map(), snapshot_version: -1, removals: undefined, stopped: undefined }
-      buckets.set(bucket, { bucket, ...unknown, stale: true })
-    }
+    for (const bucket of taken) buckets.set(bucket, unknownBucket(bucket))
     if (left.length + taken.length > 0) options.note({ kind: 'share', buckets: [...mine] })
+  }
+
+  const running = () => [...buckets.values()].filter((one) => !one.resting)
+
+  /** A bucket that cannot be read is left alone for a while, and the others go on. Raises what is a fault of the whole log. */
+  function leaveUnread(one: Bucket, error: unknown): void {
+    if (!isProblem(error, 'corrupt', 'unavailable')) throw error
+    const delay_ms = leaveAlone(one, `it cannot be read: ${messageOf(error)}`, clock.monotonic())
+    options.note({ kind: 'unreadable', bucket: one.bucket, cause: error.kind, reason: messageOf(error), delay_ms })
+  }
+
+  /** Raises where the log tells of no bucket at all: that is no fault of a bucket. */
+  async function boundsOf(some: readonly Bucket[]): Promise<ReadonlyMap<Bucket, LogBounds>> {
+    const ask = async (one: Bucket) => {
+      try {
+        return { one, bounds: await log.bounds(one.bucket) }
+      } catch (error) {
+        return { one, error }
+      }
+    }
+    const answers = await Promise.all(some.map(ask))
+    const found = new Map(answers.flatMap(({ one, bounds }) => (bounds ? [[one, bounds] as const] : [])))
+    for (const { one, error } of answers) {
+      if (error === undefined) continue
+      if (found.size === 0) throw error
+      leaveUnread(one, error)
+    }
+    return found
+  }
+
+  /** Takes up again what has rested; where log and table do not join up, only once the table stands elsewhere. */
+  async function wake(): Promise<void> {
+    const due = [...buckets.values()].filter((one) => one.resting && one.look_ms <= clock.monotonic())
+    if (due.length === 0) return
+    await log.identify?.()
+    const snapshot = await table.snapshot()
+    for (const one of due) {
+      const appId = positionTxn(log.id, layout, one.bucket)
+      if (appId !== one.appId || snapshot.txns.get(appId) !== one.expected) one.stale = true
+      else if (one.gap) {
+        leaveAlone(one, one.stopped ?? '', clock.monotonic())
+        continue
+      }
+      one.resting = false
+    }
   }
 
   /** Learns from the table where the stale buckets stand, and checks that the log joins up. */
   async function refresh(): Promise<void> {
     divide()
-    const stale = [...buckets.values()].filter((one) => one.stale && one.stopped === undefined)
+    await wake()
+    const stale = running().filter((one) => one.stale)
     if (stale.length === 0) return
     await log.identify?.()
     // Another writer may commit and trim meanwhile: where the log begins is asked before the table, where it ends after.
-    const firsts = new Map<number, number>()
-    for (const { bucket } of stale) firsts.set(bucket, (await log.bounds(bucket)).first)
+    const firsts = await boundsOf(stale)
     const snapshot = await table.snapshot()
     seen = snapshot
-    const numbers = stale.map(({ bucket }) => bucket)
+    const known = [...firsts.keys()]
+    const numbers = known.map(({ bucket }) => bucket)
     const loaded = await loadRanges({ store, table, layout }, numbers, snapshot.version)
-    for (const one of stale) {
-      const known = loaded.get(one.bucket)
-      assert(known, 'ranges of each bucket')
-      one.position = snapshot.txns.get(positionTxn(log.id, layout, one.bucket)) ?? 0
-      one.ranges = known.ranges
-      one.snapshot_version = known.snapshot_version
+    const nexts = await boundsOf(known)
+    for (const [one, { next }] of nexts) {
+      const ranges = loaded.get(one.bucket)
+      assert(ranges, 'ranges of each bucket')
+      one.appId = positionTxn(log.id, layout, one.bucket)
+      one.expected = snapshot.txns.get(one.appId)
+      one.position = one.expected ?? 0
+      one.ranges = ranges.ranges
+      one.snapshot_version = ranges.snapshot_version
       one.removals = snapshot.txns.get(REMOVALS_TXN)
-      if (one.position === 0) await tellReplaced(one, snapshot)
-      await checkLog(one, firsts.get(one.bucket) ?? 1)
+      if (one.expected === undefined) await tellReplaced(one, snapshot)
+      await checkLog(one, { first: firsts.get(one)?.first ?? 1, next })
       one.stale = false
       await keepSnapshot(one, snapshot.version)
     }
   }
 
   /** A log that the table has read nothing of follows another one: whatever that one held and the table lacks will not come. */
-  async function tellReplaced({ bucket }: Bucket, snapshot: Snapshot): Promise<void> {
-    for (const [appId, position] of snapshot.txns) {
-      const log_id = logOfTxn(appId, layout, bucket)
-      if (log_id === undefined || log_id === log.id) continue
-      const loss = replacedLog(options, bucket, { log_id, position })
+  async function tellReplaced({ bucket }: Bucket, { txns }: Snapshot): Promise<void> {
+    for (const loss of replacedLogs(options, bucket, txns)) {
       await options.recordLoss(loss)
       options.note({ kind: 'replaced', loss })
     }
   }
 
-  async function checkLog(one: Bucket, first: number): Promise<void> {
-    const { next } = await log.bounds(one.bucket)
-    if (first <= one.position + 1 && next > one.position) return
-    const loss = lossOf(options, one.bucket, one.position, { first, next })
+  async function checkLog(one: Bucket, bounds: LogBounds): Promise<void> {
+    const loss = gapOf(options, one.bucket, one.position, bounds)
+    if (!loss) return one.gap ? follows(one) : undefined
     await options.recordLoss(loss)
-    one.stopped = loss.reason
+    one.gap = true
+    leaveAlone(one, loss.reason, clock.monotonic())
     options.note({ kind: 'loss', loss })
+  }
+
+  /** A bucket whose log joins up, or could be read again. */
+  function follows(one: Bucket): void {
+    if (one.stopped !== undefined) options.note({ kind: 'resumed', bucket: one.bucket, position: one.position })
+    goOn(one)
   }
 
   async function keepSnapshot(one: Bucket, version: number): Promise<void> {
@@ -158,12 +173,6 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     await putRanges(store, layout, one.bucket, version, one.ranges)
     one.snapshot_version = version
   }
-
-  const running = () => [...buckets.values()].filter((one) => one.stopped === undefined)
-  const isFull = (attempt: Attempt) =>
-    attempt.bytes >= ATTEMPT_PLAIN_MAX_BYTES ||
-    attempt.events >= ATTEMPT_EVENTS_MAX ||
-    attempt.planned.length >= ATTEMPT_BATCHES_MAX
 
   async function begin(): Promise<Attempt> {
     const erased = erasedHubs(seen ?? (await table.snapshot()))
@@ -181,14 +190,24 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       more = false
       for (const one of running()) {
         const from = (attempt.taken.get(one.bucket) ?? one.position) + 1
-        const records =
-          isFull(attempt) || attempt.ended.has(one.bucket) ? [] : await log.read(one.bucket, from, LOG_READ_BYTES)
+        const records = isFull(attempt) || attempt.ended.has(one.bucket) ? [] : await readFrom(one, from)
         // Unpacking waits for another thread: some are under way while one is planned.
         for await (const [record, read] of inOrder(records, INFLATE_CONCURRENT_MAX, readRecord)) {
           if (isFull(attempt) || !(await takeOne(attempt, one, record, read))) break
           more = true
         }
       }
+    }
+  }
+
+  async function readFrom(one: Bucket, from: number): Promise<readonly Positioned[]> {
+    try {
+      const records = await log.read(one.bucket, from, LOG_READ_BYTES)
+      follows(one)
+      return records
+    } catch (error) {
+      leaveUnread(one, error)
+      return []
     }
   }
 
@@ -233,7 +252,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     // Taken before the files are uploaded: a floor, a marker or a schema set since then makes them void.
     const base = await table.snapshot()
     const removals = base.txns.get(REMOVALS_TXN)
-    const isBehind = running().some((one) => attempt.taken.has(one.bucket) && one.removals !== removals)
+    const isBehind = [...buckets.values()].some((one) => attempt.taken.has(one.bucket) && one.removals !== removals)
     if (isBehind || !isDeepStrictEqual(erasedHubs(base), attempt.erased)) {
       // It was gathered before a hub was erased, and holds what it may not; or by ranges from before rows were taken.
       forget(buckets.values())
@@ -242,7 +261,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
     const started_ms = clock.monotonic()
     const encoded = await attempt.encoding.finish(base)
-    let left = running().filter(({ bucket }) => encoded.through.has(bucket))
+    // One that could not be read further on has taken what came before.
+    let left = [...buckets.values()].filter(({ bucket }) => encoded.through.has(bucket))
     while (left.length > 0) {
       const request = await ingestCommit(options, attempt.planned, encoded, left)
       const since = new Map([...encoded.enrolled_ms].map(([hub, ms]) => [keyOf(hub), ms]))
@@ -281,6 +301,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       const changed = applyAdditions((name) => one.ranges.get(name), additions.get(one.bucket) ?? [])
       for (const [name, stream] of changed) one.ranges.set(name, stream)
       one.position = encoded.through.get(one.bucket) ?? one.position
+      one.expected = one.position
     }
     for (const one of left) {
       await keepSnapshot(one, version)
@@ -292,63 +313,42 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     for (const one of some) one.stale = true
   }
 
-  /** Resolves when a bucket has more than the attempt took, when the time is over, at the signal, or when the share changed. */
-  async function waitForMore(taken: ReadonlyMap<number, number>, signal: AbortSignal, left_ms?: number): Promise<void> {
-    const over = new AbortController()
-    const end = () => over.abort()
-    const unwatch = share.watch(end)
-    const cancel = left_ms === undefined ? undefined : clock.timer(left_ms, end)
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted || !isDivided()) end()
-    const waits = running().map((one) =>
-      log.waitFor(one.bucket, (taken.get(one.bucket) ?? one.position) + 1, over.signal),
-    )
-    try {
-      // With no bucket, or every one stopped, there is nothing to wait for but the end.
-      if (waits.length > 0) await Promise.race(waits)
-      else await new Promise<void>((resolve) => over.signal.addEventListener('abort', () => resolve(), { once: true }))
-    } finally {
-      end()
-      cancel?.()
-      unwatch()
-      signal.removeEventListener('abort', end)
-      await Promise.allSettled(waits)
-    }
-  }
-
-  /** How long an attempt may still gather: signs of life alone wait for company, anything else does not. */
-  function dueIn_ms({ begun_ms = clock.monotonic(), urgent_ms = Number.POSITIVE_INFINITY }: Attempt): number {
-    return Math.min(begun_ms + quiet_ms, urgent_ms + freshness_ms) - clock.monotonic()
+  async function waitForMore(taken: ReadonlyMap<number, number>, signal: AbortSignal, left_ms: number): Promise<void> {
+    if (!isDivided()) return
+    const wanted = running().map((one) => ({ bucket: one.bucket, from: (taken.get(one.bucket) ?? one.position) + 1 }))
+    await untilMore({ log, clock, share }, wanted, signal, left_ms)
   }
 
   /** Has a bucket more than is in the table? One whose log no longer joins up with the table is stopped. */
   async function hasMore(): Promise<boolean> {
     let more = false
-    for (const one of running()) {
-      const { first, next } = await log.bounds(one.bucket)
+    for (const [one, { first, next }] of await boundsOf(running())) {
       // Another writer may have taken more and trimmed it: only the table tells whether something is lost.
       if (first > one.position + 1 || next <= one.position) one.stale = true
       else if (next > one.position + 1) more = true
+      else follows(one)
     }
     return more
   }
 
   async function gatherAndCommit(signal: AbortSignal): Promise<void> {
     await refresh()
-    await waitForMore(new Map(), signal, LOG_CHECK_MS)
+    const looks_ms = [...buckets.values()].flatMap((one) => (one.resting ? one.look_ms - clock.monotonic() : []))
+    await waitForMore(new Map(), signal, Math.max(0, Math.min(LOG_CHECK_MS, ...looks_ms)))
     if (signal.aborted || !isDivided() || !(await hasMore())) return
     const attempt = await begin()
+    const asked = running()
     try {
       for (;;) {
         await take(attempt)
-        const left_ms = dueIn_ms(attempt)
+        const left_ms = dueIn_ms(attempt, clock.monotonic(), freshness_ms)
         const over = isFull(attempt) || attempt.ended.size > 0 || left_ms <= 0 || signal.aborted || !isDivided()
         if (over || attempt.planned.length === 0) break
         await waitForMore(attempt.taken, signal, left_ms)
       }
       if (attempt.planned.length > 0) await commit(attempt)
       // What was there is gone: another writer took it, and the table tells how far.
-      else forget(buckets.values())
+      else if (!asked.some((one) => one.resting)) forget(asked)
     } finally {
       await attempt.encoding.close()
     }
@@ -394,12 +394,4 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     failing: () => failing,
     seen: () => seen,
   }
-}
-
-/**
- * A right that was taken away, a bucket or topic that was deleted, an object that was damaged: somebody mends it, and nobody
- * should have to start the writer for that. What is no Problem, or is `internal`, is a fault of the code.
- */
-export function isWorldsFault(error: unknown): error is Problem {
-  return isProblem(error) && !isProblem(error, 'closed', 'internal')
 }

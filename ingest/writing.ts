@@ -3,14 +3,15 @@ import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { messageOf } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
+import { isWorldsFault } from './attempt.ts'
 import { openEventEncoder } from './event-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { DRAIN_MAX_MS } from './limits.ts'
-import { lossOf } from './loss.ts'
+import { gapOf } from './loss.ts'
 import { recordLoss } from './losses.ts'
 import { positionTxn } from './position.ts'
 import type { Share } from './share.ts'
-import { isWorldsFault, openWriter, type Writer, type WriterFact } from './writer.ts'
+import { openWriter, type Writer, type WriterFact } from './writer.ts'
 
 /** The half of ingest that takes batches from the log into the table. */
 export type Writing = {
@@ -83,9 +84,9 @@ async function mintIfBehind(options: WritingOptions): Promise<void> {
   for (let bucket = 0; bucket < layout.buckets; bucket++) {
     const table_position = txns.get(positionTxn(log.id, layout, bucket)) ?? 0
     const bounds = await log.bounds(bucket)
-    if (bounds.next > table_position) continue
+    const found = bounds.next > table_position ? undefined : gapOf(options, bucket, table_position, bounds)
+    if (!found) continue
     behind = true
-    const found = lossOf(options, bucket, table_position, bounds)
     const loss = { ...found, reason: `${found.reason}, and is another log from now on` }
     await recordLoss(options, loss)
     options.note({ kind: 'loss', loss })

@@ -32,10 +32,10 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   /** `uploaded` happens between the upload of an attempt's files and their commit. */
   const openOne = (
     uploaded: () => Promise<unknown> = () => Promise.resolve(),
-    change: Partial<Pick<WriterOptions, 'log' | 'share' | 'freshness_ms' | 'snapshot_commits'>> = {},
+    change: Partial<Omit<WriterOptions, 'encoder'>> = {},
   ) =>
     openWriter({
-      ...{ log, table, store, layout, clock, random, ...change },
+      ...{ log, table, store, layout, clock, random },
       encoder: {
         async begin(erasedHub) {
           const encoding = await encoder.begin(erasedHub)
@@ -57,6 +57,7 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
       },
       recordLoss: async (loss) => void losses.push(loss),
       note: (fact) => facts.push(fact),
+      ...change,
     })
   const gateway = openGateway({ log, layout, clock })
   const duckdb = await openDuckDb({ threads: 1 })

@@ -1,0 +1,55 @@
+import type { IntervalSet } from '../contract/interval.ts'
+import { isProblem, type Problem } from '../contract/problem.ts'
+import type { Encoding } from './encoder.ts'
+import type { ErasedHubs } from './erased-hubs.ts'
+import {
+  ATTEMPT_BATCHES_MAX,
+  ATTEMPT_EVENTS_MAX,
+  ATTEMPT_PLAIN_MAX_BYTES,
+  QUIET_FRESHNESS_MS,
+  QUIET_FRESHNESS_TIMES,
+} from './limits.ts'
+import type { PlannedBatch } from './planned-batch.ts'
+import type { StreamRanges } from './ranges.ts'
+
+/** What a writer has gathered for one commit. */
+export type Attempt = {
+  readonly encoding: Encoding
+  readonly planned: PlannedBatch[]
+  readonly overlay: Map<string, StreamRanges>
+  /** By bucket: last position that was taken. */
+  readonly taken: Map<number, number>
+  /** Buckets that take no more in this attempt. */
+  readonly ended: Set<number>
+  /** By (stream, boot): numbers that a replay took. Whether it stores them is known only after encoding. */
+  readonly replayed: Map<string, IntervalSet>
+  /** Whose events it leaves out. */
+  readonly erased: ErasedHubs
+  bytes: number
+  events: number
+  /** When the first batch was taken, and the first that is not quiet; monotonic, ms. */
+  begun_ms: number | undefined
+  urgent_ms: number | undefined
+}
+
+export function isFull({ bytes, events, planned }: Attempt): boolean {
+  return bytes >= ATTEMPT_PLAIN_MAX_BYTES || events >= ATTEMPT_EVENTS_MAX || planned.length >= ATTEMPT_BATCHES_MAX
+}
+
+/** How long an attempt may still gather: signs of life alone wait for company, anything else does not. */
+export function dueIn_ms(
+  { begun_ms, urgent_ms = Number.POSITIVE_INFINITY }: Attempt,
+  now_ms: number,
+  freshness_ms: number,
+): number {
+  const quiet_ms = Math.min(QUIET_FRESHNESS_MS, QUIET_FRESHNESS_TIMES * freshness_ms)
+  return Math.min((begun_ms ?? now_ms) + quiet_ms, urgent_ms + freshness_ms) - now_ms
+}
+
+/**
+ * A right that was taken away, a bucket or topic that was deleted, an object that was damaged: somebody mends it, and nobody
+ * should have to start the writer for that. What is no Problem, or is `internal`, is a fault of the code.
+ */
+export function isWorldsFault(error: unknown): error is Problem {
+  return isProblem(error) && !isProblem(error, 'closed', 'internal')
+}

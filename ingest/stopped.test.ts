@@ -1,0 +1,143 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { bucketOf } from '../contract/bucket.ts'
+import { Problem, type ProblemKind } from '../contract/problem.ts'
+import type { Identity } from '../contract/source.ts'
+import { ManualClock } from '../sim/clock.ts'
+import type { EventLog } from './event-log.ts'
+import { BUCKET_LOOK_FIRST_MS, BUCKET_LOOK_MAX_MS } from './limits.ts'
+import { positionTxn } from './position.ts'
+import { batchOf, packed, reading } from './testing/batch.ts'
+import { openSystem, type System } from './testing/system.ts'
+
+const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }
+const bucket = bucketOf('demo-01', 4)
+const neighbour: Identity = {
+  ...hub,
+  source: Array.from({ length: 40 }, (_, i) => `hub-${i}`).find((id) => bucketOf(id, 4) !== bucket) ?? '',
+}
+
+let folder: string
+let clock: ManualClock
+let system: System
+let next: Map<Identity, number>
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'hearth-stopped-'))
+  clock = new ManualClock(Date.UTC(2026, 9, 1, 12))
+  system = await openSystem(folder, clock)
+  next = new Map()
+})
+afterEach(async () => {
+  await system.close()
+  await rm(folder, { recursive: true })
+})
+
+/** A reading for each value. */
+async function send(identity: Identity, ...values: readonly number[]): Promise<void> {
+  for (const value of values) {
+    const first = next.get(identity) ?? 0
+    next.set(identity, first + 1)
+    const batch = packed(batchOf([reading(1, value)], { first }))
+    expect(await system.gateway.receive(identity, batch, 'https')).toEqual({ kind: 'durable' })
+  }
+}
+const values = async (identity: Identity) =>
+  (
+    await system.rows(`SELECT value FROM events WHERE kind = 'reading' AND hub_id = '${identity.source}' ORDER BY ALL`)
+  ).map(({ value }) => Number(value))
+const facts = (kind: string) => system.facts.filter((fact) => fact.kind === kind)
+const drain = async (writer: System['writer']) => {
+  while (await writer.commitOnce()) continue
+}
+const stoppedOf = (writer: System['writer']) =>
+  writer.buckets().flatMap((one) => (one.stopped === undefined ? [] : [[one.bucket, one.stopped]]))
+
+/** The log, of which one bucket fails from a position on while `fault` is set. */
+function failing(fault: { kind: ProblemKind | undefined; at: number }): EventLog {
+  const { log } = system
+  const problem = () => new Problem(fault.kind ?? 'internal', 'the record is not of Hearth')
+  return {
+    ...log,
+    async read(of, from, max) {
+      const records = await log.read(of, from, max)
+      if (of !== bucket || fault.kind === undefined || from > fault.at) return records
+      const good = records.filter(({ position }) => position < fault.at)
+      if (good.length === 0 && records.some(({ position }) => position === fault.at)) throw problem()
+      return good
+    },
+    bounds(of) {
+      if (of === bucket && fault.kind === 'unavailable') return Promise.reject(problem())
+      return log.bounds(of)
+    },
+  }
+}
+
+describe('a bucket with a record that cannot be read', () => {
+  test('is stopped there, with all before it in the table, and the others go on', async () => {
+    await send(hub, 1, 2, 3)
+    await send(neighbour, 7)
+    const writer = await system.openOne(undefined, { log: failing({ kind: 'corrupt', at: 3 }) })
+    await drain(writer)
+    expect([await values(hub), await values(neighbour)]).toEqual([[1, 2], [7]])
+    expect(stoppedOf(writer)).toEqual([[bucket, 'it cannot be read: the record is not of Hearth']])
+    expect(facts('unreadable')).toMatchObject([{ bucket, cause: 'corrupt', delay_ms: BUCKET_LOOK_FIRST_MS }])
+    await send(neighbour, 8)
+    await drain(writer)
+    expect(await values(neighbour)).toEqual([7, 8])
+  })
+
+  test('is tried again by itself, less and less often, and goes on once it can be read', async () => {
+    await send(hub, 1)
+    const fault: Parameters<typeof failing>[0] = { kind: 'corrupt', at: 1 }
+    const writer = await system.openOne(undefined, { log: failing(fault) })
+    for (let i = 0; i < 9; i++) {
+      await drain(writer)
+      await clock.advance(BUCKET_LOOK_MAX_MS)
+    }
+    const delays = facts('unreadable').map((fact) => 'delay_ms' in fact && fact.delay_ms)
+    expect(delays.slice(0, 3)).toEqual([1_000, 2_000, 4_000])
+    expect(delays.at(-1)).toBe(BUCKET_LOOK_MAX_MS)
+    expect(facts('resumed')).toEqual([])
+    fault.kind = undefined
+    await drain(writer)
+    expect([await values(hub), stoppedOf(writer)]).toEqual([[1], []])
+    expect(facts('resumed')).toMatchObject([{ bucket }])
+  })
+})
+
+test('a bucket that cannot be reached is left alone, and the others go on; when none can be, the attempt fails', async () => {
+  await send(hub, 1)
+  await send(neighbour, 7)
+  const fault: Parameters<typeof failing>[0] = { kind: undefined, at: 0 }
+  const writer = await system.openOne(undefined, { log: failing(fault) })
+  fault.kind = 'unavailable'
+  const other = await system.openOne(undefined, { log: failing(fault) })
+  await drain(other)
+  expect([await values(hub), await values(neighbour)]).toEqual([[], [7]])
+  expect(stoppedOf(other)).toMatchObject([[bucket, expect.stringMatching(/^it cannot be read/)]])
+  const none = { ...system.log, bounds: () => Promise.reject(new Problem('unavailable', 'no broker')) }
+  await expect(system.openOne(undefined, { log: none })).rejects.toMatchObject({ kind: 'unavailable' })
+  fault.kind = undefined
+  await drain(writer)
+  expect(await values(hub)).toEqual([1])
+})
+
+test('a bucket whose log begins after the table is looked at again, and goes on once the table stands elsewhere', async () => {
+  await send(hub, 1, 2, 3)
+  await system.log.trim(bucket, 3)
+  const writer = await system.openOne()
+  await clock.advance(BUCKET_LOOK_MAX_MS)
+  await drain(writer)
+  expect([await values(hub), stoppedOf(writer)]).toMatchObject([[], [[bucket, expect.stringMatching(/begins at 3/)]]])
+  expect(system.losses).toHaveLength(1)
+  const base = await system.table.snapshot()
+  await system.table.commit({
+    ...{ id: 'newer', kind: 'ingest', base, adds: [], removes: [], info: {} },
+    txns: [{ appId: positionTxn(system.log.id, { epoch: 1, buckets: 4 }, bucket), expected: undefined, next: 2 }],
+  })
+  await clock.advance(BUCKET_LOOK_MAX_MS)
+  await drain(writer)
+  expect([await values(hub), stoppedOf(writer)]).toEqual([[3], []])
+})
