@@ -107,7 +107,7 @@ test('a topic that is deleted is made anew, one that does not fit is refused, an
   await end()
 })
 
-test('records that somebody deleted before they were in the table stop their bucket, and no other', async () => {
+test('records that somebody deleted before they were in the table stop their bucket, and no other, until the loss is accepted', async () => {
   const load = await send()
   const bucket = bucketOf('load-0', BUCKETS)
   writer.signal('SIGSTOP')
@@ -121,12 +121,19 @@ test('records that somebody deleted before they were in the table stop their buc
   }
   const before = await others()
   await until('the other buckets go on', LIMIT_MS, async () => (await others()) > before)
-  await load.end()
   expect(await system.csv('select bucket, kind from losses')).toEqual([[String(bucket), 'gap']])
+  expect(await system.must(['lake', 'accept-loss', String(bucket), '--by', 'anna'])).toMatch(
+    /anna accepted that positions? \d+.* lost, and the bucket goes on from \d+/,
+  )
+  await untilReady(system, 'writer', LIMIT_MS)
+  const { events } = await load.end()
+  const { code, acknowledged: acks } = await untilWritten(system, load.journal, LIMIT_MS)
+  expect([code, acks.journal]).toEqual([1, events])
+  expect(await system.csv('select kind from losses order by time')).toEqual([['gap'], ['accepted']])
   await end()
 })
 
-test('a record of something else stops its bucket, and no other', async () => {
+test('a record of something else stops its bucket, and no other, until it is given up; nothing of Hearth is lost', async () => {
   const load = await send()
   const bucket = bucketOf('load-0', BUCKETS)
   const producer = new Producer({ clientId: 'other', bootstrapBrokers: kafka.bootstrap.split(',') })
@@ -146,7 +153,11 @@ test('a record of something else stops its bucket, and no other', async () => {
   await gateway.ended
   gateway = system.start(['ingest', 'gateway'])
   await untilReady(system, 'gateway', LIMIT_MS)
-  await load.end()
+  await system.must(['lake', 'accept-loss', String(bucket), '--by', 'anna'])
+  await untilReady(system, 'writer', LIMIT_MS)
+  const { events } = await load.end()
+  const found = await untilWritten(system, load.journal, LIMIT_MS)
+  expect(found).toMatchObject({ code: 0, ok: true, acknowledged: { journal: events, found: events } })
   await end()
 })
 

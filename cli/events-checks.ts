@@ -158,7 +158,11 @@ async function losses(looking: Looking): Promise<Finding> {
     return count === '0' ? [] : [`${what}: ${count}, the newest of ${newest}: ${reason}`]
   }
   const gaps = await told('gap', 'gaps between log and table')
-  const found = [...gaps, ...(await told('replaced', 'logs replaced, perhaps without loss'))]
+  const found = [
+    ...gaps,
+    ...(await told('accepted', 'losses that somebody accepted')),
+    ...(await told('replaced', 'logs replaced, perhaps without loss')),
+  ]
   if (found.length === 0) return { check, state: 'good', found: 'none' }
   const rows = 'hearth sql "select * from losses order by time desc"; docs/operations.md, HearthEventsLost'
   const advice = gaps.length > 0 ? rows : `hearth verify counts what is known to be missing; ${rows}`

@@ -6,6 +6,7 @@ import { decodeStatistics } from '../lake/statistics.ts'
 import type { Table } from '../lake/table.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
+import { ACCEPT_LOSS_EXAMPLES, registerAcceptLoss } from './lake-accept-loss.ts'
 import { registerLakeDoctor } from './lake-doctor.ts'
 import { registerErase } from './lake-erase.ts'
 import { PROMOTE_EXAMPLES, registerPromote } from './lake-promote.ts'
@@ -28,6 +29,7 @@ Examples:
   hearth lake doctor
 ${PROMOTE_EXAMPLES}
   hearth lake erase --hub kitchen-1 --dry-run
+${ACCEPT_LOSS_EXAMPLES}
 ${UPKEEP_EXAMPLES}`
 
 /** `hearth lake`: what the tables hold, from their logs alone; no data file is read. And their upkeep. */
@@ -40,6 +42,7 @@ export function register(program: Command, context: CliContext): void {
   registerPromote(lake, context)
   registerUpkeep(lake, context)
   registerErase(lake, context)
+  registerAcceptLoss(lake, context)
   const open = () => openLake({ store: lakeStore(context), clock: context.clock, random: context.random })
   const show = (options: Options, head: readonly string[], rows: readonly Cells[]) =>
     context.print(

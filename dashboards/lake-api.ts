@@ -43,10 +43,13 @@ const reason = z.object({
   newest_ms: time_ms,
 })
 
+export const LOSS_KINDS = ['gap', 'accepted', 'replaced'] as const
 const loss = z.object({
   kind: z
-    .enum(['gap', 'replaced'])
-    .describe('gap: log and table do not join up; replaced: another log took its place, perhaps without any loss'),
+    .enum(LOSS_KINDS)
+    .describe(
+      'gap: log and table do not join up; accepted: somebody gave up what is missing; replaced: another log took its place, perhaps without any loss',
+    ),
   time_ms,
   bucket: z.number(),
   log_id: z.string(),

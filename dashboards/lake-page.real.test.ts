@@ -80,13 +80,17 @@ describe('with data', () => {
     expect(await dead.innerText()).toContain('hearth deadletters replay')
   })
 
-  it('tells a gap from a log that was replaced, and what to do about each', async () => {
+  it('tells a gap, a loss that was accepted and a log that was replaced apart, and what to do about each', async () => {
     const page = await open('/lake')
     const losses = page.getByRole('region', { name: 'Losses of all time' })
     await losses.getByRole('row', { name: / gap 2 the log ends at 0, .* 40 211 nothing$/ }).waitFor()
+    await losses.getByRole('row', { name: / accepted 3 anna accepted .* 39 100 39 141 to 39 169$/ }).waitFor()
     await losses.getByRole('row', { name: / new log 0 log .* took its place; .* 38 020 not known$/ }).waitFor()
     expect(await losses.getByRole('definition').allInnerTexts()).toEqual([
-      expect.stringMatching(/not in the table; hearth verify counts[^]*put the newer of lake and log back/),
+      expect.stringMatching(
+        /not in the table; hearth verify counts[^]*put the newer of lake and log back[^]*hearth lake accept-loss/,
+      ),
+      expect.stringMatching(/There is nothing more to do/),
       expect.stringMatching(/no bucket is stopped. Perhaps nothing is lost[^]*hearth verify counts/),
     ])
   })

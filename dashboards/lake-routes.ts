@@ -3,7 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import { count, rowsOf } from './answer-rows.ts'
 import { windowQuery } from './api.ts'
 import { tablesOf } from './fleet.ts'
-import { type LakeAnswer, lakeAnswer, versionsAnswer, versionsParams, versionsQuery } from './lake-api.ts'
+import { type LakeAnswer, LOSS_KINDS, lakeAnswer, versionsAnswer, versionsParams, versionsQuery } from './lake-api.ts'
 import { DEAD_LETTERS_SHARED_MS, LAKE_ROWS_MAX } from './limits.ts'
 import type { Queries } from './query-protocol.ts'
 import { hangUp, type Router } from './route.ts'
@@ -88,7 +88,7 @@ async function deadLetters(
 }
 
 const lossRow = z.object({
-  ...{ kind: z.enum(['gap', 'replaced']), time_ms: count, bucket: count, log_id: z.string(), reason: z.string() },
+  ...{ kind: z.enum(LOSS_KINDS), time_ms: count, bucket: count, log_id: z.string(), reason: z.string() },
   ...{ table_position: count, log_first: count, log_next: count },
 })
 

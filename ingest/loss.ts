@@ -7,8 +7,11 @@ type Where = { readonly log: EventLog; readonly layout: Layout; readonly clock: 
 
 /** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
 export type Loss = {
-  /** `gap`: log and table do not join up. `replaced`: another log took its place, and whether it held more is not known. */
-  readonly kind: 'gap' | 'replaced'
+  /**
+   * `gap`: log and table do not join up. `replaced`: another log took its place, and whether it held more is not known.
+   * `accepted`: somebody gave up what is missing, so that the bucket goes on.
+   */
+  readonly kind: 'gap' | 'replaced' | 'accepted'
   readonly time_ms: number
   readonly log_id: string
   readonly epoch: number
@@ -20,16 +23,23 @@ export type Loss = {
   readonly reason: string
 }
 
-/** What is lost of a bucket whose log holds [first, next), where that does not follow on the table's position. */
+/**
+ * What is lost of a bucket whose log holds [first, next), where that does not follow on the table's position. `isTold`: it
+ * did not when somebody looked before. A log that ended too early may have grown past the position since, with other records
+ * under the numbers that the table knows.
+ */
 export function gapOf(
   { log, layout, clock }: Where,
   bucket: number,
   table_position: number,
   { first, next }: LogBounds,
+  isTold = false,
 ): Loss | undefined {
-  if (first <= table_position + 1 && next > table_position) return undefined
-  const reason =
-    first > table_position + 1
+  const follows = first <= table_position + 1 && next > table_position
+  if (follows && !isTold) return undefined
+  const reason = follows
+    ? `the log did not follow on ${table_position}, up to which the table has read it: what it holds now may be other records`
+    : first > table_position + 1
       ? `the log begins at ${first}, but the table has read only up to ${table_position}: what lay between is gone`
       : `the log ends at ${next - 1}, but the table has read up to ${table_position}: the log was lost or restored`
   const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position, log_first: first, log_next: next }

@@ -23,20 +23,39 @@ export const LOSSES_COLUMNS: readonly Column[] = [
     name: 'kind',
     type: 'string',
     meaning:
-      'gap: log and table do not join up; replaced: another log took its place, and whether it held more is not known',
+      'gap: log and table do not join up; replaced: another log took its place, and whether it held more is not known; accepted: somebody gave up what is missing, and the bucket goes on',
   },
 ]
 
-/** Adds a row to the table `losses`, which is made when absent. The same loss is written once. */
+type OfLog = Pick<Loss, 'log_id' | 'epoch'>
+
+const lossesOf = (kind: Loss['kind'], { log_id, epoch }: OfLog) => `${kind}:${log_id}:${epoch}:`
+/** In place of a position. */
+const ACCEPTED = -1
+
+/** By bucket: the position at which a gap was recorded, unless its loss was accepted since. */
+export async function recordedGaps(lake: Lake, of: OfLog): Promise<ReadonlyMap<number, number>> {
+  const gaps = new Map<number, number>()
+  if (!(await lake.tables()).includes(LOSSES_TABLE)) return gaps
+  const { txns } = await (await lake.table(LOSSES_TABLE)).snapshot()
+  const prefix = lossesOf('gap', of)
+  for (const [appId, position] of txns)
+    if (appId.startsWith(prefix) && position !== ACCEPTED) gaps.set(Number(appId.slice(prefix.length)), position)
+  return gaps
+}
+
+/** Adds a row to the table `losses`, which is made when absent. The same gap, or replaced log, is written once. */
 export async function recordLoss(
   options: { readonly lake: Lake; readonly clock: Clock; readonly random: Random; readonly scratch_folder: string },
   loss: Loss,
 ): Promise<void> {
   const { lake, clock, random, scratch_folder } = options
   const table = await lake.ensureTable(LOSSES_TABLE, { columns: LOSSES_COLUMNS, partition: [] })
-  const appId = `loss:${loss.log_id}:${loss.epoch}:${loss.bucket}`
+  const isAccepted = loss.kind === 'accepted'
+  const appId = `${lossesOf(isAccepted ? 'gap' : loss.kind, loss)}${loss.bucket}`
   const base = await table.snapshot()
-  if (base.txns.has(appId)) return
+  const expected = base.txns.get(appId)
+  if (!isAccepted && expected === loss.table_position) return
   await using database = await openDuckDb({ threads: 1 })
   const { rows: _, ...add } = await writeFile({
     connection: database.connection,
@@ -48,7 +67,7 @@ export async function recordLoss(
   })
   const outcome = await table.commit({
     ...{ id: uuid(random), kind: 'ingest', base, adds: [add], removes: [], info: {} },
-    txns: [{ appId, expected: undefined, next: 1 }],
+    txns: [{ appId, expected, next: isAccepted ? ACCEPTED : loss.table_position }],
   })
   if (outcome.kind === 'conflict') throw new Problem('conflict', `the loss could not be recorded: ${outcome.reason}`)
 }

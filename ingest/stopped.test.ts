@@ -5,13 +5,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import { Problem, type ProblemKind } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
-import { ManualClock } from '../sim/clock.ts'
+import { openQuery } from '../lake/query.ts'
+import { ManualClock, seededRandom } from '../sim/clock.ts'
+import { acceptLoss } from './accept-loss.ts'
 import type { EventLog } from './event-log.ts'
 import { BUCKET_LOOK_FIRST_MS, BUCKET_LOOK_MAX_MS } from './limits.ts'
-import { positionTxn } from './position.ts'
+import { recordedGaps, recordLoss } from './losses.ts'
 import { batchOf, packed, reading } from './testing/batch.ts'
 import { openSystem, type System } from './testing/system.ts'
 
+const random = seededRandom(3)
+const LAYOUT = { epoch: 1, buckets: 4 }
 const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }
 const bucket = bucketOf('demo-01', 4)
 const neighbour: Identity = {
@@ -105,6 +109,18 @@ describe('a bucket with a record that cannot be read', () => {
     expect([await values(hub), stoppedOf(writer)]).toEqual([[1], []])
     expect(facts('resumed')).toMatchObject([{ bucket }])
   })
+
+  test('goes on after it once somebody gave it up', async () => {
+    await send(hub, 1, 2, 3)
+    const log = failing({ kind: 'corrupt', at: 2 })
+    const writer = await system.openOne(undefined, { log })
+    await drain(writer)
+    expect(await accept({ log })).toMatchObject({ next: 3, loss: { kind: 'accepted', table_position: 1 } })
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect([await values(hub), stoppedOf(writer)]).toEqual([[1, 3], []])
+    expect(await system.verify()).toMatchObject({ totals: { stored: 2 } })
+  })
 })
 
 test('a bucket that cannot be reached is left alone, and the others go on; when none can be, the attempt fails', async () => {
@@ -124,20 +140,90 @@ test('a bucket that cannot be reached is left alone, and the others go on; when 
   expect(await values(hub)).toEqual([1])
 })
 
-test('a bucket whose log begins after the table is looked at again, and goes on once the table stands elsewhere', async () => {
-  await send(hub, 1, 2, 3)
-  await system.log.trim(bucket, 3)
-  const writer = await system.openOne()
-  await clock.advance(BUCKET_LOOK_MAX_MS)
-  await drain(writer)
-  expect([await values(hub), stoppedOf(writer)]).toMatchObject([[], [[bucket, expect.stringMatching(/begins at 3/)]]])
-  expect(system.losses).toHaveLength(1)
-  const base = await system.table.snapshot()
-  await system.table.commit({
-    ...{ id: 'newer', kind: 'ingest', base, adds: [], removes: [], info: {} },
-    txns: [{ appId: positionTxn(system.log.id, { epoch: 1, buckets: 4 }, bucket), expected: undefined, next: 2 }],
+const accept = (change: { log?: EventLog; bucket?: number; dry_run?: boolean } = {}) =>
+  acceptLoss({
+    ...{ lake: system.lake, log: system.log, layout: LAYOUT, clock, random, scratch_folder: folder },
+    ...{ bucket, by: 'anna', ...change },
   })
-  await clock.advance(BUCKET_LOOK_MAX_MS)
-  await drain(writer)
-  expect([await values(hub), stoppedOf(writer)]).toEqual([[3], []])
+/** A writer that keeps its losses in the table, as that of a process does. */
+const openKeeping = (log: EventLog = system.log) =>
+  system.openOne(undefined, {
+    log,
+    recordLoss: (loss) => recordLoss({ lake: system.lake, clock, random, scratch_folder: folder }, loss),
+    recordedGaps: () => recordedGaps(system.lake, { log_id: log.id, epoch: 1 }),
+  })
+const lossRows = async () => {
+  await using query = await openQuery({ lake: system.lake, clock })
+  return (await query.run('SELECT kind, bucket, table_position, reason FROM losses ORDER BY time, kind DESC')).rows
+}
+
+describe('a bucket whose log begins after the table', () => {
+  test('goes on from the first position of the log once its loss is accepted, with no new start; the row says by whom', async () => {
+    await send(hub, 1, 2, 3)
+    await system.log.trim(bucket, 3)
+    const writer = await openKeeping()
+    await drain(writer)
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect(await values(hub)).toEqual([])
+    expect(await accept({ dry_run: true })).toMatchObject({ next: 3 })
+    expect((await lossRows()).map(([kind]) => kind)).toEqual(['gap'])
+    await accept()
+    const what = 'positions 1 to 2 are lost, and the bucket goes on from 3: the log begins at 3'
+    expect(await lossRows()).toEqual([
+      ['gap', bucket, '0', expect.stringMatching(/^the log begins at 3/)],
+      ['accepted', bucket, '0', expect.stringMatching(`^anna accepted that ${what}`)],
+    ])
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect([await values(hub), stoppedOf(writer)]).toEqual([[3], []])
+    await expect(accept()).rejects.toThrow(/has nothing to give up: its log is empty, follows on position 3/)
+    await expect(accept({ bucket: 4 })).rejects.toThrow(/the lake has the buckets 0 to 3/)
+    // A second one of the same bucket is told too.
+    await send(hub, 4, 5)
+    await system.log.trim(bucket, 5)
+    await drain(writer)
+    await drain(writer)
+    expect((await lossRows()).map(([kind]) => kind)).toEqual(['gap', 'accepted', 'gap'])
+  })
+})
+
+describe('a bucket whose log ends before the table', () => {
+  /** As if the log had lost what it held from `from` on: other records have come under these numbers since. */
+  function shortened(state: { lost: number }): EventLog {
+    const { log } = system
+    const shift = (of: number) => (of === bucket ? state.lost : 0)
+    return {
+      ...log,
+      bounds: async (of) => {
+        const { first, next } = await log.bounds(of)
+        return { first: Math.max(1, first - shift(of)), next: next - shift(of) }
+      },
+      read: async (of, from, max) =>
+        (await log.read(of, from + shift(of), max)).map((one) => ({ ...one, position: one.position - shift(of) })),
+      trim: (of, to) => log.trim(of, to + shift(of)),
+    }
+  }
+
+  test('stays stopped when it has grown past the table, after a new start too, and is read from its start once accepted', async () => {
+    await send(hub, 1, 2, 3)
+    await drain(system.writer)
+    const state = { lost: 3 }
+    const log = shortened(state)
+    const writer = await openKeeping(log)
+    expect(stoppedOf(writer)).toMatchObject([[bucket, expect.stringMatching(/the log ends at 0/)]])
+    await send(hub, 4, 5, 6, 7)
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    const again = await openKeeping(log)
+    await drain(again)
+    expect(await values(hub)).toEqual([1, 2, 3])
+    expect(stoppedOf(again)).toMatchObject([[bucket, expect.stringMatching(/may be other records/)]])
+    expect(await accept({ log })).toMatchObject({ next: 1 })
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(again)
+    expect(await values(hub)).toEqual([1, 2, 3, 4, 5, 6, 7])
+    const last = await openKeeping(log)
+    expect(stoppedOf(last)).toEqual([])
+  })
 })

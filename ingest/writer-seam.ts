@@ -86,5 +86,7 @@ export type WriterOptions = {
   readonly snapshot_commits?: number
   /** Keeps a loss durably, before the bucket is reported as stopped. */
   recordLoss(loss: Loss): Promise<void>
+  /** By bucket of this log: the position at which a gap was recorded, unless its loss was accepted since. */
+  recordedGaps?(): Promise<ReadonlyMap<number, number>>
   note(fact: WriterFact): void
 }

@@ -128,6 +128,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const known = [...firsts.keys()]
     const numbers = known.map(({ bucket }) => bucket)
     const loaded = await loadRanges({ store, table, layout }, numbers, snapshot.version)
+    // Gaps that others found, or this one before its last start; its own it knows.
+    const told = known.some(({ appId }) => appId === '') ? await options.recordedGaps?.() : undefined
     const nexts = await boundsOf(known)
     for (const [one, { next }] of nexts) {
       const ranges = loaded.get(one.bucket)
@@ -139,7 +141,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
       one.snapshot_version = ranges.snapshot_version
       one.removals = snapshot.txns.get(REMOVALS_TXN)
       if (one.expected === undefined) await tellReplaced(one, snapshot)
-      await checkLog(one, { first: firsts.get(one)?.first ?? 1, next })
+      await checkLog(one, { first: firsts.get(one)?.first ?? 1, next }, told?.get(one.bucket) === one.position)
       one.stale = false
       await keepSnapshot(one, snapshot.version)
     }
@@ -153,8 +155,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
   }
 
-  async function checkLog(one: Bucket, bounds: LogBounds): Promise<void> {
-    const loss = gapOf(options, one.bucket, one.position, bounds)
+  async function checkLog(one: Bucket, bounds: LogBounds, isTold: boolean): Promise<void> {
+    const loss = gapOf(options, one.bucket, one.position, bounds, isTold)
     if (!loss) return one.gap ? follows(one) : undefined
     await options.recordLoss(loss)
     one.gap = true

@@ -8,7 +8,7 @@ import { openEventEncoder } from './event-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { DRAIN_MAX_MS } from './limits.ts'
 import { gapOf } from './loss.ts'
-import { recordLoss } from './losses.ts'
+import { recordedGaps, recordLoss } from './losses.ts'
 import { positionTxn } from './position.ts'
 import type { Share } from './share.ts'
 import { openWriter, type Writer, type WriterFact } from './writer.ts'
@@ -48,6 +48,7 @@ export async function openWriting(options: WritingOptions): Promise<Writing> {
     ...(options.freshness_ms !== undefined && { freshness_ms: options.freshness_ms }),
     ...(options.share && { share: options.share }),
     recordLoss: (loss) => recordLoss({ lake, clock, random, scratch_folder }, loss),
+    recordedGaps: () => recordedGaps(lake, { log_id: log.id, epoch: layout.epoch }),
   })
   /** What came while the last commit ran is safe in the log; a person who looks at the table wants it there. */
   async function drainLog(asked_ms: number): Promise<void> {

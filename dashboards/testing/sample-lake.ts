@@ -36,7 +36,7 @@ export function sampleLook(now_ms: number, empty: boolean): LakeLook {
   const lost: TableLook = {
     ...blank('losses'),
     version: 1,
-    rows: 2,
+    rows: 3,
     bytes: 2_112,
     files: 1,
     sizes: [1, ...sizes.slice(1)],

@@ -1,4 +1,4 @@
-import type { LakeAnswer, TableLook } from '../../../lake-api.ts'
+import type { LakeAnswer, LossLook, TableLook } from '../../../lake-api.ts'
 import { ask } from '../api-client.ts'
 import { now } from '../browser.ts'
 import { Explain, RowsLink } from '../definition.tsx'
@@ -77,8 +77,8 @@ function lagOf({ lags }: LakeAnswer) {
 }
 
 function lossesOf({ losses: { rows } }: LakeAnswer): { readonly gaps: number; readonly replaced: number } {
-  const gaps = rows.filter(({ kind }) => kind === 'gap').length
-  return { gaps, replaced: rows.length - gaps }
+  const of = (wanted: LossLook['kind']) => rows.filter(({ kind }) => kind === wanted).length
+  return { gaps: of('gap'), replaced: of('replaced') }
 }
 
 /** The ten-second answer: what is wrong, or that nothing is. */

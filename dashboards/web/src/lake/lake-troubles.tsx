@@ -89,10 +89,16 @@ const LOSS_KINDS: readonly {
       <>
         Log and table do not join up: what lay between was acknowledged and is not in the table;{' '}
         <code>hearth verify</code> counts the events. A bucket that is stopped: put the newer of lake and log back, and
-        nothing is lost (“a bucket is stopped” in docs/operations.md). One whose log was lost: hubs send what they still
-        hold, the rest will not come.
+        nothing is lost (“a bucket is stopped” in docs/operations.md); if there is none,{' '}
+        <code>hearth lake accept-loss</code>. One whose log was lost: hubs send what they still hold, the rest will not
+        come.
       </>
     ),
+  },
+  {
+    kind: 'accepted',
+    tag: <Tag tone="idle">accepted</Tag>,
+    meaning: <>Somebody gave up what a stopped bucket lacked, and it went on. There is nothing more to do.</>,
   },
   {
     kind: 'replaced',
