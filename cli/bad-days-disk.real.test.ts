@@ -3,17 +3,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { untilWritten } from './testing/bad-day.ts'
-import { startLoad } from './testing/load-process.ts'
-import { openSystem, until } from './testing/system.ts'
+import { test } from 'vitest'
+import { openSystem } from './testing/system.ts'
+import { underLoad } from './testing/under-load.ts'
 
 const LIMIT_MS = 90_000
 const root = process.getuid?.() === 0
 
-test('a lake without room keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({
-  skip,
-}) => {
+test('a lake without room keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({ skip }) => {
   if (!root) skip('only root can mount a small file system')
   const folder = mkdtempSync(join(tmpdir(), 'hearth-bad-day-'))
   await using system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '300' })
@@ -21,15 +18,7 @@ test('a lake without room keeps nothing from being acknowledged, is told, and is
   mkdirSync(lake)
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', lake])
   try {
-    const ingest = system.start(['ingest'])
-    await ingest.untilSaid(/"event":"ready"/, LIMIT_MS)
-    const load = await startLoad(system, { folder, hubs: 4, seed: 5 })
-    const acknowledged = async () => {
-      const before = load.acknowledged_bytes()
-      await until('more is acknowledged', LIMIT_MS, () => load.acknowledged_bytes() > before + 4_000)
-    }
-    try {
-      await acknowledged()
+    await underLoad(system, { folder, limit_ms: LIMIT_MS }, async ({ ingest, acknowledged }) => {
       const filler = join(lake, 'filler')
       try {
         execFileSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { stdio: 'ignore' })
@@ -40,14 +29,7 @@ test('a lake without room keeps nothing from being acknowledged, is told, and is
       await acknowledged()
       rmSync(filler)
       await acknowledged()
-      const { events } = await load.end()
-      const found = await untilWritten(system, load.journal, LIMIT_MS)
-      expect(found).toMatchObject({ code: 0, ok: true, acknowledged: { journal: events, found: events } })
-      ingest.signal('SIGTERM')
-      expect(await ingest.ended).toEqual({ code: 0, signal: null })
-    } finally {
-      load.kill()
-    }
+    })
   } finally {
     execFileSync('umount', ['-l', lake])
     rmSync(folder, { recursive: true })

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type FaultProxy, startFaultProxy } from '../infra/fault-proxy.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
 import { S3_BUILD_LIMIT_MS } from '../infra/s3/versitygw.ts'
-import { clockAhead, reasonsOf, untilWritten } from './testing/bad-day.ts'
-import { type Load, startLoad } from './testing/load-process.ts'
-import { openSystem, type Running, type System, until } from './testing/system.ts'
+import { clockAhead, reasonsOf } from './testing/bad-day.ts'
+import { openSystem, type System } from './testing/system.ts'
+import { type UnderLoad, underLoad } from './testing/under-load.ts'
 
 const LIMIT_MS = 90_000
 let s3: S3Server
@@ -29,40 +29,18 @@ afterAll(async () => {
   await s3[Symbol.asyncDispose]()
 })
 
-/** Ingest on a lake of its own behind the proxy, with hubs that send; afterwards all that was acknowledged is in the table, once. */
-async function withHubs(settings: NodeJS.ProcessEnv, day: (parts: Parts) => Promise<void>): Promise<void> {
+/** A lake of its own behind the proxy, under load. */
+async function withHubs(
+  settings: NodeJS.ProcessEnv,
+  day: (parts: UnderLoad & { readonly system: System }) => Promise<void>,
+): Promise<void> {
   await using system = await openSystem({
     ...s3.environment,
     ...{ AWS_EC2_METADATA_DISABLED: 'true', HEARTH_LAKE_URL: `s3://${s3.bucket}/${lakes++}` },
     ...{ HEARTH_S3_ENDPOINT: proxy.endpoint, HEARTH_S3_PATH_STYLE: 'true', HEARTH_INGEST_FRESHNESS_MS: '300' },
     ...settings,
   })
-  const ingest = system.start(['ingest'])
-  await ingest.untilSaid(/"event":"ready"/, LIMIT_MS)
-  const load = await startLoad(system, { folder, hubs: 4, seed: 5 })
-  const acknowledged = async () => {
-    const before = load.acknowledged_bytes()
-    await until('more is acknowledged', LIMIT_MS, () => load.acknowledged_bytes() > before + 4_000)
-  }
-  try {
-    await acknowledged()
-    await day({ system, ingest, load, acknowledged })
-    const { events } = await load.end()
-    const found = await untilWritten(system, load.journal, LIMIT_MS)
-    expect(found).toMatchObject({ code: 0, ok: true, acknowledged: { journal: events, found: events } })
-    ingest.signal('SIGTERM')
-    expect(await ingest.ended).toEqual({ code: 0, signal: null })
-  } finally {
-    load.kill()
-  }
-}
-
-type Parts = {
-  readonly system: System
-  readonly ingest: Running
-  readonly load: Load
-  /** Resolves when more was acknowledged. */
-  acknowledged(): Promise<void>
+  await underLoad(system, { folder, limit_ms: LIMIT_MS }, (parts) => day({ ...parts, system }))
 }
 
 test.each<[string, () => () => void, RegExp]>([
