@@ -1,19 +1,16 @@
 import type { Clock } from '../contract/clock.ts'
-import { Problem } from '../contract/problem.ts'
 import { decodeCommit, type HearthInfo } from './action.ts'
-import { LOG_RETENTION_MS, RETENTION_MIN_MS } from './limits.ts'
+import { LOG_RETENTION_MS } from './limits.ts'
 import { type LogObject, logObjects } from './log.ts'
 import type { ObjectStore } from './object-store.ts'
+import { type Retention, retentionMs } from './retention.ts'
 import type { Table } from './table.ts'
 
-export type CleanLogOptions = {
+/** LOG_RETENTION_MS is its usual retention. */
+export type CleanLogOptions = Retention & {
   readonly store: ObjectStore
   readonly table: Table
   readonly clock: Clock
-  /** LOG_RETENTION_MS unless given. */
-  readonly retention_ms?: number
-  /** RETENTION_MIN_MS unless given: for tests, which have no hour. */
-  readonly retention_min_ms?: number
   /** Keeps elsewhere what only entries up to `version` tell. What it raises ends the clean-up before it has begun. */
   before?(version: number): Promise<void>
   /** An entry is about to go: so may what it alone refers to. */
@@ -39,15 +36,7 @@ export type CleanedLog = {
  */
 export async function cleanLog(options: CleanLogOptions): Promise<CleanedLog> {
   const { store, table, clock, signal } = options
-  const retention_ms = options.retention_ms ?? LOG_RETENTION_MS
-  const retention_min_ms = options.retention_min_ms ?? RETENTION_MIN_MS
-  if (retention_ms < retention_min_ms) {
-    throw new Problem(
-      'invalid',
-      `a log is kept for at least ${retention_min_ms / 3_600_000} h, as writers may sleep and queries look back; found ${retention_ms / 3_600_000} h`,
-    )
-  }
-  const first = await firstKept(options, clock.now() - retention_ms)
+  const first = await firstKept(options, clock.now() - retentionMs(options, LOG_RETENTION_MS))
   const objects: LogObject[] = []
   for await (const object of logObjects(store, table.prefix)) {
     if (object.version >= first) break

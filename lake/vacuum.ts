@@ -2,21 +2,19 @@ import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import { FLOOR_TXN } from './conflict.ts'
 import { deleteAll } from './delete-all.ts'
-import { RETENTION_MIN_MS, RETENTION_MS, STORE_CLOCK_SLACK_MS } from './limits.ts'
+import { RETENTION_MS, STORE_CLOCK_SLACK_MS } from './limits.ts'
 import { entryPath, logObjects } from './log.ts'
 import type { ObjectMeta, ObjectStore } from './object-store.ts'
+import { type Retention, retentionMs } from './retention.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Table } from './table.ts'
 
-export type VacuumOptions = {
+/** RETENTION_MS is its usual retention. */
+export type VacuumOptions = Retention & {
   readonly store: ObjectStore
   readonly table: Table
   readonly clock: Clock
   readonly random: Random
-  /** RETENTION_MS unless given. */
-  readonly retention_ms?: number
-  /** RETENTION_MIN_MS unless given: for tests, which have no hour. */
-  readonly retention_min_ms?: number
   readonly dry_run?: boolean
   readonly signal?: AbortSignal | undefined
   progress?(done: number, total: number): void
@@ -45,16 +43,8 @@ export type Vacuum = {
  */
 export async function vacuum(options: VacuumOptions): Promise<Vacuum> {
   const { store, table, clock, signal } = options
-  const retention_ms = options.retention_ms ?? RETENTION_MS
-  const retention_min_ms = options.retention_min_ms ?? RETENTION_MIN_MS
-  if (retention_ms < retention_min_ms) {
-    throw new Problem(
-      'invalid',
-      `a retention is at least ${retention_min_ms / 3_600_000} h, as queries and jobs work on versions that are as old; found ${retention_ms / 3_600_000} h`,
-    )
-  }
   const now_ms = clock.now()
-  const cutoff_ms = now_ms - retention_ms
+  const cutoff_ms = now_ms - retentionMs(options, RETENTION_MS)
   const head = await table.snapshot()
   const floor = await versionBefore(store, table, cutoff_ms, head)
   if (floor === undefined) return { floor, files: [], bytes: 0 }
