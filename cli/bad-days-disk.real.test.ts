@@ -10,7 +10,9 @@ import { underLoad } from './testing/under-load.ts'
 const LIMIT_MS = 90_000
 const root = process.getuid?.() === 0
 
-test('a lake without room keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({ skip }) => {
+test('a lake without room keeps nothing from being acknowledged, is told, and is gone on with by itself', async ({
+  skip,
+}) => {
   if (!root) skip('only root can mount a small file system')
   const folder = mkdtempSync(join(tmpdir(), 'hearth-bad-day-'))
   await using system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '300' })
