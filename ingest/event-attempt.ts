@@ -59,15 +59,15 @@ export function beginAttempt(rows: EventRows, buckets: number): EventAttempt {
     for (const [from, to] of take) {
       for (; ordinal < from; ordinal++) start = lines.indexOf(NEWLINE, start) + 1
       for (; ordinal < to; ordinal++) {
-        const end = lines.indexOf(NEWLINE, start)
-        const why = whyNot(lines, start, end, number, ordinal, dead)
+        const why = whyNot(lines, start, number, ordinal, dead)
+        const end = rows.lineEnd()
         if (why === undefined) rows.setAt(micros(eventMs(of, rows.lastM())))
         else {
           const is_long = end - start > EVENT_LINE_MAX_BYTES
           const text = lines.toString('utf8', start, is_long ? start + LONG_LINE_KEPT_BYTES : end)
           rows.addRow({
             ...{ batch: number, ordinal, at_us: micros(of.received_ms), kind: DEAD_KIND, more },
-            ...{ reason: words.of(why), text: words.of(text), hub: of.service && !is_long ? rows.lastHub() : 0 },
+            ...{ reason: words.of(why), text: words.of(text), hub: of.service ? rows.lastHub() : 0 },
           })
           of.dead++
         }
@@ -80,15 +80,17 @@ export function beginAttempt(rows: EventRows, buckets: number): EventAttempt {
   function whyNot(
     lines: Buffer,
     from: number,
-    end: number,
     batch: number,
     ordinal: number,
     dead: string | undefined,
   ): string | undefined {
-    if (end - from > EVENT_LINE_MAX_BYTES)
-      return dead ?? `the line is ${end - from} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}`
     const { service, bucket } = values[batch] as BatchValues
-    const why = rows.addLine(lines, from, end, batch, ordinal, service)
+    const why = rows.addLine(lines, from, batch, ordinal, service)
+    const size_bytes = rows.lineEnd() - from
+    if (size_bytes > EVENT_LINE_MAX_BYTES) {
+      if (why === undefined) rows.dropLast()
+      return dead ?? `the line is ${size_bytes} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}`
+    }
     const refused = dead ?? why ?? (service ? whyElsewhere(rows.lastHub(), bucket) : undefined)
     if (why === undefined && refused !== undefined) rows.dropLast()
     return refused

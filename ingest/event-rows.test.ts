@@ -29,9 +29,10 @@ function plain(line: string): Record<string, unknown> | string {
 function found(line: string): Record<string, unknown> | string {
   const rows = openEventRows()
   // Something before it, as in a batch.
-  const bytes = Buffer.from(`?${line}?`, 'utf8')
+  const bytes = Buffer.from(`?${line}\n{}\n`, 'utf8')
   rows.reserve(1, bytes.length)
-  const why = rows.addLine(bytes, 1, bytes.length - 1, 0, 0, false)
+  const why = rows.addLine(bytes, 1, 0, 0, false)
+  expect(rows.lineEnd()).toBe(bytes.length - 4)
   if (why !== undefined) {
     expect(rows.count()).toBe(0)
     return why

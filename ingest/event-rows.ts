@@ -14,17 +14,12 @@ export type EventRows = {
   /** Makes room: a line must find it. */
   reserve(rows: number, bytes: number): void
   /**
-   * Appends the event on the line [from, end) and tells nothing; or tells why it is none, and appends nothing. Of a field
-   * that is no column the text is kept as it came.
+   * Appends the event on the line that begins at `from` and tells nothing; or tells why it is none, and appends nothing. Of
+   * a field that is no column the text is kept as it came. The bytes end with a newline.
    */
-  addLine(
-    bytes: Uint8Array,
-    from: number,
-    end: number,
-    batch: number,
-    ordinal: number,
-    service: boolean,
-  ): string | undefined
+  addLine(bytes: Buffer, from: number, batch: number, ordinal: number, service: boolean): string | undefined
+  /** The newline of the line given last. */
+  lineEnd(): number
   /** What the event appended last has as `m`. */
   lastM(): number
   /** Of the row that was appended last. */
@@ -77,6 +72,7 @@ export type RowOf = {
 
 const TIME_MAX_MS = 253_402_300_799_999
 
+const NEWLINE = 0x0a
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -113,6 +109,7 @@ export function openEventRows(): EventRows {
   /** The word that `word` has found. */
   let found = 0
   let last_hub = 0
+  let line_end = 0
 
   function clear(): void {
     words.clear()
@@ -215,7 +212,13 @@ export function openEventRows(): EventRows {
     return after
   }
 
-  function addLine(
+  function addLine(bytes: Buffer, from: number, batch: number, ordinal: number, service: boolean): string | undefined {
+    const why = readLine(bytes, from, bytes.length, batch, ordinal, service)
+    if (why !== undefined) line_end = bytes.indexOf(NEWLINE, from)
+    return why
+  }
+
+  function readLine(
     bytes: Uint8Array,
     from: number,
     end: number,
@@ -306,7 +309,9 @@ export function openEventRows(): EventRows {
         if (bytes[at] !== QUOTE) at = skipSpace(bytes, at, end)
       }
     }
-    if (at !== end && skipSpace(bytes, at, end) !== end) return NOT_JSON
+    if (bytes[at] !== NEWLINE) at = skipSpace(bytes, at, end)
+    if (bytes[at] !== NEWLINE) return NOT_JSON
+    line_end = at
     last_hub = hub[row]
     const why = judge(row, service)
     if (why !== undefined) return why
@@ -339,7 +344,7 @@ export function openEventRows(): EventRows {
   function notObject(bytes: Uint8Array, at: number, end: number): string {
     const after = at < end ? skipValue(bytes, at, end, EVENT_DEPTH_MAX) : -1
     if (after === 'too deep') return `the line is nested deeper than ${EVENT_DEPTH_MAX} levels`
-    return after !== -1 && skipSpace(bytes, after, end) === end ? 'the line is no JSON object' : NOT_JSON
+    return after !== -1 && bytes[skipSpace(bytes, after, end)] === NEWLINE ? 'the line is no JSON object' : NOT_JSON
   }
 
   return {
@@ -348,6 +353,7 @@ export function openEventRows(): EventRows {
     columns: () => of,
     reserve,
     addLine,
+    lineEnd: () => line_end,
     lastM: () => of.m[count - 1] as number,
     setAt(us) {
       of.at[count - 1] = us

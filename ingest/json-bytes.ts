@@ -1,6 +1,6 @@
 /**
- * JSON (RFC 8259) as bytes: where a value ends, and what a number says. Nothing is copied and no object is made. The
- * bytes are known to be UTF-8. Each function takes the place of a value's first byte and gives that after its last, or
+ * JSON (RFC 8259) as bytes, on one line: where a value ends, and what a number says. Nothing is copied and no object is made.
+ * The bytes are known to be UTF-8. A newline ends a line, and is no space between tokens. Each function takes the place of a value's first byte and gives that after its last, or
  * -1 where the bytes before `end` are no such value.
  */
 
@@ -15,7 +15,7 @@ export function skipSpace(bytes: Uint8Array, from: number, end: number): number 
   let at = from
   for (; at < end; at++) {
     const byte = bytes[at]
-    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) break
   }
   return at
 }

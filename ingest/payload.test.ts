@@ -1,9 +1,11 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { codecOf } from '../contract/batch.ts'
 import { seededRandom } from '../contract/clock.ts'
 import { BATCH_PLAIN_MAX_BYTES } from '../contract/limits.ts'
-import { inflate } from './payload.ts'
+import { inflate, readPayload } from './payload.ts'
+import { batchOf } from './testing/batch.ts'
 
 /** Around every size at which another way is taken: the least chunk, at once or not, one turn or several. */
 const SIZES = [0, 1, 100, 1_023, 1_025, 16_384, 60_000, 131_072, 131_073, 300_000]
@@ -29,4 +31,21 @@ describe.each([
     const bomb = pack(Buffer.alloc(BATCH_PLAIN_MAX_BYTES + 1))
     await expect(inflate(bomb, codec)).rejects.toMatchObject({ kind: 'invalid' })
   })
+})
+
+test('counts lines of any length, wherever they begin in memory', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: 'grapheme', maxLength: 9 }), { minLength: 1, maxLength: 40 }),
+      fc.nat(7),
+      (texts, at) => {
+        const lines = texts.map((text) => text.replaceAll('\n', ' '))
+        const batch = batchOf(lines)
+        const held = Buffer.concat([Buffer.alloc(at), batch])
+        expect(readPayload(held.subarray(at)).header.count).toBe(lines.length)
+        const short = batchOf(lines, { count: lines.length + 1, next: 100 })
+        expect(() => readPayload(short)).toThrow(`but ${lines.length} event lines follow it`)
+      },
+    ),
+  )
 })

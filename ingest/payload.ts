@@ -101,14 +101,26 @@ export function readPayload(plain: Buffer): Payload {
   return { header, lines }
 }
 
+/** Four bytes at a time: those in `word` that are a newline are 0 in `word ^ NEWLINES`. */
 function countLines(lines: Buffer): number {
-  let count = 0
-  for (let at = lines.indexOf(NEWLINE); at !== -1; at = lines.indexOf(NEWLINE, at + 1)) count++
   if (lines.length > 0 && lines[lines.length - 1] !== NEWLINE) {
     throw new Problem('invalid', 'the last event line must end with a newline')
   }
+  let count = 0
+  let at = 0
+  for (; at < lines.length && (lines.byteOffset + at) % 4 !== 0; at++) if (lines[at] === NEWLINE) count++
+  const whole = (lines.length - at) >> 2
+  const words = whole > 0 ? new Int32Array(lines.buffer, lines.byteOffset + at, whole) : new Int32Array(0)
+  for (let i = 0; i < words.length; i++) {
+    const word = (words[i] as number) ^ NEWLINES
+    // The high bit of each byte that is 0: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+    if (((word - 0x01010101) & ~word & 0x80808080) === 0) continue
+    for (let shift = 0; shift < 32; shift += 8) if (((word >>> shift) & 0xff) === 0) count++
+  }
+  for (at += words.length * 4; at < lines.length; at++) if (lines[at] === NEWLINE) count++
   return count
 }
+const NEWLINES = 0x0a0a0a0a
 
 function headerLine(plain: Buffer): string {
   const end = plain.subarray(0, HEADER_MAX_BYTES + 1).indexOf(NEWLINE)
