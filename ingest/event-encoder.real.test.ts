@@ -93,6 +93,9 @@ const FILTERS = [
   "device_id = 'sensor ü'",
   'device_id IS NULL',
   'seq BETWEEN 131000 AND 131100',
+  'seq = 77777 OR seq = 3 OR seq = 139998',
+  'seq % 33 = 0',
+  "mono_ms BETWEEN 100 AND 900 AND device_id = 'plug'",
   "event_time > TIMESTAMP '2025-11-24 16:00:00'",
   'value > 21',
   'value IS NULL',
@@ -126,7 +129,8 @@ test('every engine finds the same rows, by any column', async () => {
   const sums = `count(*), CAST(sum(seq) AS DOUBLE), count(value), round(sum(value), 3), count(text),
     CAST(sum(length(text)) AS DOUBLE), count(command_id), count(extra['link']), count(battery_v), round(sum(battery_v), 3),
     count(note), count(charging), count(installed), CAST(sum(batch_count) AS DOUBLE), CAST(sum(batch_dead) AS DOUBLE),
-    count(issued_time), round(sum(duration_ms), 3), count(hub_time), sum(mono_ms)`
+    count(DISTINCT issued_time), round(sum(duration_ms), 3), count(DISTINCT hub_time), sum(mono_ms),
+    count(DISTINCT event_time), count(DISTINCT received_time), CAST(sum(log_position) AS DOUBLE)`
   const questions = [
     ...columns.map((column) => `SELECT ${column}, ${sums} FROM t GROUP BY ${column} ORDER BY ${column} NULLS LAST`),
     ...FILTERS.map((filter) => `SELECT ${sums} FROM t WHERE ${filter}`),
