@@ -147,21 +147,28 @@ export function openChunkEncoder(): ChunkEncoder {
       return { dictionary: undefined, data: { bytes: sink.take(), encoding: PLAIN, values: rows }, nulls, bounds }
     }
     const isWhole = type !== 'double'
-    const different = differentNumbers(count)
-    if (different > 0) {
-      for (let i = 0; i < different; i++) plainNumber(table[dictionary[i] as number] as number, isWhole)
-      const page = { bytes: sink.take(), encoding: PLAIN, values: different }
-      flat(rows)()
-      writeIndexes(count, different)
-      const data = { bytes: sink.take(), encoding: RLE_DICTIONARY, values: rows }
-      return { dictionary: page, data, nulls, bounds }
-    }
-    flat(rows)()
     const isDelta = isWhole && count > 0 && -DELTA_MAX < least && greatest < DELTA_MAX
+    const repeated = repeatedNumbers(count, rows, isWhole)
+    if (repeated && !isDelta) return { ...repeated, nulls, bounds }
+    flat(rows)()
     if (isDelta) writeDelta(sink, numbers, count)
     else for (let i = 0; i < count; i++) plainNumber(numbers[i] as number, isWhole)
-    const encoding = isDelta ? DELTA_BINARY_PACKED : PLAIN
-    return { dictionary: undefined, data: { bytes: sink.take(), encoding, values: rows }, nulls, bounds }
+    const data = { bytes: sink.take(), encoding: isDelta ? DELTA_BINARY_PACKED : PLAIN, values: rows }
+    // Both are packed to the bit, so that what is shorter now is shorter after compression.
+    const isShorter = repeated && repeated.dictionary.bytes.length + repeated.data.bytes.length <= data.bytes.length
+    return { ...(isShorter ? repeated : { dictionary: undefined, data }), nulls, bounds }
+  }
+
+  /** By a dictionary, where one may pay. */
+  function repeatedNumbers(count: number, rows: number, isWhole: boolean) {
+    const different = differentNumbers(count)
+    if (different === 0) return undefined
+    for (let i = 0; i < different; i++) plainNumber(table[dictionary[i] as number] as number, isWhole)
+    const page: Page = { bytes: sink.take(), encoding: PLAIN, values: different }
+    flat(rows)()
+    writeIndexes(count, different)
+    const data: Page = { bytes: sink.take(), encoding: RLE_DICTIONARY, values: rows }
+    return { dictionary: page, data }
   }
 
   function plainNumber(value: number, isWhole: boolean): void {
