@@ -1,22 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { eventTime } from './event.ts'
+import { eventTime, timeSource } from './event.ts'
 
 const received = Date.UTC(2026, 10, 24, 12)
 const day = 86_400_000
+const unknown = Number.NaN
 
-describe('eventTime', () => {
-  test('trusts the monotonic clock of a running source, whatever its wall clock says', () => {
-    expect(eventTime({ now: 5_000, wall: 0 }, 2_000, received)).toEqual({
-      time_ms: received - 3_000,
-      source: 'monotonic',
-    })
+/** A source's clocks, and when an event of it happened by which of them. */
+function when(now_ms: number, wall_ms: number, m: number) {
+  const clocks = { now_ms, wall_ms }
+  return [eventTime(clocks, m, received), timeSource(clocks, m, received)]
+}
+
+describe('the time of an event', () => {
+  test('is by the monotonic clock of a running source, whatever its wall clock says', () => {
+    expect(when(5_000, 0, 2_000)).toEqual([received - 3_000, 'monotonic'])
   })
 
-  test('takes the wall clock of a finished boot when it is plausible', () => {
-    expect(eventTime({ wall: received - 2 * day }, 1_000, received)).toEqual({
-      time_ms: received - 2 * day + 1_000,
-      source: 'wall',
-    })
+  test('is by the wall clock of a finished boot when that is plausible', () => {
+    expect(when(unknown, received - 2 * day, 1_000)).toEqual([received - 2 * day + 1_000, 'wall'])
   })
 
   test.each([
@@ -25,11 +26,15 @@ describe('eventTime', () => {
     [received - 400 * day, 'wall'],
     [received - 400 * day - 1, 'received'],
   ])('at the edge of plausible: wall %i is %s', (wall, source) => {
-    expect(eventTime({ wall }, 0, received).source).toBe(source)
+    expect(when(unknown, wall, 0)).toEqual([source === 'wall' ? wall : received, source])
   })
 
-  test('clamps a monotonic difference that cannot be', () => {
-    expect(eventTime({ now: 500 * day, wall: 0 }, 0, received).time_ms).toBe(received - 400 * day)
-    expect(eventTime({ now: 0, wall: 0 }, day, received).time_ms).toBe(received + 10 * 60_000)
+  test('is that of receipt when the header tells of no clock', () => {
+    expect(when(unknown, unknown, 5)).toEqual([received, 'received'])
+  })
+
+  test('is clamped where a monotonic difference cannot be', () => {
+    expect(when(500 * day, 0, 0)[0]).toBe(received - 400 * day)
+    expect(when(0, 0, day)[0]).toBe(received + 10 * 60_000)
   })
 })

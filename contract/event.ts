@@ -57,29 +57,28 @@ export const OWN_EXTRA_FIELDS: readonly string[] = [
 
 export type TimeSource = 'monotonic' | 'wall' | 'received'
 
+/** What a batch's header says of its source's clocks; NaN where it says nothing. */
+export type SourceClocks = { readonly now_ms: number; readonly wall_ms: number }
+
 /** Is `time_ms` close enough to the receipt to be believed? */
-export function plausible(time_ms: number, received_ms: number): boolean {
+function plausible(time_ms: number, received_ms: number): boolean {
   return time_ms <= received_ms + EVENT_TIME_FUTURE_MAX_MS && time_ms >= received_ms - EVENT_TIME_PAST_MAX_MS
 }
 
+/** Which clock the time of an event is from: the one that can be trusted most. */
+export function timeSource({ now_ms, wall_ms }: SourceClocks, m: number, received_ms: number): TimeSource {
+  if (!Number.isNaN(now_ms)) return 'monotonic'
+  return plausible(wall_ms + m, received_ms) ? 'wall' : 'received'
+}
+
 /**
- * When an event happened, by the clocks that can be trusted most: the source's monotonic clock set against the time of
- * receipt; else the source's own wall clock, when plausible; else the receipt. All in ms since 1970.
+ * When an event happened: by the source's monotonic clock set against the time of receipt; else by the source's own wall
+ * clock, when plausible; else the receipt. All in ms since 1970.
  */
-export function eventTime(
-  header: { readonly now?: number | undefined; readonly wall: number },
-  m: number,
-  received_ms: number,
-): { readonly time_ms: number; readonly source: TimeSource } {
-  if (header.now !== undefined) {
-    const time_ms = received_ms - (header.now - m)
-    const clamped = Math.min(
-      Math.max(time_ms, received_ms - EVENT_TIME_PAST_MAX_MS),
-      received_ms + EVENT_TIME_FUTURE_MAX_MS,
-    )
-    return { time_ms: clamped, source: 'monotonic' }
+export function eventTime({ now_ms, wall_ms }: SourceClocks, m: number, received_ms: number): number {
+  if (!Number.isNaN(now_ms)) {
+    const latest = received_ms + EVENT_TIME_FUTURE_MAX_MS
+    return Math.min(Math.max(received_ms - (now_ms - m), received_ms - EVENT_TIME_PAST_MAX_MS), latest)
   }
-  const wall = header.wall + m
-  if (plausible(wall, received_ms)) return { time_ms: wall, source: 'wall' }
-  return { time_ms: received_ms, source: 'received' }
+  return plausible(wall_ms + m, received_ms) ? wall_ms + m : received_ms
 }

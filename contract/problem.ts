@@ -55,3 +55,11 @@ export function causeOf(error: unknown): string {
   // Of a name with several addresses each was tried.
   return cause instanceof AggregateError ? cause.errors.map(messageOf).join('; ') : messageOf(cause)
 }
+
+/**
+ * A right that was taken away, a bucket or topic that was deleted, an object that was damaged: somebody mends it, and nobody
+ * should have to start the writer for that. What is no Problem, or is `internal`, is a fault of the code.
+ */
+export function isWorldsFault(error: unknown): error is Problem {
+  return isProblem(error) && !isProblem(error, 'closed', 'internal')
+}

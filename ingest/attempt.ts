@@ -1,5 +1,4 @@
 import type { IntervalSet } from '../contract/interval.ts'
-import { isProblem, type Problem } from '../contract/problem.ts'
 import type { Encoding } from './encoder.ts'
 import type { ErasedHubs } from './erased-hubs.ts'
 import {
@@ -44,12 +43,4 @@ export function dueIn_ms(
 ): number {
   const quiet_ms = Math.min(QUIET_FRESHNESS_MS, QUIET_FRESHNESS_TIMES * freshness_ms)
   return Math.min((begun_ms ?? now_ms) + quiet_ms, urgent_ms + freshness_ms) - now_ms
-}
-
-/**
- * A right that was taken away, a bucket or topic that was deleted, an object that was damaged: somebody mends it, and nobody
- * should have to start the writer for that. What is no Problem, or is `internal`, is a fault of the code.
- */
-export function isWorldsFault(error: unknown): error is Problem {
-  return isProblem(error) && !isProblem(error, 'closed', 'internal')
 }

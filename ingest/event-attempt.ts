@@ -1,9 +1,10 @@
 import { bucketOf } from '../contract/bucket.ts'
+import { eventTime } from '../contract/event.ts'
 import { EVENT_LINE_MAX_BYTES } from '../contract/limits.ts'
 import { isId } from '../contract/source.ts'
 import type { EncoderBatch } from './encoder.ts'
 import { BATCH_KIND, DEAD_KIND, type EventRows } from './event-rows.ts'
-import { type BatchValues, eventMs } from './event-values.ts'
+import type { BatchValues } from './event-values.ts'
 import { DEAD_TEXT_MAX_BYTES } from './limits.ts'
 
 /** The batches of one attempt as rows: of each line one, and one of the batch itself. */
@@ -24,9 +25,9 @@ const LONG_LINE_KEPT_BYTES = 1024
 
 type Entry = readonly [key: number, value: number]
 
-/** `rows` is its own while it lasts, and begins empty. */
-export function beginAttempt(rows: EventRows, buckets: number): EventAttempt {
-  rows.clear()
+/** `rows` is its own while it lasts, and begins empty. `seed`: see `Words`. */
+export function beginAttempt(rows: EventRows, buckets: number, seed: number): EventAttempt {
+  rows.clear(seed)
   const { words } = rows
   const batches: EncoderBatch[] = []
   const values: BatchValues[] = []
@@ -61,7 +62,7 @@ export function beginAttempt(rows: EventRows, buckets: number): EventAttempt {
       for (; ordinal < to; ordinal++) {
         const why = whyNot(lines, start, number, ordinal, dead)
         const end = rows.lineEnd()
-        if (why === undefined) rows.setAt(micros(eventMs(of, rows.lastM())))
+        if (why === undefined) rows.setAt(micros(eventTime(of, rows.lastM(), of.received_ms)))
         else {
           const is_long = end - start > EVENT_LINE_MAX_BYTES
           const text = lines.toString('utf8', start, is_long ? start + LONG_LINE_KEPT_BYTES : end)

@@ -8,9 +8,10 @@ import { EVENTS_COLUMNS } from '../contract/events-table.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import type { EncoderBatch } from './encoder.ts'
-import { openEventEncoder } from './event-encoder.ts'
+import { type EncodingQuestion, openEventEncoder } from './event-encoder.ts'
 import { readPayload } from './payload.ts'
 import { batchOf, reading } from './testing/batch.ts'
+import { startThread } from './thread.ts'
 
 const buckets = 4
 const shape = { columns: EVENTS_COLUMNS, configuration: {} }
@@ -96,6 +97,20 @@ test('an attempt that was given up leaves nothing in the next', async () => {
   const kinds = (await rowsIn('given-up')).map((row) => row['kind'])
   expect(kinds).toHaveLength(4)
   expect(kinds).toEqual(expect.arrayContaining(['batch', 'dead', 'reading', 'reading']))
+})
+
+test('a thread that died in an attempt costs that attempt, and the next has another', async () => {
+  const store = openFolderStore(join(folder, 'dying'))
+  const start = () => startThread<EncodingQuestion>(import.meta.url, 'testing/dying-thread', 'the encoder', { buckets })
+  const encoder = openEventEncoder({ store, logId: () => 'log', buckets, clock, random, start })
+  const dying = await encoder.begin()
+  await dying.add(batch('demo-01', 1, ['{"kind":"die"}'], { firmware: 'die' }))
+  await expect(dying.finish(shape)).rejects.toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen' })
+  await dying.close()
+  const next = await encoder.begin()
+  await next.add(batch('demo-01', 1, []))
+  await next.close()
+  await encoder.close()
 })
 
 test.each([

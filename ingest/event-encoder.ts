@@ -1,5 +1,6 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_COLUMNS, EVENTS_TABLE } from '../contract/events-table.ts'
+import { assert, messageOf, Problem } from '../contract/problem.ts'
 import { addOf, dataFileName } from '../lake/data-file.ts'
 import { inParallel } from '../lake/in-parallel.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
@@ -14,10 +15,11 @@ import { startThread, type Thread } from './thread.ts'
 
 /** What the thread that encodes is asked (event-thread.ts). */
 export type EncodingQuestion =
-  | { readonly kind: 'begin' }
+  | { readonly kind: 'begin'; readonly seed: number }
   | { readonly kind: 'add'; readonly batches: readonly EncoderBatch[] }
   | { readonly kind: 'subjects' }
   | { readonly kind: 'finish'; readonly options: EncodingOptions }
+  | { readonly kind: 'end' }
 
 export type EventEncoderOptions = {
   readonly store: ObjectStore
@@ -26,28 +28,33 @@ export type EventEncoderOptions = {
   readonly buckets: number
   readonly clock: Clock
   readonly random: Random
-  /** On the caller's own thread: for the simulator, and where a thread would cost more than it gives. */
+  /** On the caller's own thread: where another would cost more than it gives. */
   readonly here?: boolean
+  /** Starts the thread that encodes; that of event-thread.ts unless given. */
+  start?(): Promise<Thread<EncodingQuestion>>
 }
 
 /** Encodes one attempt at a time, here or in a thread. */
 type Work = {
-  begin(): Promise<void>
+  begin(seed: number): Promise<void>
   add(batch: EncoderBatch): Promise<void>
   subjects(): Promise<readonly string[]>
   finish(options: EncodingOptions): Promise<EncodedEvents>
+  /** Lets go of the attempt. */
+  end(): Promise<void>
   close(): Promise<void>
 }
 
 /**
  * Lines to Parquet by code of our own (docs/decisions/029), in a thread of its own. Nothing touches the disk before the
- * files are put. Raises what the store raises, and `internal` when the thread died: the next attempt has a new one.
+ * files are put. Raises what the store raises, and `unavailable` when the thread died, of too little memory above all: the
+ * next attempt has a new one.
  */
-export async function openEventEncoder(options: EventEncoderOptions): Promise<Encoder> {
-  const work = options.here ? workHere(options.buckets) : workInThread(options.buckets)
+export function openEventEncoder(options: EventEncoderOptions): Encoder {
+  const work = options.here ? workHere(options) : workInThread(options)
   return {
     async begin(erasedHub) {
-      await work.begin()
+      await work.begin(Buffer.from(options.random.bytes(4)).readInt32LE())
       return encodingOf(options, work, erasedHub)
     },
     close: () => work.close(),
@@ -77,7 +84,7 @@ function encodingOf(
       const encoded = await work.finish({ log_id: options.logId(), promoted, erased })
       return { ...encoded, files: await putFiles(options, encoded, shape) }
     },
-    close: () => Promise.resolve(),
+    close: () => work.end(),
   }
 }
 
@@ -101,39 +108,41 @@ function putFiles(
   })
 }
 
-function workHere(buckets: number): Work {
+function workHere({ buckets }: EventEncoderOptions): Work {
   const rows = openEventRows()
-  let attempt = beginAttempt(rows, buckets)
+  let attempt = beginAttempt(rows, buckets, 0)
+  const begin = async (seed: number) => {
+    attempt = beginAttempt(rows, buckets, seed)
+  }
   return {
-    async begin() {
-      attempt = beginAttempt(rows, buckets)
-    },
+    begin,
     add: async (batch) => attempt.add(batch),
     subjects: async () => attempt.subjects(),
     finish: (options) => encodeEvents(attempt, options),
+    end: () => begin(0),
     close: () => Promise.resolve(),
   }
 }
 
-function workInThread(buckets: number): Work {
-  let thread: Promise<Thread<EncodingQuestion>> | undefined
+function workInThread({ buckets, start }: EventEncoderOptions): Work {
+  let thread: Thread<EncodingQuestion> | undefined
   /** What it is given next: a message wakes a thread, which takes longer than to read a small batch. */
   let next: EncoderBatch[] = []
   let next_bytes = 0
   /** What it has been given, oldest first, until it is known to have read it. */
   let given: Promise<unknown>[] = []
 
-  const start = () =>
+  const startOwn = () =>
     startThread<EncodingQuestion>(import.meta.url, 'event-thread', 'the encoder of events', { buckets })
 
   async function ask(question: EncodingQuestion, transfer: ArrayBuffer[] = []): Promise<unknown> {
-    thread ??= start()
+    assert(thread, 'an attempt is begun first')
     try {
-      return await (await thread).ask(question, transfer)
-    } catch (error) {
-      // One that died is replaced at the next attempt, which begins with nothing.
-      if (question.kind === 'begin') thread = undefined
-      throw error
+      return await thread.ask(question, transfer)
+    } catch (cause) {
+      if (!thread.ended()) throw cause
+      const message = `events could not be encoded: ${messageOf(cause)}`
+      throw new Problem('unavailable', message, { outcome: 'did-not-happen', cause })
     }
   }
 
@@ -149,11 +158,12 @@ function workInThread(buckets: number): Work {
   }
 
   return {
-    async begin() {
+    async begin(seed) {
       given = []
       next = []
       next_bytes = 0
-      await ask({ kind: 'begin' }).catch(() => ask({ kind: 'begin' }))
+      if (!thread || thread.ended()) thread = await (start ?? startOwn)()
+      await ask({ kind: 'begin', seed })
     },
     async add(batch) {
       // A copy of the lines alone: what they are a part of may be shared, and would be cloned whole.
@@ -174,6 +184,9 @@ function workInThread(buckets: number): Work {
       await Promise.all(given)
       return (await ask({ kind: 'finish', options })) as EncodedEvents
     },
-    close: async () => await (await thread?.catch(() => undefined))?.close(),
+    async end() {
+      if (thread && !thread.ended()) await ask({ kind: 'end' })
+    },
+    close: async () => await thread?.close(),
   }
 }

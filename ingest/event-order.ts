@@ -1,6 +1,6 @@
 import { compareWords, type WordList } from '../lake/words.ts'
 import type { EventAttempt } from './event-attempt.ts'
-import { isTransport } from './event-values.ts'
+import { isTransport } from './event-rows.ts'
 
 /**
  * Puts rows of an attempt into the order of the events table, in place: kind, hub, device (none comes last), number. By
@@ -8,15 +8,18 @@ import { isTransport } from './event-values.ts'
  */
 export function openEventOrder({ rows: all, values }: EventAttempt, words: WordList): (rows: Uint32Array) => void {
   const { batch, ordinal, kind, device, hub } = all.columns()
-  /** By row. */
+  /** By row: the order is `EVENTS_SORT`. */
   const hubs = new Uint32Array(all.count())
   const numbers = new Float64Array(all.count())
   for (let row = 0; row < all.count(); row++) {
     const of = values[batch[row] as number]
     if (!of) continue
     hubs[row] = !of.service ? of.source : isTransport(kind[row] as number) ? 0 : (hub[row] as number)
-    numbers[row] = of.first + (ordinal[row] as number)
+    // Rows about a whole batch have no number, and none comes last.
+    numbers[row] = ordinal[row] === -1 ? Number.POSITIVE_INFINITY : of.first + (ordinal[row] as number)
   }
+  const byNumber = (a: number, b: number) =>
+    (numbers[a] as number) < (numbers[b] as number) ? -1 : numbers[a] === numbers[b] ? 0 : 1
   const ranks = new Uint32Array(words.count)
   let other = new Uint32Array(0)
 
@@ -65,7 +68,7 @@ export function openEventOrder({ rows: all, values }: EventAttempt, words: WordL
         if ((numbers[row] as number) < (numbers[before] as number)) rises = false
         continue
       }
-      if (!rises) rows.subarray(start, i).sort((a, b) => (numbers[a] as number) - (numbers[b] as number))
+      if (!rises) rows.subarray(start, i).sort(byNumber)
       start = i
       rises = true
     }

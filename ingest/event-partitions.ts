@@ -1,5 +1,5 @@
 import type { EventAttempt } from './event-attempt.ts'
-import { isTransport } from './event-values.ts'
+import { isTransport } from './event-rows.ts'
 import { ATTEMPT_DATES_MAX } from './limits.ts'
 
 const HOUR_MS = 3_600_000

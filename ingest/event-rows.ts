@@ -1,5 +1,5 @@
 import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
-import { grown, HASH_PRIME, HASH_START, openWords, type Words } from '../lake/words.ts'
+import { grown, HASH_PRIME, openWords, type Words } from '../lake/words.ts'
 import { scanNumber, scanned, skipName, skipSpace, skipString, skipValue } from './json-bytes.ts'
 import { EVENT_DEPTH_MAX } from './limits.ts'
 
@@ -32,7 +32,8 @@ export type EventRows = {
   moreNumber(row: number, field: number): number | undefined
   /** Appends a row that is no event. */
   addRow(row: RowOf): void
-  clear(): void
+  /** Forgets everything; `seed` is of its words. */
+  clear(seed: number): void
 }
 
 /** Longer than there are rows. */
@@ -70,7 +71,8 @@ export type RowOf = {
   readonly more?: readonly (readonly [key: number, value: number])[]
 }
 
-const TIME_MAX_MS = 253_402_300_799_999
+/** The end of the year 9999: a later time cannot be written down. */
+export const TIME_MAX_MS = 253_402_300_799_999
 
 const NEWLINE = 0x0a
 const QUOTE = 0x22
@@ -95,6 +97,7 @@ const MS = idOf('ms')
 const REASON = idOf('reason')
 export const BATCH_KIND = idOf('batch')
 export const DEAD_KIND = idOf('dead')
+export const isTransport = (kind: number) => kind === BATCH_KIND || kind === DEAD_KIND
 
 const NOT_JSON = 'the line is not JSON'
 
@@ -106,20 +109,23 @@ export function openEventRows(): EventRows {
   /** By word: the last line that had it as a name. */
   let named = new Uint32Array(1 << 12)
   let line = 0
+  /** Where the hash of a word begins. */
+  let start = 0
   /** The word that `word` has found. */
   let found = 0
   let last_hub = 0
   let line_end = 0
 
-  function clear(): void {
-    words.clear()
+  function clear(seed: number): void {
+    words.clear(seed)
+    start = words.start()
     for (const word of FIRST_WORDS) words.of(word)
     count = 0
     entries = 0
     named.fill(0)
     line = 0
   }
-  clear()
+  clear(0)
 
   function reserve(rows: number, bytes: number): void {
     // `"":0,` is the shortest field; a row that is no event has three.
@@ -132,7 +138,7 @@ export function openEventRows(): EventRows {
 
   /** The word of the string whose opening quote is at `from`, in `found`. */
   function word(bytes: Uint8Array, from: number, end: number): number {
-    let hash = HASH_START
+    let hash = start
     for (let at = from + 1; at < end; at++) {
       const byte = bytes[at] as number
       if (byte === QUOTE) {
@@ -158,7 +164,7 @@ export function openEventRows(): EventRows {
 
   /** The text of a number. A whole one without a leading zero is looked at once; any other by its grammar first. */
   function numberWord(bytes: Uint8Array, from: number, end: number): number {
-    let hash = HASH_START
+    let hash = start
     let at = from
     for (; at < end; at++) {
       const byte = bytes[at] as number
@@ -178,7 +184,7 @@ export function openEventRows(): EventRows {
 
   /** The bytes as they are. */
   function raw(bytes: Uint8Array, from: number, to: number): number {
-    let hash = HASH_START
+    let hash = start
     for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] as number), HASH_PRIME)
     return words.intern(bytes, from, to, hash)
   }
@@ -329,7 +335,7 @@ export function openEventRows(): EventRows {
     const { hub, kind, m, value, issued, ms } = of
     const what = kind[row] as number
     if (what === 0) return 'kind is missing'
-    if (what === BATCH_KIND || what === DEAD_KIND) return `kind ${words.text(what)} is made by Hearth alone`
+    if (isTransport(what)) return `kind ${words.text(what)} is made by Hearth alone`
     const at = m[row] as number
     if (Number.isNaN(at)) return 'm is missing'
     if (at - at !== 0) return 'm is not a number'

@@ -21,7 +21,12 @@ serveThread(() => ({
 
 function run(question: EncodingQuestion): unknown {
   if (question.kind === 'begin') {
-    attempt = beginAttempt(rows, buckets)
+    attempt = beginAttempt(rows, buckets, question.seed)
+    return undefined
+  }
+  if (question.kind === 'end') {
+    rows.clear(0)
+    attempt = undefined
     return undefined
   }
   assert(attempt, 'an attempt is begun first')

@@ -1,8 +1,9 @@
 import type { Column } from '../contract/column.ts'
-import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
+import { timeSource } from '../contract/event.ts'
+import { assert } from '../contract/problem.ts'
 import type { ChunkValues } from '../lake/parquet-chunk.ts'
 import { type PromotedColumn, storedValue } from '../lake/promoted.ts'
-import { BATCH_KIND, type Columns, DEAD_KIND, type EventRows } from './event-rows.ts'
+import { BATCH_KIND, type Columns, type EventRows, isTransport, TIME_MAX_MS } from './event-rows.ts'
 
 /** What all rows of a batch have in common. Words are 0 and numbers NaN where the batch says nothing. */
 export type BatchValues = {
@@ -27,20 +28,6 @@ export type BatchValues = {
   /** Lines that became dead; counted as they come. */
   dead: number
 }
-
-/** A later time than the end of the year 9999 cannot be written down. */
-const TIME_MAX_MS = 253_402_300_799_999
-
-/** When an event of a batch happened, ms since 1970: `eventTime` of contract/event.ts, without an object a row. */
-export function eventMs({ now_ms, wall_ms, received_ms }: BatchValues, m: number): number {
-  const earliest = received_ms - EVENT_TIME_PAST_MAX_MS
-  const latest = received_ms + EVENT_TIME_FUTURE_MAX_MS
-  if (now_ms === now_ms) return Math.min(Math.max(received_ms - (now_ms - m), earliest), latest)
-  const wall = wall_ms + m
-  return wall >= earliest && wall <= latest ? wall : received_ms
-}
-
-export const isTransport = (kind: number) => kind === BATCH_KIND || kind === DEAD_KIND
 
 /** Makes the columns of the events table from rows in a given order, a row group at a time. Its arrays are used anew. */
 export function openEventValues(
@@ -141,12 +128,7 @@ export function openEventValues(
       for (let i = 0; i < count; i++) {
         const row = order[i] as number
         const batch = batchAt(row)
-        if (batch.now_ms === batch.now_ms) wordArray[i] = sources.monotonic
-        else {
-          const off = batch.wall_ms + (of.m[row] as number) - batch.received_ms
-          const isPlausible = off >= -EVENT_TIME_PAST_MAX_MS && off <= EVENT_TIME_FUTURE_MAX_MS
-          wordArray[i] = isPlausible ? sources.wall : sources.received
-        }
+        wordArray[i] = sources[timeSource(batch, of.m[row] as number, batch.received_ms)]
       }
       for (const i of transport) wordArray[i] = sources.received
       return { words: wordArray }
@@ -260,11 +242,12 @@ export function openEventValues(
           return transportNumbers((row, { dead }) => (of.kind[row] === BATCH_KIND ? dead : Number.NaN))
         default: {
           const field = fields.get(name)
+          assert(field, `values of the column ${name}`)
           for (let i = 0; i < count; i++) {
-            if (field?.type === 'string') wordArray[i] = field.word(order[i] as number)
-            else numberArray[i] = field?.number(order[i] as number) ?? Number.NaN
+            if (field.type === 'string') wordArray[i] = field.word(order[i] as number)
+            else numberArray[i] = field.number(order[i] as number)
           }
-          return field?.type === 'string' ? { words: wordArray } : { numbers: numberArray }
+          return field.type === 'string' ? { words: wordArray } : { numbers: numberArray }
         }
       }
     }

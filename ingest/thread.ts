@@ -7,6 +7,8 @@ export type Thread<Question> = {
   readonly opened: unknown
   /** Raises what the thread's work raised, with its kind and outcome; `internal` when the thread died, `closed` after. */
   ask(question: Question, transfer?: ArrayBuffer[]): Promise<unknown>
+  /** Died or was closed: it answers no more. */
+  ended(): boolean
   /** After the questions that it has. */
   close(): Promise<void>
 }
@@ -50,7 +52,14 @@ export async function startThread<Question>(
   worker.on('error', (cause) =>
     end(new Problem('internal', `the thread of ${what} died: ${cause}`, { outcome: 'unknown', cause })),
   )
-  worker.on('exit', () => end(new Problem('closed', `${what} is closed`)))
+  let closing = false
+  worker.on('exit', (code) =>
+    end(
+      closing
+        ? new Problem('closed', `${what} is closed`)
+        : new Problem('internal', `the thread of ${what} ended with ${code}`, { outcome: 'unknown' }),
+    ),
+  )
   const ask = (post: (call: number) => void, call = next++) =>
     new Promise<unknown>((resolve, reject) => {
       if (ended) {
@@ -66,9 +75,11 @@ export async function startThread<Question>(
     const opened = await ask(() => undefined)
     return {
       opened,
+      ended: () => ended !== undefined,
       ask: (question, transfer = []) => ask(put(question, transfer)),
       async close() {
         if (ended) return
+        closing = true
         await ask(put(undefined, []), -1)
         await worker.terminate()
       },

@@ -1,9 +1,8 @@
 import type { Layout } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { messageOf } from '../contract/problem.ts'
+import { isWorldsFault, messageOf } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
-import { isWorldsFault } from './attempt.ts'
 import { openEventEncoder } from './event-encoder.ts'
 import type { EventLog } from './event-log.ts'
 import { DRAIN_MAX_MS } from './limits.ts'
@@ -40,7 +39,7 @@ export async function openWriting(options: WritingOptions): Promise<Writing> {
   const { lake, log, layout, clock, random, scratch_folder } = options
   const table = await lake.table(EVENTS_TABLE)
   await mintIfBehind(options)
-  const encoder = await openEventEncoder({
+  const encoder = openEventEncoder({
     ...{ store: lake.store, logId: () => log.id, buckets: layout.buckets, clock, random },
   })
   const writer = await openWriter({

@@ -5,27 +5,34 @@ import { assert } from '../contract/problem.ts'
  * compared and encoded without looking at a text again. Number 0 stands for no text at all.
  */
 export type Words = {
-  /** Id of the bytes [from, to) of `source`, whose `hashByte` chain is `hash`. */
+  /** Id of the bytes [from, to) of `source`, whose hash is `hash`. */
   intern(source: Uint8Array, from: number, to: number, hash: number): number
   /** Id of a text. */
   of(text: string): number
   text(id: number): string
   /** As they are now: good until the next one is added. */
   list(): WordList
+  /** Where the hash of a text begins. */
+  start(): number
   /** Forgets all of them. */
-  clear(): void
+  clear(seed: number): void
 }
 
 /** All texts, one after the other: that of `id` is at [starts[id], starts[id + 1]) of `bytes`. Ids are 1 to `count` - 1. */
 export type WordList = { readonly bytes: Uint8Array; readonly starts: Uint32Array; readonly count: number }
 
-/** FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv */
-export const HASH_START = 0x811c9dc5 | 0
+/**
+ * FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv): `hash = Math.imul(hash ^ byte, HASH_PRIME)` for each byte,
+ * from `start()`. Whoever walks over the bytes anyway does that meanwhile.
+ */
 export const HASH_PRIME = 0x01000193
+const HASH_START = 0x811c9dc5
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-export function openWords(): Words {
+/** `seed` by chance where texts come from strangers: with a known one they could send thousands that share one hash. */
+export function openWords(seed = 0): Words {
+  let start = HASH_START ^ seed
   let bytes: Uint8Array = new Uint8Array(1 << 16)
   let starts = new Uint32Array(1 << 12)
   let hashes = new Int32Array(1 << 12)
@@ -87,7 +94,7 @@ export function openWords(): Words {
     intern,
     of(text) {
       const source = Buffer.from(text, 'utf8')
-      let hash = HASH_START
+      let hash = start
       for (const byte of source) hash = Math.imul(hash ^ byte, HASH_PRIME)
       return intern(source, 0, source.length, hash)
     },
@@ -96,7 +103,9 @@ export function openWords(): Words {
       return decoder.decode(bytes.subarray(starts[id], starts[id + 1]))
     },
     list: () => ({ bytes, starts, count }),
-    clear() {
+    start: () => start,
+    clear(next) {
+      start = HASH_START ^ next
       table.fill(0)
       count = 1
       used = 0

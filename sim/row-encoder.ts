@@ -153,11 +153,8 @@ function* rowsOf(batch: EncoderBatch, buckets: number, log: string) {
         yield { time_ms: received_ms, made: { ...common, kind: 'dead' }, issued_ms: undefined }
         continue
       }
-      const { time_ms } = eventTime(
-        { wall: header.wall, ...(header.now === undefined ? {} : { now: header.now }) },
-        event.m,
-        received_ms,
-      )
+      const clocks = { now_ms: header.now ?? Number.NaN, wall_ms: header.wall }
+      const time_ms = eventTime(clocks, event.m, received_ms)
       const { kind, command, stage } = event
       const made = {
         ...common,

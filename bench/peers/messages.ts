@@ -52,7 +52,12 @@ async function messagesOf(batch: WorkloadBatch): Promise<readonly string[]> {
       const { m, kind, device, attribute, value, text, unit, command, issued, stage, ms, reason } = event
       const others = Object.entries(event).filter(([name]) => !FIELDS.has(name))
       const message = {
-        ...{ ...whence, seq: header.first + index, event_ms: eventTime(header, m, header.wall).time_ms, mono_ms: m },
+        ...{
+          ...whence,
+          seq: header.first + index,
+          event_ms: eventTime({ now_ms: header.now ?? Number.NaN, wall_ms: header.wall }, m, header.wall),
+          mono_ms: m,
+        },
         ...{ kind, device_id: device, attribute, value, text, unit, command_id: command, issued_ms: issued, stage },
         ...{ duration_ms: ms, reason },
         ...(others.length > 0 && { extra: Object.fromEntries(others.map(([name, one]) => [name, String(one)])) }),

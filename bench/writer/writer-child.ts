@@ -13,7 +13,7 @@ const { folder } = writerTask.parse(JSON.parse(process.argv[2] ?? ''))
 const store = openFolderStore(join(folder, 'lake'))
 const lake = await createLake({ store, clock, random, fleet: 'bench', region: 'local', buckets: LAYOUT.buckets })
 const log = await openSqliteLog(join(folder, 'log.db'), { buckets: LAYOUT.buckets, clock, random })
-const encoder = await openEventEncoder({
+const encoder = openEventEncoder({
   ...{ store, logId: () => log.id, buckets: LAYOUT.buckets, clock, random },
 })
 const writer = await openWriter({

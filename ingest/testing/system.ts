@@ -21,7 +21,7 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
   const layout = { epoch: 1, buckets: 4 }
   const table = await lake.table('events')
   const log = await openSqliteLog(join(folder, 'log.db'), { buckets: 4, clock, random })
-  const encoder = await openEventEncoder({
+  const encoder = openEventEncoder({
     ...{ store, logId: () => log.id, buckets: 4, clock, random },
   })
   const facts: WriterFact[] = []
