@@ -55,7 +55,7 @@ async function rowsIn(name: string) {
 
 /** What an encoder makes of batches, and the rows of its files. */
 async function encoded(name: string, batches: readonly EncoderBatch[], here?: boolean) {
-  const encoder = await open(name, here)
+  const encoder = open(name, here)
   const encoding = await encoder.begin()
   for (const one of batches) await encoding.add(one)
   const { through, dead, touched } = await encoding.finish(shape)
@@ -84,7 +84,7 @@ test('lines become the same rows, whether in a thread or here', async () => {
 })
 
 test('an attempt that was given up leaves nothing in the next', async () => {
-  const encoder = await open('given-up')
+  const encoder = open('given-up')
   const one = batch('demo-01', 1, [reading(1, 20), 'no json \t', reading(2, 21)])
   const giveUp = await encoder.begin()
   await giveUp.add(one)

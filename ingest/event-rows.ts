@@ -1,5 +1,6 @@
 import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
 import { grown, HASH_PRIME, openWords, type Words } from '../lake/words.ts'
+import { type Columns, columnsOf, growColumns } from './event-columns.ts'
 import { scanNumber, scanned, skipName, skipSpace, skipString, skipValue } from './json-bytes.ts'
 import { EVENT_DEPTH_MAX } from './limits.ts'
 
@@ -34,30 +35,6 @@ export type EventRows = {
   addRow(row: RowOf): void
   /** Forgets everything; `seed` is of its words. */
   clear(seed: number): void
-}
-
-/** Longer than there are rows. */
-export type Columns = Readonly<ReturnType<typeof columnsOf>>
-
-/** Of each row. */
-function columnsOf(rows: number, entries: number) {
-  const words = () => new Uint32Array(rows)
-  const numbers = () => new Float64Array(rows)
-  return {
-    batch: words(),
-    /** -1 for a row about the batch itself. */
-    ordinal: new Int32Array(rows),
-    /** When it happened, µs since 1970: whoever appends a row sets it. */
-    at: numbers(),
-    ...{ kind: words(), hub: words(), device: words(), attribute: words(), text: words(), unit: words() },
-    ...{ command: words(), stage: words(), reason: words() },
-    ...{ m: numbers(), value: numbers(), issued: numbers(), ms: numbers() },
-    /** The other fields of row i are entries [more[i], more[i + 1]). */
-    more: words(),
-    keys: new Uint32Array(entries),
-    /** 0: null. */
-    values: new Uint32Array(entries),
-  }
 }
 
 export type RowOf = {
@@ -129,11 +106,7 @@ export function openEventRows(): EventRows {
 
   function reserve(rows: number, bytes: number): void {
     // `"":0,` is the shortest field; a row that is no event has three.
-    const most = entries + Math.ceil(bytes / 5) + 3 * rows
-    const { keys, values, ...others } = of
-    if (most > keys.length) Object.assign(of, { keys: grown(keys, most), values: grown(values, most) })
-    if (count + rows < others.more.length) return
-    for (const [name, column] of Object.entries(others)) Object.assign(of, { [name]: grown(column, count + rows + 1) })
+    growColumns(of, count + rows + 1, entries + Math.ceil(bytes / 5) + 3 * rows)
   }
 
   /** The word of the string whose opening quote is at `from`, in `found`. */

@@ -3,7 +3,8 @@ import { timeSource } from '../contract/event.ts'
 import { assert } from '../contract/problem.ts'
 import type { ChunkValues } from '../lake/parquet-chunk.ts'
 import { type PromotedColumn, storedValue } from '../lake/promoted.ts'
-import { BATCH_KIND, type Columns, type EventRows, isTransport, TIME_MAX_MS } from './event-rows.ts'
+import type { Columns } from './event-columns.ts'
+import { BATCH_KIND, type EventRows, isTransport, TIME_MAX_MS } from './event-rows.ts'
 
 /** What all rows of a batch have in common. Words are 0 and numbers NaN where the batch says nothing. */
 export type BatchValues = {
