@@ -1,6 +1,6 @@
-import type { OwnType } from '../contract/column.ts'
 import { ByteSink } from './byte-sink.ts'
 import { bitsFor, writeDelta, writeHybrid, writeLevels } from './parquet-encoding.ts'
+import { ENCODING, type Encoding, TYPE, type Type } from './parquet-metadata.ts'
 import { compareWords, type WordList } from './words.ts'
 
 /** The values of one column in the rows of a row group. */
@@ -11,7 +11,7 @@ export type ChunkValues =
   /** So many entries of each row, one after the other; none is NULL. */
   | { readonly entries: Uint32Array; readonly keys: Uint32Array; readonly values: Uint32Array }
 
-export type Page = { readonly bytes: Buffer; readonly encoding: number; readonly values: number }
+export type Page = { readonly bytes: Buffer; readonly encoding: Encoding; readonly values: number }
 /** One leaf column of a row group, not yet compressed. */
 export type Leaf = {
   readonly dictionary: Page | undefined
@@ -21,11 +21,7 @@ export type Leaf = {
   readonly bounds: readonly [number, number] | undefined
 }
 
-/** Encodings by number: parquet.thrift. */
-export const PLAIN = 0
-export const RLE = 3
-export const DELTA_BINARY_PACKED = 5
-export const RLE_DICTIONARY = 8
+const { PLAIN, DELTA_BINARY_PACKED, RLE_DICTIONARY } = ENCODING
 
 /** A dictionary is not worth its lookups when more than one value in so many is a new one. */
 const DICTIONARY_SHARE = 2
@@ -37,7 +33,7 @@ export type ChunkEncoder = {
   /** The pages that were made are no longer needed. */
   clear(): void
   text(words: WordList, values: Uint32Array, rows: number): Leaf
-  numbers(type: OwnType, values: Float64Array, rows: number): Leaf
+  numbers(type: Type, values: Float64Array, rows: number): Leaf
   /** Keys and values of a map. */
   map(words: WordList, map: Extract<ChunkValues, { entries: Uint32Array }>, rows: number): readonly [Leaf, Leaf]
 }
@@ -125,7 +121,7 @@ export function openChunkEncoder(): ChunkEncoder {
     return { ...words(list, count, rows, flat(rows)), nulls: rows - count }
   }
 
-  function numbersOf(type: OwnType, values: Float64Array, rows: number): Leaf {
+  function numbersOf(type: Type, values: Float64Array, rows: number): Leaf {
     reserve(rows)
     let count = 0
     let least = Number.POSITIVE_INFINITY
@@ -141,12 +137,12 @@ export function openChunkEncoder(): ChunkEncoder {
     }
     const nulls = rows - count
     const bounds = count > 0 ? ([least, greatest] as const) : undefined
-    if (type === 'boolean') {
+    if (type === TYPE.BOOLEAN) {
       flat(rows)()
       packBooleans(count)
       return { dictionary: undefined, data: { bytes: sink.take(), encoding: PLAIN, values: rows }, nulls, bounds }
     }
-    const isWhole = type !== 'double'
+    const isWhole = type !== TYPE.DOUBLE
     const isDelta = isWhole && count > 0 && -DELTA_MAX < least && greatest < DELTA_MAX
     const repeated = repeatedNumbers(count, rows, isWhole)
     if (repeated && !isDelta) return { ...repeated, nulls, bounds }

@@ -3,17 +3,26 @@ import { constants, zstdCompress } from 'node:zlib'
 import type { Column, OwnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 import { ByteSink } from './byte-sink.ts'
+import { type ChunkEncoder, type ChunkValues, type Leaf, openChunkEncoder, type Page } from './parquet-chunk.ts'
 import {
-  type ChunkEncoder,
-  type ChunkValues,
-  type Leaf,
-  openChunkEncoder,
-  type Page,
-  PLAIN,
-  RLE,
-} from './parquet-chunk.ts'
+  type Annotation,
+  type ChunkStatistics,
+  type ColumnMetaData,
+  dataPageHeader,
+  dictionaryPageHeader,
+  ENCODING,
+  fileMetaData,
+  MAP,
+  REPETITION,
+  type RowGroup,
+  type SchemaElement,
+  STRING,
+  TIMESTAMP_MICROS,
+  TYPE,
+  type Type,
+} from './parquet-metadata.ts'
 import type { WrittenColumn } from './statistics.ts'
-import { type ThriftStruct, type ThriftValue, writeStruct } from './thrift.ts'
+import { writeStruct } from './thrift.ts'
 import { compareWords, type WordList } from './words.ts'
 
 /** A file of rows that are given as columns; one row group at a time is in memory beside it. */
@@ -25,32 +34,25 @@ export type ParquetFile = {
 }
 
 const MAGIC = Buffer.from('PAR1')
-const ZSTD = 6
-const OPTIONAL: ThriftValue = { i32: 1 }
 const compress = promisify(zstdCompress)
 
-/** Parquet's numbers of types, and what else says of a leaf how it is to be read: parquet.thrift. */
-const FORM: Readonly<Record<OwnType, { readonly type: number; readonly rest: ThriftStruct } | undefined>> = {
-  boolean: { type: 0, rest: {} },
-  long: { type: 2, rest: {} },
-  timestamp: {
-    type: 2,
-    rest: {
-      6: { i32: 10 },
-      10: { struct: { 8: { struct: { 1: { bool: true }, 2: { struct: { 2: { struct: {} } } } } } } },
-    },
-  },
-  double: { type: 5, rest: {} },
-  string: { type: 6, rest: { 6: { i32: 0 }, 10: { struct: { 1: { struct: {} } } } } },
-  map: undefined,
-  integer: undefined,
-  date: undefined,
-}
+/** How the values of a leaf are stored, and what they mean. */
+type Form = { readonly type: Type } & Partial<Annotation>
+
+const TEXT: Form = { type: TYPE.BYTE_ARRAY, ...STRING }
+/** By type of a column; a map is two leaves of texts. */
+const FORMS: ReadonlyMap<string, Form> = new Map<OwnType, Form>([
+  ['string', TEXT],
+  ['long', { type: TYPE.INT64 }],
+  ['double', { type: TYPE.DOUBLE }],
+  ['boolean', { type: TYPE.BOOLEAN }],
+  ['timestamp', { type: TYPE.INT64, ...TIMESTAMP_MICROS }],
+])
 
 /**
  * Parquet with data pages of version 1, zstd, a page for each column of a row group, statistics of each. Texts and numbers
- * that repeat go into dictionaries, whole numbers else as differences. For the columns that events have: any other type
- * raises `invalid`. An encoder may be given for one file after the other.
+ * that repeat go into dictionaries, whole numbers else as differences. Columns are of type string, long, double, boolean,
+ * timestamp or map: any other raises `invalid`. An encoder may be given for one file after the other.
  */
 export function openParquetFile(
   columns: readonly Column[],
@@ -59,8 +61,8 @@ export function openParquetFile(
 ): ParquetFile {
   const parts: Buffer[] = [MAGIC]
   let size = MAGIC.length
-  let rows = 0
-  const groups: ThriftValue[] = []
+  const leaves = columns.map(leavesOf)
+  const groups: RowGroup[] = []
   const totals = columns.map((): Total => ({ nulls: 0, least: undefined, greatest: undefined }))
 
   function append(bytes: Buffer): void {
@@ -68,10 +70,31 @@ export function openParquetFile(
     size += bytes.length
   }
 
-  function leavesOf(column: Column, values: ChunkValues, count: number): readonly Leaf[] {
+  function encode(values: ChunkValues, { form }: LeafColumn, count: number): readonly Leaf[] {
     if ('words' in values) return [encoder.text(words, values.words, count)]
-    if ('numbers' in values) return [encoder.numbers(typeOf(column), values.numbers, count)]
+    if ('numbers' in values) return [encoder.numbers(form.type, values.numbers, count)]
     return encoder.map(words, values, count)
+  }
+
+  /** Appends the pages of a leaf, and tells about them. */
+  function chunk({ path, form }: LeafColumn, leaf: Leaf, { dictionary, data }: PackedLeaf): ColumnMetaData {
+    const from = size
+    for (const { header, bytes } of dictionary ? [dictionary, data] : [data]) {
+      append(header)
+      append(bytes)
+    }
+    const { PLAIN, RLE } = ENCODING
+    return {
+      type: form.type,
+      encodings: [...new Set([RLE, leaf.data.encoding, ...(dictionary ? [PLAIN] : [])])],
+      path_in_schema: path,
+      num_values: leaf.data.values,
+      total_uncompressed_size: data.plain_bytes + (dictionary?.plain_bytes ?? 0),
+      total_compressed_size: size - from,
+      data_page_offset: dictionary ? from + dictionary.header.length + dictionary.bytes.length : from,
+      dictionary_page_offset: dictionary && from,
+      statistics: statistics(form.type, leaf, words),
+    }
   }
 
   function valueText(column: Column, bound: number): string {
@@ -88,75 +111,22 @@ export function openParquetFile(
   return {
     async add(count, valuesOf) {
       encoder.clear()
-      const leaves = columns.flatMap((column, i) => {
-        const made = leavesOf(column, valuesOf(column), count)
+      const made = columns.flatMap((column, i) => {
+        const of = leaves[i] as readonly [LeafColumn, ...LeafColumn[]]
+        const encoded = encode(valuesOf(column), of[0], count)
         const total = totals[i]
-        const [leaf] = made
+        const [leaf] = encoded
         if (total && leaf) widen(total, leaf, column.type === 'string' ? words : undefined)
-        const paths =
-          made.length === 1 ? [[column.name]] : ['key', 'value'].map((end) => [column.name, 'key_value', end])
-        return made.map((one, j) => ({
-          leaf: one,
-          column,
-          path: paths[j] ?? [],
-          type: made.length === 1 ? typeOf(column) : ('string' as const),
-        }))
+        return encoded.map((one, j) => [of[j] as LeafColumn, one] as const)
       })
-      const packed = await Promise.all(
-        leaves.map(async ({ leaf }) => ({
-          dictionary: leaf.dictionary && (await packedPage(leaf.dictionary, true)),
-          data: await packedPage(leaf.data, false),
-        })),
-      )
-      const start = size
-      let plain_bytes = 0
-      const chunks = packed.map(({ dictionary, data }, i): ThriftValue => {
-        const one = leaves[i] as (typeof leaves)[number]
-        const { leaf, path, type } = one
-        const from = size
-        for (const page of dictionary ? [dictionary, data] : [data]) {
-          append(page.header)
-          append(page.bytes)
-        }
-        const plain = data.plain_bytes + (dictionary?.plain_bytes ?? 0)
-        plain_bytes += plain
-        const encodings = [...new Set([RLE, leaf.data.encoding, ...(leaf.dictionary ? [PLAIN] : [])])]
-        return {
-          struct: {
-            2: { i64: from },
-            3: {
-              struct: {
-                1: { i32: FORM[type]?.type ?? 0 },
-                2: { list: encodings.map((encoding) => ({ i32: encoding })) },
-                3: { list: path.map((text) => ({ text })) },
-                4: { i32: ZSTD },
-                5: { i64: leaf.data.values },
-                6: { i64: plain },
-                7: { i64: size - from },
-                9: { i64: dictionary ? from + dictionary.header.length + dictionary.bytes.length : from },
-                11: dictionary && { i64: from },
-                12: statistics(type, leaf, words),
-              },
-            },
-          },
-        }
-      })
-      const group: ThriftStruct = {
-        ...{ 1: { list: chunks }, 2: { i64: plain_bytes }, 3: { i64: count }, 5: { i64: start } },
-        ...{ 6: { i64: size - start } },
-      }
-      groups.push({ struct: group })
-      rows += count
+      const packed = await Promise.all(made.map(([, leaf]) => packedLeaf(leaf)))
+      const file_offset = size
+      const chunks = made.map(([of, leaf], i) => chunk(of, leaf, packed[i] as PackedLeaf))
+      groups.push({ columns: chunks, num_rows: count, file_offset })
     },
     finish() {
       const sink = new ByteSink()
-      const elements = [rootElement(columns.length), ...columns.flatMap(elementsOf)]
-      const leaves = columns.reduce((sum, { type }) => sum + (type === 'map' ? 2 : 1), 0)
-      const order: ThriftValue = { struct: { 1: { struct: {} } } }
-      writeStruct(sink, {
-        ...{ 1: { i32: 1 }, 2: { list: elements }, 3: { i64: rows }, 4: { list: groups }, 6: { text: 'Hearth' } },
-        ...{ 7: { list: Array.from({ length: leaves }, () => order) } },
-      })
+      writeStruct(sink, fileMetaData({ schema: schemaOf(columns), row_groups: groups }))
       const footer = sink.length
       sink.uint32(footer)
       sink.append(MAGIC)
@@ -174,7 +144,7 @@ export function openParquetFile(
       const bytes = Buffer.allocUnsafeSlow(size)
       let at = 0
       for (const part of parts) at += part.copy(bytes, at)
-      return { bytes, rows, written }
+      return { bytes, rows: groups.reduce((rows, { num_rows }) => rows + num_rows, 0), written }
     },
   }
 }
@@ -190,25 +160,43 @@ function widen(total: Total, leaf: Leaf, words: WordList | undefined): void {
   if (total.greatest === undefined || compare(greatest, total.greatest) > 0) total.greatest = greatest
 }
 
-function typeOf({ name, type }: Column): OwnType {
-  const own = (Object.keys(FORM) as OwnType[]).find((one) => one === type)
-  if (own && (FORM[own] || own === 'map')) return own
-  throw new Problem('invalid', `column ${name} has type ${type}, which rows of events cannot have`)
+/** A leaf of the schema: where it is, and how its values are stored. */
+type LeafColumn = { readonly path: readonly string[]; readonly form: Form }
+
+function leavesOf({ name, type }: Column): readonly [LeafColumn, ...LeafColumn[]] {
+  const form = FORMS.get(type)
+  if (form) return [{ path: [name], form }]
+  if (type !== 'map') {
+    const types = [...FORMS.keys(), 'map'].join(', ')
+    throw new Problem('invalid', `the columns of a Parquet file are of types ${types}; found ${name} of type ${type}`)
+  }
+  const at = (end: string): LeafColumn => ({ path: [name, KEY_VALUE, end], form: TEXT })
+  return [at('key'), at('value')]
 }
 
-async function packedPage(page: Page, isDictionary: boolean) {
+type PackedPage = { readonly header: Buffer; readonly bytes: Buffer; readonly plain_bytes: number }
+type PackedLeaf = { readonly dictionary: PackedPage | undefined; readonly data: PackedPage }
+
+async function packedLeaf({ dictionary, data }: Leaf): Promise<PackedLeaf> {
+  return {
+    dictionary: dictionary && (await packedPage(dictionary, true)),
+    data: await packedPage(data, false),
+  }
+}
+
+async function packedPage(page: Page, isDictionary: boolean): Promise<PackedPage> {
   const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL }
   // In one turn where it packs twofold: each turn goes to another thread and back.
   const chunkSize = Math.min(Math.max(page.bytes.length >> 1, 1024), 1 << 20)
   const bytes = await compress(page.bytes, { params, chunkSize })
   const sink = new ByteSink(64)
-  const about: ThriftStruct = isDictionary
-    ? { 7: { struct: { 1: { i32: page.values }, 2: { i32: PLAIN } } } }
-    : { 5: { struct: { 1: { i32: page.values }, 2: { i32: page.encoding }, 3: { i32: RLE }, 4: { i32: RLE } } } }
-  writeStruct(sink, {
-    ...{ 1: { i32: isDictionary ? 2 : 0 }, 2: { i32: page.bytes.length }, 3: { i32: bytes.length } },
-    ...about,
-  })
+  const about = {
+    uncompressed_page_size: page.bytes.length,
+    compressed_page_size: bytes.length,
+    num_values: page.values,
+    encoding: page.encoding,
+  }
+  writeStruct(sink, isDictionary ? dictionaryPageHeader(about) : dataPageHeader(about))
   return { header: sink.take(), bytes, plain_bytes: page.bytes.length + sink.length }
 }
 
@@ -217,46 +205,40 @@ const ZSTD_LEVEL = 1
 /** A text longer than this bounds nothing here. */
 const BOUND_MAX_BYTES = 256
 
-function statistics(type: OwnType, leaf: Leaf, words: WordList): ThriftValue {
-  const [least, greatest] = leaf.bounds ?? []
-  const bounds =
-    least === undefined || greatest === undefined
-      ? undefined
-      : [bytesOf(type, least, words, -0), bytesOf(type, greatest, words, 0)]
-  const isShort = bounds?.every(({ length }) => length <= BOUND_MAX_BYTES)
-  const [min, max] = isShort && bounds ? bounds : []
-  return {
-    struct: { 3: { i64: leaf.nulls }, 5: max && { bytes: max }, 6: min && { bytes: min } },
-  }
+function statistics(type: Type, { bounds, nulls }: Leaf, words: WordList): ChunkStatistics {
+  if (!bounds) return { null_count: nulls }
+  const [least, greatest] = bounds
+  const [min_value, max_value] = [bytesOf(type, least, words, -0), bytesOf(type, greatest, words, 0)]
+  const isShort = Math.max(min_value.length, max_value.length) <= BOUND_MAX_BYTES
+  return { null_count: nulls, ...(isShort && { min_value, max_value }) }
 }
 
 /** As PLAIN writes it. Zero as a double has two signs: the least is told as -0 and the greatest as 0. */
-function bytesOf(type: OwnType, value: number, words: WordList, zero: number): Buffer {
-  if (type === 'string') return Buffer.from(words.bytes.subarray(words.starts[value], words.starts[value + 1]))
+function bytesOf(type: Type, value: number, words: WordList, zero: number): Buffer {
+  if (type === TYPE.BYTE_ARRAY) return Buffer.from(words.bytes.subarray(words.starts[value], words.starts[value + 1]))
   const sink = new ByteSink(8)
-  if (type === 'boolean') sink.byte(value)
-  else if (type === 'double') sink.double(value === 0 ? zero : value)
+  if (type === TYPE.BOOLEAN) sink.byte(value)
+  else if (type === TYPE.DOUBLE) sink.double(value === 0 ? zero : value)
   else sink.int64(value)
   return sink.take()
 }
 
-function rootElement(children: number): ThriftValue {
-  return { struct: { 4: { text: 'schema' }, 5: { i32: children } } }
+function schemaOf(columns: readonly Column[]): readonly SchemaElement[] {
+  return [{ name: 'schema', num_children: columns.length }, ...columns.flatMap(elementsOf)]
 }
 
-function elementsOf(column: Column): readonly ThriftValue[] {
-  const { name } = column
-  const form = FORM[typeOf(column)]
-  if (form) return [{ struct: { 1: { i32: form.type }, 3: OPTIONAL, 4: { text: name }, ...form.rest } }]
-  const text = FORM.string
-  const leaf = (of: string, repetition: number): ThriftValue => ({
-    struct: { 1: { i32: text?.type ?? 0 }, 3: { i32: repetition }, 4: { text: of }, ...text?.rest },
-  })
+/** A map's group in a group: https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#maps */
+const KEY_VALUE = 'key_value'
+
+function elementsOf({ name, type }: Column): readonly SchemaElement[] {
+  const { REQUIRED, OPTIONAL, REPEATED } = REPETITION
+  const form = FORMS.get(type)
+  if (form) return [{ name, repetition_type: OPTIONAL, ...form }]
   return [
-    { struct: { 3: OPTIONAL, 4: { text: name }, 5: { i32: 1 }, 6: { i32: 1 }, 10: { struct: { 2: { struct: {} } } } } },
-    { struct: { 3: { i32: 2 }, 4: { text: 'key_value' }, 5: { i32: 2 } } },
-    leaf('key', 0),
-    leaf('value', 1),
+    { name, repetition_type: OPTIONAL, num_children: 1, ...MAP },
+    { name: KEY_VALUE, repetition_type: REPEATED, num_children: 2 },
+    { name: 'key', repetition_type: REQUIRED, ...TEXT },
+    { name: 'value', repetition_type: OPTIONAL, ...TEXT },
   ]
 }
 
