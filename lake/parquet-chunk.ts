@@ -1,12 +1,12 @@
 import { ByteSink } from './byte-sink.ts'
-import { bitsFor, writeDelta, writeHybrid, writeLevels } from './parquet-encoding.ts'
+import { bitsFor, writeDelta, writeHybrid, writeLevels, writePlain } from './parquet-encoding.ts'
 import { ENCODING, type Encoding, TYPE, type Type } from './parquet-metadata.ts'
 import { compareWords, type WordList } from './words.ts'
 
 /** The values of one column in the rows of a row group. */
 export type ChunkValues =
   | { readonly words: Uint32Array }
-  /** NaN is NULL. Timestamps in µs since 1970, booleans 0 and 1. */
+  /** NaN is NULL. Timestamps in µs and dates in days since 1970, booleans 0 and 1. */
   | { readonly numbers: Float64Array }
   /** So many entries of each row, one after the other; none is NULL. */
   | { readonly entries: Uint32Array; readonly keys: Uint32Array; readonly values: Uint32Array }
@@ -25,8 +25,8 @@ const { PLAIN, DELTA_BINARY_PACKED, RLE_DICTIONARY } = ENCODING
 
 /** A dictionary is not worth its lookups when more than one value in so many is a new one. */
 const DICTIONARY_SHARE = 2
-/** Differences of whole numbers within this are exact. */
-const DELTA_MAX = 2 ** 51
+/** Differences of whole numbers within this are exact, and take no more bits than the type has, as readers expect. */
+const DELTA_MAX: Readonly<Partial<Record<Type, number>>> = { [TYPE.INT32]: 2 ** 30, [TYPE.INT64]: 2 ** 51 }
 
 /** Turns columns into pages, in memory of its own that is used again and again: for one file at a time. */
 export type ChunkEncoder = {
@@ -142,13 +142,13 @@ export function openChunkEncoder(): ChunkEncoder {
       packBooleans(count)
       return { dictionary: undefined, data: { bytes: sink.take(), encoding: PLAIN, values: rows }, nulls, bounds }
     }
-    const isWhole = type !== TYPE.DOUBLE
-    const isDelta = isWhole && count > 0 && -DELTA_MAX < least && greatest < DELTA_MAX
-    const repeated = repeatedNumbers(count, rows, isWhole)
+    const delta_max = DELTA_MAX[type]
+    const isDelta = delta_max !== undefined && count > 0 && -delta_max < least && greatest < delta_max
+    const repeated = repeatedNumbers(count, rows, type)
     if (repeated && !isDelta) return { ...repeated, nulls, bounds }
     flat(rows)()
     if (isDelta) writeDelta(sink, numbers, count)
-    else for (let i = 0; i < count; i++) plainNumber(numbers[i] as number, isWhole)
+    else for (let i = 0; i < count; i++) writePlain(sink, type, numbers[i] as number)
     const data = { bytes: sink.take(), encoding: isDelta ? DELTA_BINARY_PACKED : PLAIN, values: rows }
     // Both are packed to the bit, so that what is shorter now is shorter after compression.
     const isShorter = repeated && repeated.dictionary.bytes.length + repeated.data.bytes.length <= data.bytes.length
@@ -156,20 +156,15 @@ export function openChunkEncoder(): ChunkEncoder {
   }
 
   /** By a dictionary, where one may pay. */
-  function repeatedNumbers(count: number, rows: number, isWhole: boolean) {
+  function repeatedNumbers(count: number, rows: number, type: Type) {
     const different = differentNumbers(count)
     if (different === 0) return undefined
-    for (let i = 0; i < different; i++) plainNumber(table[dictionary[i] as number] as number, isWhole)
+    for (let i = 0; i < different; i++) writePlain(sink, type, table[dictionary[i] as number] as number)
     const page: Page = { bytes: sink.take(), encoding: PLAIN, values: different }
     flat(rows)()
     writeIndexes(count, different)
     const data: Page = { bytes: sink.take(), encoding: RLE_DICTIONARY, values: rows }
     return { dictionary: page, data }
-  }
-
-  function plainNumber(value: number, isWhole: boolean): void {
-    if (isWhole) sink.int64(value)
-    else sink.double(value)
   }
 
   function packBooleans(count: number): void {

@@ -1,6 +1,15 @@
 import type { ByteSink } from './byte-sink.ts'
+import { TYPE, type Type } from './parquet-metadata.ts'
 
 /** Encodings of Parquet: https://github.com/apache/parquet-format/blob/master/Encodings.md */
+
+/** PLAIN of one number. A boolean, which pages pack by eight, takes the byte that it has in statistics. */
+export function writePlain(sink: ByteSink, type: Type, value: number): void {
+  if (type === TYPE.INT64) sink.int64(value)
+  else if (type === TYPE.INT32) sink.uint32(value >>> 0)
+  else if (type === TYPE.DOUBLE) sink.double(value)
+  else sink.byte(value)
+}
 
 /** Bits that numbers up to `most` need. */
 export function bitsFor(most: number): number {

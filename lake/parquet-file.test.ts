@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Column } from '../contract/column.ts'
+import type { Column, ForeignType } from '../contract/column.ts'
 import { type DuckDb, openDuckDb, rowsOf } from './duckdb.ts'
 import type { ChunkValues } from './parquet-chunk.ts'
 import { openParquetFile } from './parquet-file.ts'
@@ -23,6 +23,8 @@ afterAll(async () => {
 const COLUMNS: readonly Column[] = [
   { name: 'word', type: 'string', meaning: '' },
   { name: 'whole', type: 'long', meaning: '' },
+  { name: 'small', type: 'integer', meaning: '' },
+  { name: 'day', type: 'date', meaning: '' },
   { name: 'time', type: 'timestamp', meaning: '' },
   { name: 'real', type: 'double', meaning: '' },
   { name: 'yes', type: 'boolean', meaning: '' },
@@ -31,6 +33,9 @@ const COLUMNS: readonly Column[] = [
 type Row = {
   readonly word: string | undefined
   readonly whole: number | undefined
+  readonly small: number | undefined
+  /** Days since 1970. */
+  readonly day: number | undefined
   readonly time: number | undefined
   readonly real: number | undefined
   readonly yes: boolean | undefined
@@ -46,6 +51,8 @@ const names = fc.uniqueArray(fc.constantFrom('a', 'b', 'ö', ''), { maxLength: 3
 const row: fc.Arbitrary<Row> = fc.record({
   word: either(text, ['on', 'off', 'ä']),
   whole: either(fc.maxSafeInteger(), [1, 2, 0]),
+  small: either(fc.integer({ min: 1 - 2 ** 30, max: 2 ** 30 - 1 }), [1, 2, 2 ** 31 - 1, -(2 ** 31)]),
+  day: either(fc.integer({ min: -800_000, max: 2_900_000 }), [20_416]),
   time: either(fc.integer({ min: -1e12, max: 2 ** 51 }), [1_764_000_000_000_001]),
   real: either(fc.double({ noNaN: true, noDefaultInfinity: true }), [0.5, -0, 0]),
   yes: either(fc.boolean(), [true]),
@@ -75,6 +82,8 @@ async function written(rows: readonly Row[], group_rows: number) {
     const values: Readonly<Record<string, ChunkValues>> = {
       word: { words: Uint32Array.from(words_of, ({ word }) => word) },
       whole: numbers(({ whole }) => whole),
+      small: numbers(({ small }) => small),
+      day: numbers(({ day }) => day),
       time: numbers(({ time }) => time),
       real: numbers(({ real }) => real),
       yes: numbers(({ yes }) => (yes === undefined ? undefined : Number(yes))),
@@ -94,12 +103,14 @@ async function read(bytes: Buffer) {
   await writeFile(path, bytes)
   const found = await rowsOf(
     duckdb.connection,
-    `SELECT word, whole, epoch_us(time) AS time, real, yes, map_keys(extra) AS keys, map_values(extra) AS vals FROM read_parquet('${path}')`,
+    `SELECT word, whole, small, day - DATE '1970-01-01' AS day, epoch_us(time) AS time, real, yes,
+       map_keys(extra) AS keys, map_values(extra) AS vals FROM read_parquet('${path}')`,
   )
   const number = (value: unknown) => (value === null ? undefined : Number(value))
-  return found.map(({ word, whole, time, real, yes, keys, vals }) => ({
+  return found.map(({ word, whole, small, day, time, real, yes, keys, vals }) => ({
     word: word ?? undefined,
-    ...{ whole: number(whole), time: number(time), real: number(real), yes: yes ?? undefined },
+    ...{ whole: number(whole), small: number(small), day: number(day), time: number(time) },
+    ...{ real: number(real), yes: yes ?? undefined },
     extra: Array.isArray(keys) && Array.isArray(vals) ? keys.map((key, i) => [key, vals[i] ?? undefined]) : [],
   }))
 }
@@ -110,7 +121,7 @@ test('DuckDB reads what was written, whatever runs, nulls and row groups it has'
       const { bytes, written: statistics, rows: count } = await written(rows, group_rows)
       expect(count).toBe(rows.length)
       expect(await read(bytes)).toEqual(rows)
-      for (const name of ['word', 'whole', 'time', 'real', 'yes', 'extra'] as const) {
+      for (const name of ['word', 'whole', 'small', 'day', 'time', 'real', 'yes', 'extra'] as const) {
         const nulls = rows.filter((one) => (name === 'extra' ? one.extra.length === 0 : one[name] === undefined)).length
         expect([name, statistics.get(name)?.null_count]).toEqual([name, String(nulls)])
       }
@@ -128,18 +139,17 @@ test('DuckDB reads what was written, whatever runs, nulls and row groups it has'
 })
 
 test('statistics of times are as DuckDB tells them', async () => {
-  const at = (time: number): Row => ({
-    word: undefined,
-    whole: undefined,
-    time,
-    real: undefined,
-    yes: undefined,
-    extra: [],
-  })
+  const none = { word: undefined, whole: undefined, small: undefined, day: undefined, real: undefined, yes: undefined }
+  const at = (time: number): Row => ({ ...none, time, extra: [] })
   const { written: statistics } = await written([at(1_764_000_000_000_001), at(1_764_000_000_999_999)], 10)
   expect(statistics.get('time')).toEqual({
     null_count: '0',
     min: '2025-11-24 16:00:00.000001+00',
     max: '2025-11-24 16:00:00.999999+00',
   })
+})
+
+test('a type that only other engines have is refused, by its name', () => {
+  const blob: Column = { name: 'raw', type: 'BLOB' as ForeignType, meaning: '' }
+  expect(() => openParquetFile([blob], openWords().list())).toThrow(/found raw of type BLOB/)
 })

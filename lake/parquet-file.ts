@@ -4,10 +4,12 @@ import type { Column, OwnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 import { ByteSink } from './byte-sink.ts'
 import { type ChunkEncoder, type ChunkValues, type Leaf, openChunkEncoder, type Page } from './parquet-chunk.ts'
+import { writePlain } from './parquet-encoding.ts'
 import {
   type Annotation,
   type ChunkStatistics,
   type ColumnMetaData,
+  DATE,
   dataPageHeader,
   dictionaryPageHeader,
   ENCODING,
@@ -21,6 +23,7 @@ import {
   TYPE,
   type Type,
 } from './parquet-metadata.ts'
+import { isOwnType } from './schema.ts'
 import type { WrittenColumn } from './statistics.ts'
 import { writeStruct } from './thrift.ts'
 import { compareWords, type WordList } from './words.ts'
@@ -40,19 +43,20 @@ const compress = promisify(zstdCompress)
 type Form = { readonly type: Type } & Partial<Annotation>
 
 const TEXT: Form = { type: TYPE.BYTE_ARRAY, ...STRING }
-/** By type of a column; a map is two leaves of texts. */
-const FORMS: ReadonlyMap<string, Form> = new Map<OwnType, Form>([
-  ['string', TEXT],
-  ['long', { type: TYPE.INT64 }],
-  ['double', { type: TYPE.DOUBLE }],
-  ['boolean', { type: TYPE.BOOLEAN }],
-  ['timestamp', { type: TYPE.INT64, ...TIMESTAMP_MICROS }],
-])
+const FORMS: Readonly<Record<Exclude<OwnType, 'map'>, Form>> = {
+  string: TEXT,
+  long: { type: TYPE.INT64 },
+  integer: { type: TYPE.INT32 },
+  double: { type: TYPE.DOUBLE },
+  boolean: { type: TYPE.BOOLEAN },
+  timestamp: { type: TYPE.INT64, ...TIMESTAMP_MICROS },
+  date: { type: TYPE.INT32, ...DATE },
+}
 
 /**
  * Parquet with data pages of version 1, zstd, a page for each column of a row group, statistics of each. Texts and numbers
- * that repeat go into dictionaries, whole numbers else as differences. Columns are of type string, long, double, boolean,
- * timestamp or map: any other raises `invalid`. An encoder may be given for one file after the other.
+ * that repeat go into dictionaries, whole numbers else as differences. Columns are of Hearth's own types: any other raises
+ * `invalid`. An encoder may be given for one file after the other.
  */
 export function openParquetFile(
   columns: readonly Column[],
@@ -112,7 +116,7 @@ export function openParquetFile(
     async add(count, valuesOf) {
       encoder.clear()
       const made = columns.flatMap((column, i) => {
-        const of = leaves[i] as readonly [LeafColumn, ...LeafColumn[]]
+        const of = leaves[i] as Leaves
         const encoded = encode(valuesOf(column), of[0], count)
         const total = totals[i]
         const [leaf] = encoded
@@ -126,7 +130,7 @@ export function openParquetFile(
     },
     finish() {
       const sink = new ByteSink()
-      writeStruct(sink, fileMetaData({ schema: schemaOf(columns), row_groups: groups }))
+      writeStruct(sink, fileMetaData({ schema: schemaOf(leaves), row_groups: groups }))
       const footer = sink.length
       sink.uint32(footer)
       sink.append(MAGIC)
@@ -161,15 +165,16 @@ function widen(total: Total, leaf: Leaf, words: WordList | undefined): void {
 }
 
 /** A leaf of the schema: where it is, and how its values are stored. */
-type LeafColumn = { readonly path: readonly string[]; readonly form: Form }
+type LeafColumn = { readonly path: readonly [string, ...string[]]; readonly form: Form }
+/** Those of a column: itself, or keys and values of a map. */
+type Leaves = readonly [LeafColumn, ...LeafColumn[]]
 
-function leavesOf({ name, type }: Column): readonly [LeafColumn, ...LeafColumn[]] {
-  const form = FORMS.get(type)
-  if (form) return [{ path: [name], form }]
-  if (type !== 'map') {
-    const types = [...FORMS.keys(), 'map'].join(', ')
-    throw new Problem('invalid', `the columns of a Parquet file are of types ${types}; found ${name} of type ${type}`)
+function leavesOf({ name, type }: Column): Leaves {
+  if (!isOwnType(type)) {
+    const types = [...Object.keys(FORMS), 'map'].join(', ')
+    throw new Problem('invalid', `columns of a written file are of types ${types}; found ${name} of type ${type}`)
   }
+  if (type !== 'map') return [{ path: [name], form: FORMS[type] }]
   const at = (end: string): LeafColumn => ({ path: [name, KEY_VALUE, end], form: TEXT })
   return [at('key'), at('value')]
 }
@@ -217,23 +222,21 @@ function statistics(type: Type, { bounds, nulls }: Leaf, words: WordList): Chunk
 function bytesOf(type: Type, value: number, words: WordList, zero: number): Buffer {
   if (type === TYPE.BYTE_ARRAY) return Buffer.from(words.bytes.subarray(words.starts[value], words.starts[value + 1]))
   const sink = new ByteSink(8)
-  if (type === TYPE.BOOLEAN) sink.byte(value)
-  else if (type === TYPE.DOUBLE) sink.double(value === 0 ? zero : value)
-  else sink.int64(value)
+  writePlain(sink, type, type === TYPE.DOUBLE && value === 0 ? zero : value)
   return sink.take()
 }
 
-function schemaOf(columns: readonly Column[]): readonly SchemaElement[] {
+function schemaOf(columns: readonly Leaves[]): readonly SchemaElement[] {
   return [{ name: 'schema', num_children: columns.length }, ...columns.flatMap(elementsOf)]
 }
 
 /** A map's group in a group: https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#maps */
 const KEY_VALUE = 'key_value'
 
-function elementsOf({ name, type }: Column): readonly SchemaElement[] {
+function elementsOf([{ path, form }]: Leaves): readonly SchemaElement[] {
   const { REQUIRED, OPTIONAL, REPEATED } = REPETITION
-  const form = FORMS.get(type)
-  if (form) return [{ name, repetition_type: OPTIONAL, ...form }]
+  const [name, ...below] = path
+  if (below.length === 0) return [{ name, repetition_type: OPTIONAL, ...form }]
   return [
     { name, repetition_type: OPTIONAL, num_children: 1, ...MAP },
     { name: KEY_VALUE, repetition_type: REPEATED, num_children: 2 },

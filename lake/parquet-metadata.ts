@@ -22,6 +22,8 @@ const EMPTY: ThriftValue = { struct: {} }
 export type Annotation = { readonly converted_type: number; readonly logicalType: ThriftStruct }
 export const STRING: Annotation = { converted_type: 0, logicalType: { 1: EMPTY } }
 export const MAP: Annotation = { converted_type: 1, logicalType: { 2: EMPTY } }
+/** Days since 1970. */
+export const DATE: Annotation = { converted_type: 6, logicalType: { 6: EMPTY } }
 /** µs since 1970, adjusted to UTC. */
 export const TIMESTAMP_MICROS: Annotation = {
   converted_type: 10,
