@@ -123,10 +123,10 @@ test('DuckDB reads what was written, whatever runs, nulls and row groups it has'
       expect(await read(bytes)).toEqual(rows)
       for (const name of ['word', 'whole', 'small', 'day', 'time', 'real', 'yes', 'extra'] as const) {
         const nulls = rows.filter((one) => (name === 'extra' ? one.extra.length === 0 : one[name] === undefined)).length
-        expect([name, statistics.get(name)?.null_count]).toEqual([name, String(nulls)])
+        expect([name, statistics.get(name)?.null_count]).toEqual([name, nulls])
       }
       const wholes = rows.flatMap(({ whole }) => (whole === undefined ? [] : [whole]))
-      const bounds = wholes.length > 0 && [String(Math.min(...wholes)), String(Math.max(...wholes))]
+      const bounds = wholes.length > 0 && [Math.min(...wholes), Math.max(...wholes)]
       expect([statistics.get('whole')?.min, statistics.get('whole')?.max]).toEqual(bounds || [undefined, undefined])
       const bytesOf = (one: string) => Buffer.from(one, 'utf8')
       const texts = rows
@@ -138,14 +138,24 @@ test('DuckDB reads what was written, whatever runs, nulls and row groups it has'
   )
 })
 
-test('statistics of times are as DuckDB tells them', async () => {
-  const none = { word: undefined, whole: undefined, small: undefined, day: undefined, real: undefined, yes: undefined }
-  const at = (time: number): Row => ({ ...none, time, extra: [] })
-  const { written: statistics } = await written([at(1_764_000_000_000_001), at(1_764_000_000_999_999)], 10)
-  expect(statistics.get('time')).toEqual({
-    null_count: '0',
-    min: '2025-11-24 16:00:00.000001+00',
-    max: '2025-11-24 16:00:00.999999+00',
+test('statistics are of the type of their column', async () => {
+  const first = { time: 1_764_000_000_000_001, small: -(2 ** 31), day: -1, real: -0.5, yes: false }
+  const last = { time: 1_764_000_000_999_999, small: 2 ** 31 - 1, day: 20_781, real: 0.5, yes: true }
+  const none = { word: undefined, whole: undefined, extra: [] }
+  const { written: statistics } = await written(
+    [last, first].map((one): Row => ({ ...none, ...one })),
+    1,
+  )
+  const null_count = 0
+  expect(Object.fromEntries(statistics)).toEqual({
+    word: { null_count: 2 },
+    whole: { null_count: 2 },
+    small: { null_count, min: -(2 ** 31), max: 2 ** 31 - 1 },
+    day: { null_count, min: '1969-12-31', max: '2026-11-24' },
+    time: { null_count, min: 1_764_000_000_000_001n, max: 1_764_000_000_999_999n },
+    real: { null_count, min: -0.5, max: 0.5 },
+    yes: { null_count, min: false, max: true },
+    extra: { null_count: 2 },
   })
 })
 

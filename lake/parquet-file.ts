@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress } from 'node:zlib'
-import type { Column, OwnType } from '../contract/column.ts'
+import type { Column, ColumnType, OwnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
 import { ByteSink } from './byte-sink.ts'
 import { type ChunkEncoder, type ChunkValues, type Leaf, openChunkEncoder, type Page } from './parquet-chunk.ts'
@@ -24,7 +24,7 @@ import {
   type Type,
 } from './parquet-metadata.ts'
 import { isOwnType } from './schema.ts'
-import type { WrittenColumn } from './statistics.ts'
+import type { WrittenBound, WrittenColumn } from './statistics.ts'
 import { writeStruct } from './thrift.ts'
 import { compareWords, type WordList } from './words.ts'
 
@@ -101,14 +101,18 @@ export function openParquetFile(
     }
   }
 
-  function valueText(column: Column, bound: number): string {
-    switch (column.type) {
+  function boundOf(type: ColumnType, bound: number): WrittenBound | undefined {
+    switch (type) {
       case 'string':
-        return Buffer.from(words.bytes.subarray(words.starts[bound], words.starts[bound + 1])).toString('utf8')
+        return textOf(words, bound).toString('utf8')
       case 'timestamp':
-        return timestampText(bound)
+        return BigInt(bound)
+      case 'date':
+        return dateText(bound)
+      case 'boolean':
+        return bound === 1
       default:
-        return column.type === 'boolean' ? String(bound === 1) : String(bound)
+        return type === 'map' ? undefined : bound
     }
   }
 
@@ -136,12 +140,10 @@ export function openParquetFile(
       sink.append(MAGIC)
       append(sink.take())
       const written = new Map(
-        columns.map(({ name, ...column }, i): [string, WrittenColumn] => {
-          const { nulls, least, greatest } = totals[i] as Total
-          const null_count = String(nulls)
+        columns.map(({ name, type }, i): [string, WrittenColumn] => {
+          const { nulls: null_count, least, greatest } = totals[i] as Total
           if (least === undefined || greatest === undefined) return [name, { null_count }]
-          const of = { name, ...column }
-          return [name, { null_count, min: valueText(of, least), max: valueText(of, greatest) }]
+          return [name, { null_count, min: boundOf(type, least), max: boundOf(type, greatest) }]
         }),
       )
       // Of its own memory, so that it can be handed to another thread.
@@ -220,7 +222,7 @@ function statistics(type: Type, { bounds, nulls }: Leaf, words: WordList): Chunk
 
 /** As PLAIN writes it. Zero as a double has two signs: the least is told as -0 and the greatest as 0. */
 function bytesOf(type: Type, value: number, words: WordList, zero: number): Buffer {
-  if (type === TYPE.BYTE_ARRAY) return Buffer.from(words.bytes.subarray(words.starts[value], words.starts[value + 1]))
+  if (type === TYPE.BYTE_ARRAY) return textOf(words, value)
   const sink = new ByteSink(8)
   writePlain(sink, type, type === TYPE.DOUBLE && value === 0 ? zero : value)
   return sink.take()
@@ -245,9 +247,15 @@ function elementsOf([{ path, form }]: Leaves): readonly SchemaElement[] {
   ]
 }
 
-/** µs since 1970 as DuckDB writes it: `2026-01-01 00:00:00.123456+00`. */
-function timestampText(us: number): string {
-  const whole_s = Math.floor(us / 1e6)
-  const second = new Date(whole_s * 1000).toISOString().slice(0, 19).replace('T', ' ')
-  return `${second}.${String(us - whole_s * 1e6).padStart(6, '0')}+00`
+function textOf({ bytes, starts }: WordList, word: number): Buffer {
+  return Buffer.from(bytes.subarray(starts[word], starts[word + 1]))
+}
+
+const DAY_MS = 86_400_000
+/** Days that a Date can tell. */
+const DATE_MAX_DAYS = 1e8
+
+/** Days since 1970 as `2026-11-24`. */
+function dateText(days: number): string | undefined {
+  return Math.abs(days) <= DATE_MAX_DAYS ? new Date(days * DAY_MS).toISOString().split('T')[0] : undefined
 }

@@ -5,7 +5,7 @@ import { encodePromoted, PROMOTED_KEY } from './promoted.ts'
 import { type Bound, prune } from './prune.ts'
 import { encodeSchema } from './schema.ts'
 import { snapshotOf } from './snapshot.ts'
-import { statisticsOf } from './statistics.ts'
+import { statisticsOf, type WrittenBound, type WrittenColumn } from './statistics.ts'
 
 const COLUMNS: readonly Column[] = [
   { name: 'n', type: 'long', meaning: '' },
@@ -23,42 +23,21 @@ const row: fc.Arbitrary<Row> = fc.record({
   micros: fc.option(fc.integer({ min: 0, max: 5000 })),
 })
 
-const duckDbTime = (micros: number) => `2026-11-24 00:00:00.${String(micros).padStart(6, '0')}+00`
-
-/** What DuckDB's COPY tells of rows: bounds without nulls, texts by their UTF-8 bytes. */
-function written(rows: readonly Row[]) {
-  const of = <T>(values: readonly (T | null)[], compare: (a: T, b: T) => number, text: (value: T) => string) => {
+/** What a writer tells of rows: bounds without nulls, texts by their UTF-8 bytes. */
+function written(rows: readonly Row[]): ReadonlyMap<string, WrittenColumn> {
+  const of = <T>(values: readonly (T | null)[], compare: (a: T, b: T) => number, bound: (value: T) => WrittenBound) => {
     const known = values.filter((value) => value !== null).toSorted(compare)
     const [min, max] = [known[0], known.at(-1)]
-    const null_count = String(values.length - known.length)
-    return min === undefined || max === undefined ? { null_count } : { min: text(min), max: text(max), null_count }
+    const null_count = values.length - known.length
+    return min === undefined || max === undefined ? { null_count } : { min: bound(min), max: bound(max), null_count }
   }
+  const [n, s, t] = [rows.map((one) => one.n), rows.map((one) => one.s), rows.map(({ micros }) => micros)]
   const numeric = (a: number, b: number) => a - b
-  return new Map([
-    [
-      'n',
-      of(
-        rows.map(({ n }) => n),
-        numeric,
-        String,
-      ),
-    ],
-    [
-      's',
-      of(
-        rows.map(({ s }) => s),
-        (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)),
-        String,
-      ),
-    ],
-    [
-      't',
-      of(
-        rows.map(({ micros }) => micros),
-        numeric,
-        duckDbTime,
-      ),
-    ],
+  const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
+  return new Map<string, WrittenColumn>([
+    ['n', of(n, numeric, (value) => value)],
+    ['s', of(s, byBytes, (value) => value)],
+    ['t', of(t, numeric, (value) => BigInt(START_MS) * 1000n + BigInt(value))],
   ])
 }
 

@@ -14,17 +14,33 @@ function boundsOf(type: ColumnType, written: WrittenColumn) {
 }
 
 test('a double that holds NaN has no bounds: NaN is above all numbers, for some engines, and in no maximum', () => {
-  expect(boundsOf('double', { min: '1.0', max: '2.0', has_nan: 'true' })).toEqual([undefined, undefined])
-  expect(boundsOf('double', { min: '1.0', max: '2.0', has_nan: 'false' })).toEqual([1, 2])
+  expect(boundsOf('double', { min: 1, max: 2, has_nan: true })).toEqual([undefined, undefined])
+  expect(boundsOf('double', { min: 1, max: 2, has_nan: false })).toEqual([1, 2])
+})
+
+const micros = (text: string, us = 0) => BigInt(Date.parse(text)) * 1000n + BigInt(us)
+
+test('times are floored and ceiled to ms, before 1970 too', () => {
+  const [min, max] = [micros('1969-12-31T23:59:59.998Z', 1), micros('1969-12-31T23:59:59.998Z', 999)]
+  expect(boundsOf('timestamp', { min, max })).toEqual(['1969-12-31T23:59:59.998Z', '1969-12-31T23:59:59.999Z'])
 })
 
 test('a time whose ceiling would be past the year 9999 has no bounds', () => {
-  const min = '2026-11-24 00:00:00.000001+00'
-  expect(boundsOf('timestamp', { min, max: '9999-12-31 23:59:59.999999+00' })).toEqual([undefined, undefined])
-  expect(boundsOf('timestamp', { min, max: '9999-12-31 23:59:59.999+00' })).toEqual([
-    '2026-11-24T00:00:00.000Z',
-    '9999-12-31T23:59:59.999Z',
-  ])
+  const min = micros('2026-11-24T00:00:00.000Z', 1)
+  const last = '9999-12-31T23:59:59.999Z'
+  expect(boundsOf('timestamp', { min, max: micros(last, 999) })).toEqual([undefined, undefined])
+  expect(boundsOf('timestamp', { min, max: micros(last) })).toEqual(['2026-11-24T00:00:00.000Z', last])
+})
+
+test('numbers that JSON does not tell rightly have no bounds', () => {
+  expect(boundsOf('long', { min: 0, max: 2 ** 53 })).toEqual([undefined, undefined])
+  expect(boundsOf('double', { min: Number.NEGATIVE_INFINITY, max: 1 })).toEqual([undefined, undefined])
+  expect(boundsOf('long', { min: -(2 ** 53) + 1, max: 0 })).toEqual([-(2 ** 53) + 1, 0])
+})
+
+test('texts bound only while they are short', () => {
+  expect(boundsOf('string', { min: 'a', max: 'b'.repeat(1000) })).toEqual([undefined, undefined])
+  expect(boundsOf('string', { min: '', max: 'b' })).toEqual(['', 'b'])
 })
 
 test('dates that are not of four digits of year have no bounds', () => {

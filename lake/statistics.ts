@@ -13,12 +13,15 @@ export type Statistics = {
   readonly nullCount: Readonly<Record<string, number>>
 }
 
-/** Per column, as DuckDB returns them from a COPY with RETURN_STATS. */
+/** The least or the greatest value of a column: a timestamp in µs since 1970, a date as DuckDB writes it. */
+export type WrittenBound = string | number | bigint | boolean
+
+/** What is known of a column of a file that was written. */
 export type WrittenColumn = {
-  readonly min?: string
-  readonly max?: string
-  readonly null_count?: string
-  readonly has_nan?: string
+  readonly min?: WrittenBound
+  readonly max?: WrittenBound
+  readonly null_count?: number
+  readonly has_nan?: boolean
 }
 
 /** Properties of a table: names of the columns that statistics are kept for, or how many of the first; 32 unless set. */
@@ -56,8 +59,8 @@ export function statisticsOf(
   for (const { name, type } of columns) {
     const column = written.get(name)
     if (!column || type === 'map') continue
-    if (column.null_count !== undefined) nullCount[name] = Number(column.null_count)
-    if (column.has_nan === 'true') continue
+    if (column.null_count !== undefined) nullCount[name] = column.null_count
+    if (column.has_nan) continue
     const min = column.min === undefined ? undefined : bound(type, column.min, 'min')
     const max = column.max === undefined ? undefined : bound(type, column.max, 'max')
     if (min === undefined || max === undefined) continue
@@ -70,36 +73,29 @@ export function statisticsOf(
 /** As the protocol writes dates; others do not sort as texts. */
 export const FOUR_DIGIT_DATE = /^\d{4}-\d\d-\d\d$/
 
-function bound(type: ColumnType, value: string, side: 'min' | 'max'): StatisticsValue | undefined {
-  switch (type) {
-    case 'string':
-      return value.length > STATISTICS_TEXT_MAX ? undefined : value
-    case 'date':
-      return FOUR_DIGIT_DATE.test(value) ? value : undefined
-    case 'timestamp':
+function bound(type: ColumnType, value: WrittenBound, side: 'min' | 'max'): StatisticsValue | undefined {
+  switch (typeof value) {
+    case 'bigint':
       return timestampBound(value, side)
-    case 'boolean':
-      return value === 'true' || value === '1'
-    case 'integer':
-    case 'long':
-    case 'double': {
-      const number = Number(value)
-      return Number.isFinite(number) && Math.abs(number) <= Number.MAX_SAFE_INTEGER ? number : undefined
+    case 'number':
+      return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined
+    case 'string': {
+      const isKept = type === 'date' ? FOUR_DIGIT_DATE.test(value) : value.length <= STATISTICS_TEXT_MAX
+      return isKept ? value : undefined
     }
     default:
-      return undefined
+      return value
   }
 }
 
-/** `2026-01-01 00:00:00.123456+00` → `2026-01-01T00:00:00.123Z`, or .124Z as a maximum. */
-function timestampBound(value: string, side: 'min' | 'max'): string | undefined {
-  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00(?::00)?$/.exec(value)
-  if (!match) return undefined
-  const micros = Number((match[3] ?? '').padEnd(6, '0'))
-  const whole_ms = Date.parse(`${match[1]}T${match[2]}Z`)
-  const ms = side === 'min' ? Math.floor(micros / 1000) : Math.ceil(micros / 1000)
-  const text = new Date(whole_ms + ms).toISOString()
-  return text.startsWith('+') ? undefined : text
+const YEAR_0_MS = Date.parse('0000-01-01T00:00:00.000Z')
+const YEAR_9999_END_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** 2026-01-01 00:00:00.123456 → `2026-01-01T00:00:00.123Z`, or .124Z as a maximum. */
+function timestampBound(us: bigint, side: 'min' | 'max'): string | undefined {
+  const rest_us = ((us % 1000n) + 1000n) % 1000n
+  const ms = Number((us - rest_us) / 1000n) + (side === 'max' && rest_us > 0n ? 1 : 0)
+  return YEAR_0_MS <= ms && ms <= YEAR_9999_END_MS ? new Date(ms).toISOString() : undefined
 }
 
 const statisticsValue = z.union([z.string(), z.number(), z.boolean()])

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
-import type { Column } from '../contract/column.ts'
+import type { Column, ColumnType } from '../contract/column.ts'
 import { assert } from '../contract/problem.ts'
 import type { AddFile, PartitionValues, Tags } from './action.ts'
 import { addOf, dataFileName } from './data-file.ts'
@@ -11,7 +11,7 @@ import { problemOf, rowsOf } from './duckdb.ts'
 import { ROW_GROUP_ROWS } from './limits.ts'
 import type { ObjectStore } from './object-store.ts'
 import { duckDbType, identifier, literal } from './schema.ts'
-import type { WrittenColumn } from './statistics.ts'
+import type { WrittenBound, WrittenColumn } from './statistics.ts'
 
 export type WriteRequest = {
   readonly connection: DuckDBConnection
@@ -36,7 +36,7 @@ export type WriteRequest = {
   check?(file: string): Promise<void>
 }
 
-const written = z.array(
+const answer = z.array(
   z.object({
     count: z.coerce.number(),
     file_size_bytes: z.coerce.number(),
@@ -64,14 +64,14 @@ export async function writeFile(request: WriteRequest): Promise<AddFile & { read
   const copy = `COPY (SELECT ${list.join(', ')} FROM (${request.select})${order}) TO ${literal(file)} (${options})`
   await mkdir(scratch_folder, { recursive: true })
   try {
-    const [result] = written.parse(await copied(request.connection, copy))
+    const [result] = answer.parse(await copied(request.connection, copy))
     assert(result, 'COPY returns one row')
     await request.check?.(file)
     await store.put(`${request.prefix}/${name}`, { file })
     const { count: rows, file_size_bytes: size_bytes } = result
     const about = { columns, configuration: request.configuration ?? {}, partitionValues, now_ms: request.clock.now() }
-    const of = { ...about, name, size_bytes, rows, written: columnsOf(result.column_statistics), ...(tags && { tags }) }
-    return { ...addOf(of), rows }
+    const written = writtenOf(columns, result.column_statistics)
+    return { ...addOf({ ...about, name, size_bytes, rows, written, ...(tags && { tags }) }), rows }
   } finally {
     await rm(file, { force: true })
   }
@@ -86,13 +86,49 @@ async function copied(connection: DuckDBConnection, sql: string) {
 }
 
 /** DuckDB names columns quoted, nested ones with dots: `"a"`, `"m"."key"`. */
-function columnsOf(
+function writtenOf(
+  columns: readonly Column[],
   statistics: readonly { readonly key: string; readonly value: readonly { key: string; value: string }[] }[],
 ): ReadonlyMap<string, WrittenColumn> {
-  const columns = new Map<string, WrittenColumn>()
-  for (const { key, value } of statistics) {
-    const match = /^"([^"]+)"$/.exec(key)
-    if (match?.[1] !== undefined) columns.set(match[1], Object.fromEntries(value.map((one) => [one.key, one.value])))
+  const known = new Map(statistics.map(({ key, value }) => [key, new Map(value.map((one) => [one.key, one.value]))]))
+  const written = new Map<string, WrittenColumn>()
+  for (const { name, type } of columns) {
+    const of = known.get(`"${name}"`)
+    if (!of) continue
+    const [min, max] = ['min', 'max'].map((side) => boundOf(type, of.get(side)))
+    const nulls = of.get('null_count')
+    written.set(name, {
+      ...(min !== undefined && max !== undefined && { min, max }),
+      ...(nulls !== undefined && { null_count: Number(nulls) }),
+      has_nan: of.get('has_nan') === 'true',
+    })
   }
-  return columns
+  return written
+}
+
+/** Undefined for what DuckDB does not tell or has a form of its own for: infinity, years before Christ or past 9999. */
+function boundOf(type: ColumnType, text: string | undefined): WrittenBound | undefined {
+  if (text === undefined) return undefined
+  switch (type) {
+    case 'string':
+    case 'date':
+      return text
+    case 'timestamp':
+      return microsOf(text)
+    case 'boolean':
+      return text === '1' || text === 'true'
+    case 'integer':
+    case 'long':
+    case 'double':
+      return Number(text)
+    default:
+      return undefined
+  }
+}
+
+/** `2026-01-01 00:00:00.123456+00` as µs since 1970. */
+function microsOf(text: string): bigint | undefined {
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00(?::00)?$/.exec(text)
+  if (!match) return undefined
+  return BigInt(Date.parse(`${match[1]}T${match[2]}Z`)) * 1000n + BigInt((match[3] ?? '').padEnd(6, '0'))
 }
