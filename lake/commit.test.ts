@@ -170,12 +170,36 @@ describe('a commit', () => {
         await plain.put(path, body, options)
       },
     }))
-    const txns = [{ appId: 'mine', expected: undefined, next: 1 }]
-    expect(await append(sleeper, 'stray', { txns })).toEqual({ kind: 'fenced', appIds: ['mine'] })
+    await expect(append(sleeper, 'stray')).rejects.toMatchObject({ outcome: 'unknown' })
     for (const reader of [rival, sleeper, await another()]) {
       const { version, files } = await reader.snapshot()
       expect(version).toBe(CHECKPOINT_INTERVAL + 1)
       expect(files.has('stray')).toBe(false)
+    }
+  })
+
+  test('that was cleaned up before its answer came is not said to have failed', async () => {
+    for (const answer of ['late', 'lost']) {
+      const { store, another } = await setUp(plainCheckpoints)
+      const rival = await another()
+      await append(rival, 'f1')
+      let struck = false
+      const sleeper = await another((plain) => ({
+        ...plain,
+        async put(path, body, options) {
+          await plain.put(path, body, options)
+          if (struck || !path.includes('_delta_log/0') || !(body instanceof Uint8Array)) return
+          struck = true
+          for (let i = 3; i <= CHECKPOINT_INTERVAL + 1; i++) await append(rival, `f${i}`)
+          for (let i = 0; i < CHECKPOINT_INTERVAL; i++) await store.delete(entryPath('t', i))
+          if (answer === 'late') return
+          // Another that had slept puts its entry where this one was.
+          await plain.put(path, Buffer.from(Buffer.from(body).toString().replace('id of kept', 'stray')))
+          throw new Problem('unavailable', 'no answer', { outcome: 'unknown' })
+        },
+      }))
+      await expect(append(sleeper, 'kept')).rejects.toMatchObject({ outcome: 'unknown' })
+      expect((await sleeper.snapshot()).files.has('kept')).toBe(true)
     }
   })
 

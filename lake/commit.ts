@@ -55,8 +55,8 @@ const UNANSWERED_WAIT_MS = 50
 /**
  * Commits, rebasing over what others committed while `conflictOf` allows it. Optimistic concurrency as PROTOCOL.md
  * has it: a version is an object put if absent. An answer that was lost is never guessed: the version is read back and
- * its id compared. Raises `unavailable` (`did-not-happen`, or `unknown` when even reading back failed), `invalid` for
- * a table that Hearth does not write, and the signal's reason.
+ * its id compared. Raises `unavailable` (`did-not-happen`, or `unknown` when even reading back failed, or clean-up passed
+ * this commit while it slept), `invalid` for a table that Hearth does not write, and the signal's reason.
  */
 export async function commitTo(target: CommitTarget, request: CommitRequest): Promise<CommitOutcome> {
   for (const { path } of request.removes) assert(request.base.files.has(path), `${path} is not in the base`)
@@ -75,7 +75,10 @@ export async function commitTo(target: CommitTarget, request: CommitRequest): Pr
     }
     checked = head.version
     const commit = commitOf(request, head, target.clock.now())
-    if (await putVersion(target, commit, request)) return await confirmed(target, request, head, commit, attempt + 1)
+    if (!(await putVersion(target, head, commit, request.id))) continue
+    const { version } = commit
+    const rebased = head.version - request.base.version
+    return { kind: 'committed', version, snapshot: target.adopt(head, commit), attempts: attempt + 1, rebased }
   }
   throw new Problem('unavailable', `the table moved under each of ${COMMIT_ATTEMPTS_MAX} attempts to commit; try later`)
 }
@@ -100,13 +103,26 @@ function commitOf(request: CommitRequest, head: Snapshot, now_ms: number): Commi
   }
 }
 
-/** True when the version is ours, false when another's. Raises `unknown` when neither can be found out. */
-async function putVersion({ log, clock }: CommitTarget, commit: Commit, request: CommitRequest): Promise<boolean> {
+/** True when the version is ours, false when it never was. Raises `unknown` when neither can be found out. */
+async function putVersion(target: CommitTarget, head: Snapshot, commit: Commit, id: string): Promise<boolean> {
+  const found = await putOrRead(target, commit, id)
+  // Another's that our first put found there needs no proof.
+  if (found !== 'taken') await proveStanding(target, head, commit)
+  return found === 'ours'
+}
+
+/** Puts a version until there is one. `taken-since`: another's is there, and a put of ours had no answer before. */
+async function putOrRead(
+  { log, clock }: CommitTarget,
+  commit: Commit,
+  id: string,
+): Promise<'ours' | 'taken' | 'taken-since'> {
   let cause: unknown
+  let isLost = false
   for (let unanswered = 0; unanswered < UNANSWERED_PUTS_MAX; unanswered++) {
     try {
       await log.put(commit)
-      return true
+      return 'ours'
     } catch (error) {
       const taken = isProblem(error, 'conflict')
       const lost = isProblem(error) && error.outcome === 'unknown'
@@ -114,55 +130,42 @@ async function putVersion({ log, clock }: CommitTarget, commit: Commit, request:
         if (unanswered === 0) throw error
         cause = error
       }
+      isLost ||= lost
     }
     try {
       const found = await log.read(commit.version)
-      if (found) return found.info?.hearth?.id === request.id
+      if (found?.info?.hearth?.id === id) return 'ours'
+      if (found) return isLost ? 'taken-since' : 'taken'
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
       cause = error
     }
     await sleep(clock, UNANSWERED_WAIT_MS * 2 ** unanswered)
   }
-  throw new Problem(
-    'unavailable',
-    `whether version ${commit.version} was committed is not known: the store did not answer; read the table to find out`,
-    { outcome: 'unknown', cause },
-  )
+  throw notKnown(commit, 'the store did not answer', cause)
 }
 
 /**
- * A put onto a version that clean-up had removed succeeds too, where no reader looks. The version before it says:
- * clean-up deletes in ascending order. When it is gone, or is another's stray, nothing is claimed; planning anew from the
- * table is safe.
+ * A put onto a version that clean-up had removed succeeds too, where no reader looks; and what was committed can be removed,
+ * and another's stray put in its place, before its committer looks. The version before it says: clean-up deletes in
+ * ascending order. When that is gone, or is another's stray, only the table tells; planning anew from it is safe.
  */
-async function confirmed(
-  target: CommitTarget,
-  request: CommitRequest,
-  head: Snapshot,
-  commit: Commit,
-  attempts: number,
-): Promise<CommitOutcome> {
+async function proveStanding(target: CommitTarget, head: Snapshot, commit: Commit): Promise<void> {
   let stands: boolean
   try {
     stands = isEntryOf(await target.log.read(head.version), head)
   } catch (cause) {
     if (!isProblem(cause)) throw cause
-    throw new Problem(
-      'unavailable',
-      `version ${commit.version} was put, and whether it stands is not known: the store did not answer; read the table to find out`,
-      { outcome: 'unknown', cause },
-    )
+    throw notKnown(commit, 'the store did not answer', cause)
   }
-  if (stands) {
-    const { version } = commit
-    const rebased = head.version - request.base.version
-    return { kind: 'committed', version, snapshot: target.adopt(head, commit), attempts, rebased }
-  }
+  if (stands) return
   await target.reload()
-  return request.txns.length > 0
-    ? { kind: 'fenced', appIds: request.txns.map(({ appId }) => appId) }
-    : { kind: 'conflict', reason: `version ${head.version} was cleaned up while this commit slept` }
+  throw notKnown(commit, `version ${head.version} was cleaned up while this commit slept`)
+}
+
+function notKnown({ version }: Commit, why: string, cause?: unknown): Problem {
+  const text = `whether version ${version} was committed is not known: ${why}; read the table to find out`
+  return new Problem('unavailable', text, { outcome: 'unknown', cause })
 }
 
 /** Is it the entry that `known` was read from? One of Hearth is told by its time, which no other version of a table has. */

@@ -9,7 +9,7 @@ const ENTRY = /^events\/_delta_log\/(\d{20})\.json$/
 
 /** What a version is, by its commits alone. */
 export type Truth = Pick<Snapshot, 'version' | 'timestamp_ms' | 'files' | 'txns' | 'removed'>
-type Entry = { readonly commit: Commit; readonly put_ms: number; deleted_ms: number | undefined }
+type Entry = { readonly commit: Commit; readonly put_ms: number }
 
 /**
  * The object store itself, and all that was ever in it: what the invariants know of the table does not come by way of
@@ -35,12 +35,7 @@ export class Archive {
         const version = ENTRY.exec(path)?.[1]
         if (version === undefined) return
         const put_ms = world.scheduler.now_ms
-        this.entries[Number(version)] = { commit: decodeCommit(Number(version), body), put_ms, deleted_ms: undefined }
-      },
-      delete: async (path) => {
-        await memory.delete(path)
-        const entry = this.entries[Number(ENTRY.exec(path)?.[1] ?? -1)]
-        if (entry) entry.deleted_ms ??= world.scheduler.now_ms
+        this.entries[Number(version)] = { commit: decodeCommit(Number(version), body), put_ms }
       },
     }
   }

@@ -7,7 +7,6 @@ import type { Life, World } from './world.ts'
 export type Claim = {
   readonly id: string
   readonly who: string
-  readonly at_ms: number
   /** `refused`: by the table (fenced, conflict), or by a Problem that says that it did not happen. */
   readonly told: 'committed' | 'refused' | 'unknown'
   readonly version: number | undefined
@@ -34,7 +33,7 @@ export class Witness {
 
   table(life: Life, table: Table): Table {
     const note = (id: string, told: Claim['told'], version?: number) => {
-      if (life.alive) this.claims.push({ id, who: life.name, at_ms: this.#world.scheduler.now_ms, told, version })
+      if (life.alive) this.claims.push({ id, who: life.name, told, version })
     }
     return {
       ...table,
