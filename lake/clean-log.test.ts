@@ -96,6 +96,15 @@ describe('clean-up of the log', () => {
     expect(await table.oldest()).toBe(0)
   })
 
+  test('takes a stray and the checkpoint of a sleeper for what they are', async () => {
+    const [late, stray] = [checkpointPath('sample', CHECKPOINT_INTERVAL), entryPath('sample', CHECKPOINT_INTERVAL - 2)]
+    const bodies = [await store.get(late), await store.get(stray)] as const
+    await run()
+    await store.put(late, bodies[0])
+    await store.put(stray, bodies[1])
+    expect((await run()).objects.map(({ path }) => path)).toEqual([stray, late])
+  })
+
   test('keeps first, removes then; goes on where one was ended', async () => {
     const order: unknown[] = []
     const before = async (version: number) => void order.push(version)
@@ -110,6 +119,31 @@ describe('clean-up of the log', () => {
     expect(await run()).toMatchObject({ first: FIRST })
     expect(await table.oldest()).toBe(FIRST)
   })
+})
+
+test('a reader that clean-up overtakes is told so, and is not taken in by a stray', async () => {
+  const [version, at] = [CHECKPOINT_INTERVAL + 3, entryPath('sample', CHECKPOINT_INTERVAL + 2)]
+  for (const isStray of [false, true]) {
+    await setUp()
+    const stray = Buffer.from(
+      Buffer.from(await store.get(at))
+        .toString()
+        .replace('f22', 'stray'),
+    )
+    let struck = false
+    const overtaken = openHookedStore(store, {
+      async before(operation, path) {
+        if (operation !== 'get' || path !== at || struck) return
+        struck = true
+        await run()
+        if (isStray) await store.put(at, stray)
+      },
+    })
+    await expect(another(overtaken).snapshot({ version })).rejects.toMatchObject({
+      kind: 'missing',
+      message: expect.stringContaining('cleaned up'),
+    })
+  }
 })
 
 describe('a writer that slept through a clean-up', () => {

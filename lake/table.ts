@@ -231,14 +231,15 @@ type Built = { readonly snapshot: Snapshot; readonly commits: readonly Commit[] 
 
 /**
  * Builds a version (the newest when undefined) from the best checkpoint and the entries after it. Clean-up may delete
- * what the listing told while it is being read: then there is a newer checkpoint, and building begins again from that.
+ * what the listing told while it is being read: then there is a newer checkpoint, and building begins again from a new
+ * listing.
  */
 async function readVersion(log: Log, checkpoints: Checkpoints, version: number | undefined): Promise<Built> {
   for (let newest = -1; ; ) {
     try {
       return await tryVersion(log, checkpoints, version)
     } catch (error) {
-      if (version !== undefined || !isProblem(error, 'missing', 'corrupt')) throw error
+      if (!isProblem(error, 'missing', 'corrupt')) throw error
       const later = (await log.list(0)).checkpoints.at(-1) ?? -1
       if (later <= newest) throw error
       newest = later
@@ -282,10 +283,20 @@ async function tryVersion(
     if (!commit) break
     commits.push(commit)
   }
+  if (commits.length > 0 && (await isPassed(log, base, listed))) {
+    throw new Problem('missing', `the log was cleaned up past version ${from ?? 0} while it was being read; ask again`)
+  }
   const reached = commits.at(-1)?.version ?? from ?? -1
   const last = version ?? listed.entries.at(-1) ?? reached
   if (reached < last) throw gap(reached + 1, version, listed)
   return { snapshot: base && commits.length === 0 ? base : fold(base, commits), commits }
+}
+
+/** Has clean-up passed what building began with? Then what was read after it may be a stray (commit.ts). */
+async function isPassed(log: Log, base: Snapshot | undefined, { entries }: Listing): Promise<boolean> {
+  if (!base) return !(await log.has(0))
+  // Another engine may keep a checkpoint without its entry.
+  return entries.includes(base.version) && !isEntryOf(await log.read(base.version), base)
 }
 
 function gap(absent: number, version: number | undefined, { entries, unread }: Listing): Problem {
@@ -293,7 +304,8 @@ function gap(absent: number, version: number | undefined, { entries, unread }: L
     const message = `log version ${absent} can only be read from a checkpoint of the reader feature v2Checkpoint, which Hearth does not read: drop it with the engine that made the table (ALTER TABLE … DROP FEATURE v2Checkpoint)`
     return new Problem('invalid', message)
   }
-  return version !== undefined && (entries[0] ?? 0) >= absent
+  // Below a clean-up there may be strays, and a checkpoint whose writer had slept; the version itself is gone.
+  return version !== undefined && ((entries[0] ?? 0) >= absent || !entries.includes(version))
     ? new Problem('missing', `version ${version} can no longer be built: its log entries were cleaned up`)
     : new Problem('corrupt', `log version ${absent} is missing, while later ones are there: restore it from a backup`)
 }
