@@ -6,6 +6,7 @@ import { foldTouched } from '../jobs/touched-fold.ts'
 import { type CleanedLog, cleanLog } from '../lake/clean-log.ts'
 import { type Compaction, compact } from '../lake/compact.ts'
 import { deleteAll } from '../lake/delete-all.ts'
+import { openFileJoiner } from '../lake/file-joiner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { ObjectMeta } from '../lake/object-store.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -76,16 +77,9 @@ export function openUpkeep(options: UpkeepOptions): Upkeep {
     async compact(name, run = {}) {
       const closed_after_ms = config.closed_after_hours * HOUR_MS
       const table = await ownTable(name)
-      return await compact({
-        ...run,
-        store,
-        table,
-        clock,
-        random,
-        scratch_folder,
-        closed_after_ms,
-        join_after_ms: hour_ms,
-      })
+      const common = { store, table, clock, random }
+      const openJoiner = () => openFileJoiner({ ...common, scratch_folder })
+      return await compact({ ...run, ...common, openJoiner, closed_after_ms, join_after_ms: hour_ms })
     },
 
     async retain(name, run = {}) {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
 import type { Identity } from '../contract/source.ts'
 import { compact } from '../lake/compact.ts'
+import { openFileJoiner } from '../lake/file-joiner.ts'
 import { promote } from '../lake/promote.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import { openQuery, type Query } from '../lake/query.ts'
@@ -46,11 +47,11 @@ const stored = () =>
   system.rows("SELECT seq, battery_v, extra['battery_v'] AS left FROM events WHERE kind = 'reading' ORDER BY seq")
 const statistics = async () =>
   [...(await system.table.snapshot()).files.values()].flatMap(({ stats }) => decodeStatistics(stats) ?? [])
-const compactNow = () =>
-  compact({
-    ...{ store: system.store, table: system.table, clock, random, scratch_folder: join(folder, 'compact') },
-    ...{ closed_after_ms: 0, join_after_ms: 0 },
-  })
+const compactNow = () => {
+  const common = { store: system.store, table: system.table, clock, random }
+  const openJoiner = () => openFileJoiner({ ...common, scratch_folder: join(folder, 'compact') })
+  return compact({ ...common, openJoiner, closed_after_ms: 0, join_after_ms: 0 })
+}
 
 describe('a field that is promoted', () => {
   test('is a column of every row, those from before too, in views and in conditions', async () => {

@@ -9,6 +9,7 @@ import { removeOf } from './action.ts'
 import { type CompactOptions, compact } from './compact.ts'
 import { JOINED_TAG } from './compaction-plan.ts'
 import { type DuckDb, openDuckDb, rowsOf } from './duckdb.ts'
+import { openFileJoiner } from './file-joiner.ts'
 import { openFolderStore } from './folder-store.ts'
 import { openLake } from './lake.ts'
 import type { ObjectStore } from './object-store.ts'
@@ -39,11 +40,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const optionsOn = (more: Partial<CompactOptions> = {}): CompactOptions => ({
-  ...{ store, table, clock, random, scratch_folder: join(folder, 'scratch'), closed_after_ms: 3 * HOUR_MS },
-  join_after_ms: 0,
-  ...more,
-})
+const optionsOn = (more: Partial<CompactOptions> = {}): CompactOptions => {
+  const common = { store, table, clock, random, ...more }
+  const openJoiner = () => openFileJoiner({ ...common, scratch_folder: join(folder, 'scratch') })
+  return { openJoiner, closed_after_ms: 3 * HOUR_MS, join_after_ms: 0, ...common }
+}
 
 /** Appends a file of `rows` rows, whose numbers follow on `from`. */
 async function append(from: number, rows: number, day = '2026-11-24', bucket = 1) {
