@@ -7,7 +7,10 @@ import { RANGES_KEPT, RANGES_KEPT_MS } from './limits.ts'
 import { additionObjects, loadRanges, putRanges, rangesFolder } from './ranges-store.ts'
 
 /** Keeps the ranges of every bucket as of a version of the events table: after it, no entry up to it is needed. */
-export async function keepAllRanges({ layouts, store, table: open }: Lake, version: number): Promise<void> {
+export async function keepAllRanges(
+  { layouts, store, table: open }: Pick<Lake, 'layouts' | 'store' | 'table'>,
+  version: number,
+): Promise<void> {
   const table = await open(EVENTS_TABLE)
   for (const layout of layouts) {
     const buckets = Array.from({ length: layout.buckets }, (_, bucket) => bucket)
@@ -17,7 +20,7 @@ export async function keepAllRanges({ layouts, store, table: open }: Lake, versi
 }
 
 /** Deletes the additions that an entry of the log has as objects, when the entry itself is about to go. */
-export async function dropAdditions({ store }: Lake, info: HearthInfo | undefined): Promise<void> {
+export async function dropAdditions({ store }: Pick<Lake, 'store'>, info: HearthInfo | undefined): Promise<void> {
   for (const path of additionObjects(info)) await store.delete(path)
 }
 

@@ -15,6 +15,8 @@ export type VacuumOptions = Retention & {
   readonly table: Table
   readonly clock: Clock
   readonly random: Random
+  /** STORE_CLOCK_SLACK_MS unless given: for tests. */
+  readonly clock_slack_ms?: number
   readonly dry_run?: boolean
   readonly signal?: AbortSignal | undefined
   progress?(done: number, total: number): void
@@ -59,7 +61,7 @@ export async function vacuum(options: VacuumOptions): Promise<Vacuum> {
   }
   if (options.dry_run || candidates.size === 0) return found()
   const version = await commitFloor(options, floor)
-  await refuseFastClock(store, table, version, now_ms)
+  await refuseFastClock(options, version, now_ms)
   await keepAdded(table, candidates, head.version + 1, signal)
   const result = found()
   await deleteAll(
@@ -125,10 +127,11 @@ async function commitFloor({ table, random, signal }: VacuumOptions, floor: numb
 }
 
 /** The floor's own entry tells the store's time. */
-async function refuseFastClock(store: ObjectStore, table: Table, version: number, now_ms: number): Promise<void> {
+async function refuseFastClock(options: VacuumOptions, version: number, now_ms: number): Promise<void> {
+  const { store, table, clock_slack_ms = STORE_CLOCK_SLACK_MS } = options
   const entry = await store.head(entryPath(table.prefix, version))
   const ahead_ms = now_ms - (entry?.modified_ms ?? 0)
-  if (ahead_ms <= STORE_CLOCK_SLACK_MS) return
+  if (ahead_ms <= clock_slack_ms) return
   throw new Problem(
     'unavailable',
     `this machine's clock is ${Math.round(ahead_ms / 1000)} s ahead of that of ${store.url}: nothing of ${table.name} was deleted; set it right`,

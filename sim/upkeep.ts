@@ -1,11 +1,14 @@
 import type { Layout } from '../contract/bucket.ts'
 import { isProblem } from '../contract/problem.ts'
-import { cleanLog } from './clean-log.ts'
-import { compact } from './compact.ts'
+import { dropAdditions, keepAllRanges } from '../ingest/ranges-upkeep.ts'
+import { foldTouched } from '../jobs/touched-fold.ts'
+import { cleanLog } from '../lake/clean-log.ts'
+import { compact } from '../lake/compact.ts'
+import { vacuum } from '../lake/vacuum.ts'
 import { type Lakeside, openEvents } from './lake-process.ts'
 import type { Machine } from './machine.ts'
 import { periodic } from './periodic.ts'
-import { VACUUM_RETENTION_MS, vacuum } from './vacuum.ts'
+import { plainJoiner } from './plain-joiner.ts'
 import type { Life } from './world.ts'
 
 const COMPACT_EVERY_MS = 4_000
@@ -13,6 +16,16 @@ const VACUUM_EVERY_MS = 4_000
 const CLEAN_EVERY_MS = 3_000
 const READ_EVERY_MS = 5_000
 const READ_FILES = 3
+/** A question takes its time from file to file. */
+const READ_PAUSE_MS = 1_500
+/** Files are joined when they are so old, and a day as a whole so long after its end. */
+const JOIN_AFTER_MS = 3_000
+const CLOSED_AFTER_MS = 5_000
+/** A file is kept for so long after it left the table, by the store's clock … */
+const RETENTION_MS = 5_000
+/** … which that of a vacuum may be ahead of by so much. */
+const CLOCK_SLACK_MS = 500
+const LOG_RETENTION_MS = 6_000
 const FRESH_CHANCE = 0.5
 
 /** Those who work on the table beside the writers: two compactors, a vacuum, a cleaner of its log, and a reader. */
@@ -21,18 +34,39 @@ export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boo
   const compactor = (name: string) =>
     periodic(world, name, COMPACT_EVERY_MS, async (life) => {
       const events = openEvents(lakeside, life, 'compact')
-      return () => compact({ ...events, random: life.random })
+      const { clock, random } = life
+      const openJoiner = async () => plainJoiner({ store: events.store, clock, random })
+      const options = { ...events, clock, random, openJoiner }
+      return async () => {
+        await compact({ ...options, closed_after_ms: CLOSED_AFTER_MS, join_after_ms: JOIN_AFTER_MS })
+      }
     })
   return [
     compactor('compactor-1'),
     compactor('compactor-2'),
     periodic(world, 'vacuum', VACUUM_EVERY_MS, async (life) => {
       const events = openEvents(lakeside, life, 'floor')
-      return () => vacuum({ ...events, random: life.random })
+      const { clock, random } = life
+      const shortest = { retention_min_ms: RETENTION_MS, clock_slack_ms: CLOCK_SLACK_MS }
+      return async () => {
+        await vacuum({ ...events, clock, random, ...shortest, retention_ms: RETENTION_MS })
+      }
     }),
     periodic(world, 'cleaner', CLEAN_EVERY_MS, async (life) => {
       const events = openEvents(lakeside, life, 'ingest')
-      return () => cleanLog({ ...events, layout })
+      const lake = { layouts: [layout], store: events.store, table: async () => events.table }
+      return async () => {
+        await cleanLog({
+          ...events,
+          clock: life.clock,
+          ...{ retention_ms: LOG_RETENTION_MS, retention_min_ms: LOG_RETENTION_MS },
+          async before(version) {
+            await foldTouched(events.table, events.store)
+            await keepAllRanges(lake, version)
+          },
+          removing: (info) => dropAdditions(lake, info),
+        })
+      }
     }),
     periodic(world, 'analyst-1', READ_EVERY_MS, async (life) => {
       let events = openEvents(lakeside, life, 'ingest')
@@ -55,11 +89,12 @@ async function read(
   if (!reading || files.size === 0) return
   for (let i = 0; i < READ_FILES; i++) {
     const path = world.pick([...files.keys()])
+    await world.pause(life, world.between(0, READ_PAUSE_MS))
     try {
       await store.get(`events/${path}`)
     } catch (error) {
       if (!isProblem(error, 'missing')) throw error
-      if (world.scheduler.now_ms - reading.began_ms < VACUUM_RETENTION_MS) reading.gone = path
+      if (world.scheduler.now_ms - reading.began_ms < RETENTION_MS - CLOCK_SLACK_MS) reading.gone = path
       return
     }
   }

@@ -23,6 +23,8 @@ import { rangesOfAnotherVersion } from './ranges-of-another-version.ts'
 import { replayThatDoubles } from './replay-that-doubles.ts'
 import { topicAnewUnderItsId } from './topic-anew-under-its-id.ts'
 import { trimBeforeTheCommit } from './trim-before-the-commit.ts'
+import { unknownTakenForRefused } from './unknown-taken-for-refused.ts'
+import { vacuumByAFastClock } from './vacuum-by-a-fast-clock.ts'
 import { vacuumWithoutAFloor } from './vacuum-without-a-floor.ts'
 
 /** A new planted bug is a file of its own and a line here. */
@@ -51,5 +53,7 @@ export const PLANTS: readonly Plant[] = [
   replayThatDoubles,
   topicAnewUnderItsId,
   trimBeforeTheCommit,
+  unknownTakenForRefused,
+  vacuumByAFastClock,
   vacuumWithoutAFloor,
 ]
