@@ -38,6 +38,10 @@ export class IngestNode {
     this.#writers = names('writer').map((name) => this.#writer(name, snapshot_commits))
   }
 
+  get writers(): readonly Machine<unknown>[] {
+    return this.#writers
+  }
+
   start(): void {
     for (const machine of [...this.#gateways, ...this.#writers]) machine.start()
   }
@@ -91,9 +95,15 @@ export class IngestNode {
       const { clock, random } = life
       const { store, table } = openEvents(this.#lakeside, life, 'ingest')
       const log = this.openLog(life)
+      let writer: Writer | undefined
+      /** A writer that waits for more has stored what there was, unless it is failing. */
+      const waitFor: EventLog['waitFor'] = (...args) => {
+        if (writer && writer.failing() === undefined) machine.goesOn()
+        return log.waitFor(...args)
+      }
       const encoder = rowEncoder({ store, random, buckets: this.#layout.buckets, log: log.id })
-      const opened = await openWriter({
-        ...{ log, table, store, layout: this.#layout, clock, random, snapshot_commits },
+      writer = await openWriter({
+        ...{ log: { ...log, waitFor }, table, store, layout: this.#layout, clock, random, snapshot_commits },
         encoder: plant?.encoder?.(encoder) ?? encoder,
         freshness_ms: FRESHNESS_MS,
         // The owner of the log replaces it only once the table has all of it.
@@ -105,8 +115,8 @@ export class IngestNode {
             machine.fail(life, new Problem(fact.cause, fact.reason))
         },
       })
-      opened.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
-      return opened
+      writer.run(new AbortController().signal).catch((error: unknown) => machine.fail(life, error))
+      return writer
     })
     return machine
   }

@@ -15,6 +15,7 @@ export class Machine<T> {
   #died: (death: Death) => void
   #life: Life | undefined
   #running: T | undefined
+  #went_on_ms = 0
 
   constructor(world: World, name: string, boot: (life: Life) => Promise<T>, died: (death: Death) => void = () => {}) {
     this.name = name
@@ -26,6 +27,21 @@ export class Machine<T> {
   /** The process, once it has come up; undefined while it is down. */
   get up(): { readonly life: Life; readonly process: T } | undefined {
     return this.#life?.alive && this.#running !== undefined ? { life: this.#life, process: this.#running } : undefined
+  }
+
+  /** It did what it is there for: to fail at it, to be told to come again and to begin anew is not that. */
+  goesOn(): void {
+    this.#went_on_ms = this.#world.scheduler.now_ms
+  }
+
+  get isFrozen(): boolean {
+    return this.#life !== undefined && this.#world.isFrozen(this.#life)
+  }
+
+  /** Since when it has not gone on, without the time that it stands still; simulated ms. */
+  get stuck_ms(): number {
+    const since_ms = Math.max(this.#went_on_ms, this.#life?.frozen_until_ms ?? 0)
+    return Math.max(0, this.#world.scheduler.now_ms - since_ms)
   }
 
   start(flickers = false): void {

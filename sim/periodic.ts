@@ -16,6 +16,7 @@ export function periodic(
         await world.pause(life, world.between(0, 2 * every_ms))
         try {
           await work()
+          machine.goesOn()
         } catch (error) {
           // Who slept past a retention finds that what he works on is gone, and plans anew.
           if (!isProblem(error, 'missing')) throw error

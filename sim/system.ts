@@ -22,6 +22,12 @@ const LAYOUT = { epoch: 1, buckets: 2 }
 const HUBS = ['hub-a', 'hub-b', 'hub-c']
 const TROUBLE_MS = 90_000
 const REST_MAX_MS = 3_600_000
+/** So long nothing may happen before all has come to rest … */
+const QUIET_S = 60
+/** … nor may anybody have gone on longer ago than a writer waits before it looks again (LOG_CHECK_MS). */
+const GONE_ON_MS = 40_000
+/** Within so long each process goes on when nothing is in its way any more, whatever it still waited for. */
+const STUCK_MAX_MS = 150_000
 
 /** The whole system in one simulated world: trouble for a while, then calm until it has come to rest. */
 export async function runSystem(world: World, plant: Plant | undefined): Promise<Evidence> {
@@ -56,7 +62,8 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const stranger = new Stranger(world, ingest, note)
   const owner = new TopicOwner(world, ingest.log, archive, LAYOUT)
   ingest.start()
-  for (const machine of upkeep(lakeside, LAYOUT)) machine.start()
+  const keepers = upkeep(lakeside, LAYOUT)
+  for (const machine of keepers) machine.start()
   owner.start()
   stranger.start()
   relay.machine.start()
@@ -75,12 +82,21 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   for (const hub of hubs) hub.quiet = true
   // What is lost does not come to rest.
   const isLost = () => world.bugs.length + ingest.losses.length > 0
-  const atRest = () => relay.atRest() && hubs.every((hub) => hub.atRest()) && ingest.atRest() && stranger.atRest()
-  const end_ms = world.scheduler.now_ms + REST_MAX_MS
+  const workers = [...ingest.writers, ...keepers]
+  const atRest = () =>
+    [relay, ingest, stranger, ...hubs].every((one) => one.atRest()) &&
+    workers.every(({ isFrozen, stuck_ms }) => !isFrozen && stuck_ms <= GONE_ON_MS)
+  const calm_ms = world.scheduler.now_ms
+  const end_ms = calm_ms + REST_MAX_MS
   // What was still on its way may begin something anew, so rest must last.
-  for (let quiet_s = 0; quiet_s < 60 && world.scheduler.now_ms < end_ms && !isLost(); ) {
+  for (let quiet_s = 0; quiet_s < QUIET_S && world.scheduler.now_ms < end_ms && !isLost(); ) {
     await world.scheduler.run(world.scheduler.now_ms + 1_000)
     quiet_s = atRest() ? quiet_s + 1 : 0
+    const calmFor_ms = world.scheduler.now_ms - calm_ms
+    for (const { name, stuck_ms } of workers) {
+      if (Math.min(stuck_ms, calmFor_ms) <= STUCK_MAX_MS) continue
+      world.bugs.push(`${name} has tried in vain for ${STUCK_MAX_MS / 1000} s in which nothing was in its way`)
+    }
   }
   if (!atRest() && !isLost()) {
     const who = [

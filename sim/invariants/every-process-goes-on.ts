@@ -1,6 +1,9 @@
 import type { Invariant } from '../evidence.ts'
 
-/** Nothing that the world does ends a process for good, or makes it say what is not so. */
+/**
+ * Nothing that the world does ends a process for good, leaves it trying for ever once the world does nothing more, or makes
+ * it say what is not so.
+ */
 export const everyProcessGoesOn: Invariant = {
   name: 'every process goes on',
   check: ({ bugs }) => bugs,

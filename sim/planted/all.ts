@@ -10,8 +10,10 @@ import { deadRowsInACommitOfTheirOwn } from './dead-rows-in-a-commit-of-their-ow
 import { duplicatesOfAnAttemptAlone } from './duplicates-of-an-attempt-alone.ts'
 import { executedAgain } from './executed-again.ts'
 import { fencedFilesStay } from './fenced-files-stay.ts'
+import { floorNeverSetBefore } from './floor-never-set-before.ts'
 import { gapAfterAFailedAttempt } from './gap-after-a-failed-attempt.ts'
 import { highWaterMark } from './high-water-mark.ts'
+import { hintTrusted } from './hint-trusted.ts'
 import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
@@ -43,7 +45,9 @@ export const PLANTS: readonly Plant[] = [
   deadRowsInACommitOfTheirOwn,
   duplicatesOfAnAttemptAlone,
   fencedFilesStay,
+  floorNeverSetBefore,
   gapAfterAFailedAttempt,
+  hintTrusted,
   lastInTheLogStored,
   ownCommitTakenForAnothers,
   positionNotCompared,
