@@ -13,6 +13,7 @@ import { catalogue } from '../jobs/catalogue.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
 import { type Removal, type RemovalOptions, removeRows } from '../lake/removal.ts'
+import { openRowRemover, type RowRemoverOptions } from '../lake/row-remover.ts'
 import { literal } from '../lake/schema.ts'
 import type { Table } from '../lake/table.ts'
 import { ownTables } from './upkeep.ts'
@@ -46,14 +47,16 @@ export async function erase(options: ErasureOptions): Promise<readonly ErasedTab
     if (!dry_run) await markErased(table, source, generation, random)
     const where = erasedRows(await columnsOf(table), hub, await markOf(lake, source, generation))
     assert(where !== undefined, `${table.name} can hold a hub`)
+    const told: RowRemoverOptions['told'] = async (connection, taken) => {
+      if (table.name !== EVENTS_TABLE) return { touched: await touchedHours(connection, taken, table) }
+      const ranges = await rangesWithout({ store: lake.store, layout, key }, connection, taken)
+      return { touched: await touchedBy(connection, taken), ranges }
+    }
+    const common = { ...options, store: lake.store, table }
     const removal = await removeRows({
-      ...{ ...options, store: lake.store, table, kind: 'erase', where, may: () => true },
+      ...{ ...common, kind: 'erase', may: () => true },
+      openRemover: () => openRowRemover({ ...common, where, told }),
       progress: (some, total) => options.progress?.(table.name, some, total),
-      async told(connection, taken) {
-        if (table.name !== EVENTS_TABLE) return { touched: await touchedHours(connection, taken, table) }
-        const ranges = await rangesWithout({ store: lake.store, layout, key }, connection, taken)
-        return { touched: await touchedBy(connection, taken), ranges }
-      },
     })
     // Names are in the statistics of older entries: clean-up passes those that a checkpoint covers.
     if (!dry_run) await table.checkpoint()

@@ -7,6 +7,7 @@ import { METRIC_DATE } from '../jobs/run-metric.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { Lake } from '../lake/lake.ts'
 import { type Removal, removeRows } from '../lake/removal.ts'
+import { openRowRemover, type RowRemoverOptions } from '../lake/row-remover.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Table } from '../lake/table.ts'
 import { raiseFloor } from '../lake/table-floor.ts'
@@ -47,14 +48,16 @@ export async function retain(options: RetentionOptions): Promise<Retained> {
   const layout = lake.layouts.at(-1)
   assert(layout, 'a lake has a layout')
   const key = isEvents && !dry_run ? await rangesKey(lake.store, random) : Buffer.alloc(0)
+  const common = { ...options, store: lake.store }
+  const told: RowRemoverOptions['told'] = async (connection, taken) => ({
+    touched: TOUCHED_NOTHING,
+    ...(isEvents && { ranges: await rangesWithout({ store: lake.store, layout, key }, connection, taken) }),
+  })
+  const where = isEvents ? `kind <> '${KEPT_KIND}'` : undefined
   const removal = await removeRows({
-    ...options,
-    ...{ store: lake.store, kind: 'retain', where: isEvents ? `kind <> '${KEPT_KIND}'` : undefined },
+    ...{ ...common, kind: 'retain' },
     may: (add) => isBelow(add, column, floor) && !(isEvents && isKept(add)),
-    told: async (connection, taken) => ({
-      touched: TOUCHED_NOTHING,
-      ...(isEvents && { ranges: await rangesWithout({ store: lake.store, layout, key }, connection, taken) }),
-    }),
+    openRemover: () => openRowRemover({ ...common, where, told }),
   })
   return { floor, ...removal }
 }

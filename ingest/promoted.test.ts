@@ -11,6 +11,7 @@ import { promote } from '../lake/promote.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import { openQuery, type Query } from '../lake/query.ts'
 import { removeRows } from '../lake/removal.ts'
+import { openRowRemover } from '../lake/row-remover.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import { batchOf, packed, reading } from './testing/batch.ts'
 import { openSystem, type System } from './testing/system.ts'
@@ -130,10 +131,11 @@ describe('a field that is promoted', () => {
     await system.writer.commitOnce()
     await promote(system.table, BATTERY, random)
     const told = (await statistics())[0]
-    const removal = await removeRows({
-      ...{ store: system.store, table: system.table, clock, random, scratch_folder: join(folder, 'removal') },
-      ...{ kind: 'retain', may: () => true, where: "extra['b'] = 'x'", told: async () => ({}) },
-    })
+    const common = { store: system.store, table: system.table, clock, random }
+    const scratch_folder = join(folder, 'removal')
+    const openRemover = () =>
+      openRowRemover({ ...common, scratch_folder, where: "extra['b'] = 'x'", told: async () => ({}) })
+    const removal = await removeRows({ ...common, kind: 'retain', may: () => true, openRemover })
     expect(removal).toMatchObject({ files: 1, rows: 1 })
     expect(await stored()).toMatchObject([
       { battery_v: 3.1, left: null },
