@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { Problem } from '../contract/problem.ts'
 import { createLake, openLake } from '../lake/lake.ts'
 import { entryPath } from '../lake/log.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { plainCheckpoints } from '../sim/plain-checkpoints.ts'
-import { loadRanges, putRanges } from './ranges-store.ts'
+import { loadRanges, putRanges, rangesKey } from './ranges-store.ts'
 
 const layout = { epoch: 1, buckets: 2 }
 
@@ -52,4 +53,10 @@ test('a damaged snapshot of ranges is passed over: the one before it and the log
       /what was received cannot be known.*Restore _hearth.ranges. or the log from a backup/,
     ),
   })
+})
+
+test('a key of ranges whose put had no answer yet is unavailable, not missing', async () => {
+  const store = openMemoryStore({ clock: new ManualClock() })
+  const put = () => Promise.reject(new Problem('unavailable', 'no answer', { outcome: 'unknown' }))
+  await expect(rangesKey({ ...store, put }, seededRandom(1))).rejects.toMatchObject({ kind: 'unavailable' })
 })

@@ -32,13 +32,19 @@ const keyForm = z.object({ hearth_ranges_key: z.literal(1), key: z.string().rege
 
 /** The key that names of sources in this lake's ranges are made with; minted once. */
 export async function rangesKey(store: ObjectStore, random: Random): Promise<Uint8Array> {
+  let lost: Problem | undefined
   try {
     const body = Buffer.from(`${JSON.stringify({ hearth_ranges_key: 1, key: randomHex(random, 32) })}\n`)
     if (!(await store.head(RANGES_KEY_PATH))) await store.put(RANGES_KEY_PATH, body, { ifAbsent: true })
   } catch (error) {
-    if (!isProblem(error, 'conflict') && !(isProblem(error) && error.outcome === 'unknown')) throw error
+    if (!isProblem(error)) throw error
+    if (error.outcome === 'unknown') lost = error
+    else if (error.kind !== 'conflict') throw error
   }
-  const parsed = keyForm.safeParse(JSON.parse(Buffer.from(await store.get(RANGES_KEY_PATH)).toString('utf8')))
+  const bytes = await store.get(RANGES_KEY_PATH).catch((error: unknown) => {
+    throw lost ?? error
+  })
+  const parsed = keyForm.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')))
   if (!parsed.success) throw new Problem('corrupt', `${RANGES_KEY_PATH} is not a key of ranges that this Hearth knows`)
   return Buffer.from(parsed.data.key, 'hex')
 }
