@@ -31,6 +31,8 @@ export type Evidence = {
   /** Those that are on such a copy, and so may be sent again, cut otherwise. */
   readonly broughtBack: ReadonlySet<string>
   readonly acknowledged: readonly Acknowledged[]
+  /** Sources whose events are to leave the table, and stay received. */
+  readonly erased: ReadonlySet<string>
   /** The events table, as one who comes anew reads it. */
   readonly rows: readonly Row[]
   /** Files of it that are not there. */

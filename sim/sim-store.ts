@@ -3,7 +3,7 @@ import type { StepName } from './step.ts'
 import type { Life, World } from './world.ts'
 
 /** What a process commits. */
-export type Committer = 'ingest' | 'compact' | 'floor'
+export type Committer = 'ingest' | 'compact' | 'floor' | 'erase'
 
 /** An object store at the other end of a network: each call is a step, and may take effect after its caller died. */
 export function simStore(world: World, life: Life, store: ObjectStore, committer: Committer): ObjectStore {

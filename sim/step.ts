@@ -15,6 +15,7 @@ export const STEPS = {
   'commit.ingest': { kind: 'call', remote: true, durable: true, weight: 3 },
   'commit.compact': { kind: 'call', remote: true, durable: true, weight: 6 },
   'commit.floor': { kind: 'call', remote: true, durable: true, weight: 6 },
+  'commit.erase': { kind: 'call', remote: true, durable: true, weight: 8 },
   'ranges.snapshot': { kind: 'call', remote: true, durable: true, weight: 2 },
   'checkpoint.put': { kind: 'call', remote: true, durable: true, weight: 4 },
   'checkpoint.hint': { kind: 'call', remote: true, durable: true, weight: 4 },

@@ -2,6 +2,7 @@ import { commandId } from '../contract/command.ts'
 import { createLake } from '../lake/lake.ts'
 import { APP, App, type Tap } from './app.ts'
 import { Archive } from './archive.ts'
+import { Eraser } from './eraser.ts'
 import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
@@ -20,6 +21,8 @@ import type { World } from './world.ts'
 const FLEET = 'simulated'
 const LAYOUT = { epoch: 1, buckets: 2 }
 const HUBS = ['hub-a', 'hub-b', 'hub-c']
+/** One that nobody commands, and that is to be erased. */
+const ERASED = 'hub-d'
 const TROUBLE_MS = 90_000
 const REST_MAX_MS = 3_600_000
 /** So long nothing may happen before all has come to rest … */
@@ -44,7 +47,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const ingest = new IngestNode(lakeside, LAYOUT)
   const note = (batch: Acknowledged) => void acknowledged.push(batch)
   const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, ingest, plant, acknowledged: note })
-  const hubs = HUBS.map(
+  const hubs = [...HUBS, ERASED].map(
     (hub) =>
       new HubNode({
         world,
@@ -62,8 +65,10 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const stranger = new Stranger(world, ingest, note)
   const owner = new TopicOwner(world, ingest.log, archive, LAYOUT)
   ingest.start()
+  const eraser = new Eraser(lakeside, LAYOUT, ERASED)
   const keepers = upkeep(lakeside, LAYOUT)
   for (const machine of keepers) machine.start()
+  eraser.start()
   owner.start()
   stranger.start()
   relay.machine.start()
@@ -82,9 +87,9 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   for (const hub of hubs) hub.quiet = true
   // What is lost does not come to rest.
   const isLost = () => world.bugs.length + ingest.losses.length > 0
-  const workers = [...ingest.writers, ...keepers]
+  const workers = [...ingest.writers, ...keepers, eraser.machine]
   const atRest = () =>
-    [relay, ingest, stranger, ...hubs].every((one) => one.atRest()) &&
+    [relay, ingest, stranger, eraser, ...hubs].every((one) => one.atRest()) &&
     workers.every(({ isFrozen, stuck_ms }) => !isFrozen && stuck_ms <= GONE_ON_MS)
   const calm_ms = world.scheduler.now_ms
   const end_ms = calm_ms + REST_MAX_MS
@@ -123,6 +128,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       bugs: world.bugs,
     })),
     claims: witness.claims,
+    erased: new Set([ERASED]),
     readings: witness.readings,
     bugs: world.bugs,
     acknowledged,

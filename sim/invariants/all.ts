@@ -21,6 +21,7 @@ import { theRangesTellWhatWasSaid } from './the-ranges-tell-what-was-said.ts'
 import { whatACommitTellsIsTrue } from './what-a-commit-tells-is-true.ts'
 import { whatAHubDoesItTells } from './what-a-hub-does-it-tells.ts'
 import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
+import { whatIsErasedStaysErased } from './what-is-erased-stays-erased.ts'
 import { whatIsNeededIsThere } from './what-is-needed-is-there.ts'
 
 /** A new invariant is a file of its own and a line here. */
@@ -41,6 +42,7 @@ export const INVARIANTS: readonly Invariant[] = [
   whatACommitTellsIsTrue,
   aReaderSeesWhatWasCommitted,
   whatIsNeededIsThere,
+  whatIsErasedStaysErased,
   aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,

@@ -12,11 +12,11 @@ const LOG = 1e6
  */
 export const theFirstInTheLogIsStored: Invariant = {
   name: 'the first in the log is stored',
-  check({ logs, rows }) {
+  check({ logs, rows, erased }) {
     const sent = new Map<string, Sent[]>()
     for (const [at, bucket] of logs.flatMap(({ buckets }, i) => buckets.map((one) => [i, one] as const))) {
       for (const [i, { source, value, replay, dead }] of bucket.entries()) {
-        if (dead !== undefined) continue
+        if (dead !== undefined || erased.has(source)) continue
         const { header, lines } = readPayload(Buffer.from(value))
         const each = lines.toString().split('\n')
         for (let ordinal = 0; ordinal < header.count; ordinal++) {
@@ -31,7 +31,7 @@ export const theFirstInTheLogIsStored: Invariant = {
     const order = new Map(logs.map(({ id }, i) => [id, i * LOG]))
     const placed = rows.map((row) => ({ ...row, place: (order.get(row.log) ?? Number.NaN) + row.position }))
     const found = Map.groupBy(
-      placed.filter((row) => row.seq >= 0),
+      placed.filter((row) => row.seq >= 0 && !erased.has(row.source)),
       eventKey,
     )
     return [

@@ -8,12 +8,15 @@ import { commitWhereNobodyReads } from './commit-where-nobody-reads.ts'
 import { compactionThatResurrects } from './compaction-that-resurrects.ts'
 import { deadRowsInACommitOfTheirOwn } from './dead-rows-in-a-commit-of-their-own.ts'
 import { duplicatesOfAnAttemptAlone } from './duplicates-of-an-attempt-alone.ts'
+import { erasureThatAnOutboxUndoes } from './erasure-that-an-outbox-undoes.ts'
+import { erasureThatForgets } from './erasure-that-forgets.ts'
 import { executedAgain } from './executed-again.ts'
 import { fencedFilesStay } from './fenced-files-stay.ts'
 import { floorNeverSetBefore } from './floor-never-set-before.ts'
 import { gapAfterAFailedAttempt } from './gap-after-a-failed-attempt.ts'
 import { highWaterMark } from './high-water-mark.ts'
 import { hintTrusted } from './hint-trusted.ts'
+import { ingestOverAMark } from './ingest-over-a-mark.ts'
 import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
@@ -44,10 +47,13 @@ export const PLANTS: readonly Plant[] = [
   compactionThatResurrects,
   deadRowsInACommitOfTheirOwn,
   duplicatesOfAnAttemptAlone,
+  erasureThatAnOutboxUndoes,
+  erasureThatForgets,
   fencedFilesStay,
   floorNeverSetBefore,
   gapAfterAFailedAttempt,
   hintTrusted,
+  ingestOverAMark,
   lastInTheLogStored,
   ownCommitTakenForAnothers,
   positionNotCompared,

@@ -1,0 +1,64 @@
+import type { Layout } from '../contract/bucket.ts'
+import { type Clock, type Random, randomHex } from '../contract/clock.ts'
+import { type Addition, joinAdditions } from '../ingest/ranges.ts'
+import { sourceKey } from '../ingest/ranges-form.ts'
+import { commitRanges } from '../ingest/ranges-store.ts'
+import { TOUCHED_NOTHING } from '../ingest/taken-rows.ts'
+import type { AddFile } from '../lake/action.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import type { RowRemover } from '../lake/removal.ts'
+import { addOf, decodeRows, type Row } from './row-encoder.ts'
+
+/** Takes the rows that a hub sent out of files of rows as lines of JSON, in place of DuckDB. */
+export function plainRemover(options: {
+  readonly store: ObjectStore
+  readonly layout: Layout
+  readonly key: Uint8Array
+  readonly clock: Clock
+  readonly random: Random
+  readonly hub: string
+}): RowRemover {
+  const { store, layout, key, clock, random, hub } = options
+  const read = async ({ path }: AddFile) => decodeRows(await store.get(`events/${path}`))
+  return {
+    async hits(_, files) {
+      const counted = []
+      for (const add of files) {
+        const rows = await read(add)
+        counted.push({ add, rows: rows.length, left: rows.filter(({ source }) => source !== hub).length })
+      }
+      return counted.filter(({ rows, left }) => left < rows)
+    },
+
+    async rewrite(_, files, stay) {
+      const adds: AddFile[] = []
+      const taken: Row[] = []
+      for (const old of files) {
+        const rows = await read(old)
+        taken.push(...rows.filter(({ source }) => source === hub))
+        if (!stay.has(old.path)) continue
+        const path = `${old.path.slice(0, old.path.lastIndexOf('/'))}/${randomHex(random, 8)}.parquet`
+        const left = rows.filter(({ source }) => source !== hub)
+        adds.push({ ...(await addOf(store, path, left)), tags: old.tags, modificationTime: clock.now() })
+      }
+      const gone = Map.groupBy(taken.flatMap(goneOf), ({ bucket }) => bucket)
+      const source = sourceKey(key, hub)
+      const additions = [...gone].map(([bucket, all]) => {
+        const named = all.map(({ addition }) => ({ ...addition, source }))
+        return [bucket, joinAdditions(named)] as const
+      })
+      const ranges = await commitRanges(store, layout.epoch, new Map(additions))
+      return { adds, info: { touched: TOUCHED_NOTHING, ranges } }
+    },
+
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+/** The numbers of a row that the ranges know as gone without it. */
+function goneOf({ bucket, boot, stream, seq, claim }: Row): { bucket: number; addition: Omit<Addition, 'source'> }[] {
+  const span = claim ?? (seq >= 0 ? ([seq, seq + 1] as const) : undefined)
+  if (!span) return []
+  const nothing = { stored: [], dead: [], dropped: [], next: 0, acked: 0, closed: false, heard_ms: 0 }
+  return [{ bucket, addition: { ...nothing, boot, stream, gone: [[span[0], span[1]]] } }]
+}
