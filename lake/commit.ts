@@ -42,8 +42,8 @@ export type CommitTarget = {
   readonly log: Log
   readonly clock: Clock
   refresh(): Promise<Snapshot>
-  /** Forgets what is known and reads the table from its log. */
-  reload(): Promise<Snapshot>
+  /** Is a version that was read still in the log, and no clean-up past it? */
+  stands(known: Snapshot): Promise<boolean>
   /** The commits of (after, upTo]; undefined when one of them is no longer there. */
   between(after: number, upTo: number): Promise<readonly Commit[] | undefined>
   /** Takes over a commit that is known to be the version after `head`. */
@@ -153,22 +153,15 @@ async function putOrRead(
 async function proveStanding(target: CommitTarget, head: Snapshot, commit: Commit): Promise<void> {
   let stands: boolean
   try {
-    stands = isEntryOf(await target.log.read(head.version), head)
+    stands = await target.stands(head)
   } catch (cause) {
     if (!isProblem(cause)) throw cause
     throw notKnown(commit, 'the store did not answer', cause)
   }
-  if (stands) return
-  await target.reload()
-  throw notKnown(commit, `version ${head.version} was cleaned up while this commit slept`)
+  if (!stands) throw notKnown(commit, `version ${head.version} was cleaned up while this commit slept`)
 }
 
 function notKnown({ version }: Commit, why: string, cause?: unknown): Problem {
   const text = `whether version ${version} was committed is not known: ${why}; read the table to find out`
   return new Problem('unavailable', text, { outcome: 'unknown', cause })
-}
-
-/** Is it the entry that `known` was read from? One of Hearth is told by its time, which no other version of a table has. */
-export function isEntryOf(entry: Commit | undefined, known: Snapshot): boolean {
-  return entry !== undefined && (!entry.info?.hearth || entry.info.timestamp === known.timestamp_ms)
 }

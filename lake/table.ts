@@ -4,7 +4,7 @@ import { isProblem, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, HearthInfo, RemoveFile } from './action.ts'
 import { type CheckpointCodec, type Checkpoints, openCheckpoints } from './checkpoint.ts'
 import { checkpointDue, countNamedFiles } from './checkpoint-due.ts'
-import { type CommitOutcome, type CommitRequest, commitTo, isEntryOf } from './commit.ts'
+import { type CommitOutcome, type CommitRequest, commitTo } from './commit.ts'
 import { FLOOR_TXN } from './conflict.ts'
 import { inParallel } from './in-parallel.ts'
 import { CHECKPOINT_INTERVAL, ENTRIES_AT_ONCE, RECENT_COMMITS_MAX } from './limits.ts'
@@ -122,7 +122,7 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
     log,
     clock,
     refresh,
-    reload: () => load(),
+    stands,
     async between(after: number, upTo: number) {
       const commits: Commit[] = []
       for (let version = after + 1; version <= upTo; version++) {
@@ -201,6 +201,11 @@ export function openTable(environment: TableEnvironment, name: string, prefix = 
     checkpoint: async () => await checkpoints.write(await refresh()),
     proveCheckpoint: (version) => proveCheckpoint(log, checkpoints, version),
   }
+}
+
+/** Is it the entry that `known` was read from? One of Hearth is told by its time, which no other version of a table has. */
+function isEntryOf(entry: Commit | undefined, known: Snapshot): boolean {
+  return entry !== undefined && (!entry.info?.hearth || entry.info.timestamp === known.timestamp_ms)
 }
 
 /** See Table. */
