@@ -17,7 +17,8 @@ export const oneTrueOutcome: Invariant = {
     const stages = stagesOnRecord(evidence)
     return commands.flatMap((command) => {
       const { id, told, outcome, heard_executed, forgotten, confirmed_ms, deadline_ms } = command
-      const executed = executions.has(id)
+      const execution = executions.get(id)
+      const executed = execution !== undefined
       // On record: the first of the list counts (contract/command.ts).
       const filled =
         forgotten && stages.get(id)?.has('executed') ? new Set(['late', ...(stages.get(id) ?? [])]) : stages.get(id)
@@ -26,8 +27,9 @@ export const oneTrueOutcome: Invariant = {
       if (outcome === undefined && !forgotten) wrong.push('has no outcome')
       if (recorded === undefined && !forgotten) wrong.push('has no outcome on record in the table')
       // What a relay forgot in a power cut it may be asked for again, and judge anew; the hub's own story fills the record.
-      // Where the hub lost that too, nobody can know.
-      const isKnown = !forgotten || stages.get(id)?.has('executed')
+      // Where its disk lost that too, or never took it, nobody can know.
+      const hasWord = execution?.told.some((stage) => stage === 'executed' || stage === 'interrupted')
+      const isKnown = !forgotten || stages.get(id)?.has('executed') || (hasWord && !execution?.rolled_back)
       for (const said of new Set(forgotten ? [recorded] : [...told, outcome, recorded])) {
         if (said === undefined) continue
         if (isKnown && executed && DENIALS.includes(said)) wrong.push(`was executed and is called ${said}`)
