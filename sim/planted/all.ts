@@ -29,7 +29,6 @@ import { replayThatDoubles } from './replay-that-doubles.ts'
 import { topicAnewUnderItsId } from './topic-anew-under-its-id.ts'
 import { trimBeforeTheCommit } from './trim-before-the-commit.ts'
 import { unknownTakenForRefused } from './unknown-taken-for-refused.ts'
-import { vacuumByAFastClock } from './vacuum-by-a-fast-clock.ts'
 import { vacuumWithoutAFloor } from './vacuum-without-a-floor.ts'
 
 /** A new planted bug is a file of its own and a line here. */
@@ -64,6 +63,5 @@ export const PLANTS: readonly Plant[] = [
   topicAnewUnderItsId,
   trimBeforeTheCommit,
   unknownTakenForRefused,
-  vacuumByAFastClock,
   vacuumWithoutAFloor,
 ]
