@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import type { WriterFact } from '../ingest/writer.ts'
@@ -50,7 +48,7 @@ export function register(program: Command, context: CliContext): void {
 
 /** Gateway, writer or both in this process, until the context's signal aborts; then drains and returns. */
 export async function runIngest(context: CliContext, role: Role, name: string = role): Promise<void> {
-  const { clock, config, home, random, signal } = context
+  const { clock, config, random, signal } = context
   if (!NAME.test(name)) {
     throw new Problem(
       'invalid',
@@ -72,9 +70,6 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   const opened = await untilThere(context, log, () => openEventLog(context))
   const eventLog = logFigures(metrics, clock)(opened)
-  const scratch_folder = join(home, 'spool', name)
-  // What a killed process left behind.
-  await rm(scratch_folder, { recursive: true, force: true })
   let writing: Writing | undefined
   let telemetry: TelemetryGateway | undefined
   const figures = ingestFigures(metrics, clock, {
@@ -93,7 +88,7 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
         })
   if (share) {
     const options: WritingOptions = {
-      ...{ lake, log: eventLog, layout, clock, random, share, scratch_folder },
+      ...{ lake, log: eventLog, layout, clock, random, share },
       freshness_ms: config.ingest.freshness_ms,
       note(fact) {
         tell(log, fact)

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { acceptLoss } from '../ingest/accept-loss.ts'
@@ -39,10 +36,9 @@ async function runAcceptLoss(context: CliContext, bucket: number, options: Optio
   const lake = await existingLake(context)
   const log = await existingEventLog(context)
   if (!log) throw new Problem('missing', `there is no event log here: ${logPlace(context)}`)
-  const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-accept-loss-'))
   try {
     const layout = layoutOf(context)
-    const accepted = await acceptLoss({ lake, log, layout, clock, random, scratch_folder, bucket, by, dry_run })
+    const accepted = await acceptLoss({ lake, log, layout, clock, random, bucket, by, dry_run })
     const { loss, next } = accepted
     if (json) return context.print(JSON.stringify({ ...accepted, dry_run: dry_run === true }, undefined, 2))
     context.print(`bucket ${bucket}: ${loss.reason}`)
@@ -53,6 +49,5 @@ async function runAcceptLoss(context: CliContext, bucket: number, options: Optio
     )
   } finally {
     await log.close()
-    await rm(scratch_folder, { recursive: true, force: true })
   }
 }

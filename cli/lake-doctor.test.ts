@@ -194,7 +194,7 @@ test('a loss, and dead letters of the last day', async () => {
       log_next: 9,
     }
     const keep = (change: Pick<Loss, 'kind' | 'bucket' | 'reason'>) =>
-      recordLoss({ lake: system.lake, clock, random, scratch_folder: home }, { ...loss, ...change })
+      recordLoss({ lake: system.lake, clock, random }, { ...loss, ...change })
     await keep({ kind: 'replaced', bucket: 1, reason: 'log y took its place' })
     await expectFound('losses', 'warning', 'logs replaced, perhaps without loss: 1, the newest of')
     await keep({ kind: 'gap', bucket: 0, reason: 'the log begins at 7' })

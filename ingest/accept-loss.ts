@@ -15,7 +15,6 @@ export type AcceptLossOptions = {
   readonly layout: Layout
   readonly clock: Clock
   readonly random: Random
-  readonly scratch_folder: string
   readonly bucket: number
   /** Who accepts it. */
   readonly by: string

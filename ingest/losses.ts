@@ -2,10 +2,8 @@ import type { Clock } from '../contract/clock.ts'
 import { type Random, uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
-import { openDuckDb } from '../lake/duckdb.ts'
 import type { Lake } from '../lake/lake.ts'
-import { literal } from '../lake/schema.ts'
-import { writeFile } from '../lake/write.ts'
+import { writeRows } from '../lake/write-rows.ts'
 import type { Loss } from './loss.ts'
 
 export const LOSSES_TABLE = 'losses'
@@ -46,24 +44,20 @@ export async function recordedGaps(lake: Lake, of: OfLog): Promise<ReadonlyMap<n
 
 /** Adds a row to the table `losses`, which is made when absent. The same gap, or replaced log, is written once. */
 export async function recordLoss(
-  options: { readonly lake: Lake; readonly clock: Clock; readonly random: Random; readonly scratch_folder: string },
+  options: { readonly lake: Lake; readonly clock: Clock; readonly random: Random },
   loss: Loss,
 ): Promise<void> {
-  const { lake, clock, random, scratch_folder } = options
+  const { lake, clock, random } = options
   const table = await lake.ensureTable(LOSSES_TABLE, { columns: LOSSES_COLUMNS, partition: [] })
   const isAccepted = loss.kind === 'accepted'
   const appId = `${lossesOf(isAccepted ? 'gap' : loss.kind, loss)}${loss.bucket}`
   const base = await table.snapshot()
   const expected = base.txns.get(appId)
   if (!isAccepted && expected === loss.table_position) return
-  await using database = await openDuckDb({ threads: 1 })
-  const { rows: _, ...add } = await writeFile({
-    connection: database.connection,
-    select: `SELECT make_timestamptz(${loss.time_ms} * 1000) AS time, ${literal(loss.log_id)} AS log_id, ${loss.epoch} AS epoch,
-      ${loss.bucket} AS bucket, ${loss.table_position} AS table_position, ${loss.log_first} AS log_first,
-      ${loss.log_next} AS log_next, ${literal(loss.reason)} AS reason, '${loss.kind}' AS kind`,
-    ...{ store: lake.store, prefix: LOSSES_TABLE, columns: LOSSES_COLUMNS, partitionValues: {}, sort: [] },
-    ...{ random, clock, scratch_folder },
+  const { time_ms: time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind } = loss
+  const add = await writeRows({
+    rows: [{ time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind }],
+    ...{ store: lake.store, prefix: LOSSES_TABLE, columns: LOSSES_COLUMNS, partitionValues: {}, random, clock },
   })
   const outcome = await table.commit({
     ...{ id: uuid(random), kind: 'ingest', base, adds: [add], removes: [], info: {} },

@@ -142,14 +142,14 @@ test('a bucket that cannot be reached is left alone, and the others go on; when 
 
 const accept = (change: { log?: EventLog; bucket?: number; dry_run?: boolean } = {}) =>
   acceptLoss({
-    ...{ lake: system.lake, log: system.log, layout: LAYOUT, clock, random, scratch_folder: folder },
+    ...{ lake: system.lake, log: system.log, layout: LAYOUT, clock, random },
     ...{ bucket, by: 'anna', ...change },
   })
 /** A writer that keeps its losses in the table, as that of a process does. */
 const openKeeping = (log: EventLog = system.log) =>
   system.openOne(undefined, {
     log,
-    recordLoss: (loss) => recordLoss({ lake: system.lake, clock, random, scratch_folder: folder }, loss),
+    recordLoss: (loss) => recordLoss({ lake: system.lake, clock, random }, loss),
     recordedGaps: () => recordedGaps(system.lake, { log_id: log.id, epoch: 1 }),
   })
 const lossRows = async () => {

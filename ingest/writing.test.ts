@@ -18,7 +18,7 @@ test('asked to end, it first commits all that was acknowledged', async () => {
   const log = await openSqliteLog(join(folder, 'log.db'), { buckets: 2, clock, random })
   const note = () => undefined
   const gateway = openGateway({ log, layout, clock })
-  const writing = await openWriting({ lake, log, layout, clock, random, scratch_folder: folder, note })
+  const writing = await openWriting({ lake, log, layout, clock, random, note })
   try {
     for (let hub = 0; hub < 8; hub++) {
       const identity = { source: `hub-${hub}`, role: 'hub', generation: 1 } as const

@@ -27,7 +27,6 @@ export type WritingOptions = {
   readonly layout: Layout
   readonly clock: Clock
   readonly random: Random
-  readonly scratch_folder: string
   readonly freshness_ms?: number
   /** Which buckets; all when absent. */
   readonly share?: Share
@@ -36,7 +35,7 @@ export type WritingOptions = {
 
 /** A writer with its encoder. */
 export async function openWriting(options: WritingOptions): Promise<Writing> {
-  const { lake, log, layout, clock, random, scratch_folder } = options
+  const { lake, log, layout, clock, random } = options
   const table = await lake.table(EVENTS_TABLE)
   await mintIfBehind(options)
   const encoder = openEventEncoder({
@@ -46,7 +45,7 @@ export async function openWriting(options: WritingOptions): Promise<Writing> {
     ...{ log, table, store: lake.store, layout, encoder, clock, random, note: options.note },
     ...(options.freshness_ms !== undefined && { freshness_ms: options.freshness_ms }),
     ...(options.share && { share: options.share }),
-    recordLoss: (loss) => recordLoss({ lake, clock, random, scratch_folder }, loss),
+    recordLoss: (loss) => recordLoss({ lake, clock, random }, loss),
     recordedGaps: () => recordedGaps(lake, { log_id: log.id, epoch: layout.epoch }),
   })
   /** What came while the last commit ran is safe in the log; a person who looks at the table wants it there. */

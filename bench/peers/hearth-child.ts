@@ -7,7 +7,7 @@ import { createLake } from '../../lake/lake.ts'
 import { openS3Store } from '../../lake/s3-store.ts'
 import { BUCKETS, hearthSetting, hearthTask } from './hearth.ts'
 
-const { broker, endpoint, region, bucket, scratch_folder } = hearthSetting.parse(JSON.parse(process.argv[2] ?? ''))
+const { broker, endpoint, region, bucket } = hearthSetting.parse(JSON.parse(process.argv[2] ?? ''))
 process.stdout.write('ready\n')
 for await (const line of createInterface({ input: process.stdin })) {
   const { topic, folder } = hearthTask.parse(JSON.parse(line))
@@ -16,7 +16,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const demands = { buckets: BUCKETS, replication: 1, min_insync: 1, make: false }
   const log = await openKafkaLog({ brokers: [broker], topic, clock, ...demands })
   const layout = { epoch: 1, buckets: BUCKETS }
-  const writing = await openWriting({ lake, log, layout, clock, random, scratch_folder, note: () => undefined })
+  const writing = await openWriting({ lake, log, layout, clock, random, note: () => undefined })
   while (await writing.writer.commitOnce()) continue
   await writing.close()
   await log.close()

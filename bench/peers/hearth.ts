@@ -8,7 +8,6 @@ export const hearthSetting = z.object({
   endpoint: z.string(),
   region: z.string(),
   bucket: z.string(),
-  scratch_folder: z.string(),
 })
 
 /** A task is a line; it answers `done` when all of the topic is committed. Before the first it says `ready`. */

@@ -46,7 +46,7 @@ print({ ...(facts ?? nothing()), ms })
 
 function openWriter(): Promise<Writing> {
   return openWriting({
-    ...{ lake, log, layout: LAYOUT, clock, random, scratch_folder: join(task.folder, 'spool') },
+    ...{ lake, log, layout: LAYOUT, clock, random },
     note(fact) {
       if (fact.kind === 'committed') committed += fact.rows - fact.batches
       else if (fact.kind === 'loss' || fact.kind === 'retry') throw new Error(JSON.stringify(fact))
