@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compareWords, openWords, type Words } from './words.ts'
+import { compareWords, HASH_PRIME, openWords, type Words } from './words.ts'
 
 /** No halves of surrogate pairs, which UTF-8 cannot tell; short ones and ones that are copied in one go. */
 const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 60 }))
@@ -43,7 +43,7 @@ test('after clear numbers begin anew, and nothing of before is found', () => {
     fc.property(fc.array(fc.oneof(many, fc.array(text)), { minLength: 2, maxLength: 4 }), (rounds) => {
       const words = openWords()
       for (const texts of rounds) {
-        words.clear()
+        words.clear(0)
         expect(() => words.text(1)).toThrow(/a word of this list/)
         expectNumbers(words, texts)
       }
@@ -75,4 +75,23 @@ test('words are compared by their bytes', () => {
       expect(Math.sign(compareWords(words.list(), x, y))).toBe(expected)
     }),
   )
+})
+
+test('which texts share a hash depends on the seed, so that nobody can send many that do', () => {
+  const hashOf = (text: string, start: number) => {
+    let hash = start
+    for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, HASH_PRIME)
+    return hash
+  }
+  const [known, other] = [openWords(0).start(), openWords(0x5bd1e995).start()]
+  const first = new Map<number, string>()
+  const pairs: [string, string][] = []
+  for (let i = 0; i < 300_000; i++) {
+    const text = Math.imul(i, 0x9e3779b1).toString(36) + i.toString(36)
+    const twin = first.get(hashOf(text, known))
+    if (twin !== undefined) pairs.push([twin, text])
+    first.set(hashOf(text, known), text)
+  }
+  expect(pairs.length).toBeGreaterThan(0)
+  expect(pairs.filter(([a, b]) => hashOf(a, other) === hashOf(b, other))).toEqual([])
 })
