@@ -9,6 +9,8 @@ import {
   type PromotedColumn,
   promotedOf,
   promoteSql,
+  storedValue,
+  textSql,
   valueSql,
   withColumns,
 } from './promoted.ts'
@@ -126,4 +128,40 @@ describe('promoted fields', () => {
       { numRuns: 200 },
     )
   })
+})
+
+test('what is stored of a text is what DuckDB makes of it, and a column that says the text gives it back', async () => {
+  const more = fc.oneof(
+    texts,
+    fc.constantFrom(
+      '9999-12-31T23:59:59.999999Z',
+      '2300-01-01T00:00:00.001Z',
+      '0000-01-01T00:00:00Z',
+      '2026-01-01T24:00:00Z',
+      '0.00001',
+      '1e15',
+      '123456789012345678',
+      '-0.0',
+      '007',
+    ),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(more, { minLength: 1, maxLength: 30 }), async (some) => {
+      for (const type of PROMOTED_TYPES) {
+        const number = type === 'timestamp' ? `epoch_us(v)` : type === 'boolean' ? 'CAST(v AS INTEGER)' : 'v'
+        const found = await ask(
+          `SELECT ${type === 'string' ? 'NULL' : number} AS value, ${textSql(type, 'v')} AS text FROM (SELECT n, ${valueSql(type, 't')} AS v
+            FROM (VALUES ${some.map((text, n) => `(${n}, ${literal(text)})`).join(', ')}) x(n, t)) ORDER BY n`,
+        )
+        some.forEach((text, i) => {
+          const { value, isSaid } = storedValue(type, text)
+          if (!Number.isNaN(value))
+            // 0 and -0 are one number.
+            expect([type, text, Number(found[i]?.['value']) + 0]).toEqual([type, text, value + 0])
+          if (isSaid) expect([type, text, found[i]?.['text']]).toEqual([type, text, text])
+        })
+      }
+    }),
+    { numRuns: 60 },
+  )
 })

@@ -105,6 +105,8 @@ export function storedValue(type: PromotedType, text: string): { readonly value:
         return NOT_STORED
       if (text.startsWith('0000')) return NOT_STORED
       const value = whole_ms * 1000 + Number((match[2] ?? '').padEnd(6, '0'))
+      // Past the year 2255 a double does not hold every µs.
+      if (!Number.isSafeInteger(value)) return NOT_STORED
       return { value, isSaid: match[2]?.length === 3 }
     }
   }
