@@ -1,19 +1,15 @@
 import type { Column } from '../contract/column.ts'
 import { EVENTS_COLUMNS } from '../contract/events-table.ts'
-import { type Interval, type IntervalSet, intervalSet } from '../contract/interval.ts'
-import type { Touched } from '../contract/touched.ts'
 import { ROW_GROUP_ROWS } from '../lake/limits.ts'
 import { openChunkEncoder } from '../lake/parquet-chunk.ts'
 import { openParquetFile } from '../lake/parquet-file.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import type { WrittenColumn } from '../lake/statistics.ts'
-import { batchKey, type Encoded } from './encoder.ts'
-import type { ErasedHub } from './erased-hubs.ts'
+import type { Encoded } from './encoder.ts'
 import type { EventAttempt } from './event-attempt.ts'
-import { type LeftOut, leaveOut } from './event-erasure.ts'
 import { openEventOrder } from './event-order.ts'
-import { type Partitions, partitionRows } from './event-partitions.ts'
-import { DEAD_KIND } from './event-rows.ts'
+import type { Partition } from './event-partitions.ts'
+import { type PlanOptions, planEvents } from './event-plan.ts'
 import { openEventValues } from './event-values.ts'
 
 /** The rows of a (bucket, date) as a Parquet file. */
@@ -27,28 +23,20 @@ export type EventFile = {
 
 export type EncodedEvents = Omit<Encoded, 'files'> & { readonly files: readonly EventFile[] }
 
-export type EncodingOptions = {
+export type EncodingOptions = PlanOptions & {
   readonly log_id: string
   readonly promoted: readonly PromotedColumn[]
-  /** Of the attempt's subjects those that were erased. */
-  readonly erased: ReadonlyMap<string, ErasedHub>
 }
 
 /** The rows of an attempt as files. Pure but for zstd, which works in other threads. */
 export async function encodeEvents(attempt: EventAttempt, options: EncodingOptions): Promise<EncodedEvents> {
-  const left = leaveOut(attempt, options.erased)
-  const divided = partitionRows(attempt, left.gone)
-  const files = await filesOf(attempt, divided, options)
-  const { dead, issued, registry } = summaryOf(attempt, divided, left)
-  return {
-    ...{ files, through: divided.through, dead: byKey(attempt, dead), erased: byKey(attempt, left.lines) },
-    ...{ enrolled_ms: left.enrolled_ms, touched: { hours: divided.hours.map(([a, b]) => [a, b]), issued, registry } },
-  }
+  const { partitions, ...plan } = planEvents(attempt, options)
+  return { ...plan, files: await filesOf(attempt, partitions, options) }
 }
 
 async function filesOf(
   attempt: EventAttempt,
-  { partitions }: Partitions,
+  partitions: readonly Partition[],
   { log_id, promoted }: EncodingOptions,
 ): Promise<readonly EventFile[]> {
   const columns: readonly Column[] = [...EVENTS_COLUMNS, ...promoted]
@@ -67,57 +55,4 @@ async function filesOf(
     files.push({ bucket, date, ...file.finish() })
   }
   return files
-}
-
-/** Which lines are dead, by batch, and what was touched besides the hours of events. */
-function summaryOf(
-  { rows, values }: EventAttempt,
-  { chosen }: Partitions,
-  { gone }: LeftOut,
-): Omit<Touched, 'hours'> & { readonly dead: ReadonlyMap<number, readonly Interval[]> } {
-  const { batch, ordinal, kind, issued } = rows.columns()
-  const dead = new Map<number, Interval[]>()
-  const hours = new Map<string, [number, number]>()
-  const registered = new Map<number, number>()
-  const command = rows.words.of('command')
-  const registry = rows.words.of('registry')
-  const from = rows.words.of('valid_from_ms')
-  for (let row = 0; row < rows.count(); row++) {
-    const number = batch[row] as number
-    if (!chosen[number] || gone.has(row)) continue
-    const bucket = values[number]?.bucket ?? 0
-    const at = ordinal[row] as number
-    if (kind[row] === DEAD_KIND && at >= 0) {
-      const known = dead.get(number)
-      if (known) known.push([at, at + 1])
-      else dead.set(number, [[at, at + 1]])
-    } else if (kind[row] === command && !Number.isNaN(issued[row])) {
-      const hour_ms = Math.floor((issued[row] as number) / HOUR_MS) * HOUR_MS
-      hours.set(`${bucket} ${hour_ms}`, [hour_ms, bucket])
-    } else if (kind[row] === registry) {
-      const since_ms = Math.round(rows.moreNumber(row, from) ?? Number.POSITIVE_INFINITY)
-      registered.set(bucket, Math.min(registered.get(bucket) ?? Number.POSITIVE_INFINITY, since_ms))
-    }
-  }
-  return {
-    dead,
-    issued: [...hours.values()].sort(([a, x], [b, y]) => a - b || x - y),
-    // A change that does not say since when may be of any time.
-    registry: [...registered]
-      .map(([bucket, since_ms]): [number, number] => [bucket, Number.isFinite(since_ms) ? since_ms : 0])
-      .sort(([a], [b]) => a - b),
-  }
-}
-const HOUR_MS = 3_600_000
-
-function byKey(
-  { batches }: EventAttempt,
-  lines: ReadonlyMap<number, readonly Interval[]>,
-): ReadonlyMap<string, IntervalSet> {
-  const sets = new Map<string, IntervalSet>()
-  for (const [number, list] of lines) {
-    const batch = batches[number]
-    if (batch) sets.set(batchKey(batch.bucket, batch.position), intervalSet(list))
-  }
-  return sets
 }

@@ -1,6 +1,5 @@
 import type { EventAttempt } from './event-attempt.ts'
 import { isTransport } from './event-rows.ts'
-import { ATTEMPT_DATES_MAX } from './limits.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -20,7 +19,7 @@ export type Partitions = {
 }
 
 /** Takes batches in order while they open no more dates than an attempt may; a bucket ends where it would. */
-export function partitionRows(attempt: EventAttempt, gone: ReadonlySet<number>): Partitions {
+export function partitionRows(attempt: EventAttempt, gone: ReadonlySet<number>, dates_max: number): Partitions {
   const hours = hoursOf(attempt, gone)
   const dates = new Set<number>()
   const through = new Map<number, number>()
@@ -33,7 +32,7 @@ export function partitionRows(attempt: EventAttempt, gone: ReadonlySet<number>):
     // What is no event, and the row of the batch itself, is dated by its receipt.
     const days = batch.erased ? [] : [...new Set([batch.received_ms, ...mine].map((ms) => Math.floor(ms / DAY_MS)))]
     const opens = days.filter((day) => !dates.has(day))
-    if (dates.size > 0 && dates.size + opens.length > ATTEMPT_DATES_MAX) {
+    if (dates.size > 0 && dates.size + opens.length > dates_max) {
       ended.add(bucket)
       return false
     }
