@@ -74,6 +74,13 @@ describe('of an erased hub', () => {
     expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: 4, stored: 4, dead: 0, gone: 2 } })
   })
 
+  test('a dead line of a service is not stored either, be it the only one about it', async () => {
+    await mark()
+    await receive(['{"hub":"demo-01"}', { m: 1, kind: 'connection', hub: neighbour }], { stream }, relay)
+    await drain()
+    expect(await stored()).toEqual(['batch ', `connection ${neighbour}`])
+  })
+
   test('an attempt that was gathered before the mark is made anew without it', async () => {
     await receive([reading(1, 10)])
     let marked = false

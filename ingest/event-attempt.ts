@@ -87,12 +87,15 @@ export function beginAttempt(rows: EventRows, buckets: number, seed: number): Ev
   ): string | undefined {
     const { service, bucket } = values[batch] as BatchValues
     const why = rows.addLine(lines, from, batch, ordinal, service)
+    const hub = rows.lastHub()
+    // Of a dead line too: the hub that it is about may be erased.
+    const elsewhere = service && hub !== 0 ? whyElsewhere(hub, bucket) : undefined
     const size_bytes = rows.lineEnd() - from
     if (size_bytes > EVENT_LINE_MAX_BYTES) {
       if (why === undefined) rows.dropLast()
       return dead ?? `the line is ${size_bytes} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}`
     }
-    const refused = dead ?? why ?? (service ? whyElsewhere(rows.lastHub(), bucket) : undefined)
+    const refused = dead ?? why ?? elsewhere
     if (why === undefined && refused !== undefined) rows.dropLast()
     return refused
   }
