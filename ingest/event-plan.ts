@@ -57,17 +57,15 @@ function summaryOf(
       const hour_ms = Math.floor((issued[row] as number) / HOUR_MS) * HOUR_MS
       hours.set(`${bucket} ${hour_ms}`, [hour_ms, bucket])
     } else if (kind[row] === registry) {
-      const since_ms = Math.round(rows.moreNumber(row, from) ?? Number.POSITIVE_INFINITY)
-      registered.set(bucket, Math.min(registered.get(bucket) ?? Number.POSITIVE_INFINITY, since_ms))
+      // A change that does not say since when may be of any time.
+      const since_ms = Math.round(rows.moreNumber(row, from) ?? 0)
+      registered.set(bucket, Math.min(registered.get(bucket) ?? since_ms, since_ms))
     }
   }
   return {
     dead,
     issued: [...hours.values()].sort(([a, x], [b, y]) => a - b || x - y),
-    // A change that does not say since when may be of any time.
-    registry: [...registered]
-      .map(([bucket, since_ms]): [number, number] => [bucket, Number.isFinite(since_ms) ? since_ms : 0])
-      .sort(([a], [b]) => a - b),
+    registry: [...registered].sort(([a], [b]) => a - b),
   }
 }
 

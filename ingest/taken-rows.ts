@@ -63,7 +63,7 @@ export async function touchedBy(connection: DuckDBConnection, taken: string): Pr
      SELECT DISTINCT 'hours' AS what, ${hour('event_time')} AS at, bucket FROM taken WHERE kind NOT IN ('batch', 'dead')
      UNION ALL SELECT DISTINCT 'issued', ${hour('issued_time')}, bucket FROM taken
      WHERE kind = 'command' AND issued_time IS NOT NULL
-     UNION ALL SELECT 'registry', coalesce(min(TRY_CAST(extra['valid_from_ms'] AS BIGINT)), 0), bucket FROM taken
+     UNION ALL SELECT 'registry', min(coalesce(TRY_CAST(extra['valid_from_ms'] AS BIGINT), 0)), bucket FROM taken
      WHERE kind = 'registry' GROUP BY bucket
      ORDER BY ALL`,
   )) {
