@@ -30,7 +30,7 @@ function batchOf(position: number, events: readonly object[]): EncoderBatch {
 }
 
 function planned(batches: readonly EncoderBatch[], dates_max?: number) {
-  const attempt = beginAttempt(openEventRows(), BUCKETS)
+  const attempt = beginAttempt(openEventRows(), BUCKETS, 0)
   for (const batch of batches) attempt.add(batch)
   return planEvents(attempt, { erased: new Map(), ...(dates_max !== undefined && { dates_max }) })
 }

@@ -1,19 +1,26 @@
 import { z } from 'zod'
-import { bucketOf } from '../contract/bucket.ts'
 import type { Random } from '../contract/clock.ts'
 import { randomHex } from '../contract/clock.ts'
-import { eventTime } from '../contract/event.ts'
-import { add, type IntervalSet } from '../contract/interval.ts'
-import { batchKey, type Encoded, type Encoder, type EncoderBatch } from '../ingest/encoder.ts'
+import { EVENTS_COLUMNS } from '../contract/events-table.ts'
+import type { Encoder } from '../ingest/encoder.ts'
+import { beginAttempt, type EventAttempt } from '../ingest/event-attempt.ts'
+import { openEventOrder } from '../ingest/event-order.ts'
+import { planEvents } from '../ingest/event-plan.ts'
+import { openEventRows } from '../ingest/event-rows.ts'
+import { openEventValues } from '../ingest/event-values.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import type { ChunkValues } from '../lake/parquet-chunk.ts'
+import type { Words } from '../lake/words.ts'
 
+const cell = z.union([z.string(), z.number(), z.record(z.string(), z.string().nullable())])
+const columns = z.record(z.string(), cell)
 const row = z.object({
   kind: z.string(),
   source: z.string(),
   boot: z.string(),
   stream: z.string(),
-  /** −1 for kind `batch`. */
+  /** −1 for a row about a whole batch. */
   seq: z.number(),
   /** The log that the position is of. */
   log: z.string(),
@@ -25,22 +32,22 @@ const row = z.object({
   stage: z.string().optional(),
   /** Of a batch that could not be read: the numbers that it uses up. */
   claim: z.tuple([z.number(), z.number()]).optional(),
-  /** The line as it came. */
+  /** The line as it came; of a dead one, as its row has it. */
   line: z.string(),
+  /** The columns of the events table that are not NULL; times in µs since 1970. */
+  columns,
 })
 /** One row of the simulated events table. */
 export type Row = z.infer<typeof row>
+type Cell = z.infer<typeof cell>
 
-const eventLine = z.looseObject({
-  m: z.number(),
-  kind: z.string(),
-  hub: z.string().optional(),
-  command: z.string().optional(),
-  issued: z.number().optional(),
-  stage: z.string().optional(),
-})
+/** So few that attempts end at it, as one does in production that finds a backlog of months. */
+const DATES_MAX = 3
 
-/** Rows as lines of JSON, in one object a (date, bucket): what DuckDB and Parquet are in production. */
+/** What rows of an attempt have in common beside their columns: the log, and by batch the lines as they came. */
+type Origin = { readonly log: string; readonly lines: readonly (readonly string[])[] }
+
+/** Rows as lines of JSON, in one object a (date, bucket), in place of Parquet: everything else is what ingest does. */
 export function rowEncoder(options: {
   readonly store: ObjectStore
   readonly random: Random
@@ -48,55 +55,27 @@ export function rowEncoder(options: {
   readonly log: string
 }): Encoder {
   const { store, random, buckets, log } = options
+  const rows = openEventRows()
   return {
-    async begin() {
-      const files = new Map<string, { readonly date: string; readonly bucket: number; readonly rows: Row[] }>()
-      const through = new Map<number, number>()
-      const dead = new Map<string, IntervalSet>()
-      const hours = new Set<string>()
-      const issued = new Set<string>()
-      const put = (time_ms: number, one: Row) => {
-        const date = new Date(time_ms).toISOString().slice(0, 10)
-        const key = `${date} ${one.bucket}`
-        const file = files.get(key) ?? { date, bucket: one.bucket, rows: [] }
-        file.rows.push(one)
-        files.set(key, file)
-      }
+    async begin(erasedHub) {
+      const attempt = beginAttempt(rows, buckets, 0)
+      const lines: string[][] = []
       return {
         async add(batch) {
-          through.set(batch.bucket, batch.position)
-          if (batch.erased) return
-          for (const { time_ms, made, issued_ms } of rowsOf(batch, buckets, log)) {
-            put(time_ms, made)
-            if (made.kind === 'dead') {
-              const key = batchKey(batch.bucket, batch.position)
-              if (made.ordinal >= 0) dead.set(key, add(dead.get(key) ?? [], made.ordinal, made.ordinal + 1))
-            } else if (made.kind !== 'batch') {
-              hours.add(`${hourOf(time_ms)} ${batch.bucket}`)
-              if (issued_ms !== undefined) issued.add(`${hourOf(issued_ms)} ${batch.bucket}`)
-            }
-          }
+          attempt.add(batch)
+          lines.push(batch.lines.toString().split('\n'))
         },
-        async finish(): Promise<Encoded> {
-          const made: Encoded['files'][number][] = []
-          for (const { date, bucket, rows } of files.values()) {
+        async finish() {
+          const known = attempt.subjects().map((hub) => [hub, erasedHub?.(hub)] as const)
+          const erased = new Map(known.flatMap(([hub, one]) => (one ? [[hub, one] as const] : [])))
+          const { partitions, ...plan } = planEvents(attempt, { erased, dates_max: DATES_MAX })
+          const rowsOf = openRows(attempt, { log, lines })
+          const files = []
+          for (const { bucket, date, rows: order } of partitions) {
             const path = `event_date=${date}/bucket=${bucket}/${randomHex(random, 8)}.parquet`
-            made.push({ bucket, add: await addOf(store, path, rows), rows: rows.length })
+            files.push({ bucket, add: await addOf(store, path, rowsOf(order)), rows: order.length })
           }
-          const pairs = (set: ReadonlySet<string>) =>
-            [...set].map((text): [number, number] => {
-              const [hour = 0, bucket = 0] = text.split(' ').map(Number)
-              return [hour, bucket]
-            })
-          const erased = new Map<string, IntervalSet>()
-          return {
-            files: made,
-            through,
-            dead,
-            erased,
-            enrolled_ms: new Map(),
-            touched: { hours: pairs(hours), issued: pairs(issued), registry: [] },
-          }
+          return { ...plan, files }
         },
         close: async () => undefined,
       }
@@ -129,54 +108,64 @@ export function decodeRows(body: Uint8Array): readonly Row[] {
     .map((line) => row.parse(JSON.parse(line)))
 }
 
-function* rowsOf(batch: EncoderBatch, buckets: number, log: string) {
-  const { bucket, position, source, header, received_ms } = batch
-  const about = { source, boot: header?.boot ?? '', stream: header?.stream ?? '', log, bucket, position }
-  const hub = batch.role === 'hub' ? source : ''
-  const transport = { ...about, seq: -1, ordinal: -1, hub, line: '' }
-  yield { time_ms: received_ms, made: { ...transport, kind: 'batch' }, issued_ms: undefined }
-  if (!header) {
-    const { claim } = batch
-    const span = (first: number, count: number): Row['claim'] => [first, first + count]
-    const named = claim && { boot: claim.boot, stream: claim.stream, claim: span(claim.first, claim.count) }
-    yield { time_ms: received_ms, made: { ...transport, ...named, kind: 'dead' }, issued_ms: undefined }
-    return
-  }
-  const lines = batch.lines.toString().split('\n')
-  for (const [from, to] of batch.take) {
-    for (let ordinal = from; ordinal < to; ordinal++) {
-      const line = lines[ordinal] ?? ''
-      const common = { ...about, seq: header.first + ordinal, ordinal, hub, line }
-      const event = eventLine.safeParse(parsed(line)).data
-      const subject = batch.role === 'hub' ? source : event?.hub
-      if (batch.dead !== undefined || !event || subject === undefined || bucketOf(subject, buckets) !== bucket) {
-        yield { time_ms: received_ms, made: { ...common, kind: 'dead' }, issued_ms: undefined }
-        continue
-      }
-      const clocks = { now_ms: header.now ?? Number.NaN, wall_ms: header.wall }
-      const time_ms = eventTime(clocks, event.m, received_ms)
-      const { kind, command, stage } = event
-      const made = {
-        ...common,
-        kind,
-        hub: subject,
-        ...(command === undefined ? {} : { command }),
-        ...(stage === undefined ? {} : { stage }),
-      }
-      yield { time_ms, made, issued_ms: event.issued }
-    }
+/** Makes the rows of a file, in the order of the events table. */
+function openRows(attempt: EventAttempt, { log, lines }: Origin): (order: Uint32Array) => readonly Row[] {
+  const { rows, batches } = attempt
+  const { batch, ordinal } = rows.columns()
+  const valuesOf = openEventValues(rows, attempt.values, log, [])
+  const sort = openEventOrder(attempt, rows.words.list())
+  return (order) => {
+    sort(order)
+    const valueOf = valuesOf(order)
+    const table = EVENTS_COLUMNS.map(
+      (column) => [column.name, cellsOf(valueOf(column), rows.words, order.length)] as const,
+    )
+    return [...order].flatMap((at, i) => {
+      const number = batch[at] as number
+      const of = batches[number]
+      if (!of) return []
+      const place = { log, bucket: of.bucket, position: of.position, ordinal: ordinal[at] as number }
+      const cells = table.flatMap(([name, values]) => (values[i] === undefined ? [] : [[name, values[i]] as const]))
+      return [rowOf(place, Object.fromEntries(cells), lines[number]?.[place.ordinal])]
+    })
   }
 }
 
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
+function rowOf(
+  place: Pick<Row, 'log' | 'bucket' | 'position' | 'ordinal'>,
+  of: Row['columns'],
+  line: string | undefined,
+): Row {
+  const text = (name: string) => (typeof of[name] === 'string' ? of[name] : undefined)
+  const number = (name: string) => (typeof of[name] === 'number' ? of[name] : undefined)
+  const [kind = '', command, stage] = [text('kind'), text('command_id'), text('stage')]
+  const [first, count] = [number('batch_first'), number('batch_count')]
+  return {
+    ...{ kind, source: text('source_id') ?? '', boot: text('boot_id') ?? '', stream: text('stream') ?? '' },
+    ...{ seq: number('seq') ?? -1, ...place, hub: text('hub_id') ?? '' },
+    ...(command !== undefined && { command }),
+    ...(stage !== undefined && { stage }),
+    ...(kind === 'dead' && first !== undefined && count !== undefined && { claim: [first, first + count] }),
+    line: (kind === 'dead' ? text('text') : line) ?? '',
+    columns: of,
   }
 }
 
-function hourOf(time_ms: number): number {
-  return Math.floor(time_ms / 3_600_000) * 3_600_000
+/** The values of a column as JSON has them; undefined for NULL. They are read at once, since the arrays are used anew. */
+function cellsOf(values: ChunkValues, words: Words, count: number): readonly (Cell | undefined)[] {
+  if ('numbers' in values)
+    return Array.from(values.numbers.subarray(0, count), (value) => (Number.isNaN(value) ? undefined : value))
+  if (!('entries' in values))
+    return Array.from(values.words.subarray(0, count), (word) => (word === 0 ? undefined : words.text(word)))
+  let used = 0
+  return Array.from(values.entries.subarray(0, count), (size) => {
+    const from = used
+    used += size
+    const text = (word: number) => (word === 0 ? null : words.text(word))
+    const entries = Array.from(values.keys.subarray(from, used), (key, i) => [
+      words.text(key),
+      text(values.values[from + i] ?? 0),
+    ])
+    return Object.fromEntries(entries)
+  })
 }

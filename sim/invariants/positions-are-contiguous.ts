@@ -1,11 +1,11 @@
 import type { Invariant } from '../evidence.ts'
 
-/** Each position of each log, but for those of an erased hub, became the row of one batch, once, up to where the table says that it stands. */
+/** Each position of each log, but for those of an erased hub, became the row of one batch or of a dead one, once, up to where the table says that it stands. */
 export const positionsAreContiguous: Invariant = {
   name: 'positions are contiguous',
   check({ rows, logs, erased }) {
     const batches = Map.groupBy(
-      rows.filter((row) => row.kind === 'batch'),
+      rows.filter((row) => row.ordinal === -1),
       (row) => `${row.log} bucket ${row.bucket}`,
     )
     return logs.flatMap(({ id, buckets, positions }) =>
