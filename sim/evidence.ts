@@ -1,5 +1,7 @@
+import type { BatchHeader } from '../contract/batch.ts'
 import type { Outcome } from '../contract/command.ts'
 import { type Interval, type IntervalSet, intersect, intervalSet } from '../contract/interval.ts'
+import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/limits.ts'
 import type { LogRecord } from '../ingest/event-log.ts'
 import type { Loss } from '../ingest/loss.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
@@ -115,6 +117,30 @@ export type Invariant = {
 /** Everything that was ever durable and can be read; what is of one bucket in its order. */
 export function recordsOf({ logs }: Pick<Evidence, 'logs'>): readonly LogRecord[] {
   return logs.flatMap(({ buckets }) => buckets.flat().filter(({ dead }) => dead === undefined))
+}
+
+/** What a line says, be it an event or not. */
+export function fieldsOf(line: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const fields: unknown = JSON.parse(line)
+    return typeof fields === 'object' && fields !== null && !Array.isArray(fields) ? { ...fields } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Is a service's line about one of these hubs, and not of an enrolment after the first? */
+export function tellsOf(hubs: ReadonlySet<string>, line: string): boolean {
+  const { hub, kind, generation } = fieldsOf(line) ?? {}
+  return typeof hub === 'string' && hubs.has(hub) && !(kind === 'registry' && Number(generation) > 1)
+}
+
+/** When an event happened, by the batch that it came in; ms since 1970. Not by the code that is judged. */
+export function happened_ms(m: number, { now, wall }: BatchHeader, received_ms: number): number {
+  const said_ms = now === undefined ? wall + m : received_ms - (now - m)
+  const [earliest_ms, latest_ms] = [received_ms - EVENT_TIME_PAST_MAX_MS, received_ms + EVENT_TIME_FUTURE_MAX_MS]
+  const near_ms = Math.min(Math.max(said_ms, earliest_ms), latest_ms)
+  return now === undefined && near_ms !== said_ms ? received_ms : near_ms
 }
 
 export function eventKey(event: { source: string; boot: string; stream: string; seq: number }): string {

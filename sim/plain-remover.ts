@@ -9,7 +9,7 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import type { RowRemover } from '../lake/removal.ts'
 import { addOf, decodeRows, type Row } from './row-encoder.ts'
 
-/** Takes the rows that a hub sent out of files of rows as lines of JSON, in place of DuckDB. */
+/** Takes the rows of a hub, its own and those of services, out of files of rows as lines of JSON, in place of DuckDB. */
 export function plainRemover(options: {
   readonly store: ObjectStore
   readonly layout: Layout
@@ -19,13 +19,15 @@ export function plainRemover(options: {
   readonly hub: string
 }): RowRemover {
   const { store, layout, key, clock, random, hub } = options
+  const goes = ({ source, kind, hub: of, line }: Row) =>
+    source === hub || of === hub || (kind === 'dead' && line.includes(JSON.stringify(hub)))
   const read = async ({ path }: AddFile) => decodeRows(await store.get(`events/${path}`))
   return {
     async hits(_, files) {
       const counted = []
       for (const add of files) {
         const rows = await read(add)
-        counted.push({ add, rows: rows.length, left: rows.filter(({ source }) => source !== hub).length })
+        counted.push({ add, rows: rows.length, left: rows.filter((row) => !goes(row)).length })
       }
       return counted.filter(({ rows, left }) => left < rows)
     },
@@ -35,16 +37,15 @@ export function plainRemover(options: {
       const taken: Row[] = []
       for (const old of files) {
         const rows = await read(old)
-        taken.push(...rows.filter(({ source }) => source === hub))
+        taken.push(...rows.filter(goes))
         if (!stay.has(old.path)) continue
         const path = `${old.path.slice(0, old.path.lastIndexOf('/'))}/${randomHex(random, 8)}.parquet`
-        const left = rows.filter(({ source }) => source !== hub)
+        const left = rows.filter((row) => !goes(row))
         adds.push({ ...(await addOf(store, path, left)), tags: old.tags, modificationTime: clock.now() })
       }
       const gone = Map.groupBy(taken.flatMap(goneOf), ({ bucket }) => bucket)
-      const source = sourceKey(key, hub)
       const additions = [...gone].map(([bucket, all]) => {
-        const named = all.map(({ addition }) => ({ ...addition, source }))
+        const named = all.map(({ source, addition }) => ({ ...addition, source: sourceKey(key, source) }))
         return [bucket, joinAdditions(named)] as const
       })
       const ranges = await commitRanges(store, layout.epoch, new Map(additions))
@@ -56,9 +57,13 @@ export function plainRemover(options: {
 }
 
 /** The numbers of a row that the ranges know as gone without it. */
-function goneOf({ bucket, boot, stream, seq, claim }: Row): { bucket: number; addition: Omit<Addition, 'source'> }[] {
+function goneOf({ bucket, source, boot, stream, seq, claim }: Row): {
+  readonly bucket: number
+  readonly source: string
+  readonly addition: Omit<Addition, 'source'>
+}[] {
   const span = claim ?? (seq >= 0 ? ([seq, seq + 1] as const) : undefined)
   if (!span) return []
   const nothing = { stored: [], dead: [], dropped: [], next: 0, acked: 0, closed: false, heard_ms: 0 }
-  return [{ bucket, addition: { ...nothing, boot, stream, gone: [[span[0], span[1]]] } }]
+  return [{ bucket, source, addition: { ...nothing, boot, stream, gone: [[span[0], span[1]]] } }]
 }

@@ -10,8 +10,9 @@ import { Operator } from './operator.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
 import { readLake, rowReader } from './read-lake.ts'
+import { registrar } from './registrar.ts'
 import { RelayNode } from './relay-node.ts'
-import { Stranger } from './stranger.ts'
+import { stranger } from './stranger.ts'
 import { TopicOwner } from './topic-owner.ts'
 import { upkeep } from './upkeep.ts'
 import { Witness } from './witness.ts'
@@ -61,16 +62,18 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   )
   const app = new App(world, relay, HUBS)
   const rowsAt = rowReader(archive)
-  const operator = new Operator(world, ingest, rowsAt)
-  const stranger = new Stranger(world, ingest, note)
+  const subjects = { layout: LAYOUT, hubs: HUBS, erased: ERASED }
+  const operator = new Operator(world, ingest, rowsAt, subjects)
   const owner = new TopicOwner(world, ingest.log, archive, LAYOUT)
   ingest.start()
   const eraser = new Eraser(lakeside, LAYOUT, ERASED)
+  const isErased = () => eraser.done
+  const senders = [stranger(world, ingest, note), registrar(world, ingest, subjects, isErased)]
   const keepers = upkeep(lakeside, LAYOUT)
   for (const machine of keepers) machine.start()
   eraser.start()
   owner.start()
-  stranger.start()
+  for (const sender of senders) sender.start()
   relay.machine.start()
   for (const hub of hubs) hub.machine.start()
   app.start()
@@ -83,13 +86,13 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   app.tap()
   operator.quiet = true
   owner.quiet = true
-  stranger.quiet = true
+  for (const sender of senders) sender.quiet = true
   for (const hub of hubs) hub.quiet = true
   // What is lost does not come to rest.
   const isLost = () => world.bugs.length + ingest.losses.length > 0
   const workers = [...ingest.writers, ...keepers, eraser.machine]
   const atRest = () =>
-    [relay, ingest, stranger, eraser, ...hubs].every((one) => one.atRest()) &&
+    [relay, ingest, eraser, ...senders, ...hubs].every((one) => one.atRest()) &&
     workers.every(({ isFrozen, stuck_ms }) => !isFrozen && stuck_ms <= GONE_ON_MS)
   const calm_ms = world.scheduler.now_ms
   const end_ms = calm_ms + REST_MAX_MS

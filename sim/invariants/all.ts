@@ -2,6 +2,7 @@ import type { Invariant } from '../evidence.ts'
 import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
 import { aBootIsBegunOnce } from './a-boot-is-begun-once.ts'
 import { aReaderSeesWhatWasCommitted } from './a-reader-sees-what-was-committed.ts'
+import { aRowSaysWhatItsLineSaid } from './a-row-says-what-its-line-said.ts'
 import { acknowledgedIsDurable } from './acknowledged-is-durable.ts'
 import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
 import { everyProcessGoesOn } from './every-process-goes-on.ts'
@@ -23,6 +24,8 @@ import { whatAHubDoesItTells } from './what-a-hub-does-it-tells.ts'
 import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
 import { whatIsErasedStaysErased } from './what-is-erased-stays-erased.ts'
 import { whatIsNeededIsThere } from './what-is-needed-is-there.ts'
+import { whatIsTouchedIsTold } from './what-is-touched-is-told.ts'
+import { whoComesBackIsToldOf } from './who-comes-back-is-told-of.ts'
 
 /** A new invariant is a file of its own and a line here. */
 export const INVARIANTS: readonly Invariant[] = [
@@ -34,6 +37,7 @@ export const INVARIANTS: readonly Invariant[] = [
   everyNumberIsAccountedFor,
   aBatchIsNeverCutAnew,
   theFirstInTheLogIsStored,
+  aRowSaysWhatItsLineSaid,
   whatIsClosedIsComplete,
   rangesEqualRows,
   theRangesTellWhatWasSaid,
@@ -43,6 +47,8 @@ export const INVARIANTS: readonly Invariant[] = [
   aReaderSeesWhatWasCommitted,
   whatIsNeededIsThere,
   whatIsErasedStaysErased,
+  whoComesBackIsToldOf,
+  whatIsTouchedIsTold,
   aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,

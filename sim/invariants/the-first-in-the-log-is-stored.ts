@@ -1,5 +1,6 @@
+import { intersect } from '../../contract/interval.ts'
 import { readPayload } from '../../ingest/payload.ts'
-import { eventKey, type Invariant } from '../evidence.ts'
+import { bootName, eventKey, type Invariant, tellsOf } from '../evidence.ts'
 import type { Row } from '../row-encoder.ts'
 
 /** `place`: which log, and where in it, so that it sorts. */
@@ -12,15 +13,26 @@ const LOG = 1e6
  */
 export const theFirstInTheLogIsStored: Invariant = {
   name: 'the first in the log is stored',
-  check({ logs, rows, erased }) {
+  check({ logs, rows, erased, ranges, sourceKey }) {
+    const gone = new Map(
+      [...ranges.values()].flatMap((streams) =>
+        [...streams.values()].flatMap(({ source, stream, boots }) =>
+          [...boots].map(([boot, one]) => [bootName(source, stream, boot), one.gone] as const),
+        ),
+      ),
+    )
     const sent = new Map<string, Sent[]>()
     for (const [at, bucket] of logs.flatMap(({ buckets }, i) => buckets.map((one) => [i, one] as const))) {
-      for (const [i, { source, value, replay, dead }] of bucket.entries()) {
+      for (const [i, { source, role, value, replay, dead }] of bucket.entries()) {
         if (dead !== undefined || erased.has(source)) continue
         const { header, lines } = readPayload(Buffer.from(value))
+        const known = gone.get(bootName(sourceKey(source), header.stream, header.boot)) ?? []
         const each = lines.toString().split('\n')
         for (let ordinal = 0; ordinal < header.count; ordinal++) {
-          const key = eventKey({ source, boot: header.boot, stream: header.stream, seq: header.first + ordinal })
+          const seq = header.first + ordinal
+          const isGone = intersect(known, [[seq, seq + 1]]).length > 0
+          if (isGone && role === 'service' && tellsOf(erased, each[ordinal] ?? '')) continue
+          const key = eventKey({ source, boot: header.boot, stream: header.stream, seq })
           const before = sent.get(key)
           const one = { place: at * LOG + i + 1, line: each[ordinal] }
           if (!before) sent.set(key, [one])

@@ -6,8 +6,10 @@ import { checkpointWithoutPositions } from './checkpoint-without-positions.ts'
 import { cleanUpWithoutRanges } from './clean-up-without-ranges.ts'
 import { commitWhereNobodyReads } from './commit-where-nobody-reads.ts'
 import { compactionThatResurrects } from './compaction-that-resurrects.ts'
+import { deadLinesToldOneOff } from './dead-lines-told-one-off.ts'
 import { deadRowsInACommitOfTheirOwn } from './dead-rows-in-a-commit-of-their-own.ts'
 import { duplicatesOfAnAttemptAlone } from './duplicates-of-an-attempt-alone.ts'
+import { enrolmentThatIsForgotten } from './enrolment-that-is-forgotten.ts'
 import { erasureThatAnOutboxUndoes } from './erasure-that-an-outbox-undoes.ts'
 import { erasureThatForgets } from './erasure-that-forgets.ts'
 import { executedAgain } from './executed-again.ts'
@@ -16,16 +18,19 @@ import { floorNeverSetBefore } from './floor-never-set-before.ts'
 import { gapAfterAFailedAttempt } from './gap-after-a-failed-attempt.ts'
 import { highWaterMark } from './high-water-mark.ts'
 import { hintTrusted } from './hint-trusted.ts'
+import { hoursOfReceiptTold } from './hours-of-receipt-told.ts'
 import { ingestOverAMark } from './ingest-over-a-mark.ts'
 import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
 import { ownCommitTakenForAnothers } from './own-commit-taken-for-anothers.ts'
+import { pastTheLimitOfDates } from './past-the-limit-of-dates.ts'
 import { positionNotCompared } from './position-not-compared.ts'
 import { positionsUsedAgain } from './positions-used-again.ts'
 import { rangesBeforeTheCommit } from './ranges-before-the-commit.ts'
 import { rangesOfAnotherVersion } from './ranges-of-another-version.ts'
 import { replayThatDoubles } from './replay-that-doubles.ts'
+import { servicesTellOfAnErasedHub } from './services-tell-of-an-erased-hub.ts'
 import { topicAnewUnderItsId } from './topic-anew-under-its-id.ts'
 import { trimBeforeTheCommit } from './trim-before-the-commit.ts'
 import { unknownTakenForRefused } from './unknown-taken-for-refused.ts'
@@ -44,22 +49,27 @@ export const PLANTS: readonly Plant[] = [
   cleanUpWithoutRanges,
   commitWhereNobodyReads,
   compactionThatResurrects,
+  deadLinesToldOneOff,
   deadRowsInACommitOfTheirOwn,
   duplicatesOfAnAttemptAlone,
+  enrolmentThatIsForgotten,
   erasureThatAnOutboxUndoes,
   erasureThatForgets,
   fencedFilesStay,
   floorNeverSetBefore,
   gapAfterAFailedAttempt,
   hintTrusted,
+  hoursOfReceiptTold,
   ingestOverAMark,
   lastInTheLogStored,
   ownCommitTakenForAnothers,
+  pastTheLimitOfDates,
   positionNotCompared,
   positionsUsedAgain,
   rangesBeforeTheCommit,
   rangesOfAnotherVersion,
   replayThatDoubles,
+  servicesTellOfAnErasedHub,
   topicAnewUnderItsId,
   trimBeforeTheCommit,
   unknownTakenForRefused,

@@ -7,8 +7,8 @@ export const duplicatesOfAnAttemptAlone: Plant = {
   breaks: 'nothing is doubled',
   encoder: (encoder) => ({
     ...encoder,
-    async begin() {
-      const encoding = await encoder.begin()
+    async begin(erasedHub) {
+      const encoding = await encoder.begin(erasedHub)
       const seen = new Set<string>()
       return {
         ...encoding,

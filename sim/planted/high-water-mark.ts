@@ -9,8 +9,8 @@ export const highWaterMark: Plant = {
     const highest = new Map<string, number>()
     return {
       ...encoder,
-      async begin() {
-        const encoding = await encoder.begin()
+      async begin(erasedHub) {
+        const encoding = await encoder.begin(erasedHub)
         return {
           ...encoding,
           add(batch) {

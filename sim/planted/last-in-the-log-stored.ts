@@ -7,8 +7,8 @@ export const lastInTheLogStored: Plant = {
   breaks: 'the first in the log is stored',
   encoder: (encoder) => ({
     ...encoder,
-    async begin() {
-      const encoding = await encoder.begin()
+    async begin(erasedHub) {
+      const encoding = await encoder.begin(erasedHub)
       const batches: EncoderBatch[] = []
       return {
         ...encoding,

@@ -6,8 +6,8 @@ export const replayThatDoubles: Plant = {
   breaks: 'nothing is doubled',
   encoder: (encoder) => ({
     ...encoder,
-    async begin() {
-      const encoding = await encoder.begin()
+    async begin(erasedHub) {
+      const encoding = await encoder.begin(erasedHub)
       return {
         ...encoding,
         add: (batch) => encoding.add(batch.listener === 'replay' ? { ...batch, take: [[0, 1]] } : batch),
