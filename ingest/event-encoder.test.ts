@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
 import { EVENTS_COLUMNS } from '../contract/events-table.ts'
+import { EVENT_LINE_MAX_BYTES } from '../contract/limits.ts'
 import { openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import type { EncoderBatch } from './encoder.ts'
@@ -97,6 +98,46 @@ test('an attempt that was given up leaves nothing in the next', async () => {
   const kinds = (await rowsIn('given-up')).map((row) => row['kind'])
   expect(kinds).toHaveLength(4)
   expect(kinds).toEqual(expect.arrayContaining(['batch', 'dead', 'reading', 'reading']))
+})
+
+test('what failed in the thread while batches came is told when the attempt is finished', async () => {
+  const store = openFolderStore(join(folder, 'failing'))
+  const start = () => startThread<EncodingQuestion>(import.meta.url, 'testing/dying-thread', 'the encoder', { buckets })
+  const encoder = openEventEncoder({ store, logId: () => 'log', buckets, clock, random, start })
+  const encoding = await encoder.begin()
+  await encoding.add(batch('demo-01', 1, [], { firmware: 'raise' }))
+  await expect(encoding.finish(shape)).rejects.toMatchObject({ kind: 'internal', message: 'no' })
+  await encoding.close()
+  await encoder.close()
+})
+
+test('a dead line keeps its text, and nothing of it is taken for a field', async () => {
+  const elsewhere = { m: 1, kind: 'alive', hub: 'hub-of-another-bucket', secret: 'x' }
+  const { rows } = await encoded('dead', [
+    batch('relay-0', 1, [elsewhere, alive('demo-01')]),
+    batch('demo-01', 2, ['{"m":1,"kind":"log","a":1,"a":2}']),
+  ])
+  const context = Object.entries({ listener: 'mqtt', now: '60000', wall: '1764000000000' }).map(([key, value]) => ({
+    key,
+    value,
+  }))
+  const dead = rows.filter(({ kind }) => kind === 'dead')
+  expect(dead.map(({ text }) => text).sort()).toEqual(
+    [JSON.stringify(elsewhere), '{"m":1,"kind":"log","a":1,"a":2}'].sort(),
+  )
+  for (const { extra } of dead) expect(extra).toEqual(context)
+})
+
+test('a line is as long as it may be, and dead with one byte more', async () => {
+  const lineOf = (length: number) => `{"m":1,"kind":"log","text":"${'x'.repeat(length - 30)}"}`
+  const { rows } = await encoded('long', [
+    batch('demo-01', 1, [lineOf(EVENT_LINE_MAX_BYTES), lineOf(EVENT_LINE_MAX_BYTES + 1)]),
+  ])
+  expect(lineOf(100)).toHaveLength(100)
+  expect(rows.filter(({ kind }) => kind !== 'batch').map(({ kind, reason }) => [kind, reason])).toEqual([
+    ['log', null],
+    ['dead', `the line is ${EVENT_LINE_MAX_BYTES + 1} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}`],
+  ])
 })
 
 test('a thread that died in an attempt costs that attempt, and the next has another', async () => {
