@@ -125,6 +125,16 @@ test('DuckDB reads what was written, whatever runs, nulls and row groups it has'
         const nulls = rows.filter((one) => (name === 'extra' ? one.extra.length === 0 : one[name] === undefined)).length
         expect([name, statistics.get(name)?.null_count]).toEqual([name, nulls])
       }
+      // Of the values of a map: rows without entries, and entries without a value.
+      const footer = await rowsOf(
+        duckdb.connection,
+        `SELECT coalesce(sum(stats_null_count), 0) AS nulls FROM parquet_metadata('${join(folder, 'one.parquet')}')
+          WHERE path_in_schema = 'extra, key_value, value'`,
+      )
+      const without = rows.map(({ extra }) =>
+        extra.length === 0 ? 1 : extra.filter(([, value]) => value === undefined).length,
+      )
+      expect(Number(footer[0]?.['nulls'])).toBe(without.reduce((sum, one) => sum + one, 0))
       const wholes = rows.flatMap(({ whole }) => (whole === undefined ? [] : [whole]))
       const bounds = wholes.length > 0 && [Math.min(...wholes), Math.max(...wholes)]
       expect([statistics.get('whole')?.min, statistics.get('whole')?.max]).toEqual(bounds || [undefined, undefined])
