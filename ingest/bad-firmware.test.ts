@@ -79,6 +79,20 @@ describe('a firmware', () => {
     expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: far + 2, stored: 3, pending: far - 1 } })
   })
 
+  test('that is refused at the last number that counts exactly uses up none, and writers go on', async () => {
+    const bad = packed(batchOf([reading(1, 10)], { first: Number.MAX_SAFE_INTEGER }))
+    expect(await system.gateway.receive(hub, bad, 'https')).toMatchObject({ kind: 'refused' })
+    await written()
+    const again = await system.openOne()
+    await send([reading(1, 11)])
+    while (await again.commitOnce()) continue
+    expect(await values()).toEqual([[0, 11]])
+    expect(await system.rows(`SELECT boot_id, batch_first FROM events WHERE kind = 'dead'`)).toMatchObject([
+      { boot_id: null, batch_first: null },
+    ])
+    expect(await system.verify()).toMatchObject({ ok: true, totals: { sent: 1, stored: 1, dead: 0 } })
+  })
+
   test('that sends batches of no events for ever adds a row each, and no ranges', async () => {
     await send([reading(1, 10)])
     for (let i = 0; i < 200; i++) await send([], { first: 1, next: 1, acked: 1 })

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { codecOf } from '../contract/batch.ts'
 import { seededRandom } from '../contract/clock.ts'
 import { BATCH_PLAIN_MAX_BYTES } from '../contract/limits.ts'
-import { inflate, readPayload } from './payload.ts'
+import { inflate, readClaim, readPayload } from './payload.ts'
 import { batchOf } from './testing/batch.ts'
 
 /** Around every size at which another way is taken: the least chunk, at once or not, one turn or several. */
@@ -48,4 +48,13 @@ test('counts lines of any length, wherever they begin in memory', () => {
       },
     ),
   )
+})
+
+test('a refused batch claims the numbers that it names, up to the last that counts exactly, and none past it', async () => {
+  const last = Number.MAX_SAFE_INTEGER - 1
+  const claimOf = (first: number, count: number) => readClaim(batchOf([], { first, count, crc: 'none' }), 'plain')
+  expect(await claimOf(last, 1)).toMatchObject({ first: last, next: Number.MAX_SAFE_INTEGER })
+  for (const [first, count] of [[last, 2] as const, [last + 1, 1] as const, [last + 1, 2] as const]) {
+    expect(await claimOf(first, count)).toBeUndefined()
+  }
 })

@@ -179,13 +179,16 @@ function issuesOf(error: z.ZodError): string {
 /** What a batch that was refused still says of itself, where that can be read. */
 export type Claim = Pick<BatchHeader, 'boot' | 'stream' | 'first' | 'next'> & { readonly count: number }
 
-const claim = batchHeader.pick({ boot: true, stream: true, first: true }).extend({
-  count: z
-    .number()
-    .int()
-    .min(0)
-    .max(100 * BATCH_EVENTS_MAX),
-})
+const claim = batchHeader
+  .pick({ boot: true, stream: true, first: true })
+  .extend({
+    count: z
+      .number()
+      .int()
+      .min(0)
+      .max(100 * BATCH_EVENTS_MAX),
+  })
+  .refine(({ first, count }) => Number.isSafeInteger(first + count), 'first + count is past what counts exactly')
 
 /** The claim in the first bytes of a refused batch, whatever else is wrong with it; undefined where there is none. */
 export async function readClaim(bytes: Uint8Array, codec: Codec): Promise<Claim | undefined> {

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { eventsCrc } from '../contract/batch.ts'
 import type { IntervalSet } from '../contract/interval.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { assert, messageOf, Problem } from '../contract/problem.ts'
 import type { Addition, BootRanges, Ranges, StreamRanges } from './ranges.ts'
 import { streamKey } from './ranges.ts'
 
@@ -33,7 +33,16 @@ const additionRow = z.tuple(
 
 export const additionRows = z.array(additionRow)
 
+/** What is written is what is read back: a number that no reader takes is a bug, which ends here and not at each later start. */
+function assertReadable(one: BootRanges, what: string): void {
+  const sets = [[[one.next, one.acked]], one.stored, one.dead, one.dropped, one.gone]
+  const good = Number.isFinite(one.heard_ms) && sets.every((set) => set.every((pair) => pair.every(isWhole)))
+  assert(good, `ranges of ${what} that can be read back`)
+}
+const isWhole = (number: number) => Number.isSafeInteger(number) && number >= 0
+
 export function formatAddition(one: Addition): z.input<typeof additionRow> {
+  assertReadable(one, `boot ${one.boot}`)
   const sets = [one.stored, one.dead, one.dropped, one.gone].map((set) =>
     set.map(([from, to]): [number, number] => [from, to]),
   )
@@ -76,6 +85,8 @@ export function encodeRanges(name: SnapshotName, ranges: Ranges): Uint8Array {
 }
 
 function streamLine({ source, stream, floor, forgotten, boots }: StreamRanges) {
+  assert(Object.values(forgotten).every(isWhole), `sums of ${source} ${stream} that can be read back`)
+  for (const [boot, one] of boots) assertReadable(one, `${source} ${stream} ${boot}`)
   const rows = [...boots].map(([boot, one]) => [
     ...[boot, one.next, one.acked, one.closed, one.heard_ms, one.stored, one.dead, one.dropped],
     ...(one.gone.length > 0 ? [one.gone] : []),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { intervalSet, subtract, union } from '../contract/interval.ts'
-import { accountOf } from './account.ts'
+import { accountOf, NO_TOTALS } from './account.ts'
 import { BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
 import {
   type Addition,
@@ -161,6 +161,23 @@ describe('ranges', () => {
     )
     const newer = Buffer.from(bytes.toString().replace('"hearth_ranges":2', '"hearth_ranges":3'))
     expect(() => decodeRanges(name, newer)).toThrow(/form 3; this Hearth reads up to 2/)
+  })
+
+  test.each<[string, Partial<Addition>]>([
+    ['an end past what counts exactly', { dead: [[2 ** 53 - 1, 2 ** 53]] }],
+    ['a number below 0', { acked: -1 }],
+    ['a number that is none', { dropped: [[0, Number.NaN]] }],
+    ['half a number', { next: 0.5 }],
+    ['a time that is none', { heard_ms: Number.NaN }],
+  ])('with %s, which no reader takes, are never written', (_, change) => {
+    const bad = bootAt(1, change)
+    const stream = { source: 'a', stream: 'control', floor: undefined, forgotten: NO_TOTALS }
+    expect(() => formatAddition(bad)).toThrow(/assertion failed: ranges of boot 1-1-00000000/)
+    expect(() =>
+      encodeRanges(name, new Map([['a control', { ...stream, boots: new Map([[bad.boot, bad]]) }]])),
+    ).toThrow(/assertion failed: ranges of a control 1-1-00000000/)
+    const sums = { ...stream, forgotten: { ...NO_TOTALS, sent: 2 ** 53 }, boots: new Map() }
+    expect(() => encodeRanges(name, new Map([['a control', sums]]))).toThrow(/assertion failed: sums/)
   })
 
   test('names of sources are keyed', () => {
