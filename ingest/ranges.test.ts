@@ -147,6 +147,17 @@ describe('ranges', () => {
     }
   })
 
+  test('sums of forgotten boots stay at the last number that counts exactly, and are read back', () => {
+    const max = Number.MAX_SAFE_INTEGER
+    const all = { stored: [], dropped: [[0, max]], next: max, acked: max } as const
+    const ranges = applied(
+      Array.from({ length: BOOTS_KEPT + 3 }, (_, i) => bootAt(i + 1, all)),
+      10,
+    )
+    expect(ranges.get('a control')?.forgotten).toMatchObject({ boots: 3, sent: max, dropped: max, stored: 0 })
+    expect(decodeRanges(name, encodeRanges(name, ranges))).toEqual(ranges)
+  })
+
   test('a snapshot of form 1, which knew of nothing that is gone, is read', () => {
     const ranges = applied([bootAt(1)], 1)
     const older = Buffer.from(encodeRanges(name, ranges)).toString().replace('"hearth_ranges":2', '"hearth_ranges":1')

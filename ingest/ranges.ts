@@ -209,8 +209,18 @@ function forget(stream: StreamRanges): StreamRanges {
     const account = accountOf({ ...ranges, closed: true }, heard_ms)
     if (!settled && account.lost > 0) break
     floor = boot
-    forgotten = addTotals(forgotten, account)
+    forgotten = saturated(addTotals(forgotten, account))
     count++
   }
   return count === 0 ? stream : { ...stream, floor, forgotten, boots: new Map([...boots].slice(count)) }
+}
+
+/** A firmware may speak of 2^53 numbers a boot: their sum stays at the last that counts exactly, and is read back. */
+function saturated(totals: Totals): Totals {
+  const { boots, sent, stored, dead, dropped, pending, lost, broken } = totals
+  const within = (sum: number) => Math.min(sum, Number.MAX_SAFE_INTEGER)
+  return {
+    ...{ boots, sent: within(sent), stored: within(stored), dead: within(dead), dropped: within(dropped) },
+    ...{ pending: within(pending), lost: within(lost), broken: within(broken) },
+  }
 }
