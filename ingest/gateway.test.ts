@@ -176,6 +176,14 @@ describe('the gateway', () => {
       batchOf([], { boot: '3-1-00000000' }),
       /generation 3, but demo-01 .* generation 2/,
     ],
+    [
+      'an earlier boot of a later generation',
+      batchOf([], {
+        boot,
+        previous: [...boots(1), { boot: '3-1-00000000', next: 0, acked: 0, dropped: [], held: false }],
+      }),
+      /previous names boot 3-1-00000000, which is of generation 3, but demo-01 .* generation 2: a boot begins with/,
+    ],
     ['a stream of services', batchOf([], { boot, stream: 'e1b00' }), /a hub has the streams control and readings/],
   ])('refuses %s for good, with a reason, and keeps it as dead', async (_, bytes, reason) => {
     const answer = await gateway.receive(hub, bytes, 'https')

@@ -224,13 +224,14 @@ function draining(): Problem {
   return new Problem('closed', 'the gateway is draining: send the batch again, elsewhere or later')
 }
 
-/** The bucket of a batch. Raises `invalid` when the source may not use the stream or the boot that it names. */
+/** The bucket of a batch. Raises `invalid` when the source may not use the stream or a boot that it names. */
 function bucketFor(identity: Identity, header: BatchHeader, layout: Layout): number {
-  const { generation } = parseBoot(header.boot)
-  if (generation > identity.generation) {
+  for (const boot of [header.boot, ...header.previous.map(({ boot }) => boot)]) {
+    const { generation } = parseBoot(boot)
+    if (generation <= identity.generation) continue
     throw new Problem(
       'invalid',
-      `boot ${header.boot} is of generation ${generation}, but ${identity.source} is enrolled with generation ${identity.generation}`,
+      `${boot === header.boot ? 'boot' : 'previous names boot'} ${boot}, which is of generation ${generation}, but ${identity.source} is enrolled with generation ${identity.generation}: a boot begins with the generation that its enrolment gave`,
     )
   }
   if (identity.role === 'hub') {
