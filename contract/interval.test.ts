@@ -21,6 +21,18 @@ describe('interval sets behave as the sets of numbers that they stand for', () =
     )
   })
 
+  test('union is a set, and `a` itself where `b` adds nothing', () => {
+    fc.assert(
+      fc.property(intervals, intervals, (some, more) => {
+        const [a, b] = [intervalSet(some), intervalSet(more)]
+        const both = union(a, b)
+        expect(both).toEqual(intervalSet([...a, ...b]))
+        expect(union(both, b)).toBe(both)
+        expect(union(both, a)).toBe(both)
+      }),
+    )
+  })
+
   test('subtract and intersect', () => {
     fc.assert(
       fc.property(intervals, intervals, (a, b) => {

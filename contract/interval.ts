@@ -1,44 +1,71 @@
 /**
  * Sets of whole numbers kept as sorted, disjoint, non-touching half-open intervals [from, to).
- * They say which sequence numbers of a stream were received. All functions are pure and linear in the intervals.
+ * They say which sequence numbers of a stream were received. All functions are pure and linear in the intervals; what is
+ * small is added to and taken from a large set without a look at most of it.
  */
 export type Interval = readonly [from: number, to: number]
 export type IntervalSet = readonly Interval[]
 
 /** The intervals in any order, merged into a set; empty ones vanish. */
 export function intervalSet(intervals: Iterable<Interval>): IntervalSet {
-  const sorted = [...intervals].filter(([from, to]) => from < to).sort((a, b) => a[0] - b[0])
-  const merged: [number, number][] = []
-  for (const [from, to] of sorted) {
-    const last = merged.at(-1)
-    if (last && from <= last[1]) last[1] = Math.max(last[1], to)
-    else merged.push([from, to])
+  return joined([...intervals].filter(([from, to]) => from < to).sort((a, b) => a[0] - b[0]))
+}
+
+/** Of intervals by where they begin. */
+function joined(sorted: readonly Interval[]): IntervalSet {
+  const set: Interval[] = []
+  for (const interval of sorted) {
+    const last = set.at(-1)
+    if (!last || interval[0] > last[1]) set.push(interval)
+    else if (interval[1] > last[1]) set[set.length - 1] = [last[0], interval[1]]
   }
-  return merged
+  return set
 }
 
-/** What is in either; what lies behind all of `a`, the usual case, is not sorted. */
+/** What is in either: `a` itself where `b` adds nothing. */
 export function union(a: IntervalSet, b: IntervalSet): IntervalSet {
-  const [last, first] = [a.at(-1), b[0]]
-  if (!first) return a
-  if (!last || first[0] > last[1]) return [...a, ...b]
-  if (first[0] === last[1]) return [...a.slice(0, -1), [last[0], first[1]], ...b.slice(1)]
-  return intervalSet([...a, ...b])
+  const [first, last] = [b[0], b.at(-1)]
+  if (!first || !last) return a
+  const from = firstWhere(a, ([, to]) => to >= first[0])
+  const to = firstWhere(a, ([start]) => start > last[1])
+  const middle = a.slice(from, to)
+  const both = joined(inTurn(middle, b))
+  const isSame = both.length === middle.length && both.every((one, i) => one === middle[i])
+  return isSame ? a : [...a.slice(0, from), ...both, ...a.slice(to)]
 }
 
-/** `set` with [from, to) added; appending at the end, the usual case, does not sort. */
+/** By where they begin; of two that begin together that of `a` first. */
+function inTurn(a: IntervalSet, b: IntervalSet): readonly Interval[] {
+  const all: Interval[] = []
+  let i = 0
+  for (const next of b) {
+    for (let one = a[i]; one && one[0] <= next[0]; one = a[++i]) all.push(one)
+    all.push(next)
+  }
+  return [...all, ...a.slice(i)]
+}
+
+/** The first index at which it holds, for what holds of all from there on; the length where of none. */
+function firstWhere(set: IntervalSet, holds: (interval: Interval) => boolean): number {
+  let [low, high] = [0, set.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (holds(set[middle] as Interval)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** `set` with [from, to) added. */
 export function add(set: IntervalSet, from: number, to: number): IntervalSet {
-  const last = set.at(-1)
-  if (from >= to) return set
-  if (!last || from > last[1]) return [...set, [from, to]]
-  if (from === last[1]) return [...set.slice(0, -1), [last[0], to]]
-  return intervalSet([...set, [from, to]])
+  return from < to ? union(set, [[from, to]]) : set
 }
 
 /** What is in `a` and not in `b`. */
 export function subtract(a: IntervalSet, b: IntervalSet): IntervalSet {
   const result: Interval[] = []
-  let j = 0
+  const begin = a[0]?.[0] ?? 0
+  let j = firstWhere(b, ([, to]) => to > begin)
   for (const [from, to] of a) {
     let start = from
     while (j > 0 && (b[j - 1]?.[1] ?? 0) > start) j--
