@@ -72,14 +72,19 @@ export const RANGES_KEPT_MS = 3_600_000
 export const BOOTS_KEPT = 50
 /**
  * Boots of a (source, stream) that are kept at most: above the 1,000 earlier ones that an outbox keeps. Past it the oldest
- * are forgotten, and what they lack is lost. The intervals of one boot are bounded by its batches alone: only a source that
- * leaves numbers out all the time makes many, and 8,000 cost its batches about 0.1 ms.
+ * are forgotten, and what they lack is lost.
  */
 export const BOOTS_MAX = 1_024
 /** A source that was silent for so long will not send what is still missing. */
 export const SILENT_MS = 30 * 86_400_000
 /** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
 export const INFLATE_CONCURRENT_MAX = 8
+/**
+ * Dropped ranges of a boot, of which one header may bring thousands; past this the older half become one. Intervals of
+ * what was stored or is dead are bounded by the lines of its batches alone: only a source that leaves numbers out all the
+ * time, or whose every other line is dead, makes many.
+ */
+export const BOOT_DROPPED_MAX = 16_384
 /** A batch of at most this, that unpacks to at most that, is unpacked on the event loop: up to 0.1 ms. */
 export const INFLATE_AT_ONCE_MAX_BYTES = 16 * 1024
 export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 128 * 1024

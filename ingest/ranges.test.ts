@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { intervalSet, subtract, union } from '../contract/interval.ts'
+import { type Interval, intervalSet, subtract, union } from '../contract/interval.ts'
 import { accountOf, NO_TOTALS } from './account.ts'
-import { BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
+import { BOOT_DROPPED_MAX, BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
 import {
   type Addition,
   applyAdditions,
@@ -145,6 +145,27 @@ describe('ranges', () => {
       expect(stream).toMatchObject({ floor: '1-3-00000000', forgotten: { boots: 3, stored: 9, pending: 0, lost: 6 } })
       expect([...(stream?.boots.keys() ?? [])]).toEqual(boots.slice(3).map(({ boot }) => boot))
     }
+  })
+
+  test('of too many dropped ranges the older ones become one, which changes nothing where what lies between was received', () => {
+    const spans = (from: number): Interval[] =>
+      Array.from({ length: BOOT_DROPPED_MAX }, (_, i) => [2 * i + from, 2 * i + 1 + from])
+    const [even, odd] = [spans(0), spans(1)]
+    const next = 2 * BOOT_DROPPED_MAX + 1
+    const all = bootAt(1, { stored: odd, dropped: even, next, acked: next })
+    const more = bootAt(1, { stored: [], dropped: [[next - 1, next]] })
+    const [before, after] = [[all], [all, more]].map((list) => applied(list, 1).get('a control')?.boots.get(all.boot))
+    expect(before?.dropped).toHaveLength(BOOT_DROPPED_MAX)
+    expect(after?.dropped).toHaveLength(BOOT_DROPPED_MAX / 2)
+    expect(after?.dropped.at(-1)).toEqual([next - 1, next])
+    const account = after && accountOf(after, 0)
+    expect(account).toMatchObject({
+      sent: next,
+      stored: BOOT_DROPPED_MAX,
+      dropped: BOOT_DROPPED_MAX + 1,
+      lost: 0,
+      broken: 0,
+    })
   })
 
   test('sums of forgotten boots stay at the last number that counts exactly, and are read back', () => {

@@ -3,7 +3,7 @@ import type { BatchHeader } from '../contract/batch.ts'
 import { type Interval, type IntervalSet, intervalSet, subtract, union } from '../contract/interval.ts'
 import { compareBoots, parseBoot } from '../contract/source.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
-import { BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
+import { BOOT_DROPPED_MAX, BOOTS_KEPT, BOOTS_MAX, SILENT_MS } from './limits.ts'
 
 /**
  * What was received of each (source, boot, stream) of one bucket: a function of its ingest commits, and truth of its
@@ -76,7 +76,7 @@ export function isForgotten(stream: StreamRanges | undefined, boot: string): boo
 export function newNumbers(stream: StreamRanges | undefined, boot: string, [from, to]: Interval): IntervalSet {
   const known = stream?.boots.get(boot)
   if (from >= to) return []
-  return known ? subtract([[from, to]], union(known.stored, known.dead)) : [[from, to]]
+  return known ? subtract(subtract([[from, to]], known.stored), known.dead) : [[from, to]]
 }
 
 /** Numbers of [from, to) that a replay may store: those that are dead. */
@@ -117,13 +117,36 @@ export function additionsOf(
 
 /** Additions of the same boot joined into one, in the order of their first. */
 export function joinAdditions(additions: Iterable<Addition>): readonly Addition[] {
-  const joined = new Map<string, Addition>()
+  const boots = new Map<string, Addition[]>()
   for (const addition of additions) {
     const key = `${streamKey(addition.source, addition.stream)} ${addition.boot}`
-    const before = joined.get(key)
-    joined.set(key, before ? { ...before, ...merge(before, addition) } : addition)
+    const ofBoot = boots.get(key)
+    if (ofBoot) ofBoot.push(addition)
+    else boots.set(key, [addition])
   }
-  return [...joined.values()]
+  return [...boots.values()].flatMap(joinOne)
+}
+
+/** All at once: one after the other would copy what the earlier ones came to for each. */
+function joinOne(ofBoot: readonly Addition[]): readonly Addition[] {
+  const [first] = ofBoot
+  if (!first || ofBoot.length === 1) return ofBoot
+  const all = (pick: (one: Addition) => IntervalSet) => intervalSet(ofBoot.flatMap(pick))
+  const most = (pick: (one: Addition) => number) => ofBoot.reduce((most, one) => Math.max(most, pick(one)), 0)
+  const stored = all((one) => one.stored)
+  const joined = {
+    ...{ source: first.source, stream: first.stream, boot: first.boot, stored },
+    ...{
+      dead: subtract(
+        all((one) => one.dead),
+        stored,
+      ),
+      dropped: all((one) => one.dropped),
+    },
+    ...{ gone: all((one) => one.gone), next: most((one) => one.next), acked: most((one) => one.acked) },
+    ...{ closed: ofBoot.some((one) => one.closed), heard_ms: most((one) => one.heard_ms) },
+  }
+  return [joined]
 }
 
 /** Without those that tell nothing new about `ranges`. */
@@ -143,16 +166,27 @@ function saysMore(before: BootRanges, after: BootRanges): boolean {
 
 function merge(before: BootRanges, addition: Omit<Addition, 'source' | 'stream' | 'boot'>): BootRanges {
   const stored = union(before.stored, addition.stored)
+  const isNew = addition.stored.length + addition.dead.length > 0
   return {
     next: Math.max(before.next, addition.next),
     acked: Math.max(before.acked, addition.acked),
     stored,
-    dead: subtract(union(before.dead, addition.dead), stored),
-    dropped: union(before.dropped, addition.dropped),
+    dead: isNew ? subtract(union(before.dead, addition.dead), stored) : before.dead,
+    dropped: bounded(union(before.dropped, addition.dropped)),
     gone: union(before.gone, addition.gone),
     closed: before.closed || addition.closed,
     heard_ms: Math.max(before.heard_ms, addition.heard_ms),
   }
+}
+
+/**
+ * Of too many the older half become one. What lies between them was received, and so counts as that, unless the source
+ * kept so many numbers back.
+ */
+function bounded(dropped: IntervalSet): IntervalSet {
+  const [first, last] = [dropped[0], dropped.at(-BOOT_DROPPED_MAX / 2)]
+  if (dropped.length <= BOOT_DROPPED_MAX || !first || !last) return dropped
+  return [[first[0], last[1]], ...dropped.slice(1 - BOOT_DROPPED_MAX / 2)]
 }
 
 /**
