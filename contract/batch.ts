@@ -35,6 +35,11 @@ export const batchHeader = z.object({
 export type BatchHeader = z.infer<typeof batchHeader>
 export type PreviousBoot = BatchHeader['previous'][number]
 
+/** How many ranges and earlier boots a header lists: what it may hold much of. */
+export function listedIn({ dropped, previous }: Pick<BatchHeader, 'dropped' | 'previous'>): number {
+  return previous.reduce((sum, boot) => sum + 1 + boot.dropped.length, dropped.length)
+}
+
 /** CRC-32C (Castagnoli, RFC 3720 appendix B.4) of the event lines, each with its newline, as 8 hex digits. */
 export function eventsCrc(lines: Uint8Array | string): string {
   return crc32c(typeof lines === 'string' ? lines : Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength))

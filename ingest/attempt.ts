@@ -1,9 +1,11 @@
+import { listedIn } from '../contract/batch.ts'
 import type { IntervalSet } from '../contract/interval.ts'
-import type { Encoding } from './encoder.ts'
+import type { EncoderBatch, Encoding } from './encoder.ts'
 import type { ErasedHubs } from './erased-hubs.ts'
 import {
   ATTEMPT_BATCHES_MAX,
   ATTEMPT_EVENTS_MAX,
+  ATTEMPT_LISTED_BYTES,
   ATTEMPT_PLAIN_MAX_BYTES,
   QUIET_FRESHNESS_MS,
   QUIET_FRESHNESS_TIMES,
@@ -31,7 +33,12 @@ export type Attempt = {
   urgent_ms: number | undefined
 }
 
-export function isFull({ bytes, events, planned }: Attempt): boolean {
+/** What a batch adds to the bytes of an attempt. */
+export function bytesOf({ header, lines }: Pick<EncoderBatch, 'header' | 'lines'>): number {
+  return lines.length + (header ? listedIn(header) * ATTEMPT_LISTED_BYTES : 0)
+}
+
+export function isFull({ bytes, events, planned }: Pick<Attempt, 'bytes' | 'events' | 'planned'>): boolean {
   return bytes >= ATTEMPT_PLAIN_MAX_BYTES || events >= ATTEMPT_EVENTS_MAX || planned.length >= ATTEMPT_BATCHES_MAX
 }
 

@@ -29,10 +29,12 @@ export const FLOOR_LOG_MAX_BYTES = 64 * 1024 * 1024
 /** Sources whose pace, highest boot and key are remembered; the least recent is forgotten first. */
 export const SOURCES_REMEMBERED_MAX = 200_000
 
-/** An attempt of the writer ends at this much plain text … */
+/** An attempt of the writer ends at this much plain text, what headers list included … */
 export const ATTEMPT_PLAIN_MAX_BYTES = 128 * 1024 * 1024
 /** … at so many events … */
 export const ATTEMPT_EVENTS_MAX = 1_000_000
+/** … each range and each earlier boot of a header for about what it takes in memory while the attempt lasts … */
+export const ATTEMPT_LISTED_BYTES = 256
 /** … at so many batches … */
 export const ATTEMPT_BATCHES_MAX = 20_000
 /** … and before the batch that would open one more date than this. */

@@ -56,13 +56,15 @@ export function planBatch(
   lookup: (key: string) => StreamRanges | undefined,
   erasedHub?: ErasedHub,
 ): PlannedBatch {
+  // `additions` outlives the record, whose value is large: it may hold on to what it needs of it, and no more.
+  const { received_ms, replay } = record
   const common = {
     bucket,
     position,
     source: record.source,
     role: record.role,
     listener: record.listener,
-    received_ms: record.received_ms,
+    received_ms,
   }
   if ('reason' in read) {
     const { claim, reason } = read
@@ -73,7 +75,7 @@ export function planBatch(
     const dead = newNumbers(lookup(streamKey(source, claim.stream)), claim.boot, [claim.first, claim.next])
     return {
       batch: { ...batch, claim },
-      additions: () => additionsOf(source, claim, { stored: [], dead, gone: erased ? dead : [] }, record.received_ms),
+      additions: () => additionsOf(source, claim, { stored: [], dead, gone: erased ? dead : [] }, received_ms),
     }
   }
   const { header, lines } = read.payload
@@ -85,18 +87,18 @@ export function planBatch(
     const dead = `boot too old: boots of this stream up to ${stream?.floor} are closed for good`
     return { batch: { ...common, header, lines, take, duplicates: 0, dead, erased }, additions: () => [] }
   }
-  const wanted = record.replay ? replayable(stream, header.boot, span) : newNumbers(stream, header.boot, span)
+  const wanted = replay ? replayable(stream, header.boot, span) : newNumbers(stream, header.boot, span)
   const take = shift(wanted, -header.first)
   const batch = { ...common, header, lines, take, duplicates: header.count - size(take), dead: undefined, erased }
   const name = `${streamKey(source, header.stream)} ${header.boot}`
   return {
     batch,
-    ...(record.replay ? { replayed: { name, span } } : {}),
+    ...(replay ? { replayed: { name, span } } : {}),
     additions(dead, erasedLines) {
       const deadNumbers = shift(intersect(dead, take), header.first)
       const gone = erased ? wanted : shift(intersect(erasedLines, take), header.first)
       const brought = { stored: subtract(wanted, deadNumbers), dead: deadNumbers, gone }
-      return additionsOf(source, record.replay ? ownOnly(header) : header, brought, record.received_ms)
+      return additionsOf(source, replay ? ownOnly(header) : header, brought, received_ms)
     },
   }
 }

@@ -5,7 +5,7 @@ import { assert, isProblem, isWorldsFault, messageOf } from '../contract/problem
 import { remember } from '../contract/remember.ts'
 import { REMOVALS_TXN } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import { type Attempt, dueIn_ms, isFull } from './attempt.ts'
+import { type Attempt, bytesOf, dueIn_ms, isFull } from './attempt.ts'
 import { ingestCommit } from './commit-request.ts'
 import { committedFact } from './committed-fact.ts'
 import type { Encoded } from './encoder.ts'
@@ -239,7 +239,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     }
     const changed = applyAdditions(lookup, planned.additions([], []))
     for (const [name, stream] of changed) attempt.overlay.set(name, stream)
-    attempt.bytes += planned.batch.lines.length
+    attempt.bytes += bytesOf(planned.batch)
     attempt.events += planned.batch.header?.count ?? 0
     attempt.begun_ms ??= clock.monotonic()
     if (attempt.urgent_ms === undefined && !isQuiet(planned.batch)) attempt.urgent_ms = clock.monotonic()
