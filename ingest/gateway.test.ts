@@ -304,8 +304,11 @@ describe('the gateway', () => {
   })
 
   test('a hub over its rate is answered later, and never refused', async () => {
-    gateway = openGateway({ log: log.log, layout, clock, pace: openPace(clock, { events_per_second: 10, burst: 20 }) })
-    const send = () => gateway.receive(hub, batchOf(events(15), { boot }), 'mqtt')
+    gateway = openGateway({ log: log.log, layout, clock, pace: openPace(clock, { events_per_second: 50, burst: 100 }) })
+    // Each counts for 75: its events, the ranges that it lists, the boots and theirs.
+    const previous = [{ boot: '2-6-00000000', next: 9, acked: 0, dropped: ranges(4), held: true }]
+    const batch = batchOf(events(60), { boot, dropped: ranges(10), previous })
+    const send = () => gateway.receive(hub, batch, 'mqtt')
     expect(await send()).toEqual({ kind: 'durable' })
     let answered = false
     const late = send().then(() => (answered = true))

@@ -1,4 +1,4 @@
-import { type BatchAnswer, type BatchHeader, type Codec, codecOf } from '../contract/batch.ts'
+import { type BatchAnswer, type BatchHeader, type Codec, codecOf, listedIn } from '../contract/batch.ts'
 import { bucketOf, type Layout, parseServiceStream, serviceStream } from '../contract/bucket.ts'
 import { type Clock, sleep } from '../contract/clock.ts'
 import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
@@ -65,7 +65,8 @@ type Examined =
   | { readonly kind: 'good'; readonly bucket: number; readonly header: BatchHeader; readonly plain_bytes: number }
   | { readonly kind: 'dead'; readonly bucket: number; readonly reason: string }
 
-type Accepted = { readonly answer: BatchAnswer; readonly events: number }
+/** `cost`: what it counts for in its source's allowance, in events. */
+type Accepted = { readonly answer: BatchAnswer; readonly cost: number }
 
 /** A batch that found no room. */
 type Waiter = { readonly bytes: number; enter(): void; refuse(error: Problem): void }
@@ -162,7 +163,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       const value = bytes.slice(0, DEAD_VALUE_MAX_BYTES)
       await keep(examined.bucket, { ...record, dead: examined.reason, value })
       counts.durable++
-      return { answer: { kind: 'refused', reason: examined.reason }, events: 0 }
+      return { answer: { kind: 'refused', reason: examined.reason }, cost: 0 }
     }
     await keep(examined.bucket, record)
     counts.durable++
@@ -174,7 +175,7 @@ export function openGateway(options: GatewayOptions): Gateway {
     remember(floors, identity.source, Math.max(counter, floor), SOURCES_REMEMBERED_MAX)
     // A batch without `now` is of an earlier boot, which is rightly below the one that runs.
     const below = now !== undefined && counter < floor
-    return { answer: { kind: 'durable', ...(below ? { floor } : {}) }, events: count }
+    return { answer: { kind: 'durable', ...(below ? { floor } : {}) }, cost: count + listedIn(examined.header) }
   }
 
   function knownFloor(source: string): number {
@@ -202,7 +203,7 @@ export function openGateway(options: GatewayOptions): Gateway {
       } finally {
         leave(bytes.length)
       }
-      const delay_ms = identity.role === 'hub' ? pace.delay_ms(identity.source, accepted.events) : 0
+      const delay_ms = identity.role === 'hub' ? pace.delay_ms(identity.source, accepted.cost) : 0
       // Held back only after the batch is durable and out of memory: the sender's own window slows it.
       if (delay_ms > 0 && !closed) {
         counts.held_back++

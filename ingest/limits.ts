@@ -22,6 +22,8 @@ export const DEAD_TEXT_MAX_BYTES = 8 * 1024
 /** A hub may send so many events a second for long, and this many at once; past it its answers come later. */
 export const HUB_EVENTS_PER_SECOND = 20_000
 export const HUB_EVENTS_BURST = 200_000
+/** A batch counts for at least so many, and for one more with each range and earlier boot that its header lists. */
+export const HUB_BATCH_EVENTS_MIN = 20
 /** The longest that an answer is held back. */
 export const HUB_DELAY_MAX_MS = 5_000
 /** Of what the log of a bucket holds past the table a starting gateway reads so much for counters of boots. */
@@ -31,10 +33,10 @@ export const SOURCES_REMEMBERED_MAX = 200_000
 
 /** An attempt of the writer ends at this much plain text, what headers list included … */
 export const ATTEMPT_PLAIN_MAX_BYTES = 128 * 1024 * 1024
-/** … at so many events … */
-export const ATTEMPT_EVENTS_MAX = 1_000_000
 /** … each range and each earlier boot of a header for about what it takes in memory while the attempt lasts … */
 export const ATTEMPT_LISTED_BYTES = 256
+/** … at so many events … */
+export const ATTEMPT_EVENTS_MAX = 1_000_000
 /** … at so many batches … */
 export const ATTEMPT_BATCHES_MAX = 20_000
 /** … and before the batch that would open one more date than this. */
@@ -77,16 +79,16 @@ export const BOOTS_KEPT = 50
  * are forgotten, and what they lack is lost.
  */
 export const BOOTS_MAX = 1_024
-/** A source that was silent for so long will not send what is still missing. */
-export const SILENT_MS = 30 * 86_400_000
-/** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
-export const INFLATE_CONCURRENT_MAX = 8
 /**
  * Dropped ranges of a boot, of which one header may bring thousands; past this the older half become one. Intervals of
  * what was stored or is dead are bounded by the lines of its batches alone: only a source that leaves numbers out all the
  * time, or whose every other line is dead, makes many.
  */
 export const BOOT_DROPPED_MAX = 16_384
+/** A source that was silent for so long will not send what is still missing. */
+export const SILENT_MS = 30 * 86_400_000
+/** Batches that are inflated at the same time, so that plain text in memory stays below this × 8 MiB. */
+export const INFLATE_CONCURRENT_MAX = 8
 /** A batch of at most this, that unpacks to at most that, is unpacked on the event loop: up to 0.1 ms. */
 export const INFLATE_AT_ONCE_MAX_BYTES = 16 * 1024
 export const INFLATE_AT_ONCE_PLAIN_MAX_BYTES = 128 * 1024
