@@ -4,6 +4,9 @@ import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from './limits.ts'
 export const EVENT_KINDS = ['reading', 'command', 'connection', 'health', 'crash', 'log', 'registry', 'alive'] as const
 export type EventKind = (typeof EVENT_KINDS)[number]
 
+/** Kinds that services alone tell: what the registry and the relay say is not up to hubs. */
+export const SERVICE_KINDS: readonly string[] = ['connection', 'registry', 'alive']
+
 /** Kinds that the writer makes: rows about transport, outside the uniqueness of (source, boot, stream, seq). */
 export const TRANSPORT_KINDS = ['batch', 'dead'] as const
 

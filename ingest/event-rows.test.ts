@@ -115,6 +115,8 @@ describe('a line', () => {
     ['', 'the line is not JSON'],
     ['"m"', 'the line is no JSON object'],
     ['{}', 'kind is missing'],
+    ['{"m":1,"kind":"registry","generation":9}', 'kind registry is told by services alone'],
+    ['{"m":1,"kind":"alive"}', 'kind alive is told by services alone'],
     ['{"m":1,"kind":"log","a":1,"\\u0061":2}', 'a field is there twice'],
     ['{"m":1,"m":2,"kind":"log"}', 'a field is there twice'],
     ['{"m":1,"kind":"log","issued":-1}', 'issued is not a time in ms since 1970'],

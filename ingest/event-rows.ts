@@ -1,4 +1,4 @@
-import { EVENT_FIELDS, TRANSPORT_KINDS } from '../contract/event.ts'
+import { EVENT_FIELDS, SERVICE_KINDS, TRANSPORT_KINDS } from '../contract/event.ts'
 import { grown, HASH_PRIME, openWords, type Words } from '../lake/words.ts'
 import { type Columns, columnsOf, growColumns } from './event-columns.ts'
 import { scanNumber, scanned, skipName, skipSpace, skipString, skipValue } from './json-bytes.ts'
@@ -56,7 +56,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /** Words that have the same id in each list: fields first, from 1. */
-export const FIRST_WORDS: readonly string[] = [...EVENT_FIELDS, ...TRANSPORT_KINDS]
+export const FIRST_WORDS: readonly string[] = [...EVENT_FIELDS, ...TRANSPORT_KINDS, ...SERVICE_KINDS]
 const idOf = (word: string) => FIRST_WORDS.indexOf(word) + 1
 const FIELDS_MAX = EVENT_FIELDS.length
 const M = idOf('m')
@@ -74,6 +74,8 @@ const MS = idOf('ms')
 const REASON = idOf('reason')
 export const BATCH_KIND = idOf('batch')
 export const DEAD_KIND = idOf('dead')
+const SERVICE_KINDS_FIRST = DEAD_KIND + 1
+const isServices = (kind: number) => SERVICE_KINDS_FIRST <= kind && kind < SERVICE_KINDS_FIRST + SERVICE_KINDS.length
 export const isTransport = (kind: number) => kind === BATCH_KIND || kind === DEAD_KIND
 
 const NOT_JSON = 'the line is not JSON'
@@ -309,6 +311,7 @@ export function openEventRows(): EventRows {
     const what = kind[row] as number
     if (what === 0) return 'kind is missing'
     if (isTransport(what)) return `kind ${words.text(what)} is made by Hearth alone`
+    if (!service && isServices(what)) return `kind ${words.text(what)} is told by services alone`
     const at = m[row] as number
     if (Number.isNaN(at)) return 'm is missing'
     if (at - at !== 0) return 'm is not a number'

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { BatchHeader } from '../../contract/batch.ts'
 import { bucketOf } from '../../contract/bucket.ts'
+import { isProblem } from '../../contract/problem.ts'
 import type { LogRecord } from '../../ingest/event-log.ts'
 import { readPayload } from '../../ingest/payload.ts'
 import { fieldsOf, happened_ms, type Invariant } from '../evidence.ts'
@@ -22,7 +24,9 @@ export const aRowSaysWhatItsLineSaid: Invariant = {
       if (row.kind === 'dead' && row.columns['reason'] === undefined) return [`${what}, and tells no reason`]
       if (isOne !== (row.kind !== 'dead')) return [`${what}, of ${row.line}`]
       if (!isOne) return []
-      const expected = Object.entries(columnsOf(fields, row, record))
+      const header = headerOf(record)
+      if (!header) return [`${what}, of a batch that nobody can read`]
+      const expected = Object.entries(columnsOf(fields, row, record, header))
       return expected
         .filter(([name, value]) => !isDeepStrictEqual(row.columns[name], value ?? undefined))
         .map(([name, value]) => `${what}, its ${name} ${JSON.stringify(row.columns[name])} and not ${String(value)}`)
@@ -43,10 +47,19 @@ function isEvent({ m, kind, hub, value, issued, ms, ...others }: Fields, row: Ro
   return isOnce && isWhole && isTime && isNumeric && isMine
 }
 
+/** Undefined for a record that holds no good batch. */
+function headerOf({ value }: LogRecord): BatchHeader | undefined {
+  try {
+    return readPayload(Buffer.from(value)).header
+  } catch (error) {
+    if (isProblem(error, 'invalid')) return undefined
+    throw error
+  }
+}
+
 /** What the columns of an event are to be; undefined for NULL. */
-function columnsOf(fields: Fields, row: Row, { role, source, received_ms, value: bytes }: LogRecord): Fields {
+function columnsOf(fields: Fields, row: Row, { role, source, received_ms }: LogRecord, header: BatchHeader): Fields {
   const { m, hub, kind, device, attribute, value, text, unit, command, issued, stage, ms, reason, ...others } = fields
-  const header = readPayload(Buffer.from(bytes)).header
   const { boot, stream, first } = header
   const time_ms = happened_ms(Number(m), header, received_ms)
   const extra = Object.entries(others).map(([name, other]) => [name, textOf(other)])
