@@ -136,6 +136,43 @@ describe('a commit', () => {
     expect((await (await another()).snapshot()).version).toBe(1)
   })
 
+  test('whose answer was lost, and whose entry then may not be read, says that its outcome is unknown', async () => {
+    const { another } = await setUp()
+    let isPut = false
+    const table = await another((store) => ({
+      ...store,
+      async put(path, body, options) {
+        await store.put(path, body, options)
+        isPut = true
+        throw new Problem('unavailable', 'no answer', { outcome: 'unknown' })
+      },
+      get: (path, range) =>
+        isPut ? Promise.reject(new Problem('unauthorized', 'access denied')) : store.get(path, range),
+    }))
+    await expect(append(table, 'a')).rejects.toMatchObject({
+      ...{ kind: 'unavailable', outcome: 'unknown', message: expect.stringContaining('access denied') },
+    })
+    expect((await (await another()).snapshot()).files.has('a')).toBe(true)
+  })
+
+  test('that finds its version taken, and may not read it, did not happen', async () => {
+    const { another } = await setUp()
+    const rival = await another()
+    let isTaken = false
+    const table = await another((store) => ({
+      ...store,
+      async put(path, body, options) {
+        await append(rival, 'theirs')
+        isTaken = true
+        await store.put(path, body, options)
+      },
+      get: (path, range) =>
+        isTaken ? Promise.reject(new Problem('unauthorized', 'access denied')) : store.get(path, range),
+    }))
+    await expect(append(table, 'mine')).rejects.toMatchObject({ kind: 'unauthorized', outcome: 'did-not-happen' })
+    expect([...(await rival.snapshot()).files.keys()]).toEqual(['theirs'])
+  })
+
   test('whose entry is larger than a log entry may be did not happen, and the next one does', async () => {
     const { another } = await setUp()
     const table = await another()

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../contract/clock.ts'
-import { assert, isProblem, Problem } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { AddFile, Commit, Metadata, RemoveFile } from './action.ts'
 import { type CommitKind, conflictOf, fencedTxns, type TxnRequest } from './conflict.ts'
 import { COMMIT_ATTEMPTS_MAX, UNANSWERED_PUTS_MAX } from './limits.ts'
@@ -126,10 +126,8 @@ async function putOrRead(
     } catch (error) {
       const taken = isProblem(error, 'conflict')
       const lost = isProblem(error) && error.outcome === 'unknown'
-      if (!taken && !lost) {
-        if (unanswered === 0) throw error
-        cause = error
-      }
+      if (!taken && !lost && unanswered === 0) throw error
+      cause = error
       isLost ||= lost
     }
     try {
@@ -137,12 +135,13 @@ async function putOrRead(
       if (found?.info?.hearth?.id === id) return 'ours'
       if (found) return isLost ? 'taken-since' : 'taken'
     } catch (error) {
-      if (!isProblem(error, 'unavailable')) throw error
+      // That a read failed says nothing of the put before it, whatever the read says of itself.
+      if (!isProblem(error) || !(isLost || error.kind === 'unavailable')) throw error
       cause = error
     }
     await sleep(clock, UNANSWERED_WAIT_MS * 2 ** unanswered)
   }
-  throw notKnown(commit, 'the store did not answer', cause)
+  throw notKnown(commit, messageOf(cause), cause)
 }
 
 /**
@@ -156,7 +155,7 @@ async function proveStanding(target: CommitTarget, head: Snapshot, commit: Commi
     stands = await target.stands(head)
   } catch (cause) {
     if (!isProblem(cause)) throw cause
-    throw notKnown(commit, 'the store did not answer', cause)
+    throw notKnown(commit, messageOf(cause), cause)
   }
   if (!stands) throw notKnown(commit, `version ${head.version} was cleaned up while this commit slept`)
 }
