@@ -5,7 +5,7 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { EventLog, LogBounds } from './event-log.ts'
 import { gapOf, type Loss } from './loss.ts'
-import { recordedGaps, recordLoss } from './losses.ts'
+import { closeGap, recordedGaps, recordLoss } from './losses.ts'
 import { positionTxn } from './position.ts'
 import { TOUCHED_NOTHING } from './taken-rows.ts'
 
@@ -30,8 +30,10 @@ export type AcceptedLoss = {
 /**
  * Gives up what a stopped bucket lacks, so that it goes on: where log and table do not join up, from the first position that
  * the log has; at a record that cannot be read, from the one after it. A row of `losses` says so, then one commit moves the
- * table's position, compared and set, and the log may forget what is before it. What is read a second time for it is left out by the received ranges. A writer that
- * runs goes on by itself. Raises `invalid` for a bucket that has nothing to give up, and `conflict` when it moved meanwhile.
+ * table's position, compared and set; only then is the gap closed, and the log may forget what is before it: whatever fails
+ * in between, the bucket stays stopped or goes on from there, and accepting again ends what was begun. What is read a second
+ * time for it is left out by the received ranges. A writer that runs goes on by itself. Raises `invalid` for a bucket that
+ * has nothing to give up, and `conflict` when it moved meanwhile.
  */
 export async function acceptLoss(options: AcceptLossOptions): Promise<AcceptedLoss> {
   const { lake, log, layout, clock, random, bucket, by, dry_run } = options
@@ -39,17 +41,20 @@ export async function acceptLoss(options: AcceptLossOptions): Promise<AcceptedLo
     throw new Problem('invalid', `there is no bucket ${bucket}: the lake has the buckets 0 to ${layout.buckets - 1}`)
   await log.identify?.()
   const { first } = await log.bounds(bucket)
+  // Before the table: a gap at another position than the table's is one that it has left.
+  const told = (await recordedGaps(lake, { log_id: log.id, epoch: layout.epoch })).get(bucket)
   const table = await lake.table(EVENTS_TABLE)
   const base = await table.snapshot()
   const appId = positionTxn(log.id, layout, bucket)
   const expected = base.txns.get(appId)
   const position = expected ?? 0
   const bounds = { first, next: (await log.bounds(bucket)).next }
-  const isTold = (await recordedGaps(lake, { log_id: log.id, epoch: layout.epoch })).get(bucket) === position
-  const gap = gapOf(options, bucket, position, bounds, isTold)
+  const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position: position }
+  const gap = gapOf(options, bucket, position, bounds, told === position)
+  // It was accepted, and only to be closed.
+  if (!gap && told !== undefined && !dry_run) await closeGap(options, { ...where, table_position: told })
   const next = gap ? first : position + 2
   const why = gap?.reason ?? (await unreadable(log, bucket, position + 1, bounds))
-  const where = { log_id: log.id, epoch: layout.epoch, bucket, table_position: position }
   const loss: Loss = {
     ...{ kind: 'accepted', time_ms: clock.now(), ...where, log_first: bounds.first, log_next: bounds.next },
     reason: `${by} accepted that ${missing(position, next)}, and the bucket goes on from ${next}: ${why}`,
@@ -65,6 +70,7 @@ export async function acceptLoss(options: AcceptLossOptions): Promise<AcceptedLo
     const message = `bucket ${bucket} moved meanwhile, or rows were taken from the table: look at it again, and accept what is left`
     throw new Problem('conflict', message)
   }
+  await closeGap(options, where)
   await log.trim(bucket, next)
   return { loss, next }
 }

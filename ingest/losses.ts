@@ -29,30 +29,31 @@ type OfLog = Pick<Loss, 'log_id' | 'epoch'>
 
 const lossesOf = (kind: Loss['kind'], { log_id, epoch }: OfLog) => `${kind}:${log_id}:${epoch}:`
 /** In place of a position. */
-const ACCEPTED = -1
+const CLOSED = -1
 
-/** By bucket: the position at which a gap was recorded, unless its loss was accepted since. */
+/** By bucket: the position at which a gap was recorded, unless it was closed since. */
 export async function recordedGaps(lake: Lake, of: OfLog): Promise<ReadonlyMap<number, number>> {
   const gaps = new Map<number, number>()
   if (!(await lake.tables()).includes(LOSSES_TABLE)) return gaps
   const { txns } = await (await lake.table(LOSSES_TABLE)).snapshot()
   const prefix = lossesOf('gap', of)
   for (const [appId, position] of txns)
-    if (appId.startsWith(prefix) && position !== ACCEPTED) gaps.set(Number(appId.slice(prefix.length)), position)
+    if (appId.startsWith(prefix) && position !== CLOSED) gaps.set(Number(appId.slice(prefix.length)), position)
   return gaps
 }
 
-/** Adds a row to the table `losses`, which is made when absent. The same gap, or replaced log, is written once. */
-export async function recordLoss(
-  options: { readonly lake: Lake; readonly clock: Clock; readonly random: Random },
-  loss: Loss,
-): Promise<void> {
-  const { lake, clock, random } = options
+type Options = { readonly lake: Lake; readonly clock: Clock; readonly random: Random }
+
+/**
+ * Adds a row to the table `losses`, which is made when absent. The same gap, or replaced log, is written once. A loss that is
+ * accepted leaves its gap as it is: `closeGap` comes when the table has moved.
+ */
+export async function recordLoss({ lake, clock, random }: Options, loss: Loss): Promise<void> {
   const table = await lake.ensureTable(LOSSES_TABLE, { columns: LOSSES_COLUMNS, partition: [] })
-  const isAccepted = loss.kind === 'accepted'
-  const appId = `${lossesOf(isAccepted ? 'gap' : loss.kind, loss)}${loss.bucket}`
+  const appId = `${lossesOf(loss.kind, loss)}${loss.bucket}`
   const base = await table.snapshot()
   const expected = base.txns.get(appId)
+  const isAccepted = loss.kind === 'accepted'
   if (!isAccepted && expected === loss.table_position) return
   const { time_ms: time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind } = loss
   const add = await writeRows({
@@ -61,7 +62,27 @@ export async function recordLoss(
   })
   const outcome = await table.commit({
     ...{ id: uuid(random), kind: 'ingest', base, adds: [add], removes: [], info: {} },
-    txns: [{ appId, expected, next: isAccepted ? ACCEPTED : loss.table_position }],
+    txns: isAccepted ? [] : [{ appId, expected, next: loss.table_position }],
   })
   if (outcome.kind === 'conflict') throw new Problem('conflict', `the loss could not be recorded: ${outcome.reason}`)
+}
+
+/** Takes back the gap that was recorded at a position of a bucket; another one that was recorded since stays. */
+export async function closeGap(
+  { lake, random }: Options,
+  of: OfLog & Pick<Loss, 'bucket' | 'table_position'>,
+): Promise<void> {
+  const table = await lake.table(LOSSES_TABLE)
+  const appId = `${lossesOf('gap', of)}${of.bucket}`
+  const base = await table.snapshot()
+  if (base.txns.get(appId) !== of.table_position) return
+  const outcome = await table.commit({
+    ...{ id: uuid(random), kind: 'ingest', base, adds: [], removes: [], info: {} },
+    txns: [{ appId, expected: of.table_position, next: CLOSED }],
+  })
+  if (outcome.kind !== 'conflict') return
+  throw new Problem(
+    'conflict',
+    `the gap of bucket ${of.bucket} could not be closed: ${outcome.reason}; accept it again`,
+  )
 }

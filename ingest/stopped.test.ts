@@ -5,9 +5,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import { Problem, type ProblemKind } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
+import type { Lake } from '../lake/lake.ts'
 import { openQuery } from '../lake/query.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
-import { acceptLoss } from './accept-loss.ts'
+import { type AcceptLossOptions, acceptLoss } from './accept-loss.ts'
 import type { EventLog } from './event-log.ts'
 import { BUCKET_LOOK_FIRST_MS, BUCKET_LOOK_MAX_MS } from './limits.ts'
 import { recordedGaps, recordLoss } from './losses.ts'
@@ -140,7 +141,7 @@ test('a bucket that cannot be reached is left alone, and the others go on; when 
   expect(await values(hub)).toEqual([1])
 })
 
-const accept = (change: { log?: EventLog; bucket?: number; dry_run?: boolean } = {}) =>
+const accept = (change: Partial<Pick<AcceptLossOptions, 'lake' | 'log' | 'bucket' | 'dry_run'>> = {}) =>
   acceptLoss({
     ...{ lake: system.lake, log: system.log, layout: LAYOUT, clock, random },
     ...{ bucket, by: 'anna', ...change },
@@ -152,6 +153,15 @@ const openKeeping = (log: EventLog = system.log) =>
     recordLoss: (loss) => recordLoss({ lake: system.lake, clock, random }, loss),
     recordedGaps: () => recordedGaps(system.lake, { log_id: log.id, epoch: 1 }),
   })
+/** The lake, of which one table that is there takes no commit. */
+const failingCommits = (name: string): Lake => ({
+  ...system.lake,
+  async table(asked) {
+    const table = await system.lake.table(asked)
+    if (asked !== name) return table
+    return { ...table, commit: () => Promise.reject(new Problem('unavailable', 'the store is away')) }
+  },
+})
 const lossRows = async () => {
   await using query = await openQuery({ lake: system.lake, clock })
   return (await query.run('SELECT kind, bucket, table_position, reason FROM losses ORDER BY time, kind DESC')).rows
@@ -225,5 +235,40 @@ describe('a bucket whose log ends before the table', () => {
     expect(await values(hub)).toEqual([1, 2, 3, 4, 5, 6, 7])
     const last = await openKeeping(log)
     expect(stoppedOf(last)).toEqual([])
+  })
+
+  test('stays stopped when accepting it fails before the table has moved, and goes on once it is accepted again', async () => {
+    await send(hub, 1, 2, 3)
+    await drain(system.writer)
+    const log = shortened({ lost: 3 })
+    await openKeeping(log)
+    await send(hub, 4, 5, 6, 7)
+    await expect(accept({ log, lake: failingCommits('events') })).rejects.toMatchObject({ kind: 'unavailable' })
+    const writer = await openKeeping(log)
+    await drain(writer)
+    expect(stoppedOf(writer)).toMatchObject([[bucket, expect.stringMatching(/may be other records/)]])
+    expect(await values(hub)).toEqual([1, 2, 3])
+    expect(await accept({ log })).toMatchObject({ next: 1 })
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect([await values(hub), stoppedOf(writer)]).toEqual([[1, 2, 3, 4, 5, 6, 7], []])
+    // Twice somebody said so.
+    expect((await lossRows()).map(([kind]) => kind)).toEqual(['gap', 'accepted', 'accepted'])
+  })
+
+  test('goes on when accepting it fails once the table has moved; accepting again closes the gap', async () => {
+    await send(hub, 1, 2, 3)
+    await drain(system.writer)
+    const log = shortened({ lost: 3 })
+    const writer = await openKeeping(log)
+    await send(hub, 4, 5, 6)
+    await expect(accept({ log, lake: failingCommits('losses') })).rejects.toMatchObject({ kind: 'unavailable' })
+    await expect(accept({ log })).rejects.toThrow(/has nothing to give up/)
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect(await values(hub)).toEqual([1, 2, 3, 4, 5, 6])
+    // The table is again where the gap was found.
+    expect(writer.buckets()[bucket]).toMatchObject({ position: 3 })
+    expect(stoppedOf(await openKeeping(log))).toEqual([])
   })
 })
