@@ -1,11 +1,10 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
-import { dropAdditions, keepAllRanges, spareRanges } from '../ingest/ranges-upkeep.ts'
+import { dropAdditions, keepAllRanges, vacuumRanges } from '../ingest/ranges-upkeep.ts'
 import { foldTouched } from '../jobs/touched-fold.ts'
 import { type CleanedLog, cleanLog } from '../lake/clean-log.ts'
 import { type Compaction, compact } from '../lake/compact.ts'
-import { deleteAll } from '../lake/delete-all.ts'
 import { openFileJoiner } from '../lake/file-joiner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { ObjectMeta } from '../lake/object-store.ts'
@@ -49,7 +48,7 @@ export type Upkeep = {
   vacuum(table: string, run?: UpkeepRun): Promise<Vacuum>
   /** See lake/clean-log.ts. What only the log tells is kept first: ranges, and which hours were touched. */
   cleanLog(table: string, run?: UpkeepRun): Promise<CleanedLog>
-  /** Deletes snapshots of ranges that nobody needs. */
+  /** See ingest/ranges-upkeep.ts. */
   vacuumRanges(run?: UpkeepRun): Promise<readonly ObjectMeta[]>
 }
 
@@ -102,16 +101,7 @@ export function openUpkeep(options: UpkeepOptions): Upkeep {
       })
     },
 
-    async vacuumRanges(run = {}) {
-      const spare = await spareRanges(lake, clock)
-      if (!run.dry_run)
-        await deleteAll(
-          store,
-          spare.map(({ path }) => path),
-          run,
-        )
-      return spare
-    },
+    vacuumRanges: (run = {}) => vacuumRanges({ ...run, lake, clock }),
   }
 }
 

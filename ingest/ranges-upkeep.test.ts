@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { machineClock } from '../cli/machine.ts'
 import { bucketOf } from '../contract/bucket.ts'
 import { entryPath } from '../lake/log.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
+import { ManualClock } from '../sim/clock.ts'
 import { RANGES_KEPT, RANGES_KEPT_MS } from './limits.ts'
-import { putRanges, rangesFolder } from './ranges-store.ts'
-import { dropAdditions, keepAllRanges, spareRanges } from './ranges-upkeep.ts'
+import { putRanges } from './ranges-store.ts'
+import { dropAdditions, keepAllRanges, vacuumRanges } from './ranges-upkeep.ts'
 import { batchOf, packed, reading } from './testing/batch.ts'
 import { openSystem, type System } from './testing/system.ts'
 
@@ -64,11 +65,32 @@ test('additions in an object of their own go with the entry that names it, and n
   expect(await paths('_hearth/additions')).toEqual(['_hearth/additions/two'])
 })
 
+/** Four snapshots of one bucket and one of another, at one time. */
+async function ageing() {
+  const clock = new ManualClock()
+  const store = openMemoryStore({ clock })
+  for (let version = 1; version <= 4; version++) await putRanges(store, layout, 0, version, new Map())
+  await putRanges(store, layout, 1, 1, new Map())
+  const snapshots = () => Array.fromAsync(store.list('_hearth/ranges'))
+  return { clock, snapshots, lake: { store, layouts: [layout] } }
+}
+
 test('of snapshots of ranges the newest of each bucket are kept, and the young ones', async () => {
-  for (let version = 1; version <= 4; version++) await putRanges(system.store, layout, 0, version, new Map())
-  await putRanges(system.store, layout, 1, 1, new Map())
-  expect(await spareRanges(system.lake, machineClock)).toEqual([])
-  const later = { ...machineClock, now: () => machineClock.now() + RANGES_KEPT_MS + 1_000 }
-  const spare = (await spareRanges(system.lake, later)).map(({ path }) => path)
-  expect(spare).toEqual((await paths(rangesFolder(layout, 0))).slice(0, 4 - RANGES_KEPT))
+  const { clock, snapshots, lake } = await ageing()
+  const before = await snapshots()
+  expect(await vacuumRanges({ lake, clock })).toEqual([])
+  await clock.advance(RANGES_KEPT_MS)
+  const spare = before.slice(0, 4 - RANGES_KEPT)
+  expect(await vacuumRanges({ lake, clock, dry_run: true })).toEqual(spare)
+  expect(await snapshots()).toEqual(before)
+  expect(await vacuumRanges({ lake, clock })).toEqual(spare)
+  expect(await snapshots()).toEqual(before.slice(4 - RANGES_KEPT))
+})
+
+test("no snapshot of ranges is deleted when this machine's clock is ahead of the store's", async () => {
+  const { clock, snapshots, lake } = await ageing()
+  const before = await snapshots()
+  const fast = new ManualClock(clock.now() + RANGES_KEPT_MS)
+  await expect(vacuumRanges({ lake, clock: fast })).rejects.toMatchObject({ kind: 'unavailable' })
+  expect(await snapshots()).toEqual(before)
 })

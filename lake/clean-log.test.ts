@@ -87,6 +87,16 @@ describe('clean-up of the log', () => {
     await expect(run({ retention_ms: HOUR_MS - 1 })).rejects.toMatchObject({ kind: 'invalid' })
   })
 
+  test("deletes nothing when this machine's clock is ahead of the store's, by which all would be old enough", async () => {
+    const fast = new ManualClock(clock.now() + HOUR_MS)
+    const before = () => Promise.reject(new Error('nothing is kept for what is not deleted'))
+    await expect(run({ clock: fast, before })).rejects.toMatchObject({
+      ...{ kind: 'unavailable', message: expect.stringContaining('3600 s ahead of that of memory:') },
+    })
+    expect(await table.oldest()).toBe(0)
+    expect((await run({ clock: fast, dry_run: true })).objects).not.toEqual([])
+  })
+
   test('deletes nothing when what the entries tell cannot be kept, or the checkpoint says another thing', async () => {
     const before = () => Promise.reject(new Error('the disk is full'))
     await expect(run({ before })).rejects.toThrow('the disk is full')

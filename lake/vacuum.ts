@@ -2,25 +2,24 @@ import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import { FLOOR_TXN } from './conflict.ts'
 import { deleteAll } from './delete-all.ts'
-import { RETENTION_MS, STORE_CLOCK_SLACK_MS } from './limits.ts'
+import { RETENTION_MS } from './limits.ts'
 import { entryPath, logObjects } from './log.ts'
 import type { ObjectMeta, ObjectStore } from './object-store.ts'
 import { type Retention, retentionMs } from './retention.ts'
 import type { Snapshot } from './snapshot.ts'
+import { refuseFastClock, type StoreClock } from './store-clock.ts'
 import type { Table } from './table.ts'
 
 /** RETENTION_MS is its usual retention. */
-export type VacuumOptions = Retention & {
-  readonly store: ObjectStore
-  readonly table: Table
-  readonly clock: Clock
-  readonly random: Random
-  /** STORE_CLOCK_SLACK_MS unless given: for tests. */
-  readonly clock_slack_ms?: number
-  readonly dry_run?: boolean
-  readonly signal?: AbortSignal | undefined
-  progress?(done: number, total: number): void
-}
+export type VacuumOptions = Retention &
+  StoreClock & {
+    readonly table: Table
+    readonly clock: Clock
+    readonly random: Random
+    readonly dry_run?: boolean
+    readonly signal?: AbortSignal | undefined
+    progress?(done: number, total: number): void
+  }
 
 export type Vacuum = {
   /** The version that was current one retention ago; undefined when the table was not there. */
@@ -61,7 +60,7 @@ export async function vacuum(options: VacuumOptions): Promise<Vacuum> {
   }
   if (options.dry_run || candidates.size === 0) return found()
   const version = await commitFloor(options, floor)
-  await refuseFastClock(options, version, now_ms)
+  await refuseFastClock(options, now_ms, entryPath(table.prefix, version))
   await keepAdded(table, candidates, head.version + 1, signal)
   const result = found()
   await deleteAll(
@@ -124,16 +123,4 @@ async function commitFloor({ table, random, signal }: VacuumOptions, floor: numb
   })
   if (outcome.kind === 'committed') return outcome.version
   throw new Problem('conflict', `another vacuum of ${table.name} is at work; nothing was deleted, try later`)
-}
-
-/** The floor's own entry tells the store's time. */
-async function refuseFastClock(options: VacuumOptions, version: number, now_ms: number): Promise<void> {
-  const { store, table, clock_slack_ms = STORE_CLOCK_SLACK_MS } = options
-  const entry = await store.head(entryPath(table.prefix, version))
-  const ahead_ms = now_ms - (entry?.modified_ms ?? 0)
-  if (ahead_ms <= clock_slack_ms) return
-  throw new Problem(
-    'unavailable',
-    `this machine's clock is ${Math.round(ahead_ms / 1000)} s ahead of that of ${store.url}: nothing of ${table.name} was deleted; set it right`,
-  )
 }

@@ -59,7 +59,7 @@ export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boo
         await cleanLog({
           ...events,
           clock: life.clock,
-          ...{ retention_ms: LOG_RETENTION_MS, retention_min_ms: LOG_RETENTION_MS },
+          ...{ retention_ms: LOG_RETENTION_MS, retention_min_ms: LOG_RETENTION_MS, clock_slack_ms: CLOCK_SLACK_MS },
           async before(version) {
             await foldTouched(events.table, events.store)
             await keepAllRanges(lake, version)
