@@ -29,7 +29,9 @@ export type Memory = {
   readonly growth: number | undefined
 }
 
-/** Of fewer peaks no growth is told. */
+/** Of fewer events no growth is told: what a process gathers as it begins would be taken for it. */
+const EVENTS_MIN = 20_000_000
+/** Nor of fewer peaks. */
 const PEAKS_MIN = 5
 
 /** Pure. */
@@ -42,7 +44,7 @@ export function memoryOf(samples: readonly Sample[]): Memory {
   const half = [...peaks]
     .map(([committed, rss_bytes]) => ({ committed, rss_bytes }))
     .filter(({ committed }) => committed >= last / 2 && committed < last)
-  if (half.length < PEAKS_MIN) return { peak_bytes, growth: undefined }
+  if (last < EVENTS_MIN || half.length < PEAKS_MIN) return { peak_bytes, growth: undefined }
   const mean = (of: (one: Sample) => number) => half.reduce((sum, one) => sum + of(one), 0) / half.length
   const [events, bytes] = [mean((one) => one.committed), mean((one) => one.rss_bytes)]
   const spread = half.reduce((sum, one) => sum + (one.committed - events) ** 2, 0)

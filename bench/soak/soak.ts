@@ -41,7 +41,7 @@ async function run({ seed, folder, note, events = EVENTS }: BenchmarkOptions): P
     rounds: phases,
     figures: phases.flatMap(figuresOf),
     notes: [
-      'RSS of one process with gateway core, event log, writer and the generator, sampled each second. Growth is that of the peaks of the second half, one a commit, by least squares; too few of them tell none.',
+      'RSS of one process with gateway core, event log, writer and the generator, sampled each second. Growth is that of the peaks of the second half, one a commit, by least squares; of fewer than 20 million events none is told, since a process gathers what it needs as it begins.',
     ],
     faults: phases.flatMap(({ name, facts: { checksum_sent, checksums_found } }) =>
       checksums_found.every((one) => one === checksum_sent) ? [] : [`${name}: what was found is not what was sent`],
