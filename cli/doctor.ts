@@ -229,7 +229,11 @@ async function health({ home, clock }: DoctorContext, { name, pid, alive, ops_ur
   try {
     const { ready, reasons } = readiness.parse(await askJson(clock, `${ops_url}/readyz`))
     if (ready) return { check: name, state: 'good', found: `ready, process ${pid}` }
-    return { check: name, state: 'bad', found: `not ready, process ${pid}: ${reasons.join('; ')}` }
+    const found = `not ready, process ${pid}: ${reasons.join('; ')}`
+    const bucket = reasons.join(' ').match(/bucket (\d+) is stopped/)?.[1]
+    if (bucket === undefined) return { check: name, state: 'bad', found }
+    const advice = `docs/operations.md, HearthBucketStopped; what would be given up: hearth lake accept-loss ${bucket} --by NAME --dry-run`
+    return { check: name, state: 'bad', found, advice }
   } catch (error) {
     const found = `process ${pid}: ${messageOf(error)}`
     if (!(error instanceof Problem) || error.cause !== 'hung') return { check: name, state: 'bad', found }

@@ -62,9 +62,11 @@ const loss = z.object({
 export const lakeAnswer = z.object({
   tables: z.array(tableLook),
   lags: z
-    .array(z.object({ bucket: z.number(), seconds: z.number() }))
+    .array(z.object({ bucket: z.number(), seconds: z.number().nullable(), stopped: z.boolean() }))
     .nullable()
-    .describe('age of the oldest batch that is not in the table, by bucket; null where no writer runs beside'),
+    .describe(
+      'by bucket: age of the oldest batch that is not in the table, null where the log cannot tell, and whether the bucket is stopped; null where no writer runs beside',
+    ),
   dead: z.object({ reasons: z.array(reason), sql: z.string() }).describe('dead letters received in the window'),
   losses: z.object({ rows: z.array(loss), sql: z.string().nullable() }),
 })

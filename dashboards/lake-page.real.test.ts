@@ -51,6 +51,21 @@ describe('with data', () => {
     }
   })
 
+  it('says first that a bucket is stopped, and what to do', async () => {
+    const server = await startSample({ now_ms: machineClock.now(), stopped: 3 })
+    try {
+      const page = await open('/lake', undefined, server)
+      await page.getByText('To look at: bucket 3 is stopped; 1 loss;').waitFor()
+      await page.getByText('hearth lake accept-loss 3 --by NAME --dry-run').waitFor()
+      await page
+        .getByRole('region', { name: 'Buckets' })
+        .getByRole('row', { name: /^3 stopped/ })
+        .waitFor()
+    } finally {
+      await server.close()
+    }
+  })
+
   it('tells of each table, and of the one that is chosen its files and what its versions did', async () => {
     const page = await open('/lake')
     const tables = page.getByRole('region', { name: 'Tables' })

@@ -10,8 +10,11 @@ import { hangUp, type Router } from './route.ts'
 import { shareAnswers } from './shared-answers.ts'
 import { date, lines, timestamp } from './sql-text.ts'
 
-/** Seconds by bucket; undefined where nobody tells. */
-export type Lags = () => Promise<ReadonlyMap<number, number> | undefined>
+/** How far a bucket is behind its log, where the log can tell, and whether it is stopped. */
+export type BucketLag = { readonly seconds: number | undefined; readonly stopped: boolean }
+
+/** By bucket; undefined where nobody tells. */
+export type Lags = () => Promise<ReadonlyMap<number, BucketLag> | undefined>
 
 /** The tables of the lake: what is in them, what became of them, and what did not get into them. */
 export function mountLake(
@@ -39,7 +42,7 @@ export function mountLake(
       ])
       return {
         tables: [...tables],
-        lags: lag ? [...lag].map(([bucket, seconds]) => ({ bucket, seconds })) : null,
+        lags: lag ? [...lag].map(([bucket, { seconds = null, stopped }]) => ({ bucket, seconds, stopped })) : null,
         dead,
         losses,
       }

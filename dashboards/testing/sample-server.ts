@@ -13,6 +13,8 @@ export async function startSample(options: {
   readonly state?: SampleState
   readonly relay?: string
   readonly time_max_ms?: number
+  /** A bucket that is stopped. */
+  readonly stopped?: number
   /** A free one when absent. */
   readonly port?: number
   readonly principal?: Principal
@@ -27,7 +29,13 @@ export async function startSample(options: {
       arguments: [String(options.now_ms), options.state ?? 'full'],
       ...(options.time_max_ms === undefined ? {} : { time_max_ms: options.time_max_ms }),
     },
-    lags: async () => new Map([0, 1, 2, 3].map((bucket) => [bucket, options.state === 'empty' ? 0 : 1.2 + bucket / 2])),
+    lags: async () =>
+      new Map(
+        [0, 1, 2, 3].map((bucket) => [
+          bucket,
+          { seconds: options.state === 'empty' ? 0 : 1.2 + bucket / 2, stopped: options.stopped === bucket },
+        ]),
+      ),
     clock: machineClock,
     random: machineRandom,
     host: '127.0.0.1',

@@ -73,19 +73,37 @@ export function LakePage() {
 }
 
 function lagOf({ lags }: LakeAnswer) {
-  return (lags ?? []).toSorted((a, b) => b.seconds - a.seconds)[0]
+  return (lags ?? [])
+    .flatMap(({ bucket, seconds }) => (seconds === null ? [] : [{ bucket, seconds }]))
+    .toSorted((a, b) => b.seconds - a.seconds)[0]
+}
+
+function stoppedOf({ lags }: LakeAnswer): readonly number[] {
+  return (lags ?? []).flatMap(({ bucket, stopped }) => (stopped ? [bucket] : []))
 }
 
 function lossesOf({ losses: { rows } }: LakeAnswer): { readonly gaps: number; readonly replaced: number } {
-  const of = (wanted: LossLook['kind']) => rows.filter(({ kind }) => kind === wanted).length
+  // What somebody has accepted since is settled.
+  const isOpen = (one: LossLook) =>
+    !rows.some(
+      ({ kind, log_id, bucket, time_ms }) =>
+        kind === 'accepted' && log_id === one.log_id && bucket === one.bucket && time_ms >= one.time_ms,
+    )
+  const of = (wanted: LossLook['kind']) => rows.filter((one) => one.kind === wanted && isOpen(one)).length
   return { gaps: of('gap'), replaced: of('replaced') }
 }
 
 /** The ten-second answer: what is wrong, or that nothing is. */
 function Verdict({ answer, events }: { readonly answer: LakeAnswer; readonly events: TableLook }) {
   const lag = lagOf(answer)
+  const stopped = stoppedOf(answer)
   const { gaps, replaced } = lossesOf(answer)
   const troubles = [
+    ...(stopped.length > 0
+      ? [
+          `${stopped.length === 1 ? 'bucket' : 'buckets'} ${stopped.join(', ')} ${stopped.length === 1 ? 'is' : 'are'} stopped`,
+        ]
+      : []),
     ...(gaps > 0 ? [counted(gaps, 'loss', 'losses')] : []),
     ...(replaced > 0 ? [`${counted(replaced, 'log')} replaced, perhaps without loss`] : []),
     ...(lag && lag.seconds > LAG_MAX_S ? [`bucket ${lag.bucket} is ${age(lag.seconds * 1000)} behind`] : []),
@@ -99,6 +117,13 @@ function Verdict({ answer, events }: { readonly answer: LakeAnswer; readonly eve
       ) : (
         <>
           To look at: <b>{troubles.join('; ')}</b>.
+          {stopped.length > 0 && (
+            <>
+              {' '}
+              Why: <code>hearth doctor</code>. What would be given up:{' '}
+              <code>hearth lake accept-loss {stopped[0]} --by NAME --dry-run</code>.
+            </>
+          )}
         </>
       )}
     </p>

@@ -2,6 +2,7 @@ import type { LakeAnswer, TableLook } from '../../../lake-api.ts'
 import { SIZE_BINS } from '../../../size-bins.ts'
 import { now } from '../browser.ts'
 import { Explain } from '../definition.tsx'
+import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { bytes, counted, NOTHING, significant, whole } from '../number-format.ts'
 import { Skeleton } from '../state-notes.tsx'
@@ -128,7 +129,7 @@ export function FileSizes({ table }: { readonly table: TableLook | undefined }) 
 
 /** Each bucket of the events: to when its data reaches, and how far its writer is behind its log. */
 export function Buckets({ table, lags }: { readonly table: TableLook | undefined; readonly lags: LakeAnswer['lags'] }) {
-  const behind = new Map(lags?.map(({ bucket, seconds }) => [bucket, seconds]))
+  const behind = new Map(lags?.map((lag) => [lag.bucket, lag]))
   return (
     <section class="card" aria-label="Buckets">
       <header>
@@ -163,7 +164,7 @@ export function Buckets({ table, lags }: { readonly table: TableLook | undefined
                 </a>
               </td>
               <td class="number">
-                {behind.has(bucket.bucket) ? `${significant(behind.get(bucket.bucket))} s` : NOTHING}
+                <Behind lag={behind.get(bucket.bucket)} />
               </td>
               <td class="number">{timeOf(bucket.newest_ms)}</td>
               <td class="number">{whole(bucket.files)}</td>
@@ -175,6 +176,11 @@ export function Buckets({ table, lags }: { readonly table: TableLook | undefined
       </table>
     </section>
   )
+}
+
+function Behind({ lag }: { readonly lag: NonNullable<LakeAnswer['lags']>[number] | undefined }) {
+  if (lag?.stopped) return <Tag tone="bad">stopped</Tag>
+  return <>{lag && lag.seconds !== null ? `${significant(lag.seconds)} s` : NOTHING}</>
 }
 
 function timeOf(time_ms: number | null): string {
