@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../contract/clock.ts'
 import { count, rowsOf } from './answer-rows.ts'
 import { windowQuery } from './api.ts'
+import { reasonForm } from './dead-reason.ts'
 import { tablesOf } from './fleet.ts'
 import { type LakeAnswer, LOSS_KINDS, lakeAnswer, versionsAnswer, versionsParams, versionsQuery } from './lake-api.ts'
 import { DEAD_LETTERS_SHARED_MS, LAKE_ROWS_MAX } from './limits.ts'
@@ -76,11 +77,11 @@ async function deadLetters(
   const received = `received_time >= ${timestamp(from)} AND received_time < ${timestamp(to)}`
   const window = `event_date BETWEEN ${date(from)} AND ${date(to)} AND ${received}`
   const sql = lines(`
-    SELECT reason, count(*) AS events, count(DISTINCT source_id) AS sources, min(source_id) AS example,
+    SELECT min(reason) AS reason, count(*) AS events, count(DISTINCT source_id) AS sources, min(source_id) AS example,
       epoch_ms(max(received_time)) AS newest_ms
     FROM dead_letters
     WHERE ${window}
-    GROUP BY reason
+    GROUP BY ${reasonForm('reason')}
     ORDER BY events DESC, reason
     LIMIT ${LAKE_ROWS_MAX}`)
   // Which letters a replay has stored is looked for among all events; whether there is any letter at all costs little.

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { reasonForm } from '../../../dead-reason.ts'
 import type { LakeAnswer, LossLook } from '../../../lake-api.ts'
 import { Explain, RowsLink } from '../definition.tsx'
 import { Tag } from '../icon.tsx'
@@ -73,7 +74,8 @@ export function DeadLetters({ dead }: { readonly dead: LakeAnswer['dead'] | unde
 }
 
 function linesSql(reason: string): string {
-  return `SELECT received_time, source_id, boot_id, stream, seq, text\nFROM dead_letters\nWHERE reason = '${reason.replaceAll("'", "''")}'\nORDER BY received_time DESC\nLIMIT 200`
+  const like = reasonForm(`'${reason.replaceAll("'", "''")}'`)
+  return `SELECT received_time, source_id, boot_id, stream, seq, reason, text\nFROM dead_letters\nWHERE ${reasonForm('reason')} = ${like}\nORDER BY received_time DESC\nLIMIT 200`
 }
 
 /** What the kinds of losses mean, and what to do about each. */
