@@ -1,5 +1,5 @@
 /** Bad days of Kafka under a gateway and a writer of their own: neither is started again by hand for any of them. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Producer } from '@platformatic/kafka'
@@ -82,6 +82,9 @@ test('no broker at all for a minute, while hubs send: both say so, go on by them
 
 test('a topic that is deleted is made anew, one that does not fit is refused, and what was in it alone is told as lost', async () => {
   const load = await send()
+  // Of a log that the table has read nothing of nobody knows that another took its place.
+  const commits = join(system.home, 'lake/events/_delta_log')
+  await until('something is in the table', LIMIT_MS, () => readdirSync(commits).length > 1)
   writer.signal('SIGSTOP')
   await acknowledged(load, 4_000)
   await kafka.admin.deleteTopic(TOPIC)

@@ -95,7 +95,8 @@ describe('a topic', () => {
       await kafka.admin.deleteTopic(topic)
       const other = await openKafkaLog(options(topic))
       await other.append(0, logRecord('new'))
-      expect(await waiting).toMatchObject({ kind: 'conflict' })
+      // On a slow machine the brokers may have no such topic for so long that it is missing by then.
+      expect(await waiting).toMatchObject({ kind: expect.stringMatching(/^(conflict|missing)$/) })
       await expect(log.read(0, 2, 1e6)).rejects.toThrow(/was made anew/)
       await expect(log.bounds(0)).rejects.toMatchObject({ kind: 'conflict' })
       expect(await log.append(0, logRecord('from a gateway'))).toBe(2)
