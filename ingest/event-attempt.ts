@@ -91,11 +91,9 @@ export function beginAttempt(rows: EventRows, buckets: number, seed: number): Ev
     // Of a dead line too: the hub that it is about may be erased.
     const elsewhere = service && hub !== 0 ? whyElsewhere(hub, bucket) : undefined
     const size_bytes = rows.lineEnd() - from
-    if (size_bytes > EVENT_LINE_MAX_BYTES) {
-      if (why === undefined) rows.dropLast()
-      return dead ?? `the line is ${size_bytes} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}`
-    }
-    const refused = dead ?? why ?? elsewhere
+    const isLong = size_bytes > EVENT_LINE_MAX_BYTES
+    const long = isLong ? `the line is ${size_bytes} bytes long; the limit is ${EVENT_LINE_MAX_BYTES}` : undefined
+    const refused = dead ?? long ?? why ?? elsewhere
     if (why === undefined && refused !== undefined) rows.dropLast()
     return refused
   }

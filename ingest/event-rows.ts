@@ -29,7 +29,9 @@ export type EventRows = {
   lastHub(): number
   /** Takes back the row that was appended last. */
   dropLast(): void
-  /** A field of the row that is no column, by its word, as a number; undefined where it is none. */
+  /** A field of the row that is no column, by its word; 0 where it is absent or null. */
+  moreWord(row: number, field: number): number
+  /** The same as a number; undefined where it is none. */
   moreNumber(row: number, field: number): number | undefined
   /** Appends a row that is no event. */
   addRow(row: RowOf): void
@@ -329,6 +331,13 @@ export function openEventRows(): EventRows {
     return after !== -1 && bytes[skipSpace(bytes, after, end)] === NEWLINE ? 'the line is no JSON object' : NOT_JSON
   }
 
+  function moreWord(row: number, field: number): number {
+    const end = of.more[row + 1] as number
+    for (let entry = of.more[row] as number; entry < end; entry++)
+      if (of.keys[entry] === field) return of.values[entry] as number
+    return 0
+  }
+
   return {
     words,
     count: () => count,
@@ -341,13 +350,11 @@ export function openEventRows(): EventRows {
       of.at[count - 1] = us
     },
     lastHub: () => last_hub,
+    moreWord,
     moreNumber(row, field) {
-      for (let entry = of.more[row] as number; entry < (of.more[row + 1] as number); entry++) {
-        if (of.keys[entry] !== field) continue
-        const text = of.values[entry] === 0 ? '' : words.text(of.values[entry] as number)
-        return text === '' || !Number.isFinite(Number(text)) ? undefined : Number(text)
-      }
-      return undefined
+      const word = moreWord(row, field)
+      const text = word === 0 ? '' : words.text(word)
+      return text === '' || !Number.isFinite(Number(text)) ? undefined : Number(text)
     },
     dropLast() {
       count--

@@ -3,7 +3,6 @@ import { timeSource } from '../contract/event.ts'
 import { assert } from '../contract/problem.ts'
 import type { ChunkValues } from '../lake/parquet-chunk.ts'
 import { type PromotedColumn, storedValue } from '../lake/promoted.ts'
-import type { Columns } from './event-columns.ts'
 import { BATCH_KIND, type EventRows, isTransport, TIME_MAX_MS } from './event-rows.ts'
 
 /** What all rows of a batch have in common. Words are 0 and numbers NaN where the batch says nothing. */
@@ -256,9 +255,10 @@ export function openEventValues(
 }
 
 /** A field that has become a column, as rows have it; each different text is looked at once. */
-function openField({ words, ...rows }: EventRows, { name, type }: PromotedColumn) {
+function openField(rows: EventRows, { name, type }: PromotedColumn) {
+  const { words } = rows
   const key = words.of(name)
-  const of: Columns = rows.columns()
+  const { kind } = rows.columns()
   const known = new Map<number, ReturnType<typeof storedValue>>()
 
   function stored(word: number) {
@@ -269,11 +269,7 @@ function openField({ words, ...rows }: EventRows, { name, type }: PromotedColumn
 
   /** The word that the field has in the row; 0 when it is absent or null, and in rows about transport. */
   function wordIn(row: number): number {
-    if (isTransport(of.kind[row] as number)) return 0
-    const end = of.more[row + 1] as number
-    for (let entry = of.more[row] as number; entry < end; entry++)
-      if (of.keys[entry] === key) return of.values[entry] as number
-    return 0
+    return isTransport(kind[row] as number) ? 0 : rows.moreWord(row, key)
   }
 
   return {

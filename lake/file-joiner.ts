@@ -1,49 +1,26 @@
-import { mkdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
-import type { Clock, Random } from '../contract/clock.ts'
-import { EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
 import { assert, Problem } from '../contract/problem.ts'
 import type { AddFile } from './action.ts'
 import type { FileJoiner } from './compact.ts'
 import { damageIn } from './damage.ts'
-import { openDuckDb, problemOf, rowsOf } from './duckdb.ts'
-import { COMPACT_FETCHED_MAX_BYTES, COMPACT_MEMORY_LIMIT } from './limits.ts'
-import { openLocalFiles } from './local-files.ts'
-import type { ObjectStore } from './object-store.ts'
+import { problemOf, rowsOf } from './duckdb.ts'
 import { promotedOf, promoteSql } from './promoted.ts'
+import { openRewriting, type RewritingOptions } from './rewriting.ts'
 import { type LocalFile, scanSql, storedSql } from './scan.ts'
 import { identifier } from './schema.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Table } from './table.ts'
 import { writeFile } from './write.ts'
 
-export type FileJoinerOptions = {
-  readonly store: ObjectStore
-  readonly table: Table
-  readonly clock: Clock
-  readonly random: Random
-  /** Its own: for files on their way, and for what DuckDB spills. */
-  readonly scratch_folder: string
-}
-
 /**
  * Joins files by DuckDB. The rows are counted and summed up before and after, and nothing is uploaded that differs.
  * Raises `corrupt` when they differ or a file is damaged, and what `writeFile` raises.
  */
-export async function openFileJoiner(options: FileJoinerOptions): Promise<FileJoiner> {
-  const { store, table, clock, random, scratch_folder } = options
-  // What a killed one left behind.
-  await rm(scratch_folder, { recursive: true, force: true })
-  await mkdir(scratch_folder, { recursive: true })
-  await using opened = new AsyncDisposableStack()
-  const { connection } = opened.use(
-    await openDuckDb({ threads: 1, memory_limit: COMPACT_MEMORY_LIMIT, temp_folder: scratch_folder }),
-  )
-  const cache = { folder: join(scratch_folder, 'fetched'), max_bytes: COMPACT_FETCHED_MAX_BYTES }
-  const local = opened.use(await openLocalFiles(store, { cache, clock }))
-  const kept = opened.move()
+export async function openFileJoiner(options: RewritingOptions): Promise<FileJoiner> {
+  const { table } = options
+  const rewriting = await openRewriting(options)
+  const { connection, local } = rewriting
   return {
     async join(base, { files, tags }, signal) {
       const [first] = files
@@ -54,11 +31,9 @@ export async function openFileJoiner(options: FileJoinerOptions): Promise<FileJo
         throw (await damageIn(connection, [held])) ?? error
       })
       const { rows: _, ...written } = await writeFile({
-        ...{ connection, store, prefix: table.prefix, partitionValues, tags, random, clock, scratch_folder },
+        ...rewriting.of(base),
+        ...{ partitionValues, tags },
         select: promoteSql(storedSql(base, held.files), promotedOf(base)),
-        columns: base.columns.filter(({ name }) => !base.partition.includes(name)),
-        configuration: base.configuration,
-        sort: table.name === EVENTS_TABLE ? EVENTS_SORT : [],
         check: async (path) => {
           const after = await sumOf(connection, base, [{ add: first, path }])
           if (after.rows !== before.rows || after.sum !== before.sum) throw differs(table, files, before, after)
@@ -66,7 +41,7 @@ export async function openFileJoiner(options: FileJoinerOptions): Promise<FileJo
       })
       return written
     },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    [Symbol.asyncDispose]: () => rewriting[Symbol.asyncDispose](),
   }
 }
 
