@@ -3,32 +3,12 @@ import { expect, test } from 'vitest'
 import { ByteSink } from './byte-sink.ts'
 import { bitsFor, writeDelta, writeHybrid, writeLevels, writePlain } from './parquet-encoding.ts'
 import { TYPE } from './parquet-metadata.ts'
+import { type ByteReader, byte, varint, zigzag } from './testing/byte-reader.ts'
 
 /** Encodings.md of apache/parquet-format read again, a bit at a time. */
-type Reader = { readonly bytes: Uint8Array; at: number }
-
-function byte(reader: Reader): number {
-  const value = reader.bytes[reader.at++]
-  if (value === undefined) throw new Error('the bytes are over before the values')
-  return value
-}
-
-function varint(reader: Reader): bigint {
-  let value = 0n
-  for (let shift = 0n; ; shift += 7n) {
-    const one = byte(reader)
-    value |= BigInt(one & 127) << shift
-    if (one < 128) return value
-  }
-}
-
-function zigzag(reader: Reader): bigint {
-  const value = varint(reader)
-  return value % 2n === 0n ? value / 2n : -(value + 1n) / 2n
-}
 
 /** The lowest bit of a byte is the first. */
-function packed(reader: Reader, count: number, width: number): bigint[] {
+function packed(reader: ByteReader, count: number, width: number): bigint[] {
   const bits = Array.from({ length: (count * width) / 8 }, () => byte(reader)).flatMap((one) =>
     Array.from({ length: 8 }, (_, i) => (one >> i) & 1),
   )
@@ -37,7 +17,7 @@ function packed(reader: Reader, count: number, width: number): bigint[] {
   )
 }
 
-function readHybrid(reader: Reader, count: number, width: number): number[] {
+function readHybrid(reader: ByteReader, count: number, width: number): number[] {
   const values: bigint[] = []
   while (values.length < count) {
     const head = Number(varint(reader))
@@ -52,7 +32,7 @@ function readHybrid(reader: Reader, count: number, width: number): number[] {
   return values.slice(0, count).map(Number)
 }
 
-function readDelta(reader: Reader): { readonly values: readonly number[]; readonly widths: readonly number[] } {
+function readDelta(reader: ByteReader): { readonly values: readonly number[]; readonly widths: readonly number[] } {
   const [block, miniblocks, count] = [Number(varint(reader)), Number(varint(reader)), Number(varint(reader))]
   let last = zigzag(reader)
   const values = [last]

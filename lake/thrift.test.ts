@@ -1,33 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ByteSink } from './byte-sink.ts'
+import { type ByteReader, byte, varint, zigzag } from './testing/byte-reader.ts'
 import { type ThriftStruct, type ThriftValue, writeStruct } from './thrift.ts'
 
 /** What the protocol tells apart: texts are bytes to it. Structs are [field, value] in order. */
 type Read = bigint | boolean | string | readonly Read[] | { readonly fields: readonly (readonly [number, Read])[] }
-type Reader = { readonly bytes: Uint8Array; at: number }
 
-function byte(reader: Reader): number {
-  const value = reader.bytes[reader.at++]
-  if (value === undefined) throw new Error('the bytes are over before the struct')
-  return value
-}
-
-function varint(reader: Reader): bigint {
-  let value = 0n
-  for (let shift = 0n; ; shift += 7n) {
-    const one = byte(reader)
-    value |= BigInt(one & 127) << shift
-    if (one < 128) return value
-  }
-}
-
-function zigzag(reader: Reader): bigint {
-  const value = varint(reader)
-  return value % 2n === 0n ? value / 2n : -(value + 1n) / 2n
-}
-
-function readStruct(reader: Reader): Read {
+function readStruct(reader: ByteReader): Read {
   const fields: [number, Read][] = []
   let id = 0
   for (let head = byte(reader); head !== 0; head = byte(reader)) {
@@ -38,7 +18,7 @@ function readStruct(reader: Reader): Read {
   return { fields }
 }
 
-function readValue(reader: Reader, type: number): Read {
+function readValue(reader: ByteReader, type: number): Read {
   if (type === 5 || type === 6) return zigzag(reader)
   if (type === 12) return readStruct(reader)
   if (type === 8) {
@@ -99,7 +79,7 @@ test('what is written is read by the compact protocol as it was, up to the last 
     fc.property(struct, (value) => {
       const sink = new ByteSink(1)
       writeStruct(sink, value)
-      const reader: Reader = { bytes: sink.take(), at: 0 }
+      const reader: ByteReader = { bytes: sink.take(), at: 0 }
       expect(readStruct(reader)).toEqual(expectedStruct(value))
       expect(reader.at).toBe(sink.length)
     }),
