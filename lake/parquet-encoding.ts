@@ -52,22 +52,9 @@ function writePacked(sink: ByteSink, values: Uint32Array | Uint8Array, from: num
   const groups = (to - from + 7) >> 3
   sink.varint(groups * 2 + 1)
   sink.reserve(groups * width + 4)
-  const { bytes } = sink
   const end = sink.length + groups * width
-  let at = sink.length
-  let packed = 0
-  let bits = 0
-  for (let i = from; i < to; i++) {
-    packed |= (values[i] as number) << bits
-    bits += width
-    while (bits >= 8) {
-      bytes[at++] = packed
-      packed >>>= 8
-      bits -= 8
-    }
-  }
-  if (bits > 0) bytes[at++] = packed
-  bytes.fill(0, at, end)
+  const at = packNarrow(sink.bytes, sink.length, values, from, to, width)
+  sink.bytes.fill(0, at, end)
   sink.length = end
 }
 
@@ -130,10 +117,11 @@ function packMiniblock(sink: ByteSink, values: Float64Array, from: number, to: n
   sink.length = end
 }
 
+/** Up to 25 bits: with the seven that may be left over they fill an integer. Tells where the next byte goes. */
 function packNarrow(
   bytes: Buffer,
   start: number,
-  values: Float64Array,
+  values: Float64Array | Uint32Array | Uint8Array,
   from: number,
   to: number,
   width: number,
