@@ -77,7 +77,7 @@ async function send(
   set: Record<string, AttributeValue>,
   options: Options,
 ): Promise<void> {
-  const url = options.relay ?? runningFact(context, 'relay', 'app_url')
+  const url = options.relay === undefined ? runningFact(context, 'relay', 'app_url') : httpUrl(options.relay)
   const token = localToken(context, options.tokenFile)
   const connect_ms = await connect(context, url)
   const answers: Sent[] = []
@@ -127,6 +127,11 @@ async function within<T>(
   } finally {
     cancel()
   }
+}
+
+function httpUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text
+  throw new Problem('invalid', `--relay is a URL such as http://127.0.0.1:8980, found ${text}`)
 }
 
 function unanswered(url: string, error: unknown, outcome?: ProblemOutcome): Problem {

@@ -36,6 +36,7 @@ async function saidTo(words: readonly string[]): Promise<string> {
 
 test.each<[string, RegExp]>([
   ['--vresion', /unknown option '--vresion'; did you mean --version\?/],
+  ['send h1 lamp powered=1 --relay nonsense', /--relay is a URL such as .*, found nonsense/],
   ['sql', /missing required argument 'select' \(hearth sql --help shows how\)/],
   ['sql a b', /too many arguments for 'sql'/],
   ['sql --lmit 3 x', /unknown option '--lmit'; did you mean --limit\?/],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machineRandom } from '../../cli/machine.ts'
+import { messageOf } from '../../contract/problem.ts'
 import { runChaos } from './chaos.ts'
 
 const USAGE = `npm run chaos [-- --minutes N] [--seed N] [--hubs N] [--network] [--json]
@@ -22,20 +23,32 @@ Examples:
   npm run chaos -- --minutes 2 --network --seed 7
 `
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    seed: { type: 'string' },
-    hubs: { type: 'string', default: '12' },
-    network: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    help: { type: 'boolean', short: 'h', default: false },
-  },
-})
-if (values.help) process.stdout.write(USAGE)
-else process.exitCode = await main()
+const options = {
+  minutes: { type: 'string', default: '10' },
+  seed: { type: 'string' },
+  hubs: { type: 'string', default: '12' },
+  network: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
 
-async function main(): Promise<number> {
+const values = valuesGiven()
+if (!values) process.exitCode = 2
+else if (values.help) process.stdout.write(USAGE)
+else process.exitCode = await main(values)
+
+/** The options as they were given; undefined for wrong use, which was told. */
+function valuesGiven() {
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    const names = Object.keys(options).map((name) => `--${name}`)
+    process.stderr.write(`${messageOf(error)}; there are ${names.join(', ')}\n`)
+    return undefined
+  }
+}
+
+async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promise<number> {
   const seed = Number(values.seed ?? Math.floor(machineRandom.float() * 2 ** 31))
   const folder = mkdtempSync(join(tmpdir(), 'hearth-chaos-'))
   const begun = performance.now()
