@@ -36,7 +36,10 @@ export type EventLog = {
   readonly buckets: number
   /** Resolves with the record's position once it would survive a power cut; group commit underneath. */
   append(bucket: number, record: LogRecord): Promise<number>
-  /** Records from `from` on, up to `maxBytes` of payload (at least one record when there is one). */
+  /**
+   * Records from `from` on, up to `maxBytes` of payload (at least one record when there is one), and up to one that cannot be
+   * read. Raises `corrupt` when that is the first.
+   */
   read(bucket: number, from: number, maxBytes: number): Promise<readonly Positioned[]>
   /** Forgets everything below `to`, in small chunks. */
   trim(bucket: number, to: number): Promise<void>

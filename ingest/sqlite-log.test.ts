@@ -56,6 +56,19 @@ describe('the file of sqlite-log', () => {
     await expect(openSqliteLog(path, { ...options, buckets: 8 })).rejects.toThrow(/has 4 buckets, .* layout 8/)
   })
 
+  test('with a record that cannot be read gives those before it, and refuses it alone', async () => {
+    const log = await openSqliteLog(path, options)
+    for (const text of ['a', 'b', 'c']) await log.append(0, logRecord(text))
+    const database = new DatabaseSync(path)
+    database.exec(`UPDATE bucket_0000 SET headers = '{}' WHERE position = 2`)
+    database.close()
+    const positions = async (from: number) => (await log.read(0, from, 1_000_000)).map(({ position }) => position)
+    expect(await positions(1)).toEqual([1])
+    await expect(positions(2)).rejects.toMatchObject({ kind: 'corrupt' })
+    expect(await positions(3)).toEqual([3])
+    await log.close()
+  })
+
   test('with a record of a newer form is refused by name', async () => {
     const log = await openSqliteLog(path, options)
     await log.append(0, logRecord('a'))

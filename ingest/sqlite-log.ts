@@ -1,6 +1,6 @@
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { assert } from '../contract/problem.ts'
-import type { EventLog, LogBounds } from './event-log.ts'
+import type { EventLog, LogBounds, Positioned } from './event-log.ts'
 import { LOG_COMMIT_BYTES_MAX, LOG_COMMIT_RECORDS_MAX, LOG_POLL_MS, LOG_TRIM_RECORDS } from './limits.ts'
 import { formatHeaders, parseRecord } from './log-form.ts'
 import type { LogEntry, StoredEntry } from './sqlite-log-file.ts'
@@ -82,7 +82,17 @@ export async function openSqliteLog(
     },
     async read(bucket, from, maxBytes) {
       const entries = (await thread.ask({ kind: 'read', bucket, from, maxBytes })) as readonly StoredEntry[]
-      return entries.map(({ position, headers, value }) => ({ position, record: parseRecord(headers, value) }))
+      const records: Positioned[] = []
+      for (const { position, headers, value } of entries) {
+        try {
+          records.push({ position, record: parseRecord(headers, value) })
+        } catch (error) {
+          // What came before it can be read all the same.
+          if (records.length === 0) throw error
+          break
+        }
+      }
+      return records
     },
     async trim(bucket, to) {
       let removed = LOG_TRIM_RECORDS
