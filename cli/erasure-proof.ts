@@ -5,7 +5,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { isProblem } from '../contract/problem.ts'
 import { type ErasedHub, isErasedBoot } from '../ingest/erased-hubs.ts'
 import type { EventLog, Positioned } from '../ingest/event-log.ts'
-import { LOG_READ_BYTES } from '../ingest/limits.ts'
+import { logRecords } from '../ingest/log-records.ts'
 import { inflate, readClaim } from '../ingest/payload.ts'
 import { textIn } from '../ingest/row.ts'
 import { FLOOR_TXN } from '../lake/conflict.ts'
@@ -21,6 +21,8 @@ export type Place = {
   readonly place: string
   readonly looked: number
   readonly found: number
+  /** Which could not be read, so that nobody knows. */
+  readonly unread?: number
   /** When what was found will be gone by itself, ms since 1970; undefined when it will not, or nothing was found. */
   readonly until_ms: number | undefined
 }
@@ -78,7 +80,7 @@ function summedUp(places: readonly Place[]): readonly Place[] {
     const before = sums.get(one.place)
     const until_ms = one.found > 0 ? one.until_ms : undefined
     sums.set(one.place, {
-      place: one.place,
+      ...one,
       looked: one.looked + (before?.looked ?? 0),
       found: one.found + (before?.found ?? 0),
       until_ms: Math.max(until_ms ?? 0, before?.until_ms ?? 0) || undefined,
@@ -224,20 +226,15 @@ export async function forgetCopies(options: ProofOptions): Promise<void> {
 }
 
 async function inEventLog(log: EventLog, { hub, mark }: ProofOptions): Promise<Place> {
-  let [looked, found] = [0, 0]
+  let [looked, found, unread] = [0, 0, 0]
   for (let bucket = 0; bucket < log.buckets; bucket++) {
-    for (let from = 1; ; ) {
-      const records = await log.read(bucket, from, LOG_READ_BYTES)
-      for (const one of records) {
-        looked++
-        if (await isAbout(one, hub, mark)) found++
-      }
-      const last = records.at(-1)
-      if (!last) break
-      from = last.position + 1
+    for await (const one of logRecords(log, bucket)) {
+      looked++
+      if ('unreadable' in one) unread++
+      else if (await isAbout(one, hub, mark)) found++
     }
   }
-  return { place: 'records of the event log', looked, found, until_ms: undefined }
+  return { place: 'records of the event log', looked, found, ...(unread > 0 && { unread }), until_ms: undefined }
 }
 
 async function isAbout({ record }: Positioned, hub: string, mark: ErasedHub): Promise<boolean> {

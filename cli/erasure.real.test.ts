@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
+import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
+import type { EventLog } from '../ingest/event-log.ts'
 import { sourceKey } from '../ingest/ranges-form.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { batchOf, packed, reading } from '../ingest/testing/batch.ts'
@@ -230,6 +232,14 @@ test('two erasures at once, and compaction, finish beside each other', { timeout
   expect(await system.verify()).toMatchObject({ ok: true })
   const [row] = await system.rows(`SELECT count(*) AS n FROM events WHERE kind = 'reading'`)
   expect(row).toEqual({ n: '8' })
+})
+
+test('a record of the log that cannot be read is told by the proof, which goes on', async () => {
+  await live()
+  await receive(hubOf('demo-01'), [reading(3, 22)], { first: 3 })
+  const log: EventLog = { ...system.log, read: () => Promise.reject(new Problem('corrupt', 'not of Hearth')) }
+  const places = await proveErased({ ...(await proofOf('demo-01')), log })
+  expect(places.at(-1)).toMatchObject({ place: 'records of the event log', looked: 1, found: 0, unread: 1 })
 })
 
 test('a table without hours loses all generations up to the erased one', () => {

@@ -68,7 +68,7 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
     if (options.prove) {
       const mark = marked ?? { generation, since_ms: undefined }
       const places = await withProof(context, { lake, hub, mark, scratch_folder }, proveErased)
-      const proved = marked !== undefined && places.every(({ found }) => found === 0)
+      const proved = marked !== undefined && places.every(({ found, unread = 0 }) => found + unread === 0)
       print({ hub, generation, proved, places }, proofText(hub, marked !== undefined, places))
       process.exitCode = proved ? 0 : 1
       return
@@ -133,10 +133,13 @@ function proofText(hub: string, marked: boolean, places: readonly Place[]): stri
     ...[place, looked, found, until_ms === undefined ? '' : shortTime(until_ms)],
   ])
   const left = places.filter(({ found }) => found > 0)
+  const unread = places.reduce((sum, one) => sum + (one.unread ?? 0), 0)
   const verdict = !marked
     ? `${hub} is not marked as erased: hearth lake erase --hub ${hub}`
     : left.length === 0
-      ? `${hub} is nowhere`
+      ? unread > 0
+        ? `${hub} is nowhere else, but ${unread} of the event log cannot be read: hearth verify says which, and what to do`
+        : `${hub} is nowhere`
       : left.some(({ place }) => place === 'live data files')
         ? `${hub} is still there: hearth lake erase --hub ${hub}`
         : `${hub} is still there: it goes with the next vacuum and log clean-up after these times, and from the event log once the table has it`

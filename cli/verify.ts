@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
-import type { IntervalSet } from '../contract/interval.ts'
+import { type IntervalSet, size } from '../contract/interval.ts'
 import { readAckJournal } from '../ingest/ack-journal.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
 import { isWrong, type Verification, type VerifiedStream, verify } from '../ingest/verify.ts'
@@ -30,7 +30,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print the whole result as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, or an acknowledged event is nowhere.',
+      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, or a record of the event log cannot be read. What was given up with hearth lake accept-loss is told apart, and is no reason for it.',
     )
     .action(async (options: Options) => {
       const result = await runVerify(context, options)
@@ -72,6 +72,7 @@ function reportOf(result: Verification, all: boolean): string {
         ['stored', totals.stored, 'rows of the table events'],
         ['dead', totals.dead, 'set aside: hearth deadletters list'],
         ['dropped', totals.dropped, 'discarded by their source, which said so'],
+        ['lost, accepted', totals.accepted, 'acknowledged, and given up: hearth lake accept-loss'],
         ['pending', totals.pending, 'may still come'],
         ['lost', totals.lost, 'will not come'],
         ['broken promises', totals.broken, 'acknowledged, and nowhere'],
@@ -86,22 +87,44 @@ function reportOf(result: Verification, all: boolean): string {
   lines.push('', textTable(STREAM_HEAD, some.map(streamRow)))
   if (some.length < shown.length)
     lines.push(`… and ${shown.length - some.length} more, all complete (--all shows them)`)
-  for (const one of some.filter(isWrong)) lines.push(...complaints(one))
+  for (const one of shown.filter((one) => isWrong(one) || one.accepted.length > 0).slice(0, 10 * STREAMS_SHOWN))
+    lines.push(...complaints(one))
   for (const one of acknowledged?.missing ?? []) {
     lines.push(`${one.source} ${one.boot} ${one.stream}: acknowledged, and nowhere: ${rangesText(one.numbers)}`)
   }
+  for (const one of acknowledged?.accepted ?? []) {
+    lines.push(`${one.source} ${one.boot} ${one.stream}: acknowledged, lost and accepted: ${rangesText(one.numbers)}`)
+  }
+  for (const { bucket, reason } of result.accepted) lines.push(`bucket ${bucket}: ${reason}`)
+  for (const { bucket, position, reason } of result.unreadable) {
+    const advice = `mend it, or give it up: hearth lake accept-loss ${bucket}`
+    lines.push(`bucket ${bucket}: position ${position} of the log cannot be read: ${reason}: ${advice}`)
+  }
+  const but = result.accepted.length > 0 ? ', but for what was accepted as lost' : ''
   const verdict = result.ok
-    ? styleText('green', 'complete: nothing acknowledged is lost or doubled')
+    ? styleText('green', `complete: nothing acknowledged is lost or doubled${but}`)
     : styleText('red', 'NOT complete')
   return [...lines, '', `${verdict} (events at version ${result.version})`].join('\n')
 }
 
-const STREAM_HEAD = ['source', 'boot', 'stream', 'sent', 'stored', 'dead', 'dropped', 'pending', 'lost', 'duplicates']
+const STREAM_HEAD = [
+  'source',
+  'boot',
+  'stream',
+  'sent',
+  'stored',
+  'dead',
+  'dropped',
+  'accepted',
+  'pending',
+  'lost',
+  'duplicates',
+]
 
 function streamRow(one: VerifiedStream): (string | number)[] {
   return [
     ...[one.source, one.boot, one.stream, one.sent, one.stored],
-    ...[one.dead, one.dropped, one.pending, one.lost, one.duplicates],
+    ...[one.dead, one.dropped, size(one.accepted), one.pending, one.lost, one.duplicates],
   ]
 }
 
@@ -109,6 +132,7 @@ function complaints(one: VerifiedStream): string[] {
   const name = `${one.source} ${one.boot} ${one.stream}`
   const found: [IntervalSet, string][] = [
     [one.lost > 0 ? one.missing : [], 'lost'],
+    [one.accepted, 'acknowledged, lost and accepted'],
     [one.broken_numbers, 'acknowledged, and neither stored, dead nor dropped'],
     [one.rows_missing, 'received, but the table has no such row'],
     [one.rows_doubled, 'in the table more than once'],

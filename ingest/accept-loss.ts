@@ -57,6 +57,7 @@ export async function acceptLoss(options: AcceptLossOptions): Promise<AcceptedLo
   const why = gap?.reason ?? (await unreadable(log, bucket, position + 1, bounds))
   const loss: Loss = {
     ...{ kind: 'accepted', time_ms: clock.now(), ...where, log_first: bounds.first, log_next: bounds.next },
+    goes_on_from: next,
     reason: `${by} accepted that ${missing(position, next)}, and the bucket goes on from ${next}: ${why}`,
   }
   if (dry_run) return { loss, next }

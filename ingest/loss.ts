@@ -21,6 +21,8 @@ export type Loss = {
   readonly log_first: number
   readonly log_next: number
   readonly reason: string
+  /** Of one that was accepted: the position that is read next. */
+  readonly goes_on_from?: number
 }
 
 /**

@@ -23,6 +23,12 @@ export const LOSSES_COLUMNS: readonly Column[] = [
     meaning:
       'gap: log and table do not join up; replaced: another log took its place, and whether it held more is not known; accepted: somebody gave up what is missing, and the bucket goes on',
   },
+  {
+    name: 'goes_on_from',
+    type: 'long',
+    meaning:
+      'kind accepted: position that is read next; what lies between table_position and it is lost, or, where it is not past table_position, what the log once held past that',
+  },
 ]
 
 type OfLog = Pick<Loss, 'log_id' | 'epoch'>
@@ -55,9 +61,9 @@ export async function recordLoss({ lake, clock, random }: Options, loss: Loss): 
   const expected = base.txns.get(appId)
   const isAccepted = loss.kind === 'accepted'
   if (!isAccepted && expected === loss.table_position) return
-  const { time_ms: time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind } = loss
+  const { time_ms: time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind, goes_on_from } = loss
   const add = await writeRows({
-    rows: [{ time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind }],
+    rows: [{ time, log_id, epoch, bucket, table_position, log_first, log_next, reason, kind, goes_on_from }],
     ...{ store: lake.store, prefix: LOSSES_TABLE, columns: LOSSES_COLUMNS, partitionValues: {}, random, clock },
   })
   const outcome = await table.commit({

@@ -70,8 +70,8 @@ export async function openSystem(folder: string, clock: Clock = machineClock) {
       const from = `read_parquet([${paths.join(', ')}], union_by_name = true, hive_partitioning = true)`
       return rowsOf(duckdb.connection, sql.replaceAll('FROM events', `FROM ${from}`))
     },
-    async verify(acks?: ReadonlyMap<string, Acks>) {
-      const options = { lake, layout, log, key: await rangesKey(store, random), now_ms: clock.now() }
+    async verify(acks?: ReadonlyMap<string, Acks>, read = log) {
+      const options = { lake, layout, log: read, key: await rangesKey(store, random), now_ms: clock.now() }
       return verify({ ...options, local, scratch_folder: folder, ...(acks ? { acks } : {}) })
     },
     async close() {
