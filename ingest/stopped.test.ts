@@ -237,6 +237,22 @@ describe('a bucket whose log ends before the table', () => {
     expect(stoppedOf(last)).toEqual([])
   })
 
+  test('goes on with no new start where it now begins right after the table', async () => {
+    await send(hub, 1, 2, 3)
+    await drain(system.writer)
+    const log = shortened({ lost: 3 })
+    const writer = await openKeeping(log)
+    await send(hub, 4, 5, 6, 7)
+    await log.trim(bucket, 4)
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect(await values(hub)).toEqual([1, 2, 3])
+    expect(await accept({ log })).toMatchObject({ next: 4 })
+    await clock.advance(BUCKET_LOOK_MAX_MS)
+    await drain(writer)
+    expect([await values(hub), stoppedOf(writer)]).toEqual([[1, 2, 3, 7], []])
+  })
+
   test('stays stopped when accepting it fails before the table has moved, and goes on once it is accepted again', async () => {
     await send(hub, 1, 2, 3)
     await drain(system.writer)

@@ -1,5 +1,7 @@
 import { BUCKET_LOOK_FIRST_MS, BUCKET_LOOK_MAX_MS } from './limits.ts'
+import { positionTxn } from './position.ts'
 import type { StreamRanges } from './ranges.ts'
+import type { WriterOptions } from './writer-seam.ts'
 
 /** A bucket as its writer knows it. */
 export type Bucket = {
@@ -44,4 +46,33 @@ export function goOn(one: Bucket): void {
   one.stopped = undefined
   one.gap = false
   one.delay_ms = 0
+}
+
+type Looking = Pick<WriterOptions, 'log' | 'table' | 'layout' | 'clock' | 'recordedGaps'>
+
+/**
+ * Takes up again what has rested; where log and table do not join up, only once the table stands elsewhere, or the gap was
+ * closed: a log that begins right after it goes on from where the table stood.
+ */
+export async function wake(
+  { log, table, layout, clock, recordedGaps }: Looking,
+  buckets: Iterable<Bucket>,
+): Promise<void> {
+  const due = [...buckets].filter((one) => one.resting && one.look_ms <= clock.monotonic())
+  if (due.length === 0) return
+  await log.identify?.()
+  // Before the table: a gap is closed once that has moved.
+  const gaps = due.some(({ gap }) => gap) ? await recordedGaps?.() : undefined
+  const { txns } = await table.snapshot()
+  for (const one of due) {
+    const appId = positionTxn(log.id, layout, one.bucket)
+    const hasMoved = appId !== one.appId || txns.get(appId) !== one.expected
+    const isClosed = gaps !== undefined && gaps.get(one.bucket) !== one.position
+    if (one.gap && !hasMoved && !isClosed) {
+      leaveAlone(one, one.stopped ?? '', clock.monotonic())
+      continue
+    }
+    if (hasMoved || one.gap) one.stale = true
+    one.resting = false
+  }
 }

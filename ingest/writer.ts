@@ -31,7 +31,7 @@ import { sourceKey } from './ranges-form.ts'
 import { loadRanges, putRanges, rangesKey } from './ranges-store.ts'
 import { wholeShare } from './share.ts'
 import { untilMore } from './until-more.ts'
-import { type Bucket, goOn, leaveAlone, unknownBucket } from './writer-bucket.ts'
+import { type Bucket, goOn, leaveAlone, unknownBucket, wake } from './writer-bucket.ts'
 import type { Writer, WriterOptions } from './writer-seam.ts'
 
 export type { BucketState, Writer, WriterFact, WriterOptions } from './writer-seam.ts'
@@ -97,27 +97,10 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     return found
   }
 
-  /** Takes up again what has rested; where log and table do not join up, only once the table stands elsewhere. */
-  async function wake(): Promise<void> {
-    const due = [...buckets.values()].filter((one) => one.resting && one.look_ms <= clock.monotonic())
-    if (due.length === 0) return
-    await log.identify?.()
-    const snapshot = await table.snapshot()
-    for (const one of due) {
-      const appId = positionTxn(log.id, layout, one.bucket)
-      if (appId !== one.appId || snapshot.txns.get(appId) !== one.expected) one.stale = true
-      else if (one.gap) {
-        leaveAlone(one, one.stopped ?? '', clock.monotonic())
-        continue
-      }
-      one.resting = false
-    }
-  }
-
   /** Learns from the table where the stale buckets stand, and checks that the log joins up. */
   async function refresh(): Promise<void> {
     divide()
-    await wake()
+    await wake(options, buckets.values())
     const stale = running().filter((one) => one.stale)
     if (stale.length === 0) return
     await log.identify?.()
