@@ -82,7 +82,7 @@ test('no broker at all for a minute, while hubs send: both say so, go on by them
 
 test('a topic that is deleted is made anew, one that does not fit is refused, and what was in it alone is told as lost', async () => {
   const load = await send()
-  // Of a log that the table has read nothing of nobody knows that another took its place.
+  // Before that there is no account that would miss what was promised.
   const commits = join(system.home, 'lake/events/_delta_log')
   await until('something is in the table', LIMIT_MS, () => readdirSync(commits).length > 1)
   writer.signal('SIGSTOP')

@@ -288,3 +288,45 @@ describe('a bucket whose log ends before the table', () => {
     expect(stoppedOf(await openKeeping(log))).toEqual([])
   })
 })
+
+describe('a log that another takes the place of', () => {
+  /** The log of the system, then an empty one of another id. */
+  function replaceable() {
+    const state = { replaced: false, known: true }
+    const { log } = system
+    return {
+      state,
+      log: {
+        ...log,
+        get id() {
+          return state.replaced && state.known ? 'another' : log.id
+        },
+        identify: async () => void (state.known = true),
+        bounds: async (of: number) => (state.replaced ? { first: 1, next: 1 } : await log.bounds(of)),
+        async read(of: number, from: number, max: number) {
+          if (!state.known) throw new Problem('conflict', 'the topic was made anew')
+          return state.replaced ? [] : await log.read(of, from, max)
+        },
+      },
+    }
+  }
+  const replacedRows = async () =>
+    (await lossRows())
+      .filter(([kind, of]) => kind === 'replaced' && of === bucket)
+      .map(([, , at, reason]) => [at, reason])
+
+  test('is told though the table has read nothing of it, by a writer that knew it', async () => {
+    const { state, log } = replaceable()
+    const writer = await openKeeping(log)
+    await send(hub, 1, 2)
+    Object.assign(state, { replaced: true, known: false })
+    await expect(writer.commitOnce()).rejects.toMatchObject({ kind: 'conflict' })
+    await drain(writer)
+    const reason = 'log another took its place; whatever it held past 0 is not in the table and will not come'
+    expect(await replacedRows()).toEqual([['0', reason]])
+    expect(facts('replaced')).toHaveLength(4)
+    // Once, whoever looks again.
+    await drain(await openKeeping(log))
+    expect(await replacedRows()).toHaveLength(1)
+  })
+})

@@ -48,6 +48,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   const share = options.share ?? wholeShare(layout.buckets)
   const buckets = new Map<number, Bucket>()
   const sources = new Map<string, string>()
+  /** Logs that it was to read, which the table may know nothing of. */
+  const logs = new Set<string>()
   let seen: Snapshot | undefined
   let failing: string | undefined
 
@@ -104,6 +106,7 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
     const stale = running().filter((one) => one.stale)
     if (stale.length === 0) return
     await log.identify?.()
+    logs.add(log.id)
     // Another writer may commit and trim meanwhile: where the log begins is asked before the table, where it ends after.
     const firsts = await boundsOf(stale)
     const snapshot = await table.snapshot()
@@ -132,7 +135,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
 
   /** A log that the table has read nothing of follows another one: whatever that one held and the table lacks will not come. */
   async function tellReplaced({ bucket }: Bucket, { txns }: Snapshot): Promise<void> {
-    for (const loss of replacedLogs(options, bucket, txns)) {
+    const unread = [...logs].map((id) => [positionTxn(id, layout, bucket), 0] as const)
+    for (const loss of replacedLogs(options, bucket, new Map([...unread, ...txns]))) {
       await options.recordLoss(loss)
       options.note({ kind: 'replaced', loss })
     }
