@@ -163,9 +163,9 @@ export const DEFINITIONS: readonly Definition[] = [
     name: 'losses',
     title: 'Losses',
     meaning:
-      'Each time that an event log did not join up with the table: what it held in between was acknowledged and is not ' +
-      'in the table. hearth verify counts the events. Told beside it: logs that another took the place of, which may ' +
-      'have held nothing more. Of all time, not of this window.',
+      'Each time that an event log began after what the table had read: what lay in between was acknowledged and is ' +
+      'not in the table. hearth verify counts the events. Told beside it: logs that ended too early, or that another ' +
+      'took the place of, which may have held nothing more. Of all time, not of this window.',
     table: 'losses',
   },
 ]

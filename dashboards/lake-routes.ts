@@ -100,7 +100,7 @@ async function lossesOf(queries: Queries, signal: AbortSignal): Promise<LakeAnsw
   const sql = lines(`
     SELECT kind, epoch_ms(time) AS time_ms, bucket, log_id, table_position, log_first, log_next, reason
     FROM losses
-    ORDER BY time DESC
+    ORDER BY time DESC, bucket
     LIMIT ${LAKE_ROWS_MAX}`)
   const rows = await rowsIfThere(queries, 'losses', sql, lossRow, signal)
   return { rows: rows ?? [], sql: rows ? sql : null }

@@ -127,7 +127,8 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
     FROM (VALUES
       (INTERVAL 9 DAY, 2, 40211::BIGINT, 1::BIGINT, 1::BIGINT, 'the log ends at 0, but the table has read up to 40211: the log was lost or restored, and is another log from now on', 'gap'),
       (INTERVAL 8 DAY, 3, 39100, 39141, 39170, 'anna accepted that positions 39101 to 39140 are lost, and the bucket goes on from 39141: the log begins at 39141, but the table has read only up to 39100: what lay between is gone', 'accepted'),
-      (INTERVAL 2 DAY, 0, 38020, 0, 0, 'log 0193a2c1-1f0e-7b1d-8a3b-5d2f7a1e9c44 took its place; whatever it held past 38020 is not in the table and will not come', 'replaced')
+      (INTERVAL 2 DAY, 0, 38020, 0, 0, 'log 0193a2c1-1f0e-7b1d-8a3b-5d2f7a1e9c44 took its place; whatever it held past 38020 is not in the table and will not come', 'replaced'),
+      (INTERVAL 2 DAY, 1, 37411, 0, 0, 'log 0193a2c1-1f0e-7b1d-8a3b-5d2f7a1e9c44 took its place; whatever it held past 37411 is not in the table and will not come', 'replaced')
     ) t(ago, bucket, table_position, log_first, log_next, reason, kind);
   `)
   const views = Object.entries(EVENTS_VIEWS).filter(([name]) =>

@@ -1,4 +1,4 @@
-import type { LakeAnswer, LossLook, TableLook } from '../../../lake-api.ts'
+import type { LakeAnswer, TableLook } from '../../../lake-api.ts'
 import { ask } from '../api-client.ts'
 import { now } from '../browser.ts'
 import { Explain, RowsLink } from '../definition.tsx'
@@ -12,6 +12,7 @@ import { age, range } from '../time-range.ts'
 import './lake.css'
 import { Buckets, FileSizes, TablesCard } from './lake-tables.tsx'
 import { DeadLetters, Losses } from './lake-troubles.tsx'
+import { type OpenLosses, openLosses } from './loss-groups.ts'
 import { Versions } from './versions.tsx'
 
 const EVERY_MS = 10_000
@@ -66,8 +67,8 @@ export function LakePage() {
           </div>
         </>
       )}
-      {!empty && <DeadLetters dead={answer?.dead} />}
       {(!empty || (answer?.losses.rows.length ?? 0) > 0) && <Losses losses={answer?.losses} />}
+      {!empty && <DeadLetters dead={answer?.dead} />}
     </>
   )
 }
@@ -82,30 +83,27 @@ function stoppedOf({ lags }: LakeAnswer): readonly number[] {
   return (lags ?? []).flatMap(({ bucket, stopped }) => (stopped ? [bucket] : []))
 }
 
-function lossesOf({ losses: { rows } }: LakeAnswer): { readonly gaps: number; readonly replaced: number } {
-  // What somebody has accepted since is settled.
-  const isOpen = (one: LossLook) =>
-    !rows.some(
-      ({ kind, log_id, bucket, time_ms }) =>
-        kind === 'accepted' && log_id === one.log_id && bucket === one.bucket && time_ms >= one.time_ms,
-    )
-  const of = (wanted: LossLook['kind']) => rows.filter((one) => one.kind === wanted && isOpen(one)).length
-  return { gaps: of('gap'), replaced: of('replaced') }
+/** Logs of which perhaps nothing is lost, in words. */
+function unsureOf({ ended, replaced }: OpenLosses): readonly string[] {
+  return [
+    ...(ended > 0 ? [`${counted(ended, 'log')} cut short, perhaps without loss`] : []),
+    ...(replaced > 0 ? [`${counted(replaced, 'log')} replaced, perhaps without loss`] : []),
+  ]
 }
 
 /** The ten-second answer: what is wrong, or that nothing is. */
 function Verdict({ answer, events }: { readonly answer: LakeAnswer; readonly events: TableLook }) {
   const lag = lagOf(answer)
   const stopped = stoppedOf(answer)
-  const { gaps, replaced } = lossesOf(answer)
+  const losses = openLosses(answer.losses.rows)
   const troubles = [
     ...(stopped.length > 0
       ? [
           `${stopped.length === 1 ? 'bucket' : 'buckets'} ${stopped.join(', ')} ${stopped.length === 1 ? 'is' : 'are'} stopped`,
         ]
       : []),
-    ...(gaps > 0 ? [counted(gaps, 'loss', 'losses')] : []),
-    ...(replaced > 0 ? [`${counted(replaced, 'log')} replaced, perhaps without loss`] : []),
+    ...(losses.lost > 0 ? [counted(losses.lost, 'loss', 'losses')] : []),
+    ...unsureOf(losses),
     ...(lag && lag.seconds > LAG_MAX_S ? [`bucket ${lag.bucket} is ${age(lag.seconds * 1000)} behind`] : []),
     ...(answer.dead.reasons.length > 0 ? ['dead letters in this window'] : []),
     ...(events.fullest_partition > SMALL_FILES_MAX ? ['small files are not joined'] : []),
@@ -140,7 +138,8 @@ function Facts(props: {
   const sum = (of: (table: TableLook) => number) => tables.reduce((total, table) => total + of(table), 0)
   const lag = answer && lagOf(answer)
   const dead = answer?.dead.reasons.reduce((total, { events: count }) => total + count, 0)
-  const { gaps = 0, replaced = 0 } = answer ? lossesOf(answer) : {}
+  const losses = openLosses(answer?.losses.rows ?? [])
+  const unsure = unsureOf(losses)
   const [size = '', sizeUnit = ''] = bytes(answer && sum((table) => table.bytes)).split(' ')
   return (
     <div class="figures facts">
@@ -204,16 +203,12 @@ function Facts(props: {
       <Fact
         title="Losses"
         definition="losses"
-        text={answer && whole(gaps)}
+        text={answer && whole(losses.lost)}
         note={
           answer &&
-          (replaced > 0
-            ? `and ${counted(replaced, 'log')} replaced, perhaps without loss`
-            : gaps > 0
-              ? 'events are missing'
-              : 'of all time')
+          (unsure.length > 0 ? `and ${unsure.join(', ')}` : losses.lost > 0 ? 'events are missing' : 'of all time')
         }
-        tone={gaps > 0 ? 'bad' : replaced > 0 ? 'warn' : undefined}
+        tone={losses.lost > 0 ? 'bad' : unsure.length > 0 ? 'warn' : undefined}
         sql={answer?.losses.sql ?? undefined}
         stale={stale}
       />

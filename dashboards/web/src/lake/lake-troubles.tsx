@@ -7,6 +7,7 @@ import { href } from '../location.ts'
 import { whole } from '../number-format.ts'
 import { dayTime } from '../time-range.ts'
 import { SkeletonRows } from './lake-tables.tsx'
+import { lossGroups } from './loss-groups.ts'
 
 /** What was acknowledged and cannot be read, by reason. */
 export function DeadLetters({ dead }: { readonly dead: LakeAnswer['dead'] | undefined }) {
@@ -89,11 +90,11 @@ const LOSS_KINDS: readonly {
     tag: <Tag tone="bad">gap</Tag>,
     meaning: (
       <>
-        Log and table do not join up: what lay between was acknowledged and is not in the table;{' '}
-        <code>hearth verify</code> counts the events. A bucket that is stopped: put the newer of lake and log back, and
-        nothing is lost (“a bucket is stopped” in docs/operations.md); if there is none,{' '}
-        <code>hearth lake accept-loss</code>. One whose log was lost: hubs send what they still hold, the rest will not
-        come.
+        Log and table do not join up. A log that begins too late: what lay between was acknowledged and is not in the
+        table; <code>hearth verify</code> counts the events. One that ends too early: perhaps it held no more. A bucket
+        that is stopped: put the newer of lake and log back, and nothing is lost (“a bucket is stopped” in
+        docs/operations.md); if there is none, <code>hearth lake accept-loss</code>. One whose log was lost: hubs send
+        what they still hold, the rest will not come.
       </>
     ),
   },
@@ -143,21 +144,22 @@ export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | und
               </tr>
             </thead>
             <tbody>
-              {losses?.rows.map((one) => (
-                <tr key={`${one.time_ms} ${one.bucket}`}>
-                  <td data-label="Found">{dayTime(one.time_ms)}</td>
-                  <td data-label="Kind">{LOSS_KINDS.find(({ kind }) => kind === one.kind)?.tag}</td>
+              {lossGroups(losses?.rows ?? []).map(({ first, rows }) => (
+                <tr key={`${first.time_ms} ${first.kind} ${first.bucket}`}>
+                  <td data-label="Found">{dayTime(first.time_ms)}</td>
+                  <td data-label="Kind">{LOSS_KINDS.find(({ kind }) => kind === first.kind)?.tag}</td>
                   <td data-label="Bucket" class="number">
-                    {one.bucket}
+                    {bucketsOf(rows)}
                   </td>
                   <td data-label="What was found" class="wraps">
-                    {one.reason}
+                    {rows.length > 1 && `Bucket ${first.bucket}: `}
+                    {first.reason}
                   </td>
                   <td data-label="In the table to" class="number">
-                    {whole(one.table_position)}
+                    {rows.length > 1 ? 'of each its own' : whole(first.table_position)}
                   </td>
                   <td data-label="In the log" class="number">
-                    {inLog(one)}
+                    {rows.length > 1 ? 'of each its own' : inLog(first)}
                   </td>
                 </tr>
               ))}
@@ -178,6 +180,13 @@ export function Losses({ losses }: { readonly losses: LakeAnswer['losses'] | und
       )}
     </section>
   )
+}
+
+function bucketsOf(rows: readonly LossLook[]): string {
+  return rows
+    .map(({ bucket }) => bucket)
+    .toSorted((a, b) => a - b)
+    .join(', ')
 }
 
 function inLog({ kind, log_first, log_next }: LossLook): string {
