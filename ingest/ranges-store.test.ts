@@ -15,16 +15,17 @@ async function setUp() {
   const environment = { store, clock, random, checkpoints: plainCheckpoints, checkpoint_interval: 3 }
   const lake = await createLake({ ...environment, fleet: 'f', region: 'r', buckets: layout.buckets })
   const table = await lake.table('events')
-  for (let i = 0; i < 4; i++) {
+  const commit = async (id: string, info: Readonly<Record<string, unknown>>) => {
     const base = await table.snapshot()
-    await table.commit({ id: `c${i}`, kind: 'ingest', base, adds: [], removes: [], txns: [], info: {} })
+    await table.commit({ id, kind: 'ingest', base, adds: [], removes: [], txns: [], info })
   }
+  for (let i = 0; i < 4; i++) await commit(`c${i}`, {})
   for (let version = 0; version < 3; version++) await store.delete(entryPath('events', version))
   const load = async (version: number) => {
     const fresh = await (await openLake(environment)).table('events')
     return await loadRanges({ store, table: fresh, layout }, [0, 1], version)
   }
-  return { store, load }
+  return { store, load, commit }
 }
 
 test('ranges of a version that clean-up has passed are unavailable, and those of the newest are there', async () => {
@@ -53,6 +54,20 @@ test('a damaged snapshot of ranges is passed over: the one before it and the log
       /what was received cannot be known.*Restore _hearth.ranges. or the log from a backup/,
     ),
   })
+})
+
+test('what an older Hearth committed past what counts exactly ends there, and can be written down again', async () => {
+  const { store, load, commit } = await setUp()
+  for (const bucket of [0, 1]) await putRanges(store, layout, bucket, 3, new Map())
+  const past = [Number.MAX_SAFE_INTEGER - 5, 2 ** 53 + 94]
+  const row = ['a', 'control', '1-1-00000000', past[1], 0, false, 1, [], [past, [past[1], 2 ** 53 + 100]], []]
+  await commit('c4', { ranges: { version: 2, epoch: 1, buckets: { 1: [row] } } })
+  const ranges = (await load(5)).get(1)?.ranges ?? new Map()
+  const dead = [[Number.MAX_SAFE_INTEGER - 5, Number.MAX_SAFE_INTEGER]]
+  const boot = { next: Number.MAX_SAFE_INTEGER, dead }
+  expect(ranges.get('a control')?.boots.get('1-1-00000000')).toMatchObject(boot)
+  await putRanges(store, layout, 1, 5, ranges)
+  expect((await load(5)).get(1)).toEqual({ ranges, snapshot_version: 5 })
 })
 
 test('a key of ranges whose put had no answer yet is unavailable, not missing', async () => {

@@ -87,7 +87,8 @@ async function readAdditions(
 ): Promise<ReadonlyMap<number, readonly Addition[]>> {
   const parsed = infoForm.safeParse(info)
   if (!parsed.success) {
-    throw new Problem('corrupt', `the ranges in a commit cannot be read: ${z.prettifyError(parsed.error)}`)
+    const advice = 'restore events/_delta_log/ from a backup: without them nobody knows what was received'
+    throw new Problem('corrupt', `the ranges in a commit cannot be read: ${z.prettifyError(parsed.error)}. ${advice}`)
   }
   const found = parsed.data.ranges
   const result = new Map<number, readonly Addition[]>()
