@@ -1,6 +1,5 @@
-import { parseArgs } from 'node:util'
 import { machineClock } from '../cli/machine.ts'
-import { messageOf } from '../contract/problem.ts'
+import { scriptOptions } from '../cli/script-options.ts'
 import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
 import { FAULTS } from './faults/all.ts'
 import { INVARIANTS } from './invariants/all.ts'
@@ -32,21 +31,10 @@ const HELP = `The whole system in simulated worlds, each from a seed: the same s
   npm run sim -- --help                        this, and the names of faults, promises and planted bugs
 `
 
-const values = valuesGiven()
+const values = scriptOptions(options)
 process.exitCode = values ? await main(values) : 2
 
-/** The options as they were given; undefined for wrong use, which was told. */
-function valuesGiven() {
-  try {
-    return parseArgs({ options }).values
-  } catch (error) {
-    const names = Object.keys(options).map((name) => `--${name}`)
-    console.error(`${messageOf(error)}; there are ${names.join(', ')}`)
-    return undefined
-  }
-}
-
-async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promise<number> {
+async function main(values: NonNullable<ReturnType<typeof scriptOptions<typeof options>>>): Promise<number> {
   if (values.help) {
     const lists = { faults: FAULTS, promises: INVARIANTS, 'planted bugs': PLANTS }
     for (const [what, list] of Object.entries(lists))

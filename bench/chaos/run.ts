@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { machineRandom } from '../../cli/machine.ts'
-import { messageOf } from '../../contract/problem.ts'
+import { scriptOptions } from '../../cli/script-options.ts'
 import { runChaos } from './chaos.ts'
 
 const USAGE = `npm run chaos [-- --minutes N] [--seed N] [--hubs N] [--network] [--json]
@@ -32,23 +31,12 @@ const options = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const
 
-const values = valuesGiven()
+const values = scriptOptions(options)
 if (!values) process.exitCode = 2
 else if (values.help) process.stdout.write(USAGE)
 else process.exitCode = await main(values)
 
-/** The options as they were given; undefined for wrong use, which was told. */
-function valuesGiven() {
-  try {
-    return parseArgs({ options }).values
-  } catch (error) {
-    const names = Object.keys(options).map((name) => `--${name}`)
-    process.stderr.write(`${messageOf(error)}; there are ${names.join(', ')}\n`)
-    return undefined
-  }
-}
-
-async function main(values: NonNullable<ReturnType<typeof valuesGiven>>): Promise<number> {
+async function main(values: NonNullable<ReturnType<typeof scriptOptions<typeof options>>>): Promise<number> {
   const seed = Number(values.seed ?? Math.floor(machineRandom.float() * 2 ** 31))
   const folder = mkdtempSync(join(tmpdir(), 'hearth-chaos-'))
   const begun = performance.now()
