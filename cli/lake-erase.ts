@@ -132,16 +132,18 @@ function proofText(hub: string, marked: boolean, places: readonly Place[]): stri
   const rows = places.map(({ place, looked, found, until_ms }) => [
     ...[place, looked, found, until_ms === undefined ? '' : shortTime(until_ms)],
   ])
+  return [textTable(['where', 'looked at', 'found in', 'until'], rows), '', verdictOf(hub, marked, places)].join('\n')
+}
+
+function verdictOf(hub: string, marked: boolean, places: readonly Place[]): string {
+  if (!marked) return `${hub} is not marked as erased: hearth lake erase --hub ${hub}`
   const left = places.filter(({ found }) => found > 0)
+  if (left.some(({ place }) => place === 'live data files'))
+    return `${hub} is still there: hearth lake erase --hub ${hub}`
+  if (left.length > 0)
+    return `${hub} is still there: it goes with the next vacuum and log clean-up after these times, and from the event log once the table has it`
   const unread = places.reduce((sum, one) => sum + (one.unread ?? 0), 0)
-  const verdict = !marked
-    ? `${hub} is not marked as erased: hearth lake erase --hub ${hub}`
-    : left.length === 0
-      ? unread > 0
-        ? `${hub} is nowhere else, but ${unread} of the event log cannot be read: hearth verify says which, and what to do`
-        : `${hub} is nowhere`
-      : left.some(({ place }) => place === 'live data files')
-        ? `${hub} is still there: hearth lake erase --hub ${hub}`
-        : `${hub} is still there: it goes with the next vacuum and log clean-up after these times, and from the event log once the table has it`
-  return [textTable(['where', 'looked at', 'found in', 'until'], rows), '', verdict].join('\n')
+  if (unread > 0)
+    return `${hub} is nowhere else, but ${unread} of the event log cannot be read: hearth verify says which, and what to do`
+  return `${hub} is nowhere`
 }

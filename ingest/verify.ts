@@ -119,10 +119,11 @@ export async function verify(options: {
   const known = new Map([...loaded.values()].flatMap(({ ranges }) => [...ranges]))
 
   const accepted = await acceptedRanges(connection, options)
-  const doubts = doubtsOf({ known, ids, inLog, acks, key, layout, now_ms })
-  const givenUp = await orDamage(connection, held, () =>
-    acceptedNumbers(connection, scanSql(snapshot, held.files), accepted, doubts, arrivals),
-  )
+  const givenUp = await orDamage(connection, held, async () => {
+    if (accepted.length === 0) return new Map<string, IntervalSet>()
+    const doubts = doubtsOf({ known, ids, inLog, acks, key, layout, now_ms })
+    return await acceptedNumbers(connection, scanSql(snapshot, held.files), accepted, doubts, arrivals)
+  })
   const streams: VerifiedStream[] = []
   let totals = NO_TOTALS
   for (const stream of known.values()) {
@@ -227,7 +228,9 @@ function keptOf({ source, boot, stream }: Acks, { known, inLog, key }: Looking):
 
 /** The account of what is left when the numbers that were given up are told apart. */
 function accountWithout(ranges: Parameters<typeof accountOf>[0], givenUp: IntervalSet, now_ms: number) {
-  const accepted = intersect(accountOf(ranges, now_ms).broken_numbers, givenUp)
+  const whole = accountOf(ranges, now_ms)
+  const accepted = intersect(whole.broken_numbers, givenUp)
+  if (accepted.length === 0) return { ...whole, accepted }
   const account = accountOf({ ...ranges, dropped: union(ranges.dropped, accepted) }, now_ms)
   return { ...account, dropped: account.dropped - size(accepted), accepted }
 }
