@@ -77,6 +77,9 @@ export type JavaProcess = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** What the JVM itself has to say goes to stdout else, between the answers. */
+const OWN_WORDS_TO_STDERR = ['-XX:+DisplayVMOutputToStderr']
+
 /** Starts it; resolves with its first line. */
 export async function startJava(
   cwd: string,
@@ -84,7 +87,7 @@ export async function startJava(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<JavaProcess> {
   const env = { ...withUtf8(), ...environment }
-  const child = spawn('java', words, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn('java', [...OWN_WORDS_TO_STDERR, ...words], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
   const orphan = () => void child.kill('SIGKILL')
   process.once('exit', orphan)

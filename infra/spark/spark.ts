@@ -47,7 +47,9 @@ export type Spark = {
 
 /** Starts one Spark process, provisioned into `.cache/` when it is missing or stale. `settings` come on top of the usual ones. */
 export async function openSpark(settings: Readonly<Record<string, string>> = {}): Promise<Spark> {
-  const child = await startSpark('Session', ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'], settings)
+  // Of the 48 MB of code that the quick compiler alone may make, a session of many queries needs more.
+  const machine = ['-Xmx1g', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:ReservedCodeCacheSize=256m']
+  const child = await startSpark('Session', machine, settings)
   const { ready = '' } = child.first as Line
   return {
     version: ready,
