@@ -113,9 +113,7 @@ async function placesOf(options: ProofOptions, search: Search, table: Table): Pr
     const life = named.get(own)
     const kind = snapshot.files.has(own) ? 'live' : life ? 'older' : 'unnamed'
     files[kind][0]++
-    const local = await localCopy(options, lake.store, path)
-    // One that vacuum has just deleted holds nothing any more.
-    if (local === undefined || (await rowsIn(search, local)) === 0) continue
+    if ((await countIn(options, lake.store, path, (local) => rowsIn(search, local))) === 0) continue
     files[kind][1]++
     if (kind === 'unnamed') unnamed_ms = Math.max(unnamed_ms, modified_ms)
     for (let version = Math.max(floor, life?.added ?? floor); version < (life?.removed ?? 0); version++)
@@ -149,9 +147,8 @@ async function logPlaces(options: ProofOptions, search: Search, { prefix }: Tabl
     const sums = path.endsWith('.parquet') ? checkpoints : entries
     sums[0]++
     if (path.endsWith('.parquet')) {
-      const local = await localCopy(options, store, path)
-      const count = local === undefined ? 0 : await countOf(search, `read_parquet(${literal(local)}) t`, asText(search))
-      if (count > 0) sums[1]++
+      const rows = (local: string) => countOf(search, `read_parquet(${literal(local)}) t`, asText(search))
+      if ((await countIn(options, store, path, rows)) > 0) sums[1]++
     } else if (namesHub(search, await bytesOf(store, path))) sums[1]++
   }
   return { entries, checkpoints }
@@ -185,14 +182,23 @@ async function bytesOf(store: ObjectStore, path: string): Promise<Uint8Array> {
   }
 }
 
-/** The object as a file of this machine; undefined when it is gone. */
-async function localCopy({ scratch_folder }: ProofOptions, store: ObjectStore, path: string) {
-  if (!(await store.head(path))) return undefined
-  const local = store.localPath?.(path)
-  if (local !== undefined) return local
-  const copy = join(scratch_folder, 'proof.parquet')
-  await writeFile(copy, await bytesOf(store, path))
-  return copy
+/** What `count` says of the object as a file of this machine; 0 of one that is deleted before or while it is read. */
+async function countIn(
+  { scratch_folder }: ProofOptions,
+  store: ObjectStore,
+  path: string,
+  count: (local: string) => Promise<number>,
+): Promise<number> {
+  try {
+    const local = store.localPath?.(path)
+    if (local !== undefined) return await count(local)
+    const copy = join(scratch_folder, 'proof.parquet')
+    await writeFile(copy, await store.get(path))
+    return await count(copy)
+  } catch (error) {
+    if (isProblem(error, 'missing') || !(await store.head(path))) return 0
+    throw error
+  }
 }
 
 /** Rows of the hub in a data file, of whichever table it is. */
