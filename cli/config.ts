@@ -90,7 +90,9 @@ export const configSchema = z.strictObject({
         .string()
         .regex(/^(|[a-zA-Z0-9._-]{1,249})$/, 'a topic name')
         .default('')
-        .describe('Topic of the event log, made when absent; with nothing, `hearth-<fleet>-e<epoch>`.'),
+        .describe(
+          'Topic of the event log, made when absent; with nothing, `hearth-<fleet>-<lake>-e<epoch>`, lake being the first 8 digits of its id.',
+        ),
       replication: whole('a whole number from 1 to 9', 1, 9)
         .default(3)
         .describe('Copies of each partition of a new topic.'),

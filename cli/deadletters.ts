@@ -55,7 +55,7 @@ export function register(program: Command, context: CliContext): void {
     .action(async (id: string | undefined, options: { readonly source?: string; readonly line?: string }) => {
       const letters = await chosen(context, id, options)
       const line = options.line === undefined ? undefined : (await readFile(options.line, 'utf8')).trimEnd()
-      const log = await openEventLog(context)
+      const log = await openEventLog(context, await existingLake(context))
       try {
         for (const letter of letters) await replay(log, letter, line)
       } finally {

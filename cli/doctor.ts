@@ -154,10 +154,12 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       }
     }),
     checkedLog('event log', async () => {
-      const log = await existingEventLog(context)
-      if (!log) throw new Problem('missing', `${logPlace(context)} is gone, though there is a lake: put it back`)
+      const lake = await existingLake(context)
+      const log = await existingEventLog(context, lake)
+      const place = logPlace(context, lake)
+      if (!log) throw new Problem('missing', `${place} is gone, though there is a lake: put it back`)
       await log.close()
-      return `${log.id}, ${logPlace(context)}`
+      return `${log.id}, ${place}`
     }),
     checked('relay and hubs', async () => {
       const files = [join(home, 'relay.db'), ...globSync(join(hubFolder(context, '*'), 'agent.db'))].filter(existsSync)

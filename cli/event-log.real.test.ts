@@ -32,19 +32,30 @@ function context(fleet: string, change: Partial<Config['kafka']> = {}) {
 
 test('the Kafka that is configured is opened, made when absent, and named by doctor', async () => {
   const configured = context('north')
-  await openLocalLake(configured)
+  const lake = await openLocalLake(configured)
   const found = async () => (await examine(configured)).find(({ check }) => check === 'event log')
-  expect(await existingEventLog(configured)).toBeUndefined()
-  expect(await found()).toMatchObject({ state: 'bad', found: expect.stringContaining('topic hearth-north-e1') })
-  const log = await openEventLog(configured)
+  expect(await existingEventLog(configured, lake)).toBeUndefined()
+  expect(await found()).toMatchObject({
+    state: 'bad',
+    found: expect.stringContaining(`topic hearth-north-${lake.id.slice(0, 8)}-e1`),
+  })
+  const log = await openEventLog(configured, lake)
   expect(await log.append(3, logRecord('a'))).toBe(1)
   expect(await found()).toMatchObject({ state: 'good', found: expect.stringContaining(log.id) })
   await log.close()
 })
 
+test('lakes of one fleet name have topics of their own', async () => {
+  const lake = await openLocalLake(context('north'))
+  const one = await openEventLog(context('north'), { ...lake, id: 'aaaaaaaa-1' })
+  const other = await openEventLog(context('north'), { ...lake, id: 'bbbbbbbb-1' })
+  expect(one.id).not.toBe(other.id)
+  await Promise.all([one.close(), other.close()])
+})
+
 test('writers with one lake share its buckets', async () => {
-  const options = { lake_id: 'a-lake', position: () => 0, note: () => undefined }
-  await (await openEventLog(context('north'))).close()
+  const options = { lake: await openLocalLake(context('north')), position: () => 0, note: () => undefined }
+  await (await openEventLog(context('north'), options.lake)).close()
   const shares = [await openShare(context('north'), options), await openShare(context('north'), options)]
   const sizes = () => shares.map((share) => share.buckets().length)
   await expect.poll(sizes, { timeout: 20_000 }).toEqual([2, 2])
@@ -60,5 +71,6 @@ test.each([
   [{ cert_file: '/a' }, /kafka.cert_file and kafka.key_file go together/],
   [{ tls: false }, /are for TLS: set kafka.tls/],
 ])('settings that do not go together are refused: %o', async (change, message) => {
-  await expect(openEventLog(context('north', change))).rejects.toThrow(message)
+  const configured = context('north', change)
+  await expect(openEventLog(configured, await openLocalLake(configured))).rejects.toThrow(message)
 })

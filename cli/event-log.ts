@@ -1,27 +1,30 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import type { KafkaConnection } from '../ingest/kafka-cluster.ts'
 import { openKafkaLog } from '../ingest/kafka-log.ts'
 import { openKafkaShare } from '../ingest/kafka-share.ts'
+import { hasRead } from '../ingest/position.ts'
 import { type Share, wholeShare } from '../ingest/share.ts'
 import { openSqliteLog } from '../ingest/sqlite-log.ts'
+import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf } from './fleet.ts'
 
 type LogContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 
-/** The event log that is configured: Kafka, or one file of the state folder. Made when there is none. */
-export async function openEventLog(context: LogContext): Promise<EventLog> {
-  return await openConfigured(context, true)
+/** The event log of the lake that is configured: Kafka, or one file of the state folder. Made when there is none. */
+export async function openEventLog(context: LogContext, lake: Lake): Promise<EventLog> {
+  return await openConfigured(context, lake, true)
 }
 
 /** The event log that is configured; undefined when there is none yet. */
-export async function existingEventLog(context: LogContext): Promise<EventLog | undefined> {
+export async function existingEventLog(context: LogContext, lake: Lake): Promise<EventLog | undefined> {
   if (context.config.kafka.brokers === '' && !existsSync(logFile(context))) return undefined
   try {
-    return await openConfigured(context, false)
+    return await openConfigured(context, lake, false)
   } catch (error) {
     if (isProblem(error, 'missing')) return undefined
     throw error
@@ -29,27 +32,31 @@ export async function existingEventLog(context: LogContext): Promise<EventLog | 
 }
 
 /** Where the event log is, in words. */
-export function logPlace(context: Pick<CliContext, 'home' | 'config'>): string {
+export function logPlace(context: Pick<CliContext, 'home' | 'config'>, lake: Pick<Lake, 'id'>): string {
   const { brokers } = context.config.kafka
-  return brokers === '' ? logFile(context) : `Kafka topic ${kafkaTopic(context)} at ${brokers}`
+  return brokers === '' ? logFile(context) : `Kafka topic ${kafkaTopic(context, lake)} at ${brokers}`
 }
 
 function logFile({ home }: Pick<CliContext, 'home'>): string {
   return join(home, 'log.db')
 }
 
-/** A topic holds one layout of one fleet. */
-function kafkaTopic({ config }: Pick<CliContext, 'config'>): string {
-  return config.kafka.topic || `hearth-${config.fleet}-e${layoutOf({ config }).epoch}`
+/** A topic holds one layout of one lake. */
+function kafkaTopic({ config }: Pick<CliContext, 'config'>, { id }: Pick<Lake, 'id'>): string {
+  return config.kafka.topic || `hearth-${config.fleet}-${id.slice(0, 8)}-e${layoutOf({ config }).epoch}`
 }
 
-async function openConfigured(context: LogContext, make: boolean): Promise<EventLog> {
+async function openConfigured(context: LogContext, lake: Lake, make: boolean): Promise<EventLog> {
   const { config, clock, random } = context
   const { buckets } = layoutOf(context)
   if (config.kafka.brokers === '') return await openSqliteLog(logFile(context), { buckets, clock, random })
   const { replication, min_insync } = config.kafka
   const demands = { buckets, replication, min_insync, make }
-  return await openKafkaLog({ ...kafkaConnection(context), ...demands, topic: kafkaTopic(context), clock })
+  return await openKafkaLog({
+    ...kafkaConnection(context),
+    ...{ ...demands, topic: kafkaTopic(context, lake), lake_id: lake.id, clock },
+    hasRead: async (log_id) => hasRead((await (await lake.table(EVENTS_TABLE)).snapshot()).txns, log_id),
+  })
 }
 
 /**
@@ -59,7 +66,7 @@ async function openConfigured(context: LogContext, make: boolean): Promise<Event
 export async function openShare(
   context: Pick<CliContext, 'config' | 'clock'>,
   options: {
-    readonly lake_id: string
+    readonly lake: Pick<Lake, 'id'>
     /** How far the table has read a bucket: shown as the group's lag. */
     position(bucket: number): number
     /** Told why the other writers cannot be heard of. */
@@ -70,12 +77,12 @@ export async function openShare(
   const { epoch, buckets } = layoutOf(context)
   if (config.kafka.brokers === '') return wholeShare(buckets)
   const { session_ms } = config.kafka
-  const { lake_id, position, note } = options
+  const { lake, position, note } = options
   return await openKafkaShare({
     ...{
       ...kafkaConnection(context),
-      topic: kafkaTopic(context),
-      group: `hearth-${lake_id}-e${epoch}`,
+      topic: kafkaTopic(context, lake),
+      group: `hearth-${lake.id}-e${epoch}`,
       buckets,
       clock,
     },

@@ -68,7 +68,7 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
   const metrics = processMetrics(name)
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
-  const opened = await untilThere(context, log, () => openEventLog(context))
+  const opened = await untilThere(context, log, () => openEventLog(context, lake))
   const eventLog = logFigures(metrics, clock)(opened)
   let writing: Writing | undefined
   let telemetry: TelemetryGateway | undefined
@@ -81,7 +81,7 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
     role === 'gateway'
       ? undefined
       : await openShare(context, {
-          lake_id: lake.id,
+          lake,
           position: (bucket) => writing?.writer.buckets().find((one) => one.bucket === bucket)?.position ?? 0,
           note: (reason) =>
             log.warn('unshared', `how the writers divide the buckets cannot be heard: ${reason}`, { reason }),

@@ -34,8 +34,8 @@ async function runAcceptLoss(context: CliContext, bucket: number, options: Optio
   const { clock, random } = context
   const { by, dryRun: dry_run, json } = options
   const lake = await existingLake(context)
-  const log = await existingEventLog(context)
-  if (!log) throw new Problem('missing', `there is no event log here: ${logPlace(context)}`)
+  const log = await existingEventLog(context, lake)
+  if (!log) throw new Problem('missing', `there is no event log here: ${logPlace(context, lake)}`)
   try {
     const layout = layoutOf(context)
     const accepted = await acceptLoss({ lake, log, layout, clock, random, bucket, by, dry_run })

@@ -62,7 +62,7 @@ export async function examineLake(
   }
   const findings: Finding[] = []
   for (const name of await lake.tables()) findings.push(...(await examineTable(looking, name)))
-  const log = await existingEventLog(context)
+  const log = await existingEventLog(context, lake)
   try {
     return [...findings, ...(await examineEvents({ ...looking, lake }, log))]
   } finally {

@@ -111,7 +111,7 @@ async function withProof<T>(
   work: (options: ProofOptions) => Promise<T>,
 ): Promise<T> {
   const { retention_hours, log_retention_hours } = context.config.upkeep
-  const log = await existingEventLog(context)
+  const log = await existingEventLog(context, of.lake)
   try {
     return await work({
       ...{ ...of, log, cache_folder: lakeCache(context).folder },

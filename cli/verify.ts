@@ -44,7 +44,7 @@ export async function runVerify(context: CliContext, options: Pick<Options, 'ack
   const acks = options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }
   const layout = layoutOf(context)
   const lake = await existingLake(context)
-  const log = await existingEventLog(context)
+  const log = await existingEventLog(context, lake)
   // Where nothing was ever received there is no key, and any will do.
   const key = await rangesKey(overlayStore(lake.store, openMemoryStore({ clock })), random)
   const scratch_folder = await mkdtemp(join(tmpdir(), 'hearth-verify-'))

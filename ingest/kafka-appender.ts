@@ -4,7 +4,7 @@ import { assert, Problem } from '../contract/problem.ts'
 import type { LogRecord } from './event-log.ts'
 import { closedProblem, type KafkaCluster, type KafkaTopic } from './kafka-cluster.ts'
 import { kafkaReasons } from './kafka-problem.ts'
-import { HEADER, recordBytes } from './kafka-record.ts'
+import { HEADER, LAKE_HEADER, recordBytes } from './kafka-record.ts'
 import { KAFKA_APPEND_MAX_MS, KAFKA_GROUP_RECORDS_MAX, KAFKA_PRODUCE_MAX_BYTES, KAFKA_REQUEST_MS } from './limits.ts'
 import { formatHeaders } from './log-form.ts'
 
@@ -52,12 +52,14 @@ export function kafkaAppender(options: {
   readonly cluster: KafkaCluster
   readonly clock: Clock
   readonly buckets: number
+  readonly lake_id: string
   /** Bytes that a broker takes of a partition in one request. */
   groupMaxBytes(): number
   /** Raises when a topic that was made anew under the name is not fit to be appended to. */
   accept(topic: KafkaTopic): Promise<void>
 }): { append(bucket: number, record: LogRecord): Promise<number>; close(): void } {
   const { cluster, clock } = options
+  const lake = Buffer.from(options.lake_id)
   const buckets = Array.from({ length: options.buckets }, (_, bucket): Bucket => {
     return { bucket, waiting: [], running: false, sequence: 0 }
   })
@@ -219,7 +221,10 @@ export function kafkaAppender(options: {
         return Promise.reject(new Problem('invalid', found))
       }
       if (closed) return Promise.reject(closedProblem(cluster.name))
-      const headers = new Map([[HEADER, Buffer.from(formatHeaders(record))]])
+      const headers = new Map([
+        [HEADER, Buffer.from(formatHeaders(record))],
+        [LAKE_HEADER, lake],
+      ])
       const value = Buffer.from(record.value.buffer, record.value.byteOffset, record.value.byteLength)
       const key = Buffer.from(record.source)
       const message = { topic: cluster.name, partition: bucket, key, value, headers }

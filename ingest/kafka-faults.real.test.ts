@@ -19,7 +19,7 @@ describe('three brokers', () => {
   afterAll(() => kafka[Symbol.asyncDispose]())
   const open = (topic: string) =>
     openKafkaLog({
-      ...{ brokers: kafka.bootstrap.split(','), topic, clock: machineClock },
+      ...{ brokers: kafka.bootstrap.split(','), topic, lake_id: 'lake-a', clock: machineClock },
       ...{ buckets: 4, replication: 3, min_insync: 2, make: true },
     })
   const leaderOf = async (topic: string) => {

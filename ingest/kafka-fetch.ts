@@ -22,6 +22,8 @@ export type KafkaFetch = {
   ): Promise<readonly FetchAnswer[]>
   /** Raises `conflict` when the name is another topic's now, and the client's error while there is no leader. */
   leaderOf(bucket: number): Promise<number>
+  /** Asked once, and until KAFKA_READ_MAX_MS is over. */
+  askBounds(bucket: number): Promise<LogBounds>
   bounds(bucket: number): Promise<LogBounds>
 }
 
@@ -86,6 +88,7 @@ export function kafkaFetch(cluster: KafkaCluster, topicId: () => string): KafkaF
   return {
     fetch,
     leaderOf,
+    askBounds,
     bounds: (bucket) => cluster.retry(`bounds of bucket ${bucket}`, KAFKA_READ_MAX_MS, () => askBounds(bucket)),
   }
 }

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => kafka[Symbol.asyncDispose]())
 
 const options = (topic: string): KafkaLogOptions => ({
-  ...{ brokers: kafka.bootstrap.split(','), topic, clock: machineClock },
+  ...{ brokers: kafka.bootstrap.split(','), topic, lake_id: 'lake-a', clock: machineClock },
   ...{ buckets: 4, replication: 1, min_insync: 1, make: true },
 })
 
@@ -109,6 +109,24 @@ describe('a topic', () => {
     })
   })
 
+  test('of another lake is refused by its id, and what it adds is not read as if it were ours', async () => {
+    await withLog(async (log, topic) => {
+      // While it is empty nobody can tell.
+      const other = await openKafkaLog({ ...options(topic), lake_id: 'lake-b' })
+      await log.append(0, logRecord('ours'))
+      await other.append(0, logRecord('theirs'))
+      expect(await texts(log, 0, 1)).toEqual(['1 ours'])
+      await expect(log.read(0, 2, 1e6)).rejects.toThrow(/offset 1: a batch for the lake lake-b, not for lake-a/)
+      await expect(other.read(0, 1, 1e6)).rejects.toMatchObject({ kind: 'corrupt' })
+      await other.close()
+      await expect(openKafkaLog(options(topic))).rejects.toThrow(/holds batches for the lake lake-b: .*kafka.topic/)
+      // What the lake has of it must stay within reach.
+      const known = await openKafkaLog({ ...options(topic), hasRead: async (id) => id === log.id })
+      expect(await texts(known, 0, 1)).toEqual(['1 ours'])
+      await known.close()
+    })
+  })
+
   test('whose first records somebody deleted begins later', async () => {
     await withLog(async (log, topic) => {
       for (const text of ['a', 'b', 'c']) await log.append(0, logRecord(text))
@@ -190,7 +208,7 @@ const { openKafkaLog } = await import('${join(import.meta.dirname, 'kafka-log.ts
 const { machineClock: clock } = await import('${join(import.meta.dirname, '..', 'cli', 'machine.ts')}')
 const { writeSync } = await import('node:fs')
 const [brokers, topic, round] = process.argv.slice(1)
-const log = await openKafkaLog({ brokers: brokers.split(','), topic, clock, buckets: 4, replication: 1, min_insync: 1, make: true })
+const log = await openKafkaLog({ brokers: brokers.split(','), topic, lake_id: 'lake-a', clock, buckets: 4, replication: 1, min_insync: 1, make: true })
 let number = 0
 async function one(bucket) {
   for (;;) {

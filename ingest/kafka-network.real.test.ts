@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const open = (topic: string) =>
   openKafkaLog({
-    ...{ brokers: kafka.bootstrap.split(','), topic, clock: machineClock },
+    ...{ brokers: kafka.bootstrap.split(','), topic, lake_id: 'lake-a', clock: machineClock },
     ...{ buckets: 4, replication: 1, min_insync: 1, make: true },
   })
 

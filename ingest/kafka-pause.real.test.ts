@@ -17,7 +17,7 @@ afterAll(() => kafka[Symbol.asyncDispose]())
 
 const open = (topic: string) =>
   openKafkaLog({
-    ...{ brokers: kafka.bootstrap.split(','), topic, clock: machineClock },
+    ...{ brokers: kafka.bootstrap.split(','), topic, lake_id: 'lake-a', clock: machineClock },
     ...{ buckets: 2, replication: 1, min_insync: 1, make: true },
   })
 

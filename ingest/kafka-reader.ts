@@ -28,10 +28,13 @@ export type KafkaReader = {
 export function kafkaReader({
   cluster,
   fetch,
+  lake_id,
 }: {
   readonly cluster: KafkaCluster
   readonly fetch: KafkaFetch
+  readonly lake_id: string
 }): KafkaReader {
+  const of = { topic: cluster.name, lake_id }
   const aheads = new Map<number, Ahead>()
   const total = () => [...aheads.values()].reduce((sum, { bytes }) => sum + bytes, 0)
 
@@ -100,7 +103,7 @@ export function kafkaReader({
       bytes += one.bytes
       if (served.length > 0 && bytes > maxBytes) break
       try {
-        served.push(positioned(cluster.name, bucket, one))
+        served.push(positioned(of, bucket, one))
       } catch (error) {
         // What came before it can be read all the same.
         if (served.length === 0) throw error

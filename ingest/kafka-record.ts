@@ -3,8 +3,9 @@ import { Problem } from '../contract/problem.ts'
 import type { Positioned } from './event-log.ts'
 import { parseRecord } from './log-form.ts'
 
-/** The one header of a record in Kafka: everything of it but the value, as log-form.ts writes it. */
+/** Headers of a record in Kafka: everything of it but the value, as log-form.ts writes it, and the id of the lake that it is for. */
 export const HEADER = Buffer.from('hearth')
+export const LAKE_HEADER = Buffer.from('lake')
 /** Kafka's own bytes of a record, and of a group of them, at most. */
 const RECORD_FRAME_BYTES = 64
 export const GROUP_FRAME_BYTES = 128
@@ -33,15 +34,34 @@ export function storedRecords(batches: readonly RecordsBatch[] | null | undefine
   return stored
 }
 
-/** Raises `corrupt` for a record that is not of Hearth, or of a newer form. */
-export function positioned(topic: string, bucket: number, { position, record }: StoredRecord): Positioned {
-  const header = record.headers.find(([name]) => name !== null && HEADER.equals(name))?.[1]
+/** Raises `corrupt` for a record that is not of Hearth, is of a newer form, or is for another lake. */
+export function positioned(
+  { topic, lake_id }: { readonly topic: string; readonly lake_id: string },
+  bucket: number,
+  { position, record }: StoredRecord,
+): Positioned {
+  const header = headerOf(record, HEADER)
+  const where = () => `topic ${topic}, partition ${bucket}, offset ${position - 1}`
   if (!header || !record.value) {
-    const where = `topic ${topic}, partition ${bucket}, offset ${position - 1}`
     throw new Problem(
       'corrupt',
-      `${where}: expected a record with a header hearth and a value: something else writes there`,
+      `${where()}: expected a record with a header hearth and a value: something else writes there`,
     )
   }
+  const other = otherLake(record, lake_id)
+  if (other !== undefined)
+    throw new Problem('corrupt', `${where()}: a batch for the lake ${other}, not for ${lake_id}: ${OTHER_TOPIC}`)
   return { position, record: parseRecord(header.toString(), record.value) }
+}
+
+export const OTHER_TOPIC = 'a topic holds one lake: name another in kafka.topic of one of them'
+
+/** The lake that a record is for when it is not this one. */
+export function otherLake(record: KafkaRecord, lake_id: string): string | undefined {
+  const lake = headerOf(record, LAKE_HEADER)?.toString()
+  return lake === lake_id ? undefined : lake
+}
+
+function headerOf({ headers }: KafkaRecord, wanted: Buffer): Buffer | undefined {
+  return headers.find(([name]) => name !== null && wanted.equals(name))?.[1] ?? undefined
 }

@@ -5,6 +5,11 @@ export function positionTxn(logId: string, layout: Layout, bucket: number): stri
   return `ingest:${logId}:${layout.epoch}:${bucket}`
 }
 
+/** Has the table read anything of this log? */
+export function hasRead(txns: ReadonlyMap<string, number>, logId: string): boolean {
+  return [...txns.keys()].some((appId) => appId.startsWith(`ingest:${logId}:`))
+}
+
 /** The log whose position of a bucket is kept under `appId`; undefined when it keeps something else. */
 export function logOfTxn(appId: string, layout: Layout, bucket: number): string | undefined {
   const [kind, log, epoch, of, ...rest] = appId.split(':')

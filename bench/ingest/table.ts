@@ -28,8 +28,9 @@ export function openPlace(home: string, settings: NodeJS.ProcessEnv = {}): Place
 
 /** Resolves when everything that the log has taken is in the table. */
 export async function untilCommitted(place: Place, limit_ms: number): Promise<void> {
-  const table = await (await existingLake(place)).table(EVENTS_TABLE)
-  const log = await openEventLog(place)
+  const lake = await existingLake(place)
+  const table = await lake.table(EVENTS_TABLE)
+  const log = await openEventLog(place, lake)
   try {
     const ends = new Map<string, number>()
     for (let bucket = 0; bucket < log.buckets; bucket++) {

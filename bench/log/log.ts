@@ -39,7 +39,10 @@ async function run({ rounds, note }: BenchmarkOptions): Promise<Findings> {
   await using kafka = await startKafka({ brokers: 1 })
   const brokers = kafka.bootstrap.split(',')
   const open = (topic: string) =>
-    openKafkaLog({ brokers, topic, clock: machineClock, buckets: BUCKETS, replication: 1, min_insync: 1, make: true })
+    openKafkaLog({
+      ...{ brokers, topic, lake_id: 'bench', clock: machineClock },
+      ...{ buckets: BUCKETS, replication: 1, min_insync: 1, make: true },
+    })
   const measured: Round[] = []
   const faults: string[] = []
   for (let i = 1; i <= rounds; i++) {

@@ -14,7 +14,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const store = openS3Store({ bucket, prefix: folder, endpoint, region, path_style: true, clock, random })
   const lake = await createLake({ store, clock, random, fleet: 'bench', region: 'local', buckets: BUCKETS })
   const demands = { buckets: BUCKETS, replication: 1, min_insync: 1, make: false }
-  const log = await openKafkaLog({ brokers: [broker], topic, clock, ...demands })
+  const log = await openKafkaLog({ brokers: [broker], topic, lake_id: 'bench', clock, ...demands })
   const layout = { epoch: 1, buckets: BUCKETS }
   const writing = await openWriting({ lake, log, layout, clock, random, note: () => undefined })
   while (await writing.writer.commitOnce()) continue

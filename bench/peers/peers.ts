@@ -118,7 +118,7 @@ async function startAll(
     async prepare(pass) {
       const topic = `log-${pass}`
       const demands = { buckets: BUCKETS, replication: 1, min_insync: 1, make: true }
-      const log = await openKafkaLog({ brokers: [broker], topic, clock, ...demands })
+      const log = await openKafkaLog({ brokers: [broker], topic, lake_id: 'bench', clock, ...demands })
       await fillLog(log, made)
       await log.close()
       return topic
