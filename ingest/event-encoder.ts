@@ -8,7 +8,7 @@ import { promotedOf } from '../lake/promoted.ts'
 import type { Encoded, Encoder, EncoderBatch, Encoding, EventsShape } from './encoder.ts'
 import type { ErasedHub } from './erased-hubs.ts'
 import { beginAttempt } from './event-attempt.ts'
-import { type EncodedEvents, type EncodingOptions, encodeEvents } from './event-encoding.ts'
+import { type EncodedEvents, type EncodingOptions, openEventEncoding } from './event-encoding.ts'
 import { openEventRows } from './event-rows.ts'
 import { ENCODER_GIVEN_BYTES, ENCODER_GIVEN_MAX, ENCODER_PUTS } from './limits.ts'
 import { startThread, type Thread } from './thread.ts'
@@ -110,6 +110,7 @@ function putFiles(
 
 function workHere({ buckets }: EventEncoderOptions): Work {
   const rows = openEventRows()
+  const encode = openEventEncoding()
   let attempt = beginAttempt(rows, buckets, 0)
   const begin = async (seed: number) => {
     attempt = beginAttempt(rows, buckets, seed)
@@ -118,27 +119,32 @@ function workHere({ buckets }: EventEncoderOptions): Work {
     begin,
     add: async (batch) => attempt.add(batch),
     subjects: async () => attempt.subjects(),
-    finish: (options) => encodeEvents(attempt, options),
+    finish: (options) => encode(attempt, options),
     end: () => begin(0),
     close: () => Promise.resolve(),
   }
 }
 
+/**
+ * Batches that the thread is given together, since a message wakes it, which takes longer than to read a small batch. Their
+ * lines are copied, one after the other, into memory that the thread sees too.
+ */
+type Parcel = { readonly batches: EncoderBatch[]; readonly memory: Buffer; used: number }
+
 function workInThread({ buckets, start }: EventEncoderOptions): Work {
   let thread: Thread<EncodingQuestion> | undefined
-  /** What it is given next: a message wakes a thread, which takes longer than to read a small batch. */
-  let next: EncoderBatch[] = []
-  let next_bytes = 0
-  /** What it has been given, oldest first, until it is known to have read it. */
+  let next: Parcel | undefined
+  /** What it has been given, oldest first, until it is known to have read it; then the memory is used again. */
   let given: Promise<unknown>[] = []
+  const free: Buffer[] = []
 
   const startOwn = () =>
     startThread<EncodingQuestion>(import.meta.url, 'event-thread', 'the encoder of events', { buckets })
 
-  async function ask(question: EncodingQuestion, transfer: ArrayBuffer[] = []): Promise<unknown> {
+  async function ask(question: EncodingQuestion): Promise<unknown> {
     assert(thread, 'an attempt is begun first')
     try {
-      return await thread.ask(question, transfer)
+      return await thread.ask(question)
     } catch (cause) {
       if (!thread.ended()) throw cause
       const message = `events could not be encoded: ${messageOf(cause)}`
@@ -147,32 +153,38 @@ function workInThread({ buckets, start }: EventEncoderOptions): Work {
   }
 
   function give(): void {
-    if (next.length === 0) return
-    const buffers = next.map(({ lines }) => lines.buffer)
-    const read = ask({ kind: 'add', batches: next }, buffers as ArrayBuffer[])
-    // Told when it is awaited: in a later `add`, or in `finish`.
-    read.catch(() => undefined)
+    if (!next) return
+    const { batches, memory } = next
+    next = undefined
+    const read = ask({ kind: 'add', batches })
+    // A failure is told when it is awaited: in a later `add`, or in `finish`.
+    read.then(
+      () => void (memory.length === ENCODER_GIVEN_BYTES && free.push(memory)),
+      () => undefined,
+    )
     given.push(read)
-    next = []
-    next_bytes = 0
+  }
+
+  function parcelFor(bytes: number): Parcel {
+    const memory = bytes > ENCODER_GIVEN_BYTES ? sharedMemory(bytes) : (free.pop() ?? sharedMemory(ENCODER_GIVEN_BYTES))
+    return { batches: [], memory, used: 0 }
   }
 
   return {
     async begin(seed) {
       given = []
-      next = []
-      next_bytes = 0
+      next = undefined
       if (!thread || thread.ended()) thread = await (start ?? startOwn)()
       await ask({ kind: 'begin', seed })
     },
     async add(batch) {
-      // A copy of the lines alone: what they are a part of may be shared, and would be cloned whole.
-      const lines = Buffer.allocUnsafeSlow(batch.lines.length)
+      const { length } = batch.lines
+      if (next && next.used + length > next.memory.length) give()
+      next ??= parcelFor(length)
+      const lines = next.memory.subarray(next.used, next.used + length)
       batch.lines.copy(lines)
-      next.push({ ...batch, lines })
-      next_bytes += lines.length
-      if (next_bytes < ENCODER_GIVEN_BYTES) return
-      give()
+      next.batches.push({ ...batch, lines })
+      next.used += length
       if (given.length > ENCODER_GIVEN_MAX) await given.shift()
     },
     async subjects() {
@@ -189,4 +201,8 @@ function workInThread({ buckets, start }: EventEncoderOptions): Work {
     },
     close: async () => await thread?.close(),
   }
+}
+
+function sharedMemory(length: number): Buffer {
+  return Buffer.from(new SharedArrayBuffer(length))
 }

@@ -1,7 +1,7 @@
 import type { Column } from '../contract/column.ts'
 import { EVENTS_COLUMNS } from '../contract/events-table.ts'
 import { ROW_GROUP_ROWS } from '../lake/limits.ts'
-import { openChunkEncoder } from '../lake/parquet-chunk.ts'
+import { type ChunkEncoder, openChunkEncoder } from '../lake/parquet-chunk.ts'
 import { openParquetFile } from '../lake/parquet-file.ts'
 import type { PromotedColumn } from '../lake/promoted.ts'
 import type { WrittenColumn } from '../lake/statistics.ts'
@@ -28,14 +28,24 @@ export type EncodingOptions = PlanOptions & {
   readonly promoted: readonly PromotedColumn[]
 }
 
-/** The rows of an attempt as files. Pure but for zstd, which works in other threads. */
-export async function encodeEvents(attempt: EventAttempt, options: EncodingOptions): Promise<EncodedEvents> {
-  const { partitions, ...plan } = planEvents(attempt, options)
-  return { ...plan, files: await filesOf(attempt, partitions, options) }
+/** Makes files of the rows of one attempt after the other, in memory that is used again. Pure but for zstd, which works in other threads. */
+export function openEventEncoding(): (attempt: EventAttempt, options: EncodingOptions) => Promise<EncodedEvents> {
+  let chunks = openChunkEncoder()
+  return async (attempt, options) => {
+    const { partitions, ...plan } = planEvents(attempt, options)
+    try {
+      return { ...plan, files: await filesOf(attempt, chunks, partitions, options) }
+    } catch (error) {
+      // What it was in the midst of is in its memory.
+      chunks = openChunkEncoder()
+      throw error
+    }
+  }
 }
 
 async function filesOf(
   attempt: EventAttempt,
+  chunks: ChunkEncoder,
   partitions: readonly Partition[],
   { log_id, promoted }: EncodingOptions,
 ): Promise<readonly EventFile[]> {
@@ -43,7 +53,6 @@ async function filesOf(
   const groupOf = openEventValues(attempt.rows, attempt.values, log_id, promoted)
   const words = attempt.rows.words.list()
   const sort = openEventOrder(attempt, words)
-  const chunks = openChunkEncoder()
   const files: EventFile[] = []
   for (const { bucket, date, rows } of partitions) {
     sort(rows)

@@ -7,7 +7,7 @@ import { EVENTS_COLUMNS, EVENTS_SORT } from '../contract/events-table.ts'
 import { type DuckDb, openDuckDb, rowsOf } from '../lake/duckdb.ts'
 import type { EncoderBatch } from './encoder.ts'
 import { beginAttempt } from './event-attempt.ts'
-import { encodeEvents } from './event-encoding.ts'
+import { openEventEncoding } from './event-encoding.ts'
 import { openEventRows } from './event-rows.ts'
 import { readPayload } from './payload.ts'
 import { batchOf } from './testing/batch.ts'
@@ -57,7 +57,7 @@ test('rows of a file are in the order of the table, whatever order batches came 
         const claim = form === 'claim' ? { claim: header } : {}
         attempt.add((form === 'good' ? { ...about, ...good } : { ...about, ...whole, ...claim }) satisfies EncoderBatch)
       })
-      const { files } = await encodeEvents(attempt, { log_id: 'log', promoted: [], erased: new Map() })
+      const { files } = await openEventEncoding()(attempt, { log_id: 'log', promoted: [], erased: new Map() })
       for (const { bytes } of files) {
         const path = join(folder, 'one.parquet')
         await writeFile(path, bytes)

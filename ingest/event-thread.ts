@@ -4,12 +4,13 @@ import { z } from 'zod'
 import { assert } from '../contract/problem.ts'
 import { beginAttempt, type EventAttempt } from './event-attempt.ts'
 import type { EncodingQuestion } from './event-encoder.ts'
-import { type EncodedEvents, encodeEvents } from './event-encoding.ts'
+import { type EncodedEvents, openEventEncoding } from './event-encoding.ts'
 import { openEventRows } from './event-rows.ts'
 import { serveThread } from './thread.ts'
 
 const { buckets } = z.object({ buckets: z.number().int() }).parse(workerData)
 const rows = openEventRows()
+const encode = openEventEncoding()
 let attempt: EventAttempt | undefined
 
 serveThread(() => ({
@@ -35,7 +36,7 @@ function run(question: EncodingQuestion): unknown {
       attempt.add({ ...batch, lines: Buffer.from(lines.buffer, lines.byteOffset, lines.byteLength) })
     return undefined
   }
-  return question.kind === 'subjects' ? attempt.subjects() : encodeEvents(attempt, question.options)
+  return question.kind === 'subjects' ? attempt.subjects() : encode(attempt, question.options)
 }
 
 function isEncoded(result: unknown): result is EncodedEvents {

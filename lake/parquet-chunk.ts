@@ -49,8 +49,9 @@ export function openChunkEncoder(): ChunkEncoder {
   /** By word: its place in the dictionary, from 1; 0 between columns. */
   let places = new Uint32Array(0)
 
-  function reserve(length: number): void {
-    if (levels.length >= length) return
+  function reserve(least: number): void {
+    if (levels.length >= least) return
+    const length = 2 ** Math.ceil(Math.log2(least))
     levels = new Uint8Array(length)
     repeats = new Uint8Array(length)
     present = new Uint32Array(length)
