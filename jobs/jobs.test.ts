@@ -56,6 +56,25 @@ test('four connected hours of two hubs are fully available, with every command d
   expect(await history.jobs.run()).toEqual([])
 })
 
+test('a command that says it was issued a year ago makes that hour, and not the year between', async () => {
+  await using history = await twoHubs()
+  const usual = await history.jobs.plan()
+  const one_hour = usual.filter(({ hour_ms }) => hour_ms === T0)
+  const long_ago = T0 - 360 * 24 * HOUR_MS
+  const said = command('demo-01', 'old', long_ago, DONE).map((row) => ({ ...row, event_time: T0, received_time: T0 }))
+  await history.add(said)
+  const plan = await history.jobs.plan()
+  expect(plan).toHaveLength(usual.length + one_hour.length)
+  expect(new Set(plan.filter(({ hour_ms }) => hour_ms < T0).map(({ hour_ms }) => hour_ms))).toEqual(
+    new Set([0, long_ago]),
+  )
+  await history.jobs.run()
+  expect(await history.rows('command_traces', `command_id = 'old'`)).toMatchObject([{ outcome: 'done' }])
+  await expect(history.jobs.explain('hub_hours', long_ago + HOUR_MS)).rejects.toThrow(
+    /more than a month around it; the next hour that it has is 2026-11-20T22:00Z/,
+  )
+})
+
 test('tells of each metric what is computed, up to which hour, and what is due', async () => {
   await using history = await twoHubs()
   const before = await history.jobs.status()

@@ -9,12 +9,12 @@ import type { Table } from '../lake/table.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { cellsAhead, cellsOf, type HourRecord, hourOf, recordsOf } from './ledger.ts'
-import { HISTORY_MAX_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
+import { cellsAhead, cellsOf, type HourRecord, recordsOf } from './ledger.ts'
+import { JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
-import { ALL, firstHour, nothingTouched, type Touched, unitKey } from './touched.ts'
+import { ALL, nothingTouched, spansOf, type Touched, unitKey } from './touched.ts'
 import { catchUp } from './touched-fold.ts'
 
 export type JobsOptions = {
@@ -120,11 +120,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const table = await tableOf(metric)
     const snapshot = await table.snapshot()
     const cells = cellsOf(metric, snapshot)
-    const first_ms = firstHour(events)
+    const spans = spansOf(events, now_ms)
     const ahead = cellsAhead(metric, cells)
     const floor = highestFloor([[metric.name, snapshot], ...(await inputSnapshots(lake, metric))])
     const known = { records: recordsOf(cells), ahead, inputs, floor }
-    return { metric, now_ms, first_ms, buckets, ...known, table, snapshot, cells }
+    return { metric, now_ms, spans, buckets, ...known, table, snapshot, cells }
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
@@ -222,14 +222,15 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 }
 
 /** Raises `missing` for an hour that has not begun, or from before anything is known. */
-function refuseOutside({ metric, first_ms, now_ms }: PlanState, hour_ms: number): void {
+function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number): void {
   const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
   const none = `${metric.name} has no hour ${time(hour_ms)}`
   if (hour_ms > now_ms) throw new Problem('missing', `${none}: it has not begun`)
-  if (first_ms === undefined) throw new Problem('missing', `${none}: there are no events yet`)
-  const from_ms = hourOf(Math.max(first_ms, now_ms - HISTORY_MAX_MS))
-  if (hour_ms < from_ms)
-    throw new Problem('missing', `${none}: the first hour that anything is known of is ${time(from_ms)}`)
+  const next = spans.find(({ to_ms }) => hour_ms <= to_ms)
+  if (!next) throw new Problem('missing', `${none}: there are no events yet`)
+  if (hour_ms >= next.from_ms) return
+  const why = next === spans[0] ? 'nothing is known of so long ago' : 'nothing is known of more than a month around it'
+  throw new Problem('missing', `${none}: ${why}; the next hour that it has is ${time(next.from_ms)}`)
 }
 
 function toldRun({ metric, units, rows, ms, version }: MetricRun): JobRun {

@@ -3,7 +3,6 @@ import { Problem } from '../contract/problem.ts'
 import type { AddFile, Tags } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import { HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { unitKey } from './touched.ts'
 
@@ -86,8 +85,4 @@ export function recordsOf(cells: ReadonlyMap<string, Cell>): ReadonlyMap<string,
     for (const [hour_ms, entry] of hours) records.set(unitKey(hour_ms, bucket), entry)
   }
   return records
-}
-
-export function hourOf(time_ms: number): number {
-  return Math.floor(time_ms / HOUR_MS) * HOUR_MS
 }

@@ -5,6 +5,8 @@ export const HOUR_MS = 3_600_000
 export const SETTLE_MS = 120_000
 /** Hours before this are not planned: events cannot be older than this at their receipt. */
 export const HISTORY_MAX_MS = 400 * 86_400_000
+/** A silence of a fleet that is longer is none of its hours: one row with a time of long ago does not make a year of them. */
+export const SILENCE_MAX_MS = 31 * 86_400_000
 /** How far before its hour a unit may look: into the hour before, which it goes on from, and at clocks that differ. */
 export const LOOKBACK_MS = 3_600_000
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */

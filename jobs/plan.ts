@@ -1,7 +1,7 @@
-import { cellName, type HourRecord, hourOf, WHOLE_HISTORY_MS } from './ledger.ts'
-import { HISTORY_MAX_MS, HOUR_MS, LOOKBACK_MS, SETTLE_MS } from './limits.ts'
+import { cellName, type HourRecord, WHOLE_HISTORY_MS } from './ledger.ts'
+import { HOUR_MS, LOOKBACK_MS, SETTLE_MS } from './limits.ts'
 import type { Metric, Reach } from './metric.ts'
-import { ALL, type Touched, unitKey } from './touched.ts'
+import { ALL, type Span, type Touched, unitKey } from './touched.ts'
 
 /** Why a unit is due. */
 export type Cause = 'never computed' | 'hour is over' | 'definition rose' | 'carry changed' | `${string} moved`
@@ -12,8 +12,8 @@ export type Unit = { readonly metric: string; readonly hour_ms: number; readonly
 export type PlanState = {
   readonly metric: Metric
   readonly now_ms: number
-  /** The first hour that anything is known of; undefined when nothing is. */
-  readonly first_ms: number | undefined
+  /** The hours that there is something to tell of, oldest first. */
+  readonly spans: readonly Span[]
   readonly buckets: number
   readonly records: ReadonlyMap<string, HourRecord>
   /** Cells that belong to a higher revision. */
@@ -32,19 +32,14 @@ export function isComplete(hour_ms: number, now_ms: number): boolean {
 }
 
 /** All units that there are, oldest first. */
-export function unitsOf({
-  metric,
-  now_ms,
-  first_ms,
-  buckets,
-}: Omit<PlanState, 'records' | 'ahead' | 'inputs' | 'floor'>) {
+function unitsOf({ metric, spans, buckets }: PlanState) {
   const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
-  if (first_ms === undefined) return []
+  if (spans.length === 0) return []
   if (metric.shape === 'bucket') return spread.map((bucket) => ({ hour_ms: WHOLE_HISTORY_MS, bucket }))
   const units: { readonly hour_ms: number; readonly bucket: number }[] = []
-  for (let hour_ms = hourOf(Math.max(first_ms, now_ms - HISTORY_MAX_MS)); hour_ms <= now_ms; hour_ms += HOUR_MS) {
-    for (const bucket of spread) units.push({ hour_ms, bucket })
-  }
+  for (const { from_ms, to_ms } of spans)
+    for (let hour_ms = from_ms; hour_ms <= to_ms; hour_ms += HOUR_MS)
+      for (const bucket of spread) units.push({ hour_ms, bucket })
   return units
 }
 

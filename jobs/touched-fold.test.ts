@@ -72,6 +72,17 @@ test('the content of a fold follows from its version, however it was come by', a
   expect(await bytes()).toEqual(onwards)
 })
 
+test('a command that says it was issued in a far future takes no hour out of the fold', async () => {
+  await touch(1)
+  const touched = { hours: [], issued: [[Date.UTC(2900, 0), 1]], registry: [] }
+  const changes = { adds: [sampleFile('future')], info: { touched } }
+  await table.commit(await requestOn(table, 'future', 'ingest', changes))
+  await foldTouched(table, store)
+  const after = nothingTouched()
+  await catchUp(after, reopenSample(store, clock), store)
+  expect(after.hours.get(unitKey(at(1), 1))).toBe(1)
+})
+
 test('a process that slept while the log was cleaned up takes the fold', async () => {
   await touch(1)
   const slept = nothingTouched()

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import { putOnce } from '../lake/put-once.ts'
 import type { Table } from '../lake/table.ts'
 import { FOLD_VERSIONS, HISTORY_MAX_MS, HOUR_MS } from './limits.ts'
-import { fold, lastHour, nothingTouched, type Touched } from './touched.ts'
+import { fold, newestHour, nothingTouched, type Touched } from './touched.ts'
 
 /** What versions touched, as objects `_hearth/touched/<table>/<version>`: it outlives the log entries that told it. */
 const FORM_VERSION = 1
@@ -91,7 +91,7 @@ function versionOf(path: string): number {
 
 /** Hours that no metric is made of any more are left out. */
 function encodeFold(table: string, touched: Touched): Uint8Array {
-  const from_ms = (lastHour(touched) ?? 0) - HISTORY_MAX_MS - 24 * HOUR_MS
+  const from_ms = newestHour(touched) - HISTORY_MAX_MS - 24 * HOUR_MS
   const pairsOf = (versions: ReadonlyMap<string, number>) =>
     [...versions].filter(([key]) => Number.parseInt(key, 10) >= from_ms).sort(([a], [b]) => (a < b ? -1 : 1))
   const { version, validity } = touched

@@ -1,7 +1,7 @@
 import { touched as touchedInfo } from '../contract/touched.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Version } from '../lake/table.ts'
-import { HOUR_MS } from './limits.ts'
+import { HISTORY_MAX_MS, HOUR_MS, SILENCE_MAX_MS } from './limits.ts'
 
 /** The bucket of a unit that is about all of them. */
 export const ALL = -1
@@ -63,16 +63,34 @@ export function fold(touched: Touched, { version, info, adds, removes }: Version
   touched.validity.push({ from_ms: 0, bucket: ALL, version })
 }
 
-/** The first hour that anything was touched in; undefined when nothing was. */
-export function firstHour(touched: Touched): number | undefined {
-  return hoursOf(touched).reduce<number | undefined>((first, hour) => Math.min(first ?? hour, hour), undefined)
+/** Hours from one to another, both included. */
+export type Span = { readonly from_ms: number; readonly to_ms: number }
+
+/**
+ * The hours that there is something to tell of, oldest first: those in which anything was touched, and the silent ones
+ * between them and up to now, but for a silence of more than SILENCE_MAX_MS.
+ */
+export function spansOf({ hours, issued, receipts }: Touched, now_ms: number): readonly Span[] {
+  const known = new Set<number>()
+  for (const touched of [hours, issued, receipts]) for (const key of touched.keys()) known.add(hourOfKey(key))
+  const spans: { readonly from_ms: number; to_ms: number }[] = []
+  for (const hour_ms of [...known].sort((a, b) => a - b)) {
+    if (hour_ms <= now_ms - HISTORY_MAX_MS - HOUR_MS || hour_ms > now_ms) continue
+    const last = spans.at(-1)
+    if (last && hour_ms - last.to_ms <= SILENCE_MAX_MS) last.to_ms = hour_ms
+    else spans.push({ from_ms: hour_ms, to_ms: hour_ms })
+  }
+  const last = spans.at(-1)
+  if (last) last.to_ms = Math.floor(now_ms / HOUR_MS) * HOUR_MS
+  return spans
 }
 
-/** The last such hour. */
-export function lastHour(touched: Touched): number | undefined {
-  return hoursOf(touched).reduce<number | undefined>((last, hour) => Math.max(last ?? hour, hour), undefined)
+/** The newest hour by the clock of who received or calculated: what hubs say of their times may be anything. */
+export function newestHour({ hours, receipts }: Touched): number {
+  const keys = receipts.size > 0 ? receipts.keys() : hours.keys()
+  return keys.reduce((newest, key) => Math.max(newest, hourOfKey(key)), 0)
 }
 
-function hoursOf({ hours, issued, receipts }: Touched): readonly number[] {
-  return [hours, issued, receipts].flatMap((keys) => [...keys.keys()].map((key) => Number.parseInt(key, 10)))
+function hourOfKey(key: string): number {
+  return Number.parseInt(key, 10)
 }
