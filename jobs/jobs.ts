@@ -9,12 +9,12 @@ import type { Table } from '../lake/table.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { cellsAhead, cellsOf, type HourRecord, recordsOf } from './ledger.ts'
+import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
 import { JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
-import { type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
+import { bucketsOf, type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
-import { ALL, nothingTouched, spansOf, type Touched, unitKey } from './touched.ts'
+import { nothingTouched, spansOf, type Touched } from './touched.ts'
 import { catchUp } from './touched-fold.ts'
 
 export type JobsOptions = {
@@ -121,10 +121,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const snapshot = await table.snapshot()
     const cells = cellsOf(metric, snapshot)
     const spans = spansOf(events, now_ms)
-    const ahead = cellsAhead(metric, cells)
     const floor = highestFloor([[metric.name, snapshot], ...(await inputSnapshots(lake, metric))])
-    const known = { records: recordsOf(cells), ahead, inputs, floor }
-    return { metric, now_ms, spans, buckets, ...known, table, snapshot, cells }
+    return { metric, now_ms, spans, buckets, cells, inputs, floor, table, snapshot }
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
@@ -159,10 +157,13 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const all: MetricStatus[] = []
     for (const metric of metrics) {
       const state = await stateOf(metric, now_ms)
-      const newest_ms = [...state.cells.values()]
-        .flatMap(({ hours }) => [...hours.keys()])
-        .reduce<number | undefined>((newest, hour_ms) => Math.max(newest ?? hour_ms, hour_ms), undefined)
-      all.push({ metric: metric.name, due: plan(state), computed: state.records.size, newest_ms })
+      let computed = 0
+      let newest_ms: number | undefined
+      for (const { sum } of state.cells.values()) {
+        computed += sum.count
+        newest_ms = Math.max(newest_ms ?? sum.newest_ms, sum.newest_ms)
+      }
+      all.push({ metric: metric.name, due: plan(state), computed, newest_ms })
     }
     return all
   }
@@ -205,11 +206,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       }
       const state = await stateOf(metric, clock.now())
       if (metric.shape !== 'bucket') refuseOutside(state, hour_ms)
-      const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
-      const hour = metric.shape === 'bucket' ? 0 : hour_ms
-      return spread.map((bucket) => ({
+      const hour = metric.shape === 'bucket' ? WHOLE_HISTORY_MS : hour_ms
+      const records = openRecords(state.cells)
+      return bucketsOf(state).map((bucket) => ({
         bucket,
-        record: state.records.get(unitKey(hour, bucket)),
+        record: records.get(hour, bucket),
         cause: causeOf(state, hour, bucket),
         ...(isFrozen(state, hour) && { frozen: state.floor }),
       }))

@@ -3,8 +3,8 @@ import { Problem } from '../contract/problem.ts'
 import type { AddFile, Tags } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
+import { dayKey } from './day.ts'
 import type { Metric } from './metric.ts'
-import { unitKey } from './touched.ts'
 
 const record = z.object({
   /** Version of each input that it was made from. */
@@ -25,7 +25,31 @@ const record = z.object({
 export type HourRecord = z.infer<typeof record>
 
 /** A file of a metric: one day of one bucket. Its tags keep the record of each hour in it. */
-export type Cell = { readonly add: AddFile; readonly hours: ReadonlyMap<number, HourRecord> }
+export type Cell = {
+  readonly add: AddFile
+  readonly bucket: number
+  readonly day_ms: number
+  readonly sum: CellSum
+  /** The record of each hour, read anew at each call: of a long history they are many. */
+  hours(): ReadonlyMap<number, HourRecord>
+}
+
+/** What the records of a cell have in common, so that a day in which nothing is due is known without them. */
+export type CellSum = {
+  readonly count: number
+  readonly newest_ms: number
+  readonly least_revision: number
+  readonly greatest_revision: number
+  /** One of them was still running. */
+  readonly open: boolean
+  /** The oldest version of each input that one was made from. */
+  readonly inputs: Readonly<Record<string, number>>
+  /** What the first goes on from and the last leaves, where each goes on from the one before; undefined else. */
+  readonly carry: { readonly in: string; readonly out: string } | undefined
+}
+
+/** By `dayKey`: the cells that stand in a table. */
+export type Cells = ReadonlyMap<number, Cell>
 
 const hoursTag = z.record(z.string(), record)
 
@@ -48,41 +72,78 @@ export function cellTags(cell: string, hours: ReadonlyMap<number, HourRecord>): 
   return { [UNIT_TAG]: cell, hours: JSON.stringify(Object.fromEntries(sorted)) }
 }
 
-/** The cells that stand in a table, by name. Raises `corrupt` for a file whose tags are not a ledger's. */
-export function cellsOf(metric: Metric, snapshot: Snapshot): ReadonlyMap<string, Cell> {
-  const cells = new Map<string, Cell>()
+const known = new WeakMap<AddFile, Cell>()
+
+/** The cells that stand in a table. Raises `corrupt` for a file whose tags are not a ledger's. */
+export function cellsOf(metric: Metric, snapshot: Pick<Snapshot, 'files'>): Cells {
+  const cells = new Map<number, Cell>()
   for (const add of snapshot.files.values()) {
-    const name = add.tags?.[UNIT_TAG]
-    const parsed = hoursTag.safeParse(JSON.parse(add.tags?.['hours'] ?? 'null'))
-    if (name === undefined || !parsed.success) {
-      throw new Problem(
-        'corrupt',
-        `${add.path} of ${metric.name} says not what it was made from: expected the tags unit and hours. Another engine wrote it; remove it`,
-      )
-    }
-    cells.set(name, {
-      add,
-      hours: new Map(Object.entries(parsed.data).map(([hour, entry]) => [Date.parse(hour), entry])),
-    })
+    let cell = known.get(add)
+    if (!cell) known.set(add, (cell = cellOf(metric, add)))
+    cells.set(dayKey(cell.day_ms, cell.bucket), cell)
   }
   return cells
 }
 
-/**
- * Names of the cells in which a higher revision has made an hour. They are not this definition's to write: it would copy
- * the other hours without the columns that it does not know, and undo what the newer one did, for ever and again.
- */
-export function cellsAhead(metric: Metric, cells: ReadonlyMap<string, Cell>): ReadonlySet<string> {
-  const ahead = [...cells].filter(([, { hours }]) => hours.values().some(({ revision }) => revision > metric.revision))
-  return new Set(ahead.map(([name]) => name))
+function cellOf(metric: Metric, add: AddFile): Cell {
+  const name = add.tags?.[UNIT_TAG]
+  const [date, bucket] = name?.split('/') ?? []
+  const day_ms = Date.parse(`${date}T00:00:00Z`)
+  const hours = () => {
+    const parsed = hoursTag.safeParse(JSON.parse(add.tags?.['hours'] ?? 'null'))
+    if (parsed.success && !Number.isNaN(day_ms))
+      return new Map(Object.entries(parsed.data).map(([hour, entry]) => [Date.parse(hour), entry]))
+    throw new Problem(
+      'corrupt',
+      `${add.path} of ${metric.name} says not what it was made from: expected the tags unit and hours. Another engine wrote it; remove it`,
+    )
+  }
+  return { add, day_ms, bucket: Number(bucket), sum: sumOf(hours()), hours }
 }
 
-/** All records of a table by unit. */
-export function recordsOf(cells: ReadonlyMap<string, Cell>): ReadonlyMap<string, HourRecord> {
-  const records = new Map<string, HourRecord>()
-  for (const [name, { hours }] of cells) {
-    const bucket = Number(name.slice(name.indexOf('/') + 1))
-    for (const [hour_ms, entry] of hours) records.set(unitKey(hour_ms, bucket), entry)
+function sumOf(hours: ReadonlyMap<number, HourRecord>): CellSum {
+  const records = [...hours.values()]
+  const revisions = records.map(({ revision }) => revision)
+  const inputs: Record<string, number> = {}
+  for (const table of new Set(records.flatMap((record) => Object.keys(record.inputs))))
+    inputs[table] = Math.min(...records.map((record) => record.inputs[table] ?? -1))
+  const goesOn = records.every(({ carry }, i) => i === 0 || records[i - 1]?.out === carry)
+  const [first, last] = [records[0], records.at(-1)]
+  return {
+    count: hours.size,
+    newest_ms: Math.max(...hours.keys()),
+    least_revision: Math.min(...revisions),
+    greatest_revision: Math.max(...revisions),
+    open: records.some(({ open }) => open),
+    inputs,
+    carry: first && last && goesOn ? { in: first.carry, out: last.out } : undefined,
   }
-  return records
+}
+
+/**
+ * Has a higher revision made an hour of the cell? Then it is not this definition's to write: it would copy the other hours
+ * without the columns that it does not know, and undo what the newer one did, for ever and again.
+ */
+export function isAhead({ sum }: Cell, metric: Metric): boolean {
+  return sum.greatest_revision > metric.revision
+}
+
+/** The record of each unit, as it stands and as it is made anew. */
+export type Records = {
+  get(hour_ms: number, bucket: number): HourRecord | undefined
+  set(hour_ms: number, bucket: number, made: HourRecord): void
+}
+
+export function openRecords(cells: Cells): Records {
+  const days = new Map<number, Map<number, HourRecord>>()
+  function dayOfUnit(hour_ms: number, bucket: number): Map<number, HourRecord> {
+    const key = dayKey(hour_ms, bucket)
+    let day = days.get(key)
+    if (!day) days.set(key, (day = new Map(cells.get(key)?.hours())))
+    return day
+  }
+  return {
+    get: (hour_ms, bucket) => dayOfUnit(hour_ms, bucket).get(hour_ms),
+    set: (hour_ms, bucket, made) => void dayOfUnit(hour_ms, bucket).set(hour_ms, made),
+  }
 }

@@ -1,7 +1,8 @@
-import { cellName, type HourRecord, WHOLE_HISTORY_MS } from './ledger.ts'
+import { DAY_MS, dayKey, dayOf } from './day.ts'
+import { type Cells, isAhead, openRecords, type Records, WHOLE_HISTORY_MS } from './ledger.ts'
 import { HOUR_MS, LOOKBACK_MS, SETTLE_MS } from './limits.ts'
-import type { Metric, Reach } from './metric.ts'
-import { ALL, type Span, type Touched, unitKey } from './touched.ts'
+import type { Metric, MetricInput } from './metric.ts'
+import { ALL, type Span, type Touched } from './touched.ts'
 
 /** Why a unit is due. */
 export type Cause = 'never computed' | 'hour is over' | 'definition rose' | 'carry changed' | `${string} moved`
@@ -15,9 +16,7 @@ export type PlanState = {
   /** The hours that there is something to tell of, oldest first. */
   readonly spans: readonly Span[]
   readonly buckets: number
-  readonly records: ReadonlyMap<string, HourRecord>
-  /** Cells that belong to a higher revision. */
-  readonly ahead: ReadonlySet<string>
+  readonly cells: Cells
   readonly inputs: ReadonlyMap<string, Touched>
   /** The highest of what its inputs and its own table keep no rows from before; undefined when they keep all. */
   readonly floor: Floor | undefined
@@ -31,26 +30,55 @@ export function isComplete(hour_ms: number, now_ms: number): boolean {
   return now_ms >= hour_ms + HOUR_MS + SETTLE_MS
 }
 
-/** All units that there are, oldest first. */
-function unitsOf({ metric, spans, buckets }: PlanState) {
-  const spread = metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
-  if (spans.length === 0) return []
-  if (metric.shape === 'bucket') return spread.map((bucket) => ({ hour_ms: WHOLE_HISTORY_MS, bucket }))
-  const units: { readonly hour_ms: number; readonly bucket: number }[] = []
-  for (const { from_ms, to_ms } of spans)
-    for (let hour_ms = from_ms; hour_ms <= to_ms; hour_ms += HOUR_MS)
-      for (const bucket of spread) units.push({ hour_ms, bucket })
-  return units
+/** The buckets of a metric's units: ALL for one that is made of all of them at once. */
+export function bucketsOf({ metric, buckets }: Pick<PlanState, 'metric' | 'buckets'>): readonly number[] {
+  return metric.shape === 'hour-all' ? [ALL] : Array.from({ length: buckets }, (_, bucket) => bucket)
 }
 
-/** The units of one metric that are due, oldest first, each with its cause. Pure. */
+/**
+ * The units of one metric that are due, oldest first, each with its cause. Pure. It looks at days, and at hours only of
+ * those that are not settled: a long history in which nothing moved costs a look at each of its files.
+ */
 export function plan(state: PlanState): readonly Unit[] {
+  const { metric, cells, spans } = state
   const due: Unit[] = []
-  for (const { hour_ms, bucket } of unitsOf(state)) {
-    const cause = causeOf(state, hour_ms, bucket)
-    if (cause) due.push({ metric: state.metric.name, hour_ms, bucket, cause })
+  const records = openRecords(cells)
+  const look = (hour_ms: number, bucket: number) => {
+    const cause = causeIn(state, records, hour_ms, bucket)
+    if (cause) due.push({ metric: metric.name, hour_ms, bucket, cause })
+  }
+  const buckets = bucketsOf(state)
+  if (metric.shape === 'bucket') {
+    if (spans.length > 0) for (const bucket of buckets) look(WHOLE_HISTORY_MS, bucket)
+    return due
+  }
+  for (const { from_ms, to_ms } of spans) {
+    for (let day_ms = dayOf(from_ms); day_ms <= to_ms; day_ms += DAY_MS) {
+      const unsettled = buckets.filter((bucket) => !isSettled(state, day_ms, bucket))
+      if (unsettled.length === 0) continue
+      const last_ms = Math.min(to_ms, day_ms + DAY_MS - HOUR_MS)
+      for (let hour_ms = Math.max(from_ms, day_ms); hour_ms <= last_ms; hour_ms += HOUR_MS)
+        for (const bucket of unsettled) look(hour_ms, bucket)
+    }
   }
   return due
+}
+
+/** Is every hour of a bucket's day made, and none of them due? May say no where an hour by hour look would say yes. */
+function isSettled(state: PlanState, day_ms: number, bucket: number): boolean {
+  const { metric, cells } = state
+  const sum = cells.get(dayKey(day_ms, bucket))?.sum
+  if (!sum || sum.count < DAY_MS / HOUR_MS || sum.open || sum.least_revision < metric.revision) return false
+  for (const input of metric.inputs) {
+    if (movedAt(state, input, { from_ms: day_ms, length_ms: DAY_MS }, bucket) > (sum.inputs[input.table] ?? -1))
+      return false
+  }
+  if (!metric.carry) return true
+  const before = cells.get(dayKey(day_ms - DAY_MS, bucket))?.sum
+  return (
+    sum.carry !== undefined &&
+    (!before || (before.newest_ms === day_ms - HOUR_MS && before.carry?.out === sum.carry.in))
+  )
 }
 
 /** Does its input, or the hour before it, reach below the floor? Then its rows stay as they are, whatever changes. Pure. */
@@ -63,43 +91,47 @@ export function isFrozen({ metric, floor }: Pick<PlanState, 'metric' | 'floor'>,
  * Pure.
  */
 export function causeOf(state: PlanState, hour_ms: number, bucket: number): Cause | undefined {
-  const { metric, now_ms, records } = state
-  if (isFrozen(state, hour_ms) || state.ahead.has(cellName(hour_ms, bucket))) return undefined
-  const record = records.get(unitKey(hour_ms, bucket))
+  return causeIn(state, openRecords(state.cells), hour_ms, bucket)
+}
+
+function causeIn(state: PlanState, records: Records, hour_ms: number, bucket: number): Cause | undefined {
+  const { metric, now_ms } = state
+  const cell = state.cells.get(dayKey(hour_ms, bucket))
+  if (isFrozen(state, hour_ms) || (cell && isAhead(cell, metric))) return undefined
+  const record = records.get(hour_ms, bucket)
   if (!record) return 'never computed'
   if (record.revision < metric.revision) return 'definition rose'
   if (metric.shape !== 'bucket' && record.open && isComplete(hour_ms, now_ms)) return 'hour is over'
-  for (const input of metric.inputs) {
-    const touched = state.inputs.get(input.table)
-    if (!touched) continue
-    const since = record.inputs[input.table] ?? -1
-    if (movedAt(metric, input.reach, touched, hour_ms, bucket, state.buckets) > since) return `${input.table} moved`
-  }
-  const before = metric.carry && records.get(unitKey(hour_ms - HOUR_MS, bucket))
+  const unit = { from_ms: hour_ms, length_ms: HOUR_MS }
+  const moved = metric.inputs.find((input) => movedAt(state, input, unit, bucket) > (record.inputs[input.table] ?? -1))
+  if (moved) return `${moved.table} moved`
+  const before = metric.carry && records.get(hour_ms - HOUR_MS, bucket)
   if (before && before.out !== record.carry) return 'carry changed'
   return undefined
 }
 
-/** The newest version of an input that affects a unit; −1 when none does. */
+/** An hour, or a whole day of them. */
+type Reached = { readonly from_ms: number; readonly length_ms: number }
+
+/** The newest version of an input that affects a unit of these hours; −1 when none does. */
 function movedAt(
-  metric: Metric,
-  reach: Reach,
-  touched: Touched,
-  hour_ms: number,
+  state: PlanState,
+  { table, reach }: MetricInput,
+  { from_ms, length_ms }: Reached,
   bucket: number,
-  buckets: number,
 ): number {
+  const touched = state.inputs.get(table)
+  if (!touched) return -1
   if (reach === 'validity') {
-    const whole = metric.shape === 'bucket'
-    return touched.validity
-      .filter((one) => one.bucket === ALL || bucket === ALL || one.bucket === bucket)
-      .filter((one) => whole || one.from_ms < hour_ms + HOUR_MS)
-      .reduce((newest, { version }) => Math.max(newest, version), -1)
+    const whole = state.metric.shape === 'bucket'
+    return touched.validity.newest(bucket, whole ? Number.POSITIVE_INFINITY : from_ms + length_ms)
   }
-  const versions = reach === 'hour' ? touched.hours : reach === 'issued' ? touched.issued : touched.receipts
-  const all = versions.get(unitKey(hour_ms, ALL)) ?? -1
-  if (bucket !== ALL) return Math.max(all, versions.get(unitKey(hour_ms, bucket)) ?? -1)
-  let newest = all
-  for (let one = 0; one < buckets; one++) newest = Math.max(newest, versions.get(unitKey(hour_ms, one)) ?? -1)
-  return newest
+  const versions = touched[VERSIONS[reach]]
+  const newest = (of: number) => (length_ms === DAY_MS ? versions.ofDay(from_ms, of) : versions.get(from_ms, of))
+  if (bucket !== ALL) return Math.max(newest(ALL), newest(bucket))
+  let newestOfAny = -1
+  for (let one = ALL; one < state.buckets; one++) newestOfAny = Math.max(newestOfAny, newest(one))
+  return newestOfAny
 }
+
+const VERSIONS = { hour: 'hours', issued: 'issued', receipt: 'receipts' } as const

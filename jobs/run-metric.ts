@@ -7,9 +7,19 @@ import type { LocalFiles } from '../lake/local-files.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
 import { writeFile } from '../lake/write.ts'
+import { DAY_MS, dayKey, dayOf } from './day.ts'
 import { highestFloor } from './floor.ts'
 import type { JobsOptions, MetricRun, RunOptions } from './jobs.ts'
-import { type Cell, cellName, cellTags, dateOf, type HourRecord } from './ledger.ts'
+import {
+  type Cells,
+  cellName,
+  cellTags,
+  dateOf,
+  type HourRecord,
+  isAhead,
+  openRecords,
+  WHOLE_HISTORY_MS,
+} from './ledger.ts'
 import { HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete, type PlanState, type Unit } from './plan.ts'
@@ -17,12 +27,10 @@ import { openSource, type Source } from './source.ts'
 import { ALL, unitKey } from './touched.ts'
 import { emptyHash, openWorkbench } from './workbench.ts'
 
-const DAY_MS = 24 * HOUR_MS
-
 export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const
 
 /** What stands of a metric. */
-export type Standing = { readonly table: Table; readonly snapshot: Snapshot; readonly cells: ReadonlyMap<string, Cell> }
+export type Standing = { readonly table: Table; readonly snapshot: Snapshot; readonly cells: Cells }
 
 /**
  * Calculates units day by day and commits them at once, without the days of which a data file is damaged; undefined when
@@ -37,9 +45,9 @@ export async function runMetric(
 ): Promise<MetricRun | undefined> {
   const { metric, table, snapshot, cells, now_ms } = state
   const begin_ms = clock.monotonic()
-  const records = new Map(state.records)
-  const due = new Map<string, Unit>(planned.map((unit) => [unitKey(unit.hour_ms, unit.bucket), unit]))
-  const made = new Map<string, Unit>()
+  const records = openRecords(cells)
+  const due = openWork(planned)
+  const made: Unit[] = []
   const changed: [number, number][] = []
   const adds: AddFile[] = []
   const removes: AddFile[] = []
@@ -59,14 +67,8 @@ export async function runMetric(
   if ((floor?.from_ms ?? 0) > (state.floor?.from_ms ?? 0)) return undefined
   const connection = duck.connection
   for (;;) {
-    const next = [...due.values()].filter((unit) => !made.has(unitKey(unit.hour_ms, unit.bucket)))
-    if (next.length === 0) break
-    const day_ms = Math.min(...next.map(({ hour_ms }) => Math.floor(hour_ms / DAY_MS) * DAY_MS))
-    const ofDay = () =>
-      [...due.values()].filter(
-        (unit) =>
-          Math.floor(unit.hour_ms / DAY_MS) * DAY_MS === day_ms && !made.has(unitKey(unit.hour_ms, unit.bucket)),
-      )
+    const day_ms = due.firstDay()
+    if (day_ms === undefined) break
     const span = { from_ms: day_ms, to_ms: day_ms + DAY_MS }
     await using source = openSource(local, signal)
     const selects = new Map<string, string>()
@@ -89,56 +91,48 @@ export async function runMetric(
       if (!damage || metric.carry || metric.shape === 'bucket') throw damage ?? error
     })
     if (!bench) {
-      for (const unit of ofDay()) due.delete(unitKey(unit.hour_ms, unit.bucket))
+      due.drop(day_ms)
       continue
     }
-    for (let wave = ofDay(); wave.length > 0; wave = ofDay()) {
+    const madeBuckets = new Set<number>()
+    for (let wave = due.ofDay(day_ms); wave.length > 0; wave = due.ofDay(day_ms)) {
       for (const step of stepsOf(metric, wave)) {
         signal?.throwIfAborted()
         await bench.calculate(step, now_ms, (hour_ms) => isComplete(hour_ms, now_ms))
         const hashes = await bench.hashes(step)
         for (const hour_ms of step.hours) {
           for (const bucket of step.buckets) {
-            const key = unitKey(hour_ms, bucket)
-            const unit = due.get(key)
-            assert(unit, `${key} is due`)
-            const hash = hashes.get(key) ?? emptyHash(metric)
+            const hash = hashes.get(unitKey(hour_ms, bucket)) ?? emptyHash(metric)
             rows += hash.count
-            const before = records.get(key)
-            if (before?.rows !== hash.rows) changed.push([hour_ms, bucket])
-            records.set(key, {
+            if (records.get(hour_ms, bucket)?.rows !== hash.rows) changed.push([hour_ms, bucket])
+            records.set(hour_ms, bucket, {
               inputs: versions,
-              carry: (metric.carry && records.get(unitKey(hour_ms - HOUR_MS, bucket))?.out) ?? '',
+              carry: (metric.carry && records.get(hour_ms - HOUR_MS, bucket)?.out) ?? '',
               out: hash.out,
               rows: hash.rows,
               open: metric.shape !== 'bucket' && !isComplete(hour_ms, now_ms),
               revision: metric.revision,
               definition: metric.hash,
             })
-            made.set(key, unit)
-            const after = unitKey(hour_ms + HOUR_MS, bucket)
-            const follower = metric.carry && records.get(after)
-            const follows = follower && follower.carry !== hash.out && !due.has(after)
-            if (follows && !state.ahead.has(cellName(hour_ms + HOUR_MS, bucket))) {
-              due.set(after, { metric: metric.name, hour_ms: hour_ms + HOUR_MS, bucket, cause: 'carry changed' })
-            }
+            made.push(due.take(hour_ms, bucket))
+            madeBuckets.add(bucket)
+            const after_ms = hour_ms + HOUR_MS
+            const follower = metric.carry && records.get(after_ms, bucket)
+            const cell = cells.get(dayKey(after_ms, bucket))
+            if (follower && follower.carry !== hash.out && !(cell && isAhead(cell, metric)))
+              due.add({ metric: metric.name, hour_ms: after_ms, bucket, cause: 'carry changed' })
           }
         }
-        progress?.(metric.name, made.size, due.size)
+        progress?.(metric.name, made.length, made.length + due.size)
       }
     }
     await bench.check()
-    const touchedCells = new Set(
-      [...made.values()]
-        .filter(({ hour_ms }) => Math.floor(hour_ms / DAY_MS) * DAY_MS === day_ms)
-        .map(({ bucket }) => bucket),
-    )
     const written: AddFile[] = []
-    for (const bucket of touchedCells) {
+    for (const bucket of madeBuckets) {
       const name = cellName(day_ms, bucket)
       const hours = new Map<number, HourRecord>()
       for (let hour_ms = day_ms; hour_ms < day_ms + DAY_MS; hour_ms += HOUR_MS) {
-        const record = records.get(unitKey(hour_ms, bucket))
+        const record = records.get(hour_ms, bucket)
         if (record) hours.set(hour_ms, record)
       }
       const add = await writeFile({
@@ -157,12 +151,12 @@ export async function runMetric(
       })
       written.push(add)
       adds.push(add)
-      const standing = cells.get(name)
+      const standing = cells.get(dayKey(day_ms, bucket))
       if (standing) removes.push(standing.add)
     }
     yesterday = written
   }
-  if (damage && made.size === 0) throw damage
+  if (damage && made.length === 0) throw damage
   const touched: TouchedInfo = { hours: metric.shape === 'bucket' ? [] : changed, issued: [], registry: [] }
   if (metric.shape === 'bucket') touched.registry = registryTouched(state, changed)
   const outcome = await table.commit({
@@ -176,19 +170,58 @@ export async function runMetric(
     ...(signal ? { signal } : {}),
   })
   if (outcome.kind !== 'committed') return undefined
-  const units = [...made.values()].sort((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
+  const units = made.sort((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
   return { metric: metric.name, units, rows, ms: clock.monotonic() - begin_ms, version: outcome.version, damage }
 }
 
 /** From when on the history of each changed bucket is another: the earliest registry row since it was last made. */
 function registryTouched(state: PlanState, changed: readonly [number, number][]): [number, number][] {
   return changed.map(([, bucket]) => {
-    const since = state.records.get(unitKey(0, bucket))?.inputs['events'] ?? -1
-    const news = (state.inputs.get('events')?.validity ?? []).filter(
+    const since = state.cells.get(dayKey(WHOLE_HISTORY_MS, bucket))?.sum.inputs['events'] ?? -1
+    const news = (state.inputs.get('events')?.validity.rows ?? []).filter(
       (one) => one.version > since && (one.bucket === bucket || one.bucket === ALL),
     )
     return [bucket, news.length === 0 ? 0 : Math.min(...news.map(({ from_ms }) => from_ms))]
   })
+}
+
+/** Units that are due, by day. */
+function openWork(planned: readonly Unit[]) {
+  const days = new Map<number, Map<string, Unit>>()
+  const work = {
+    size: 0,
+    /** One that is due already stays as it is. */
+    add(unit: Unit) {
+      const day_ms = dayOf(unit.hour_ms)
+      const day = days.get(day_ms) ?? new Map<string, Unit>()
+      days.set(day_ms, day)
+      const key = unitKey(unit.hour_ms, unit.bucket)
+      if (day.has(key)) return
+      day.set(key, unit)
+      work.size++
+    },
+    /** undefined when nothing is due. */
+    firstDay(): number | undefined {
+      return days.keys().reduce<number | undefined>((first, day) => Math.min(first ?? day, day), undefined)
+    },
+    ofDay: (day_ms: number): readonly Unit[] => [...(days.get(day_ms)?.values() ?? [])],
+    take(hour_ms: number, bucket: number): Unit {
+      const day = days.get(dayOf(hour_ms))
+      const key = unitKey(hour_ms, bucket)
+      const unit = day?.get(key)
+      assert(day && unit, `${key} is due`)
+      day.delete(key)
+      if (day.size === 0) days.delete(dayOf(hour_ms))
+      work.size--
+      return unit
+    },
+    drop(day_ms: number) {
+      work.size -= days.get(day_ms)?.size ?? 0
+      days.delete(day_ms)
+    },
+  }
+  for (const unit of planned) work.add(unit)
+  return work
 }
 
 /** An hour that carries is one statement, in order; else hours with the same buckets go together. */
@@ -214,13 +247,12 @@ async function standingSql(
   day_ms: number,
   yesterday: readonly AddFile[],
 ): Promise<string | undefined> {
-  const date = dateOf(day_ms)
   const rewritten = new Set(yesterday.map((add) => add.tags?.['unit']))
   const before = dateOf(day_ms - HOUR_MS)
   const files = new Map<string, AddFile>()
-  for (const [name, { add }] of cells) {
-    if (name.startsWith(date) || (metric.carry && name.startsWith(before) && !rewritten.has(name)))
-      files.set(add.path, add)
+  for (const { add, day_ms: of_ms } of cells.values()) {
+    const isBefore = of_ms === day_ms - DAY_MS && metric.carry && !rewritten.has(add.tags?.['unit'])
+    if (of_ms === day_ms || isBefore) files.set(add.path, add)
   }
   const carried = metric.carry ? yesterday.filter((add) => add.tags?.['unit']?.startsWith(before)) : []
   for (const add of carried) files.set(add.path, add)

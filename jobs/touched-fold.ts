@@ -4,8 +4,9 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { putOnce } from '../lake/put-once.ts'
 import type { Table } from '../lake/table.ts'
+import { HourVersions } from './hour-versions.ts'
 import { FOLD_VERSIONS, HISTORY_MAX_MS, HOUR_MS } from './limits.ts'
-import { fold, newestHour, nothingTouched, type Touched } from './touched.ts'
+import { fold, newestHour, nothingTouched, type Touched, unitKey, Validity } from './touched.ts'
 
 /** What versions touched, as objects `_hearth/touched/<table>/<version>`: it outlives the log entries that told it. */
 const FORM_VERSION = 1
@@ -92,14 +93,17 @@ function versionOf(path: string): number {
 /** Hours that no metric is made of any more are left out. */
 function encodeFold(table: string, touched: Touched): Uint8Array {
   const from_ms = newestHour(touched) - HISTORY_MAX_MS - 24 * HOUR_MS
-  const pairsOf = (versions: ReadonlyMap<string, number>) =>
-    [...versions].filter(([key]) => Number.parseInt(key, 10) >= from_ms).sort(([a], [b]) => (a < b ? -1 : 1))
+  const pairsOf = (versions: HourVersions) =>
+    [...versions.entries()]
+      .filter(([hour_ms]) => hour_ms >= from_ms)
+      .map(([hour_ms, bucket, version]) => [unitKey(hour_ms, bucket), version] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
   const { version, validity } = touched
   const text = JSON.stringify({
     hours: pairsOf(touched.hours),
     issued: pairsOf(touched.issued),
     receipts: pairsOf(touched.receipts),
-    validity: validity.map((one) => [one.from_ms, one.bucket, one.version]),
+    validity: validity.rows.map((one) => [one.from_ms, one.bucket, one.version]),
   })
   const line = JSON.stringify({ hearth_touched: FORM_VERSION, table, version, crc: eventsCrc(text) })
   return Buffer.from(`${line}\n${text}`)
@@ -121,13 +125,28 @@ function decodeFold(table: string, version: number, bytes: Uint8Array): Touched 
     const { hours, issued, receipts, validity } = body.parse(JSON.parse(text.slice(end)))
     return {
       ...{ version, folded: version },
-      ...{ hours: new Map(hours), issued: new Map(issued), receipts: new Map(receipts) },
-      validity: validity.map(([from_ms, bucket, version]) => ({ from_ms, bucket, version })),
+      ...{ hours: versionsOf(hours), issued: versionsOf(issued), receipts: versionsOf(receipts) },
+      validity: validityOf(validity),
     }
   } catch (error) {
     if (error instanceof Problem) throw error
     throw bad(`cannot be read: ${messageOf(error)}`, error)
   }
+}
+
+function versionsOf(list: z.infer<typeof pairs>): HourVersions {
+  const versions = new HourVersions()
+  for (const [key, version] of list) {
+    const [hour_ms, bucket] = key.split('/')
+    versions.set(Number(hour_ms), Number(bucket), version)
+  }
+  return versions
+}
+
+function validityOf(list: z.infer<typeof body>['validity']): Validity {
+  const validity = new Validity()
+  for (const [from_ms, bucket, version] of list) validity.add({ from_ms, bucket, version })
+  return validity
 }
 
 function unknowable(touched: Touched, table: Table, cause: unknown): Problem {

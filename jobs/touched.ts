@@ -1,10 +1,48 @@
 import { touched as touchedInfo } from '../contract/touched.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Version } from '../lake/table.ts'
+import { HourVersions } from './hour-versions.ts'
 import { HISTORY_MAX_MS, HOUR_MS, SILENCE_MAX_MS } from './limits.ts'
 
 /** The bucket of a unit that is about all of them. */
 export const ALL = -1
+
+/** Registry rows count from a moment on, without end. */
+type ValidFrom = { readonly from_ms: number; readonly bucket: number; readonly version: number }
+
+/** From when on which version made the history of a bucket another. */
+export class Validity {
+  readonly rows: ValidFrom[] = []
+  /** By bucket: its rows and those of all, by time, each with the newest version up to it; made when it is asked for. */
+  #index = new Map<number, readonly { readonly from_ms: number; readonly newest: number }[]>()
+
+  add(row: ValidFrom): void {
+    this.rows.push(row)
+    this.#index.clear()
+  }
+
+  /** The newest version that counts before `until_ms`; −1 for none. ALL: of any bucket. */
+  newest(bucket: number, until_ms: number): number {
+    const known = this.#index.get(bucket) ?? this.#sorted(bucket)
+    let [from, to] = [0, known.length]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if ((known[middle]?.from_ms ?? until_ms) < until_ms) from = middle + 1
+      else to = middle
+    }
+    return known[from - 1]?.newest ?? -1
+  }
+
+  #sorted(bucket: number) {
+    let newest = -1
+    const rows = this.rows
+      .filter((row) => bucket === ALL || row.bucket === ALL || row.bucket === bucket)
+      .sort((a, b) => a.from_ms - b.from_ms)
+    const sorted = rows.map(({ from_ms, version }) => ({ from_ms, newest: (newest = Math.max(newest, version)) }))
+    this.#index.set(bucket, sorted)
+    return sorted
+  }
+}
 
 /** Which version last touched what, of one table; kept up by reading only what was committed since (touched-fold.ts). */
 export type Touched = {
@@ -12,19 +50,19 @@ export type Touched = {
   version: number
   /** The version of the newest fold that is kept; −1 for none. */
   folded: number
-  /** By `unitKey`. */
-  readonly hours: Map<string, number>
-  readonly issued: Map<string, number>
+  readonly hours: HourVersions
+  readonly issued: HourVersions
   /** Hours in which batches were received, from the files' statistics: may name an hour too many, never one too few. */
-  readonly receipts: Map<string, number>
-  /** Registry rows count from a moment on, without end. */
-  readonly validity: { readonly from_ms: number; readonly bucket: number; readonly version: number }[]
+  readonly receipts: HourVersions
+  readonly validity: Validity
 }
 
 export function nothingTouched(): Touched {
-  return { version: -1, folded: -1, hours: new Map(), issued: new Map(), receipts: new Map(), validity: [] }
+  const none = { hours: new HourVersions(), issued: new HourVersions(), receipts: new HourVersions() }
+  return { version: -1, folded: -1, ...none, validity: new Validity() }
 }
 
+/** A unit in texts: folds, and hashes by unit. */
 export function unitKey(hour_ms: number, bucket: number): string {
   return `${hour_ms}/${bucket}`
 }
@@ -39,14 +77,14 @@ export function fold(touched: Touched, { version, info, adds, removes }: Version
     if (typeof from !== 'string' || typeof to !== 'string') continue
     const bucket = Number(partitionValues['bucket'] ?? ALL)
     for (let hour = Math.floor(Date.parse(from) / HOUR_MS); hour <= Date.parse(to) / HOUR_MS; hour++) {
-      touched.receipts.set(unitKey(hour * HOUR_MS, bucket), version)
+      touched.receipts.set(hour * HOUR_MS, bucket, version)
     }
   }
   const told = touchedInfo.safeParse(info?.['touched'])
   if (told.success) {
-    for (const [hour_ms, bucket] of told.data.hours) touched.hours.set(unitKey(hour_ms, bucket), version)
-    for (const [hour_ms, bucket] of told.data.issued) touched.issued.set(unitKey(hour_ms, bucket), version)
-    for (const [bucket, from_ms] of told.data.registry) touched.validity.push({ from_ms, bucket, version })
+    for (const [hour_ms, bucket] of told.data.hours) touched.hours.set(hour_ms, bucket, version)
+    for (const [hour_ms, bucket] of told.data.issued) touched.issued.set(hour_ms, bucket, version)
+    for (const [bucket, from_ms] of told.data.registry) touched.validity.add({ from_ms, bucket, version })
     return
   }
   for (const { partitionValues } of changed) {
@@ -54,13 +92,11 @@ export function fold(touched: Touched, { version, info, adds, removes }: Version
     if (!date) continue
     const bucket = Number(partitionValues?.['bucket'] ?? ALL)
     for (let hour = 0; hour < 24; hour++) {
-      const key = unitKey(Date.parse(`${date}T00:00:00Z`) + hour * HOUR_MS, bucket)
-      touched.hours.set(key, version)
-      touched.issued.set(key, version)
-      touched.receipts.set(key, version)
+      const hour_ms = Date.parse(`${date}T00:00:00Z`) + hour * HOUR_MS
+      for (const versions of [touched.hours, touched.issued, touched.receipts]) versions.set(hour_ms, bucket, version)
     }
   }
-  touched.validity.push({ from_ms: 0, bucket: ALL, version })
+  touched.validity.add({ from_ms: 0, bucket: ALL, version })
 }
 
 /** Hours from one to another, both included. */
@@ -72,7 +108,7 @@ export type Span = { readonly from_ms: number; readonly to_ms: number }
  */
 export function spansOf({ hours, issued, receipts }: Touched, now_ms: number): readonly Span[] {
   const known = new Set<number>()
-  for (const touched of [hours, issued, receipts]) for (const key of touched.keys()) known.add(hourOfKey(key))
+  for (const versions of [hours, issued, receipts]) for (const [hour_ms] of versions.entries()) known.add(hour_ms)
   const spans: { readonly from_ms: number; to_ms: number }[] = []
   for (const hour_ms of [...known].sort((a, b) => a - b)) {
     if (hour_ms <= now_ms - HISTORY_MAX_MS - HOUR_MS || hour_ms > now_ms) continue
@@ -87,10 +123,6 @@ export function spansOf({ hours, issued, receipts }: Touched, now_ms: number): r
 
 /** The newest hour by the clock of who received or calculated: what hubs say of their times may be anything. */
 export function newestHour({ hours, receipts }: Touched): number {
-  const keys = receipts.size > 0 ? receipts.keys() : hours.keys()
-  return keys.reduce((newest, key) => Math.max(newest, hourOfKey(key)), 0)
-}
-
-function hourOfKey(key: string): number {
-  return Number.parseInt(key, 10)
+  const versions = receipts.isEmpty ? hours : receipts
+  return versions.entries().reduce((newest, [hour_ms]) => Math.max(newest, hour_ms), 0)
 }
