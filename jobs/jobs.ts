@@ -10,11 +10,11 @@ import { type Catalogue, catalogue } from './catalogue.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
-import { JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX } from './limits.ts'
+import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { bucketsOf, type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
-import { nothingTouched, spansOf, type Touched } from './touched.ts'
+import { nothingTouched, type Span, spansOf, type Touched } from './touched.ts'
 import { catchUp } from './touched-fold.ts'
 
 export type JobsOptions = {
@@ -84,6 +84,9 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const local = await openLocalFiles(lake.store, { cache: options.cache, clock })
   const metrics = options.metrics ?? catalogue()
   const seen = new Map<string, Touched>()
+  /** By metric: the sign of a state in which nothing was due. */
+  const settled = new Map<string, string>()
+  let spans: { readonly sign: string; readonly of: readonly Span[] } | undefined
   const buckets = lake.layouts.at(-1)?.buckets ?? 1
   let duck: DuckDb | undefined
 
@@ -113,25 +116,37 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     return touched
   }
 
-  async function stateOf(metric: Metric, now_ms: number): Promise<PlanState & Standing> {
+  /** What a plan is made from. All that it depends on is in the sign: a tick with nothing to do looks no further. */
+  async function lookAt(metric: Metric, now_ms: number) {
     const events = await touchedOf('events')
     const inputs = new Map<string, Touched>()
     for (const { table } of metric.inputs) inputs.set(table, await touchedOf(table))
     const table = await tableOf(metric)
     const snapshot = await table.snapshot()
-    const cells = cellsOf(metric, snapshot)
-    const spans = spansOf(events, now_ms)
     const floor = highestFloor([[metric.name, snapshot], ...(await inputSnapshots(lake, metric))])
-    return { metric, now_ms, spans, buckets, cells, inputs, floor, table, snapshot }
+    const versions = [events, ...inputs.values(), snapshot].map(({ version }) => version)
+    const hours = [now_ms, now_ms - SETTLE_MS].map((time_ms) => Math.floor(time_ms / HOUR_MS))
+    const sign = [...versions, floor?.from_ms, ...hours].join(' ')
+    return { metric, now_ms, events, inputs, table, snapshot, floor, sign }
+  }
+
+  function stateOf({ events, sign: _, ...looked }: Awaited<ReturnType<typeof lookAt>>): PlanState & Standing {
+    const sign = `${events.version} ${Math.floor(looked.now_ms / HOUR_MS)}`
+    if (spans?.sign !== sign) spans = { sign, of: spansOf(events, looked.now_ms) }
+    return { ...looked, spans: spans.of, buckets, cells: cellsOf(looked.metric, looked.snapshot) }
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
   async function makeDue(metric: Metric, runOptions: RunOptions): Promise<MetricRun | undefined> {
     for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
       runOptions.signal?.throwIfAborted()
-      const state = await stateOf(metric, clock.now())
+      const looked = await lookAt(metric, clock.now())
+      if (settled.get(metric.name) === looked.sign) return undefined
+      const state = stateOf(looked)
+      const due = plan(state)
+      if (due.length === 0) settled.set(metric.name, looked.sign)
       const { only } = runOptions
-      const units = plan(state).filter(
+      const units = due.filter(
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
       if (units.length === 0) return undefined
@@ -156,7 +171,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const now_ms = clock.now()
     const all: MetricStatus[] = []
     for (const metric of metrics) {
-      const state = await stateOf(metric, now_ms)
+      const state = stateOf(await lookAt(metric, now_ms))
       let computed = 0
       let newest_ms: number | undefined
       for (const { sum } of state.cells.values()) {
@@ -204,7 +219,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
           `there is no metric ${name}; there are ${metrics.map((one) => one.name).join(', ')}`,
         )
       }
-      const state = await stateOf(metric, clock.now())
+      const state = stateOf(await lookAt(metric, clock.now()))
       if (metric.shape !== 'bucket') refuseOutside(state, hour_ms)
       const hour = metric.shape === 'bucket' ? WHOLE_HISTORY_MS : hour_ms
       const records = openRecords(state.cells)
