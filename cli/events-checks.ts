@@ -8,6 +8,7 @@ import { LOSSES_TABLE } from '../ingest/losses.ts'
 import { logOfTxn } from '../ingest/position.ts'
 import { decodeRanges } from '../ingest/ranges-form.ts'
 import { loadRanges, rangesFolder } from '../ingest/ranges-store.ts'
+import type { FileCacheOptions } from '../lake/file-cache.ts'
 import { LAKE_PATH, type Lake } from '../lake/lake.ts'
 import { openQuery } from '../lake/query.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -22,7 +23,7 @@ const RANGES_BEHIND_MAX = 5_000
 /** Newest commits that are asked which log they are of. */
 const COMMITS_ASKED = 100
 
-type Looking = LookingAtTable & { readonly lake: Lake }
+type Looking = LookingAtTable & { readonly lake: Lake; readonly cache: FileCacheOptions }
 
 export async function examineEvents(looking: Looking, log: EventLog | undefined): Promise<readonly Finding[]> {
   const { lake } = looking
@@ -208,9 +209,9 @@ async function reusedNumbers(looking: Looking): Promise<Finding> {
   return { check, state: 'warning', found, advice }
 }
 
-async function firstRow({ lake, clock }: Looking, sql: string): Promise<readonly string[]> {
+async function firstRow({ lake, clock, cache }: Looking, sql: string): Promise<readonly string[]> {
   try {
-    await using query = await openQuery({ lake, clock, threads: 1 })
+    await using query = await openQuery({ lake, clock, cache, threads: 1 })
     return ((await query.run(sql)).rows[0] ?? []).map(String)
   } catch (error) {
     if (!isProblem(error)) throw error

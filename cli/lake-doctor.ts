@@ -6,7 +6,7 @@ import type { CliContext } from './context.ts'
 import { type Finding, lineOf } from './doctor.ts'
 import { existingEventLog } from './event-log.ts'
 import { examineEvents } from './events-checks.ts'
-import { lakeStore } from './lake-store.ts'
+import { lakeCache, lakeStore } from './lake-store.ts'
 import { examineTable } from './table-checks.ts'
 
 type Options = { readonly json?: boolean; readonly all?: boolean }
@@ -64,7 +64,7 @@ export async function examineLake(
   for (const name of await lake.tables()) findings.push(...(await examineTable(looking, name)))
   const log = await existingEventLog(context, lake)
   try {
-    return [...findings, ...(await examineEvents({ ...looking, lake }, log))]
+    return [...findings, ...(await examineEvents({ ...looking, lake, cache: lakeCache(context) }, log))]
   } finally {
     await log?.close()
   }

@@ -85,6 +85,7 @@ describe('hearth on a lake in S3', () => {
       ['deadletters', 'list'],
     ])
       await system.must(words)
+    expect(await system.must(['lake', 'doctor'])).toMatch(/ok +dead letters +none of the last day/)
   })
 
   test('reads each data file over the network once', async () => {
