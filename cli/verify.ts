@@ -30,7 +30,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print the whole result as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, or a record of the event log cannot be read. What was given up with hearth lake accept-loss is told apart, and is no reason for it.',
+      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, a record of the event log cannot be read, or a bucket is stopped. What was given up with hearth lake accept-loss is told apart, and is no reason for it.',
     )
     .action(async (options: Options) => {
       const result = await runVerify(context, options)
@@ -100,7 +100,16 @@ function reportOf(result: Verification, all: boolean): string {
     const advice = `mend it, or give it up: hearth lake accept-loss ${bucket}`
     lines.push(`bucket ${bucket}: position ${position} of the log cannot be read: ${reason}: ${advice}`)
   }
-  const but = result.accepted.length > 0 ? ', but for what was accepted as lost' : ''
+  for (const { bucket, reason } of result.stopped) {
+    const advice = `docs/operations.md, HearthBucketStopped; what would be given up: hearth lake accept-loss ${bucket} --by NAME --dry-run`
+    lines.push(`bucket ${bucket} is stopped: ${reason}: ${advice}`)
+  }
+  for (const { bucket, reason } of result.left_logs) lines.push(`bucket ${bucket}, another log: ${reason}`)
+  const buts = [
+    ...(result.accepted.length > 0 ? ['what was accepted as lost'] : []),
+    ...(result.left_logs.length > 0 ? ['what another log may have held'] : []),
+  ]
+  const but = buts.length > 0 ? `, but for ${buts.join(' and ')}` : ''
   const verdict = result.ok
     ? styleText('green', `complete: nothing acknowledged is lost or doubled${but}`)
     : styleText('red', 'NOT complete')

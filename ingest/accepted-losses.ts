@@ -26,18 +26,26 @@ export type Arrival = {
   readonly received_ms: number
 }
 
-/** What the table `losses` says was accepted. */
-export async function acceptedRanges(
-  connection: DuckDBConnection,
-  { lake, local }: { readonly lake: Lake; readonly local: LocalFiles },
-): Promise<readonly AcceptedRange[]> {
+type Losses = { readonly lake: Lake; readonly local: LocalFiles }
+
+async function lossRows(connection: DuckDBConnection, { lake, local }: Losses, where: string) {
   if (!(await lake.tables()).includes(LOSSES_TABLE)) return []
   const snapshot = await (await lake.table(LOSSES_TABLE)).snapshot()
   await using held = await local.hold(LOSSES_TABLE, [...snapshot.files.values()])
-  const rows = await rowsOf(
-    connection,
-    `SELECT * FROM (${scanSql(snapshot, held.files)}) WHERE kind = 'accepted' ORDER BY time, bucket`,
-  )
+  const from = scanSql(snapshot, held.files)
+  return await rowsOf(connection, `SELECT * FROM (${from}) WHERE ${where} ORDER BY time, bucket`)
+}
+
+/** Logs that the table read before this one, and that may have held more: nobody can read it any more, nor accept it. */
+export async function leftLogs(connection: DuckDBConnection, losses: Losses, log_id: string | undefined) {
+  const gap = log_id === undefined ? '' : ` OR kind = 'gap' AND log_id <> ${literal(log_id)}`
+  const rows = await lossRows(connection, losses, `kind = 'replaced'${gap}`)
+  return rows.map((row) => ({ bucket: Number(row['bucket']), reason: textIn(row, 'reason') ?? '' }))
+}
+
+/** What the table `losses` says was accepted. */
+export async function acceptedRanges(connection: DuckDBConnection, losses: Losses): Promise<readonly AcceptedRange[]> {
+  const rows = await lossRows(connection, losses, `kind = 'accepted'`)
   return rows.map((row) => {
     const from = Number(row['table_position']) + 1
     // A row of before the column says it by what the log held.

@@ -3,7 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { EventLog, LogBounds } from './event-log.ts'
 import { logOfTxn } from './position.ts'
 
-type Where = { readonly log: EventLog; readonly layout: Layout; readonly clock: Clock }
+type Where = { readonly log: EventLog; readonly layout: Layout; readonly clock: Pick<Clock, 'now'> }
 
 /** A log that does not join up with the table: what lay between is lost. A row of the table `losses`. */
 export type Loss = {

@@ -1,10 +1,13 @@
-import type { Clock } from '../contract/clock.ts'
-import { type Random, uuid } from '../contract/clock.ts'
+import type { Layout } from '../contract/bucket.ts'
+import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import { writeRows } from '../lake/write-rows.ts'
-import type { Loss } from './loss.ts'
+import type { EventLog } from './event-log.ts'
+import { gapOf, type Loss } from './loss.ts'
+import { positionTxn } from './position.ts'
 
 export const LOSSES_TABLE = 'losses'
 
@@ -46,6 +49,26 @@ export async function recordedGaps(lake: Lake, of: OfLog): Promise<ReadonlyMap<n
   for (const [appId, position] of txns)
     if (appId.startsWith(prefix) && position !== CLOSED) gaps.set(Number(appId.slice(prefix.length)), position)
   return gaps
+}
+
+/** Buckets whose log and table do not join up, and stay stopped until one was mended or the loss accepted. */
+export async function openGaps(
+  lake: Lake,
+  log: EventLog,
+  layout: Layout,
+  clock: Pick<Clock, 'now'>,
+): Promise<readonly Loss[]> {
+  // The first position before the table and the next one after it: both only rise.
+  const buckets = Array.from({ length: layout.buckets }, (_, bucket) => bucket)
+  const firsts = await Promise.all(buckets.map(async (bucket) => (await log.bounds(bucket)).first))
+  const told = await recordedGaps(lake, { log_id: log.id, epoch: layout.epoch })
+  const { txns } = await (await lake.table(EVENTS_TABLE)).snapshot()
+  const gaps = buckets.map(async (bucket) => {
+    const position = txns.get(positionTxn(log.id, layout, bucket)) ?? 0
+    const bounds = { first: firsts[bucket] ?? 0, next: (await log.bounds(bucket)).next }
+    return gapOf({ log, layout, clock }, bucket, position, bounds, told.get(bucket) === position)
+  })
+  return (await Promise.all(gaps)).filter((gap) => gap !== undefined)
 }
 
 type Options = { readonly lake: Lake; readonly clock: Clock; readonly random: Random }

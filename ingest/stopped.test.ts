@@ -178,7 +178,10 @@ describe('a bucket whose log begins after the table', () => {
     expect(await values(hub)).toEqual([])
     expect(await accept({ dry_run: true })).toMatchObject({ next: 3 })
     expect((await lossRows()).map(([kind]) => kind)).toEqual(['gap'])
+    const stopped = [{ bucket, reason: expect.stringMatching(/^the log begins at 3/) }]
+    expect(await system.verify()).toMatchObject({ ok: false, stopped, left_logs: [], accepted: [] })
     await accept()
+    expect(await system.verify()).toMatchObject({ ok: true, stopped: [], accepted: [{ bucket }] })
     const what = 'positions 1 to 2 are lost, and the bucket goes on from 3: the log begins at 3'
     expect(await lossRows()).toEqual([
       ['gap', bucket, '0', expect.stringMatching(/^the log begins at 3/)],

@@ -16,11 +16,19 @@ import type { Lake } from '../lake/lake.ts'
 import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
 import { scanSql } from '../lake/scan.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import { type AcceptedRange, type Arrival, acceptedNumbers, acceptedRanges, type Doubt } from './accepted-losses.ts'
+import {
+  type AcceptedRange,
+  type Arrival,
+  acceptedNumbers,
+  acceptedRanges,
+  type Doubt,
+  leftLogs,
+} from './accepted-losses.ts'
 import { accountOf, addTotals, NO_TOTALS, type Totals } from './account.ts'
 import { eventFiles } from './event-files.ts'
 import type { EventLog } from './event-log.ts'
 import { logRecords } from './log-records.ts'
+import { openGaps } from './losses.ts'
 import { readClaim } from './payload.ts'
 import { positionTxn } from './position.ts'
 import { isForgotten, type StreamRanges, streamKey } from './ranges.ts'
@@ -66,6 +74,10 @@ export type Verification = {
   }
   /** Records of the log that the table has not read and that cannot be: what is in them is not known. */
   readonly unreadable: readonly { readonly bucket: number; readonly position: number; readonly reason: string }[]
+  /** Buckets whose log and table do not join up: what lay between is not known, and nobody accepted that it is lost. */
+  readonly stopped: readonly { readonly bucket: number; readonly reason: string }[]
+  /** Of other logs, which this one took the place of: whatever they held past the table is not known either. */
+  readonly left_logs: readonly { readonly bucket: number; readonly reason: string }[]
   /** What of the log somebody gave up. */
   readonly accepted: readonly AcceptedRange[]
   readonly streams: readonly VerifiedStream[]
@@ -86,8 +98,9 @@ const nameOf = (source: string, boot: string, stream: string) => `${source} ${bo
 /**
  * Proves completeness from the tables: the account of each (source, boot, stream) from the received ranges, those
  * against the rows that are there, and both against a journal of acknowledgements where one is given.
- * `ok` is false when anything is lost or doubled, a promise is broken, an acknowledged number is nowhere, or a record of the
- * log cannot be read. What somebody accepted as lost is told apart, and leaves it true.
+ * `ok` is false when anything is lost or doubled, a promise is broken, an acknowledged number is nowhere, a record of the
+ * log cannot be read, or a bucket's log and table do not join up. What somebody accepted as lost is told apart, and leaves it
+ * true.
  */
 export async function verify(options: {
   readonly lake: Lake
@@ -119,6 +132,7 @@ export async function verify(options: {
   const known = new Map([...loaded.values()].flatMap(({ ranges }) => [...ranges]))
 
   const accepted = await acceptedRanges(connection, options)
+  const stopped = log ? await openGaps(lake, log, layout, { now: () => now_ms }) : []
   const givenUp = await orDamage(connection, held, async () => {
     if (accepted.length === 0) return new Map<string, IntervalSet>()
     const doubts = doubtsOf({ known, ids, inLog, acks, key, layout, now_ms })
@@ -160,7 +174,7 @@ export async function verify(options: {
   const sum = (pick: (stream: VerifiedStream) => number) => streams.reduce((total, one) => total + pick(one), 0)
   const positionOf = (bucket: number) => (log && snapshot.txns.get(positionTxn(log.id, layout, bucket))) ?? 0
   const unread = unreadable.filter(({ bucket, position }) => position > positionOf(bucket))
-  const isWhole = totals.lost === 0 && totals.broken === 0 && unread.length === 0
+  const isWhole = totals.lost === 0 && totals.broken === 0 && unread.length === 0 && stopped.length === 0
   return {
     version: snapshot.version,
     ok: isWhole && !streams.some(isWrong) && (acknowledged?.missing.length ?? 0) === 0,
@@ -172,6 +186,8 @@ export async function verify(options: {
       gone: sum((one) => one.gone),
     },
     unreadable: unread,
+    stopped: stopped.map(({ bucket, reason }) => ({ bucket, reason })),
+    left_logs: await leftLogs(connection, options, log?.id),
     accepted,
     streams,
     ...(acknowledged ? { acknowledged } : {}),
