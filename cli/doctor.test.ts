@@ -29,7 +29,11 @@ afterEach(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-const context = () => ({ home, clock, random, config: parseConfig({ relay: { app_port: port } }, 'test') })
+/** One port is taken, and the others are nobody's: a Hearth may run on this machine. */
+const context = () => {
+  const ports = { ingest: { mqtt_port: 0, https_port: 0 }, dashboards: { port: 0 } }
+  return { home, clock, random, config: parseConfig({ ...ports, relay: { app_port: port, hub_port: 0 } }, 'test') }
+}
 const found = async (check: string) => (await examine(context())).find((finding) => finding.check === check)
 
 /** An installation that was started once. */
