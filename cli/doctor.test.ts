@@ -131,6 +131,15 @@ describe('the doctor', () => {
     expect(await found('processes')).toBeUndefined()
   })
 
+  test("takes a port that a process of this Hearth listens on for nobody else's, whatever the process is called", async () => {
+    mkdirSync(join(home, 'run'))
+    const facts = { pid: process.pid, app_url: `http://127.0.0.1:${port}` }
+    writeFileSync(join(home, 'run', 'relay-two.json'), JSON.stringify(facts))
+    expect(await found('relay.app_port')).toBeUndefined()
+    writeFileSync(join(home, 'run', 'relay-two.json'), JSON.stringify({ ...facts, pid: 2 ** 22 + 1 }))
+    expect(await found('relay.app_port')).toMatchObject({ state: 'bad' })
+  })
+
   test('says how to end a process that does not answer', async () => {
     mkdirSync(join(home, 'run'))
     const facts = { pid: process.pid, ops_url: `http://127.0.0.1:${port}` }

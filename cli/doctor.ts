@@ -73,7 +73,7 @@ export async function examine(context: DoctorContext): Promise<readonly Finding[
       : [{ check: 'processes', state: 'warning', found: 'nothing runs here', advice: 'hearth up starts it' } as const]),
     ...(await Promise.all(running.map((one) => health(context, one)))),
     ...(alive.has('relay') ? [await hubs(context)] : []),
-    ...(await ports(context, alive)),
+    ...(await ports(context, running)),
   ]
 }
 
@@ -264,9 +264,16 @@ function isLocked(home: string, name: string): boolean {
   }
 }
 
-type Running = { readonly name: string; readonly pid: number; readonly alive: boolean; readonly ops_url?: string }
+type Running = {
+  readonly name: string
+  readonly pid: number
+  readonly alive: boolean
+  readonly ops_url?: string
+  /** That it listens on. */
+  readonly ports: readonly number[]
+}
 
-const facts = z.object({ pid: z.number(), ops_url: z.string().optional() })
+const facts = z.looseObject({ pid: z.number(), ops_url: z.string().optional() })
 
 /** The processes that wrote themselves down in `run/`. */
 export function runningProcesses(home: string): Running[] {
@@ -275,9 +282,13 @@ export function runningProcesses(home: string): Running[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .map((file) => {
-      const { pid, ops_url } = facts.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')))
+      const { pid, ops_url, ...others } = facts.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')))
+      const urls = [ops_url, ...Object.values(others)].flatMap((one) =>
+        typeof one === 'string' ? [URL.parse(one)] : [],
+      )
+      const ports = urls.map((url) => Number(url?.port))
       const name = file.slice(0, -'.json'.length)
-      return { name, pid, alive: isAlive(pid), ...(ops_url === undefined ? {} : { ops_url }) }
+      return { name, pid, alive: isAlive(pid), ports, ...(ops_url === undefined ? {} : { ops_url }) }
     })
 }
 
@@ -290,10 +301,11 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function ports({ config }: Pick<CliContext, 'config'>, running: ReadonlySet<string>): Promise<Finding[]> {
+async function ports({ config }: Pick<CliContext, 'config'>, running: readonly Running[]): Promise<Finding[]> {
   const findings: Finding[] = []
-  for (const { service, key, host, port } of wantedPorts(config)) {
-    if (running.has(service)) continue
+  const own = new Set(running.flatMap((one) => (one.alive ? one.ports : [])))
+  for (const { key, host, port } of wantedPorts(config)) {
+    if (own.has(port)) continue
     const found = `${host}:${port}`
     const advice = `end what holds it, or set ${variableOf(key)} to another port`
     findings.push(

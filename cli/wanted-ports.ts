@@ -2,7 +2,6 @@ import type { Config } from './config.ts'
 
 /** A port that a service listens on; `key` is its place in the configuration. */
 export type WantedPort = {
-  readonly service: 'relay' | 'ingest' | 'dashboards' | 'jobs' | 'hubs'
   readonly key: string
   readonly host: string
   readonly port: number
@@ -12,16 +11,16 @@ export type WantedPort = {
 export function wantedPorts(config: Config): readonly WantedPort[] {
   const { relay, ingest, dashboards, jobs, hub, ops_host } = config
   const ports: readonly WantedPort[] = [
-    { service: 'relay', key: 'relay.hub_port', host: relay.host, port: relay.hub_port },
-    { service: 'relay', key: 'relay.app_port', host: relay.host, port: relay.app_port },
-    { service: 'relay', key: 'relay.ops_port', host: ops_host, port: relay.ops_port },
-    { service: 'ingest', key: 'ingest.mqtt_port', host: ingest.host, port: ingest.mqtt_port },
-    { service: 'ingest', key: 'ingest.https_port', host: ingest.host, port: ingest.https_port },
-    { service: 'ingest', key: 'ingest.ops_port', host: ops_host, port: ingest.ops_port },
-    { service: 'dashboards', key: 'dashboards.port', host: dashboards.host, port: dashboards.port },
-    { service: 'dashboards', key: 'dashboards.ops_port', host: ops_host, port: dashboards.ops_port },
-    { service: 'jobs', key: 'jobs.ops_port', host: ops_host, port: jobs.ops_port },
-    { service: 'hubs', key: 'hub.ops_port', host: ops_host, port: hub.ops_port },
+    { key: 'relay.hub_port', host: relay.host, port: relay.hub_port },
+    { key: 'relay.app_port', host: relay.host, port: relay.app_port },
+    { key: 'relay.ops_port', host: ops_host, port: relay.ops_port },
+    { key: 'ingest.mqtt_port', host: ingest.host, port: ingest.mqtt_port },
+    { key: 'ingest.https_port', host: ingest.host, port: ingest.https_port },
+    { key: 'ingest.ops_port', host: ops_host, port: ingest.ops_port },
+    { key: 'dashboards.port', host: dashboards.host, port: dashboards.port },
+    { key: 'dashboards.ops_port', host: ops_host, port: dashboards.ops_port },
+    { key: 'jobs.ops_port', host: ops_host, port: jobs.ops_port },
+    { key: 'hub.ops_port', host: ops_host, port: hub.ops_port },
   ]
   return ports.filter(({ port }) => port !== 0)
 }
