@@ -105,6 +105,20 @@ describe('hearth on a lake in S3', () => {
     }
   })
 
+  test.each([
+    ['fleets/demo/inner', 's3://lake/fleets/demo/inner lies inside of the lake at s3://lake/fleets/demo'],
+    ['fleets', 's3://lake/fleets has another lake inside of it, demo'],
+  ])('refuses a lake at %s, which is not apart from this one', async (prefix, message) => {
+    const other = await openOnS3(prefix)
+    try {
+      const { code, stderr } = await other.run(['up'])
+      expect(code).toBe(1)
+      expect(stderr).toContain(message)
+    } finally {
+      await other[Symbol.asyncDispose]()
+    }
+  })
+
   test('names a data file that is not what was written, and its table', async () => {
     const [cut = '', torn = '', gone = ''] = dataFiles('fleets/demo')
     const nameOf = (path: string) => path.slice(path.indexOf('/events/') + 1)

@@ -106,3 +106,5 @@ export const REMOVAL_FILES_MAX = 64
 export const REMOVAL_MAX_BYTES = 128 * 1024 * 1024
 /** Commits that a removal may lose to others before it gives up with `conflict`. */
 export const REMOVAL_ATTEMPTS_MAX = 20
+/** Objects at the place of a new lake that are looked through for another lake. */
+export const NESTING_OBJECTS_MAX = 10_000
