@@ -13,8 +13,8 @@ import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
+import { brokersFinding, logFinding } from './doctor-log.ts'
 import { storeFindings } from './doctor-store.ts'
-import { existingEventLog, logPlace } from './event-log.ts'
 import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
@@ -127,18 +127,23 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
   const { home } = context
   const store = lakeStore(context)
   const inLake = async (path: string) => (await store.head(path)) !== undefined
+  const isKafka = context.config.kafka.brokers !== ''
   if (!(await inLake(LAKE_PATH)))
-    return [{ check: 'lake', state: 'warning', found: 'there is no lake yet', advice: 'hearth up makes one' }]
+    return [
+      { check: 'lake', state: 'warning', found: 'there is no lake yet', advice: 'hearth up makes one' },
+      ...(isKafka ? [await brokersFinding(context)] : []),
+    ]
   // The key of ranges is what ingest adds to a lake: without it the start that made the lake came no further.
   const begun = await inLake(RANGES_KEY_PATH)
-  const checkedFile = (check: string, file: string, look: (path: string) => Promise<string>): Promise<Finding> => {
-    const path = join(home, file)
-    if (existsSync(path) || begun) return checked(check, () => look(path))
-    const found = `there is no ${path} yet`
-    return Promise.resolve({ check, state: 'warning', found, advice: 'hearth up makes it' })
+  const isThere = (file: string) => begun || existsSync(join(home, file))
+  const notYet = (check: string, file: string): Finding => {
+    return { check, state: 'warning', found: `there is no ${join(home, file)} yet`, advice: 'hearth up makes it' }
   }
-  const checkedLog = (check: string, look: () => Promise<string>): Promise<Finding> =>
-    context.config.kafka.brokers === '' ? checkedFile(check, 'log.db', look) : checked(check, look)
+  const checkedFile = (
+    check: string,
+    file: string,
+    look: (path: string) => Promise<string>,
+  ): Finding | Promise<Finding> => (isThere(file) ? checked(check, () => look(join(home, file))) : notYet(check, file))
   return Promise.all([
     checked('lake', async () => {
       const { id, fleet, region } = await existingLake(context)
@@ -153,14 +158,7 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
         registry.close()
       }
     }),
-    checkedLog('event log', async () => {
-      const lake = await existingLake(context)
-      const log = await existingEventLog(context, lake)
-      const place = logPlace(context, lake)
-      if (!log) throw new Problem('missing', `${place} is gone, though there is a lake: put it back`)
-      await log.close()
-      return `${log.id}, ${place}`
-    }),
+    isKafka || isThere('log.db') ? logFinding(context) : notYet('event log', 'log.db'),
     checked('relay and hubs', async () => {
       const files = [join(home, 'relay.db'), ...globSync(join(hubFolder(context, '*'), 'agent.db'))].filter(existsSync)
       const used = files.filter(isInUse)

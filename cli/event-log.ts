@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
-import type { KafkaConnection } from '../ingest/kafka-cluster.ts'
+import { countBrokers, type KafkaConnection } from '../ingest/kafka-cluster.ts'
 import { openKafkaLog } from '../ingest/kafka-log.ts'
 import { openKafkaShare } from '../ingest/kafka-share.ts'
 import { hasRead } from '../ingest/position.ts'
@@ -29,6 +29,11 @@ export async function existingEventLog(context: LogContext, lake: Lake): Promise
     if (isProblem(error, 'missing')) return undefined
     throw error
   }
+}
+
+/** How many brokers of the Kafka that is configured there are. Raises what their answer, or none, means. */
+export async function kafkaBrokers(context: Pick<CliContext, 'config' | 'clock'>): Promise<number> {
+  return await countBrokers({ ...kafkaConnection(context), clock: context.clock })
 }
 
 /** Where the event log is, in words. */

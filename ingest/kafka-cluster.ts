@@ -61,6 +61,8 @@ export type KafkaCluster = {
   readonly name: string
   /** The topic as brokers know it, undefined when they know none; not older than KAFKA_LEADERS_AGE_MS unless `anew`. */
   topic(anew?: boolean): Promise<KafkaTopic | undefined>
+  /** How many brokers there are, as the last answer had it. */
+  readonly brokers: number
   /** One request to a broker, to any with `undefined`; `sent` is called before it leaves. The client's own errors. */
   ask<T>(lane: KafkaLane, broker: number | undefined, call: (connection: Connection) => Promise<T>): Promise<T>
   /** Tries until it succeeds or `within_ms` is over; then raises what `kafkaProblem` makes of the failure. */
@@ -163,6 +165,9 @@ export async function openKafkaCluster(
       asking ??= learn().finally(() => (asking = undefined))
       return await asking
     },
+    get brokers() {
+      return addresses.size
+    },
     ask,
     async retry(what, within_ms, attempt) {
       const begun_ms = clock.monotonic()
@@ -192,6 +197,19 @@ export async function openKafkaCluster(
       await Promise.race([closed, sleep(clock, KAFKA_CLOSE_MAX_MS, waited.signal).catch(() => undefined)])
       waited.abort()
     },
+  }
+}
+
+/** How many brokers there are. Raises what `kafkaProblem` makes of it where none answers, or none takes this client. */
+export async function countBrokers(options: KafkaConnection & { readonly clock: Clock }): Promise<number> {
+  const cluster = await openKafkaCluster({ ...options, topic: 'hearth' })
+  try {
+    await cluster.topic()
+    return cluster.brokers
+  } catch (error) {
+    throw kafkaProblem(`asking ${options.brokers.join(', ')}`, error)
+  } finally {
+    await cluster.close()
   }
 }
 

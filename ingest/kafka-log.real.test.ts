@@ -57,9 +57,9 @@ describe('a topic', () => {
     )
   })
 
-  test('with fewer copies than were asked for cannot be made, and the brokers say why', async () => {
+  test('with more copies than there are brokers cannot be made; the setting is named, and how many there are', async () => {
     await expect(openKafkaLog({ ...options('copies'), replication: 3, min_insync: 2 })).rejects.toThrow(
-      /opening of topic copies: .*replication factor/i,
+      /topic copies cannot be made: kafka.replication is 3, and the brokers are 1: .*kafka.min_insync/,
     )
   })
 

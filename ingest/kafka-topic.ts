@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Problem } from '../contract/problem.ts'
 import type { KafkaCluster, KafkaTopic } from './kafka-cluster.ts'
+import { kafkaReasons } from './kafka-problem.ts'
 import { KAFKA_MESSAGE_BYTES, KAFKA_MESSAGE_MIN_BYTES, KAFKA_READ_MAX_MS, KAFKA_REQUEST_MS } from './limits.ts'
 
 export type TopicDemands = {
@@ -64,7 +65,13 @@ async function makeTopic(cluster: KafkaCluster, demands: TopicDemands): Promise<
       cluster.kafka.createTopicsV7.api.async(connection, [topic], KAFKA_REQUEST_MS, false),
     )
   } catch (error) {
-    if (!cluster.kafka.findErrorBy(asError(error), 'apiId', 'TOPIC_ALREADY_EXISTS')) throw error
+    const { codes } = kafkaReasons(error)
+    if (codes.includes('INVALID_REPLICATION_FACTOR')) {
+      const found = `kafka.replication is ${demands.replication}, and the brokers are ${cluster.brokers}`
+      const advice = 'start more of them, or set kafka.replication and kafka.min_insync lower'
+      throw new Problem('invalid', `Kafka: topic ${cluster.name} cannot be made: ${found}: ${advice}`, { cause: error })
+    }
+    if (!codes.includes('TOPIC_ALREADY_EXISTS')) throw error
   }
 }
 
@@ -125,8 +132,4 @@ export function misfits(
 export function logId({ cluster_id, id }: Pick<KafkaTopic, 'cluster_id' | 'id'>): string {
   const hex = createHash('sha256').update(`${cluster_id} ${id}`).digest('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-')
-}
-
-function asError(error: unknown): Error | undefined {
-  return error instanceof Error ? error : undefined
 }
