@@ -160,6 +160,22 @@ describe('the doctor', () => {
     })
   })
 
+  test('advises to accept what cannot be read, and never what cannot be reached for now', async () => {
+    let reason = 'bucket 2 is stopped: it cannot be read: not of Hearth'
+    const writer = createHttpServer((_request, response) =>
+      response.end(JSON.stringify({ ready: false, reasons: [reason] })),
+    )
+    await new Promise<void>((resolve) => writer.listen(0, '127.0.0.1', resolve))
+    const address = writer.address()
+    const ops_url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+    mkdirSync(join(home, 'run'))
+    writeFileSync(join(home, 'run', 'writer.json'), JSON.stringify({ pid: process.pid, ops_url }))
+    expect(await found('writer')).toMatchObject({ advice: expect.stringContaining('accept-loss 2 ') })
+    reason = 'bucket 2 is stopped: it cannot be reached, and is tried again by itself: no broker'
+    expect((await found('writer'))?.advice).toBeUndefined()
+    await new Promise((resolve) => writer.close(resolve))
+  })
+
   test('names the hubs that have no connection', async () => {
     await install()
     const registry = openRegistry(context())

@@ -230,7 +230,8 @@ async function health({ home, clock }: DoctorContext, { name, pid, alive, ops_ur
     const { ready, reasons } = readiness.parse(await askJson(clock, `${ops_url}/readyz`))
     if (ready) return { check: name, state: 'good', found: `ready, process ${pid}` }
     const found = `not ready, process ${pid}: ${reasons.join('; ')}`
-    const bucket = reasons.join(' ').match(/bucket (\d+) is stopped/)?.[1]
+    // What cannot be reached is nobody's to give up.
+    const bucket = reasons.join(' ').match(/bucket (\d+) is stopped: (?!it cannot be reached)/)?.[1]
     if (bucket === undefined) return { check: name, state: 'bad', found }
     const advice = `docs/operations.md, HearthBucketStopped; what would be given up: hearth lake accept-loss ${bucket} --by NAME --dry-run`
     return { check: name, state: 'bad', found, advice }

@@ -58,7 +58,7 @@ describe('with data', () => {
     try {
       const page = await open('/lake', undefined, server)
       await page.getByText('To look at: bucket 3 is stopped; 1 log cut short,').waitFor()
-      await page.getByText('hearth lake accept-loss 3 --by NAME --dry-run').waitFor()
+      await page.getByText('Why, and what to do: hearth doctor.').waitFor()
       await page
         .getByRole('region', { name: 'Buckets' })
         .getByRole('row', { name: /^3 stopped/ })

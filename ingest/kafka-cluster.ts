@@ -182,7 +182,8 @@ export async function openKafkaCluster(
           const missing = unknown_ms !== undefined && now_ms - unknown_ms >= KAFKA_MISSING_MS
           const over = missing || now_ms - begun_ms >= within_ms
           if (closing.signal.aborted) throw closedProblem(name, error)
-          if (over || !reasons.passing) throw kafkaProblem(`${what} of topic ${name}`, error)
+          if (over || !reasons.passing)
+            throw kafkaProblem(`${what} of topic ${name} at ${options.brokers.join(', ')}`, error)
           known = undefined
           await sleep(clock, pause_ms, closing.signal).catch(() => undefined)
         }

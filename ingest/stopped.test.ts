@@ -133,7 +133,9 @@ test('a bucket that cannot be reached is left alone, and the others go on; when 
   const other = await system.openOne(undefined, { log: failing(fault) })
   await drain(other)
   expect([await values(hub), await values(neighbour)]).toEqual([[], [7]])
-  expect(stoppedOf(other)).toMatchObject([[bucket, expect.stringMatching(/^it cannot be read/)]])
+  expect(stoppedOf(other)).toMatchObject([
+    [bucket, expect.stringMatching(/^it cannot be reached, and is tried again by itself: /)],
+  ])
   const none = { ...system.log, bounds: () => Promise.reject(new Problem('unavailable', 'no broker')) }
   await expect(system.openOne(undefined, { log: none })).rejects.toMatchObject({ kind: 'unavailable' })
   fault.kind = undefined

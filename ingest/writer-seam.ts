@@ -53,7 +53,7 @@ export type BucketState = {
   readonly bucket: number
   /** Last position of the log that is in the table. */
   readonly position: number
-  /** Why the bucket is stopped: log and table do not join up, or it cannot be read. Looked at again by itself. */
+  /** Why the bucket is stopped: log and table do not join up, or it cannot be read or reached. Looked at again by itself. */
   readonly stopped: string | undefined
 }
 

@@ -76,7 +76,8 @@ export async function openWriter(options: WriterOptions): Promise<Writer> {
   /** A bucket that cannot be read is left alone for a while, and the others go on. Raises what is a fault of the whole log. */
   function leaveUnread(one: Bucket, error: unknown): void {
     if (!isProblem(error, 'corrupt', 'unavailable')) throw error
-    const delay_ms = leaveAlone(one, `it cannot be read: ${messageOf(error)}`, clock.monotonic())
+    const what = error.kind === 'corrupt' ? 'read' : 'reached, and is tried again by itself'
+    const delay_ms = leaveAlone(one, `it cannot be ${what}: ${messageOf(error)}`, clock.monotonic())
     options.note({ kind: 'unreadable', bucket: one.bucket, cause: error.kind, reason: messageOf(error), delay_ms })
   }
 

@@ -118,8 +118,7 @@ function Verdict({ answer, events }: { readonly answer: LakeAnswer; readonly eve
           {stopped.length > 0 && (
             <>
               {' '}
-              Why: <code>hearth doctor</code>. What would be given up:{' '}
-              <code>hearth lake accept-loss {stopped[0]} --by NAME --dry-run</code>.
+              Why, and what to do: <code>hearth doctor</code>.
             </>
           )}
         </>
