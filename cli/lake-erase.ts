@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { Problem } from '../contract/problem.ts'
+import type { HubRecord } from '../contract/registry-record.ts'
 import { isId } from '../contract/source.ts'
 import { erasedHubs } from '../ingest/erased-hubs.ts'
 import { sourceKey } from '../ingest/ranges-form.ts'
@@ -64,7 +65,12 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
   const print = (value: object, text: string) => context.print(json ? JSON.stringify(value, undefined, 2) : text)
   try {
     const marked = await markedAs(context, lake, hub)
-    const generation = options.generation ?? marked?.generation ?? currentGeneration(context, hub)
+    const enrolled = enrolledHub(context, hub)
+    const generation = options.generation ?? marked?.generation ?? enrolled?.generation
+    if (generation === undefined) {
+      const message = `the registry here has no hub ${hub}: say with --generation up to which one to erase`
+      throw new Problem('missing', message)
+    }
     if (options.prove) {
       const mark = marked ?? { generation, since_ms: undefined }
       const places = await withProof(context, { lake, hub, mark, scratch_folder }, proveErased)
@@ -77,6 +83,11 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
     const dry_run = options.dryRun === true || options.status === true
     const tables = await erase({ lake, clock, random, scratch_folder, hub, generation, dry_run, signal, progress })
     showProgress('')
+    const isActive = enrolled && (enrolled.retired_ms ?? Number.POSITIVE_INFINITY) > clock.now()
+    if (!dry_run && isActive && generation >= enrolled.generation) {
+      const advice = `hearth registry retire ${hub} ends that; enrolled anew, it is stored again`
+      context.note(`${hub} is still enrolled and may go on sending, which is dropped from now on: ${advice}`)
+    }
     const mark = (await markedAs(context, lake, hub)) ?? { generation, since_ms: undefined }
     if (!dry_run) await withProof(context, { lake, hub, mark, scratch_folder }, forgetCopies)
     print(
@@ -96,12 +107,11 @@ async function markedAs({ clock, random }: CliContext, lake: Lake, hub: string) 
   return erasedHubs(snapshot).get(sourceKey(key, hub))
 }
 
-function currentGeneration(context: CliContext, hub: string): number {
+function enrolledHub(context: CliContext, hub: string): HubRecord | undefined {
   const registry = existsSync(join(context.home, 'registry.db')) ? existingRegistry(context) : undefined
   const record = registry?.hub(hub)
   registry?.close()
-  if (record) return record.generation
-  throw new Problem('missing', `the registry here has no hub ${hub}: say with --generation up to which one to erase`)
+  return record
 }
 
 /** Works with what a proof needs. */
