@@ -43,6 +43,15 @@ describe('configuration', () => {
     expect(() => loadConfig(folder, {}, folder)).toThrow(message)
   })
 
+  test('names the variable that is wrong, and the file only for what it says', () => {
+    const file = join(folder, 'hearth.yaml')
+    const load = () => loadConfig(folder, { HEARTH_RELAY_APP_PORT: 'eighty' }, folder)
+    writeFileSync(file, 'fleet: north\n')
+    expect(load).toThrow(/^configuration in the environment: HEARTH_RELAY_APP_PORT: expected a port .*"eighty"$/)
+    writeFileSync(file, 'fleet: 7\n')
+    expect(load).toThrow(`configuration in ${file}: fleet: expected a text, found 7; HEARTH_RELAY_APP_PORT: `)
+  })
+
   test('refuses an unknown variable and suggests the right one, or each that may be meant', () => {
     expect(() => loadConfig(folder, { HEARTH_RELAY_PORT: '3' }, folder)).toThrow(
       'did you mean HEARTH_RELAY_HUB_PORT or HEARTH_RELAY_APP_PORT or HEARTH_RELAY_OPS_PORT?',

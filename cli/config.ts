@@ -212,7 +212,7 @@ export function loadConfig(home: string, environment: NodeJS.ProcessEnv, working
     (path) => path && existsSync(path),
   )
   const fromFile = file === undefined ? {} : parseYaml(readFileSync(file, 'utf8'), file)
-  return parseConfig(mergeVariables(fromFile, environment), file ?? 'the environment')
+  return parseConfig(mergeVariables(fromFile, environment), file ?? 'the environment', environment)
 }
 
 function parseYaml(text: string, file: string): Record<string, unknown> {
@@ -274,15 +274,19 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce((at, key) => (isSection(at) ? at[key] : undefined), value)
 }
 
-/** Raises `invalid`, naming each wrong key and the one that was probably meant. */
-export function parseConfig(value: unknown, where: string): Config {
+/** Raises `invalid`, naming each wrong key, or the variable that set it, and the one that was probably meant. */
+export function parseConfig(value: unknown, where: string, environment: NodeJS.ProcessEnv = {}): Config {
   const result = configSchema.safeParse(value, { error: expectation })
   if (result.success) return result.data
   const known = configKeys()
+  const variable = (path: readonly PropertyKey[]) => `HEARTH_${path.join('_').toUpperCase()}`
+  const isSet = (path: readonly PropertyKey[]) => environment[variable(path)] !== undefined
+  const nameOf = (path: readonly string[]) => (isSet(path) ? variable(path) : path.join('.') || 'the file')
+  const place = result.error.issues.every(({ path }) => isSet(path)) ? 'the environment' : where
   const messages = result.error.issues.map((issue) => {
     const path = issue.path.map(String)
     if (issue.code !== 'unrecognized_keys')
-      return `${path.join('.') || 'the file'}: expected ${issue.message}, found ${JSON.stringify(valueAt(value, path))}`
+      return `${nameOf(path)}: expected ${issue.message}, found ${JSON.stringify(valueAt(value, path))}`
     return issue.keys
       .map((key) => {
         const siblings = known.filter((k) => path.every((part, i) => k[i] === part)).map((k) => k[path.length] ?? '')
@@ -291,7 +295,7 @@ export function parseConfig(value: unknown, where: string): Config {
       })
       .join('; ')
   })
-  throw new Problem('invalid', `configuration in ${where}: ${[...new Set(messages)].join('; ')}`)
+  throw new Problem('invalid', `configuration in ${place}: ${[...new Set(messages)].join('; ')}`)
 }
 
 /** Every key as a path: ['fleet'], ['relay', 'host'], … */
