@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Help, type Option } from 'commander'
 import type { CliContext } from './context.ts'
 import { pathOf } from './examples.ts'
 import { version } from './version.ts'
@@ -48,7 +48,13 @@ export function newProgram(): Command {
     .version(version())
     .addHelpText('after', EXAMPLES)
     .exitOverride()
+    .configureHelp({ optionDescription })
   return program.configureOutput({ outputError: (text, write) => write(wrongUse(text, program)) })
+}
+
+function optionDescription(option: Option): string {
+  const text = new Help().optionDescription(option)
+  return option.mandatory ? `${text} (required)` : text
 }
 
 /** What commander says of wrong use, in one line: its suggestions come in lines of their own. */

@@ -11,14 +11,22 @@ import { machineClock, machineRandom } from './machine.ts'
 const home = mkdtempSync(join(tmpdir(), 'hearth-usage-'))
 afterAll(() => rmSync(home, { recursive: true }))
 
+const context: CliContext = {
+  ...{ home, config: configSchema.parse({}), clock: machineClock, random: machineRandom },
+  print: () => {},
+  note: () => {},
+  signal: new AbortController().signal,
+}
+
+async function helpOf(name: string, word: string): Promise<string | undefined> {
+  const program = newProgram()
+  ;(await COMMANDS.find((one) => one.name === name)?.load())?.register(program, context)
+  const [group] = program.commands
+  return group?.commands.find((one) => one.name() === word)?.helpInformation()
+}
+
 /** What is said to a wrong use of it: what commander says, or the message of the Problem `invalid`. */
 async function saidTo(words: readonly string[]): Promise<string> {
-  const context: CliContext = {
-    ...{ home, config: configSchema.parse({}), clock: machineClock, random: machineRandom },
-    print: () => {},
-    note: () => {},
-    signal: new AbortController().signal,
-  }
   const program = newProgram()
   let said = ''
   program.configureOutput({ writeErr: (text) => (said += text) })
@@ -86,4 +94,10 @@ test.each<[string, RegExp]>([
   expect(text).toMatch(said)
   expect(text).toMatch(/^hearth: [^\n]+\n$/)
   expect(readdirSync(home)).toEqual([])
+})
+
+test('help says which options are required', async () => {
+  const said = await helpOf('registry', 'maintenance')
+  expect(said).toMatch(/--from <time> +ISO 8601 \(required\)\n/)
+  expect(said).toMatch(/--json +the new record as JSON\n/)
 })
