@@ -53,13 +53,15 @@ export function register(program: Command, context: CliContext): void {
     .command('init')
     .description("make the fleet's CA, if there is none yet")
     .option('--json', 'as JSON')
-    .action((options: Json) =>
-      withAuthority(async (authority) => {
-        const found = { fleet: authority.fleet, certificate: join(context.home, 'ca', 'ca.pem') }
-        const text = `The CA of fleet ${found.fleet}: ${found.certificate}\nIts private key is beside it (authority.pem, mode 0600): keep a copy offline.`
+    .action((options: Json) => {
+      const certificate = join(context.home, 'ca', 'ca.pem')
+      const made = !existsSync(certificate)
+      return withAuthority(async ({ fleet }) => {
+        const found = { fleet, certificate, made }
+        const text = `The CA of fleet ${fleet}${made ? '' : ', which was there already'}: ${certificate}\nIts private key is beside it (authority.pem, mode 0600): keep a copy offline.`
         context.print(options.json ? JSON.stringify(found, undefined, 2) : text)
-      }),
-    )
+      })
+    })
 
   group
     .command('issue <name>')

@@ -8,7 +8,7 @@ import { openLocalFiles } from '../lake/local-files.ts'
 import type { CliContext } from './context.ts'
 import { openEventLog } from './event-log.ts'
 import { examplesOf } from './examples.ts'
-import { existingLake } from './fleet.ts'
+import { existingLake, hubRecord } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
@@ -40,6 +40,9 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'one JSON object a line')
     .action(async (options: Options) => {
       const letters = await find(context, options)
+      const { source } = options
+      if (letters.length === 0 && source !== undefined && !hubRecord(context, source))
+        context.note(`${source} is no hub of the registry: hearth registry hubs lists them`)
       if (options.json) for (const letter of letters) context.print(JSON.stringify(letter))
       else context.print(textTable(HEAD, letters.map(row)))
     })

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { Problem } from '../contract/problem.ts'
+import type { HubRecord } from '../contract/registry-record.ts'
 import { createLake, type Lake, openLake } from '../lake/lake.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import type { Administration } from '../registry/administration.ts'
@@ -39,6 +40,17 @@ export function existingRegistry(context: FleetContext): Administration {
   const path = join(context.home, 'registry.db')
   if (existsSync(path)) return openRegistry(context)
   throw new Problem('missing', `there is no registry at ${path}; hearth up makes one, or hearth registry add`)
+}
+
+/** A hub as the registry here has it; undefined where there is no such hub, or no registry. */
+export function hubRecord(context: FleetContext, hub: string): HubRecord | undefined {
+  if (!existsSync(join(context.home, 'registry.db'))) return undefined
+  const registry = openRegistry(context)
+  try {
+    return registry.hub(hub)
+  } finally {
+    registry.close()
+  }
 }
 
 /** The fleet's CA in the state folder, made when there is none. */

@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { Problem } from '../contract/problem.ts'
-import type { HubRecord } from '../contract/registry-record.ts'
 import { isId } from '../contract/source.ts'
 import { erasedHubs } from '../ingest/erased-hubs.ts'
 import { sourceKey } from '../ingest/ranges-form.ts'
@@ -17,7 +15,7 @@ import type { CliContext } from './context.ts'
 import { type ErasedTable, erase } from './erasure.ts'
 import { forgetCopies, type Place, type ProofOptions, proveErased } from './erasure-proof.ts'
 import { existingEventLog } from './event-log.ts'
-import { existingLake, existingRegistry } from './fleet.ts'
+import { existingLake, hubRecord } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 import { showProgress } from './lake-upkeep.ts'
 import { whole } from './option.ts'
@@ -65,7 +63,7 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
   const print = (value: object, text: string) => context.print(json ? JSON.stringify(value, undefined, 2) : text)
   try {
     const marked = await markedAs(context, lake, hub)
-    const enrolled = enrolledHub(context, hub)
+    const enrolled = hubRecord(context, hub)
     const generation = options.generation ?? marked?.generation ?? enrolled?.generation
     if (generation === undefined) {
       const message = `the registry here has no hub ${hub}: say with --generation up to which one to erase`
@@ -105,13 +103,6 @@ async function markedAs({ clock, random }: CliContext, lake: Lake, hub: string) 
   const key = await rangesKey(overlayStore(lake.store, openMemoryStore({ clock })), random)
   const snapshot = await (await lake.table(EVENTS_TABLE)).snapshot()
   return erasedHubs(snapshot).get(sourceKey(key, hub))
-}
-
-function enrolledHub(context: CliContext, hub: string): HubRecord | undefined {
-  const registry = existsSync(join(context.home, 'registry.db')) ? existingRegistry(context) : undefined
-  const record = registry?.hub(hub)
-  registry?.close()
-  return record
 }
 
 /** Works with what a proof needs. */

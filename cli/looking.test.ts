@@ -68,6 +68,25 @@ test('hearth registry tokens shows those that were revoked only when asked', asy
   expect(said).toMatch(/^app [^]*history-1[^]*history-2[^]*panel/)
 })
 
+test('what is made already, or counts later only, is told', async () => {
+  await run('ca init')
+  expect(said).not.toContain('there already')
+  await run('ca init')
+  expect(said).toMatch(/^The CA of fleet demo, which was there already: /)
+  await run('registry add attic-1')
+  await run('registry change attic-1 --model h2')
+  expect(said).not.toContain('counts from')
+  await run('registry change attic-1 --model h3 --from 2099-01-01T00:00Z')
+  expect(said).toMatch(/^this counts from 2099-01-01 00:00.* on; until then it stays as it was\n/)
+})
+
+test('a hub that is not in the registry is told', async () => {
+  await expect(run('registry token create panel --hub attic-2')).rejects.toThrow('no hub attic-2 in the registry')
+  await openLocalLake(context)
+  await run('deadletters list --source attic-2')
+  expect(said).toMatch(/^attic-2 is no hub of the registry: hearth registry hubs lists them\n/)
+})
+
 test('a lake that nothing was ever sent to is the same after it was looked at', async () => {
   const lake = await openLocalLake(context)
   const before = readdirSync(context.home, { recursive: true })

@@ -106,8 +106,13 @@ export function register(program: Command, context: CliContext): void {
       answer(
         options,
         (registry) => {
-          const { home, region, model, zone } = { ...known(registry, hub), ...given(options) }
+          const changes = given(options)
+          if (Object.keys(changes).length === 0)
+            throw new Problem('invalid', 'say what changes: --home, --region, --model or --zone')
+          const { home, region, model, zone } = { ...known(registry, hub), ...changes }
           const from_ms = options.from ? timeOf(options.from) : context.clock.now()
+          if (from_ms > context.clock.now())
+            context.note(`this counts from ${shortTime(from_ms)} on; until then it stays as it was`)
           return put(registry, { ...known(registry, hub), home, region, model, zone }, from_ms)
         },
         (record) => hubTable([record]),
@@ -209,6 +214,7 @@ export function register(program: Command, context: CliContext): void {
           options,
           (registry) => {
             const source = options.telemetrySource
+            for (const hub of options.hub ?? []) known(registry, hub)
             const principal = {
               app,
               scopes: options.scope,

@@ -39,7 +39,12 @@ export function register(program: Command, context: CliContext): void {
       'after',
       '\nExamples:\n  hearth up --demo\n  HEARTH_HOME=/var/lib/hearth hearth up\n\nCtrl-C drains; a second one does not wait. State is kept, and the next start goes on from it.',
     )
-    .action((options: { demo?: boolean; hubs: number; days: number; verbose?: boolean }) => up(context, options))
+    .action((options: { demo?: boolean; hubs: number; days: number; verbose?: boolean }, command: Command) => {
+      const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli'
+      if (!options.demo && (isGiven('hubs') || isGiven('days')))
+        throw new Problem('invalid', '--hubs and --days are of simulated homes: say --demo too, or leave them out')
+      return up(context, options)
+    })
 }
 
 async function up(

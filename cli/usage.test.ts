@@ -85,6 +85,7 @@ test.each<[string, RegExp]>([
   ['hub', /say which hub to run/],
   ['hub --simulated many', /expected a whole number from 1 to 1000/],
   ['up --hubs 0', /expected a whole number from 1 to 1000/],
+  ['up --hubs 3', /--hubs and --days are of simulated homes: say --demo too/],
   ['up --demoo', /did you mean --demo\?/],
   ['verify all', /too many arguments for 'verify'/],
   ['deadletters show abc', /id is <bucket>:<log position>:<ordinal>, as 2:118:4; found "abc"/],
