@@ -9,6 +9,7 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingRegistry, openAuthority, openRegistry } from './fleet.ts'
 import { shortTime, textTable } from './text-table.ts'
+import { withFile } from './world-fault.ts'
 
 type Json = { readonly json?: boolean }
 type IssueOptions = Json & { role: 'hub' | 'service' | 'server'; name?: string[]; csr?: string; out?: string }
@@ -138,7 +139,11 @@ async function issue(
   }
   const { role } = options
   const generation = role === 'hub' ? hubGeneration(registry, name) : 1
-  if (options.csr) return authority.signRequest({ role, source: name, generation }, await readFile(options.csr, 'utf8'))
+  const { csr } = options
+  if (csr) {
+    const request = await withFile('--csr', csr, 'read', () => readFile(csr, 'utf8'))
+    return authority.signRequest({ role, source: name, generation }, request)
+  }
   return role === 'hub' ? authority.issueHub(name, generation) : authority.issueService(name)
 }
 

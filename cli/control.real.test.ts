@@ -255,7 +255,7 @@ describe('a hub elsewhere', () => {
     await second.ended
     const thief = await system.run([...words(), '--code', code], { HEARTH_HOME: join(elsewhere, 'thief') })
     expect(thief.code).toBe(1)
-    expect(thief.stderr).toMatch(/^hearth: .*code/m)
+    expect(thief.stderr).toMatch(/^hearth: the enrolment endpoint answered 401: [^{}]*code[^{}]*$/m)
     expect(readFileSync(join(elsewhere, 'hubs', 'kitchen-1', 'key.pem'), 'utf8')).toContain('PRIVATE KEY')
     // Neither its key nor its code is anywhere on the fleet's side.
     expect(first.said()).not.toContain(code)

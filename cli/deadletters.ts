@@ -12,6 +12,7 @@ import { existingLake, hubRecord } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 import { whole } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
+import { withFile } from './world-fault.ts'
 
 const LIMIT_DEFAULT = 50
 const REPLAY_MAX = 10_000
@@ -57,7 +58,8 @@ export function register(program: Command, context: CliContext): void {
     .option('--line <file>', 'a corrected line for the one')
     .action(async (id: string | undefined, options: { readonly source?: string; readonly line?: string }) => {
       const letters = await chosen(context, id, options)
-      const line = options.line === undefined ? undefined : (await readFile(options.line, 'utf8')).trimEnd()
+      const { line: file } = options
+      const line = file && (await withFile('--line', file, 'read', () => readFile(file, 'utf8'))).trimEnd()
       const log = await openEventLog(context, await existingLake(context))
       try {
         for (const letter of letters) await replay(log, letter, line)

@@ -87,6 +87,13 @@ test('a hub that is not in the registry is told', async () => {
   expect(said).toMatch(/^attic-2 is no hub of the registry: hearth registry hubs lists them\n/)
 })
 
+test('a file that an option names and that is not there is told by both', async () => {
+  await openLocalLake(context)
+  const reason = '/no/such/file cannot be read: it, or its folder, is not there'
+  await expect(run('verify --acks /no/such/file')).rejects.toThrow(`--acks: ${reason}`)
+  await expect(run('ca issue relay-1 --role service --csr /no/such/file')).rejects.toThrow(`--csr: ${reason}`)
+})
+
 test('a lake that nothing was ever sent to is the same after it was looked at', async () => {
   const lake = await openLocalLake(context)
   const before = readdirSync(context.home, { recursive: true })

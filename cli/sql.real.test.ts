@@ -43,7 +43,7 @@ it('writes a whole file, or none and says so', async () => {
   expect(readFileSync(file, 'utf8')).toBe('one\r\n1\r\n')
   for (const path of [join(folder, 'none', 'numbers.csv'), folder, join(file, 'numbers.csv')]) {
     const { code, stdout, stderr } = await system.run(['sql', '--output', path, 'select 1 as one'])
-    expect(stderr).toMatch(new RegExp(`^hearth: ${path} cannot be written: [^\n]*\n$`))
+    expect(stderr).toMatch(new RegExp(`^hearth: --output: ${path} cannot be written: [^\n]*\n$`))
     expect([code, stdout]).toEqual([1, ''])
   }
   expect(readdirSync(folder)).toEqual(['numbers.csv'])

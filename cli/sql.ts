@@ -1,6 +1,6 @@
 import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { csvOf, isNumericType } from '../lake/answer.ts'
 import { openLake } from '../lake/lake.ts'
 import {
@@ -16,6 +16,7 @@ import type { CliContext } from './context.ts'
 import { lakeCache, lakeStore } from './lake-store.ts'
 import { positive, whole } from './option.ts'
 import { textTable } from './text-table.ts'
+import { withFile } from './world-fault.ts'
 
 type Options = {
   json?: boolean
@@ -72,7 +73,10 @@ async function runSql(context: CliContext, sql: string, options: Options): Promi
   })
   const text = options.json ? json(result) : options.csv ? csvOf(result) : table(result)
   if (options.output === undefined) process.stdout.write(text)
-  else await writeTo(options.output, text)
+  else {
+    const { output } = options
+    await withFile('--output', output, 'written', () => writeTo(output, text))
+  }
   if (result.truncated) {
     const more = result.rows.length === limit ? '--limit shows more' : 'an answer holds no more: ask for less at once'
     context.note(`only the first ${result.rows.length} rows are shown; ${more}`)
@@ -137,23 +141,19 @@ function bytesOf(size: string): number {
 
 /** A whole file or none; what is no file (a pipe, a terminal) is written to as it is. */
 async function writeTo(path: string, text: string): Promise<void> {
+  const found = await stat(path).catch(ifAbsent)
+  if (found && !found.isFile()) {
+    await writeFile(path, text)
+    return
+  }
+  const target = found ? await realpath(path) : path
+  const draft = `${target}.${process.pid}.new`
   try {
-    const found = await stat(path).catch(ifAbsent)
-    if (found && !found.isFile()) {
-      await writeFile(path, text)
-      return
-    }
-    const target = found ? await realpath(path) : path
-    const draft = `${target}.${process.pid}.new`
-    try {
-      await writeFile(draft, text, { flag: 'wx', ...(found && { mode: found.mode }) })
-      await rename(draft, target)
-    } catch (error) {
-      await rm(draft, { force: true })
-      throw error
-    }
+    await writeFile(draft, text, { flag: 'wx', ...(found && { mode: found.mode }) })
+    await rename(draft, target)
   } catch (error) {
-    throw new Problem('unavailable', `${path} cannot be written: ${messageOf(error)}`, { cause: error })
+    await rm(draft, { force: true })
+    throw error
   }
 }
 

@@ -15,6 +15,7 @@ import { existingEventLog } from './event-log.ts'
 import { existingLake, layoutOf } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 import { textTable } from './text-table.ts'
+import { withFile } from './world-fault.ts'
 
 /** Streams that are printed unless all are asked for: those with something wrong first. */
 const STREAMS_SHOWN = 20
@@ -41,7 +42,8 @@ export function register(program: Command, context: CliContext): void {
 
 export async function runVerify(context: CliContext, options: Pick<Options, 'acks'>): Promise<Verification> {
   const { clock, random } = context
-  const acks = options.acks === undefined ? {} : { acks: await readAckJournal(options.acks) }
+  const { acks: path } = options
+  const acks = path === undefined ? {} : { acks: await withFile('--acks', path, 'read', () => readAckJournal(path)) }
   const layout = layoutOf(context)
   const lake = await existingLake(context)
   const log = await existingEventLog(context, lake)

@@ -85,6 +85,8 @@ async function keysOf(key_pem: string) {
   return { privateKey, publicKey }
 }
 
+const refused = z.object({ error: z.string() })
+
 function enrolled(answer: unknown, key: string): Enrolled {
   const parsed = granted.safeParse(answer)
   if (!parsed.success)
@@ -139,5 +141,14 @@ function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<unknown
 
 function refusal(status: number, said: string): Problem {
   const kind = status === 401 || status === 403 ? 'unauthorized' : status >= 500 ? 'unavailable' : 'invalid'
-  return new Problem(kind, `the enrolment endpoint answered ${status}: ${said.slice(0, 300)}`)
+  return new Problem(kind, `the enrolment endpoint answered ${status}: ${messageIn(said).slice(0, 300)}`)
+}
+
+/** What a refusal says; the whole answer of something else than the endpoint. */
+function messageIn(said: string): string {
+  try {
+    return refused.parse(JSON.parse(said)).error
+  } catch {
+    return said
+  }
 }
