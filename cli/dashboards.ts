@@ -48,7 +48,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
       ...{ clock, random, host, port },
       lags: () => writerLags(home, clock),
       names: host === '0.0.0.0' || host === '::' ? [] : [host],
-      note: (text) => log.warn('note', text),
+      note: (text, level) => log[level ?? 'warn']('note', text),
     })
     const metrics = processMetrics('dashboards')
     dashboardsFigures(metrics, () => dashboards.load())

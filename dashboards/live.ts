@@ -17,11 +17,10 @@ export type Live = {
   close(): void
 }
 
-export function openLive(options: {
-  readonly relay: RelayAddress
-  readonly clock: Clock
-  readonly note: (text: string) => void
-}): Live {
+/** Tells the log: a warning, unless it is good news. */
+export type Note = (text: string, level?: 'info') => void
+
+export function openLive(options: { readonly relay: RelayAddress; readonly clock: Clock; readonly note: Note }): Live {
   const { clock, note } = options
   /** Newest commands by id, oldest first: what a browser that has just come is told at once. */
   const kept = new Map<string, CommandTrace>()
@@ -62,7 +61,10 @@ export function openLive(options: {
     event: take,
     up: (now, reason) => {
       if (up === now) return
-      note(now ? 'the live feed of the relay is open' : `the live feed of the relay is gone: ${reason}`)
+      if (now) note('the live feed of the relay is open', 'info')
+      else if (up) note(`the live feed of the relay is gone: ${reason}`)
+      // At a start of everything the relay may be the later one.
+      else note(`the live feed of the relay is not open yet: ${reason}`, 'info')
       up = now
       tell({ type: 'relay', up: now })
     },

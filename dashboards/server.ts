@@ -9,7 +9,7 @@ import { mountCommands } from './command-routes.ts'
 import { mountFleet } from './fleet-routes.ts'
 import { type Lags, mountLake } from './lake-routes.ts'
 import { BODY_MAX_BYTES } from './limits.ts'
-import { openLive } from './live.ts'
+import { type Note, openLive } from './live.ts'
 import { type ChildProgram, openQueries } from './queries.ts'
 import { mountQuery } from './query-routes.ts'
 import type { RelayAddress } from './relay-client.ts'
@@ -31,7 +31,7 @@ export type DashboardsOptions = {
   readonly web?: string
   /** How far each bucket's writer is behind its log, where one runs beside. */
   readonly lags?: Lags
-  readonly note: (text: string) => void
+  readonly note: Note
 }
 
 export type Dashboards = {
