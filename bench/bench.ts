@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { scriptWords } from '../cli/script-options.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
 import { lake } from './lake/lake.ts'
@@ -41,13 +41,25 @@ Examples:
 
 // What runs beside is ended when this process exits, which a signal alone would not let it do.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
-process.exitCode = await main(process.argv.slice(2))
+const given = scriptWords({
+  rounds: { type: 'string' },
+  seed: { type: 'string', default: '7' },
+  profile: { type: 'string' },
+  workload: { type: 'string' },
+  events: { type: 'string' },
+  log: { type: 'string' },
+  store: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: true },
+  help: { type: 'boolean', default: false, short: 'h' },
+})
+process.exitCode = given ? await main(given) : 2
 
 /** Exit code 1: what was found is not what was sent, so that the figures mean nothing. A target that is missed is told. */
-async function main(words: readonly string[]): Promise<number> {
-  let asked: ReturnType<typeof parse>
+async function main(words: NonNullable<typeof given>): Promise<number> {
+  let asked: ReturnType<typeof check>
   try {
-    asked = parse(words)
+    asked = check(words)
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
     return 2
@@ -68,24 +80,7 @@ async function main(words: readonly string[]): Promise<number> {
   }
 }
 
-function parse(words: readonly string[]) {
-  const { values, positionals } = parseArgs({
-    args: [...words],
-    allowPositionals: true,
-    allowNegative: true,
-    options: {
-      rounds: { type: 'string' },
-      seed: { type: 'string', default: '7' },
-      profile: { type: 'string' },
-      workload: { type: 'string' },
-      events: { type: 'string' },
-      log: { type: 'string' },
-      store: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      keep: { type: 'boolean', default: true },
-      help: { type: 'boolean', default: false, short: 'h' },
-    },
-  })
+function check({ values, positionals }: NonNullable<typeof given>) {
   const [name] = positionals
   const benchmark = BENCHMARKS.find((one) => one.name === name)
   if (name !== undefined && !benchmark) throw new Error(`no benchmark ${name}`)
