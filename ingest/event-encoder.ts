@@ -34,6 +34,11 @@ export type EventEncoderOptions = {
   start?(): Promise<Thread<EncodingQuestion>>
 }
 
+/** The thread of event-thread.ts. */
+export function startEncoding(buckets: number): Promise<Thread<EncodingQuestion>> {
+  return startThread<EncodingQuestion>(import.meta.url, 'event-thread', 'the encoder of events', { buckets })
+}
+
 /** Encodes one attempt at a time, here or in a thread. */
 type Work = {
   begin(seed: number): Promise<void>
@@ -138,9 +143,6 @@ function workInThread({ buckets, start }: EventEncoderOptions): Work {
   let given: Promise<unknown>[] = []
   const free: Buffer[] = []
 
-  const startOwn = () =>
-    startThread<EncodingQuestion>(import.meta.url, 'event-thread', 'the encoder of events', { buckets })
-
   async function ask(question: EncodingQuestion): Promise<unknown> {
     assert(thread, 'an attempt is begun first')
     try {
@@ -174,7 +176,7 @@ function workInThread({ buckets, start }: EventEncoderOptions): Work {
     async begin(seed) {
       given = []
       next = undefined
-      if (!thread || thread.ended()) thread = await (start ?? startOwn)()
+      if (!thread || thread.ended()) thread = await (start?.() ?? startEncoding(buckets))
       await ask({ kind: 'begin', seed })
     },
     async add(batch) {
