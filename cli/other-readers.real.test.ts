@@ -38,10 +38,11 @@ beforeAll(async () => {
   await until('the events table has a checkpoint', 120_000, () =>
     existsSync(join(system.home, 'lake/events/_delta_log/_last_checkpoint')),
   )
-  for (let i = 0; i < 5; i++) {
+  await until('answers of several versions', 60_000, async () => {
     const answer = await system.must(['sql', '--json', `${KINDS} events GROUP BY kind ORDER BY kind`])
     asked.push(answered.parse(JSON.parse(answer)))
-  }
+    return new Set(asked.map(({ statistics }) => statistics.versions.events)).size > 2
+  })
   up.signal('SIGINT')
   expect(await up.ended).toEqual({ code: 0, signal: null })
   await system.must(['jobs', 'run'])
@@ -56,7 +57,6 @@ describe('delta-rs and Hearth agree', () => {
       const theirs = await readWithDeltaRs(folder, `${KINDS} t GROUP BY kind ORDER BY kind`, statistics.versions.events)
       expect(theirs.rows).toEqual(rows)
     }
-    expect(new Set(asked.map(({ statistics }) => statistics.versions.events)).size).toBeGreaterThan(1)
   })
 
   test('on every table: version, files, rows, columns and what is in them', async () => {

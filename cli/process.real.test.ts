@@ -115,7 +115,7 @@ describe('a process', () => {
     expect(running.said()).toBe('')
     const wrong = await system.run(['relay'], { HEARTH_LOG: 'loud' })
     expect(wrong.code).toBe(2)
-    expect(wrong.stderr).toMatch(/log: .*debug/)
+    expect(wrong.stderr).toMatch(/HEARTH_LOG: .*debug/)
   })
 
   it.each([
