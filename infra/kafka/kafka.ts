@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 import { javaClassPath } from '../java.ts'
 import { freePorts } from '../ports.ts'
@@ -192,6 +193,8 @@ async function openAdmin(bootstrapBrokers: string[]): Promise<{ helpers: KafkaAd
     },
     async deleteTopic(name) {
       await admin.deleteTopics({ topics: [name] })
+      // The controller has deleted it; the broker that is asked next may know it for a moment longer.
+      while ((await admin.listTopics()).includes(name)) await pause(20)
     },
     async deleteRecords(name, partition, offset) {
       await admin.deleteRecords({ topics: [{ name, partitions: [{ partition, offset: BigInt(offset) }] }] })
