@@ -1,5 +1,6 @@
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { messageOf } from '../contract/problem.ts'
+import { hasRead } from '../ingest/position.ts'
 import type { CliContext } from './context.ts'
 import type { Finding } from './doctor.ts'
 import { existingEventLog, kafkaBrokers, logPlace } from './event-log.ts'
@@ -20,7 +21,7 @@ export async function logFinding(context: LogContext): Promise<Finding> {
       return { check, state: 'good', found: `${log.id}, ${place}` }
     }
     const { txns } = await (await lake.table(EVENTS_TABLE)).snapshot()
-    const isGone = context.config.kafka.brokers === '' || [...txns.keys()].some((key) => key.startsWith('ingest:'))
+    const isGone = context.config.kafka.brokers === '' || hasRead(txns)
     if (!isGone) return await brokersFinding(context)
     return { check, state: 'bad', found: `${place} is gone, though there is a lake`, advice: 'put it back' }
   } catch (error) {

@@ -5,9 +5,10 @@ export function positionTxn(logId: string, layout: Layout, bucket: number): stri
   return `ingest:${logId}:${layout.epoch}:${bucket}`
 }
 
-/** Has the table read anything of this log? */
-export function hasRead(txns: ReadonlyMap<string, number>, logId: string): boolean {
-  return [...txns.keys()].some((appId) => appId.startsWith(`ingest:${logId}:`))
+/** Has the table read anything of this log, or of any? */
+export function hasRead(txns: ReadonlyMap<string, number>, logId?: string): boolean {
+  const begin = logId === undefined ? 'ingest:' : `ingest:${logId}:`
+  return [...txns.keys()].some((appId) => appId.startsWith(begin))
 }
 
 /** The log whose position of a bucket is kept under `appId`; undefined when it keeps something else. */
