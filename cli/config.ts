@@ -232,7 +232,7 @@ function isSection(value: unknown): value is Record<string, unknown> {
 /** The value with `HEARTH_RELAY_APP_PORT=…` put at relay.app_port, and so on. */
 function mergeVariables(value: Record<string, unknown>, environment: NodeJS.ProcessEnv): Record<string, unknown> {
   const merged = structuredClone(value)
-  const keys = new Map(configKeys().map((key) => [`HEARTH_${key.join('_').toUpperCase()}`, key]))
+  const keys = new Map(configKeys().map((key) => [variableOf(key.join('.')), key]))
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('HEARTH_') || OTHER_VARIABLES.includes(variable)) continue
     const key = keys.get(variable)
@@ -279,7 +279,7 @@ export function parseConfig(value: unknown, where: string, environment: NodeJS.P
   const result = configSchema.safeParse(value, { error: expectation })
   if (result.success) return result.data
   const known = configKeys()
-  const variable = (path: readonly PropertyKey[]) => `HEARTH_${path.join('_').toUpperCase()}`
+  const variable = (path: readonly PropertyKey[]) => variableOf(path.join('.'))
   const isSet = (path: readonly PropertyKey[]) => environment[variable(path)] !== undefined
   const nameOf = (path: readonly string[]) => (isSet(path) ? variable(path) : path.join('.') || 'the file')
   const place = result.error.issues.every(({ path }) => isSet(path)) ? 'the environment' : where
@@ -296,6 +296,11 @@ export function parseConfig(value: unknown, where: string, environment: NodeJS.P
       .join('; ')
   })
   throw new Problem('invalid', `configuration in ${place}: ${[...new Set(messages)].join('; ')}`)
+}
+
+/** The variable that sets a key: `relay.app_port` → `HEARTH_RELAY_APP_PORT`. */
+export function variableOf(key: string): string {
+  return `HEARTH_${key.replaceAll('.', '_').toUpperCase()}`
 }
 
 /** Every key as a path: ['fleet'], ['relay', 'host'], … */

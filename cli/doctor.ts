@@ -11,6 +11,7 @@ import { LAKE_PATH } from '../lake/lake.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
+import { variableOf } from './config.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
 import { brokersFinding, logFinding } from './doctor-log.ts'
@@ -20,7 +21,7 @@ import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { lockState } from './state-lock.ts'
-import { variableOf, wantedPorts } from './wanted-ports.ts'
+import { wantedPorts } from './wanted-ports.ts'
 
 export type Finding = {
   readonly check: string

@@ -3,13 +3,13 @@ import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE, EVENTS_VIE
 import { LOSSES_COLUMNS, LOSSES_TABLE } from '../ingest/losses.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { JOB_RUNS_COLUMNS, JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
-import { describeConfig } from './config.ts'
+import { describeConfig, variableOf } from './config.ts'
 
 /** docs/configuration.md, from the schema. */
 export function configurationDocument(): string {
   const rows = describeConfig().map(
     ({ key, fallback, meaning }) =>
-      `| \`${key.join('.')}\` | \`HEARTH_${key.join('_').toUpperCase()}\` | \`${String(fallback)}\` | ${meaning} |`,
+      `| \`${key.join('.')}\` | \`${variableOf(key.join('.'))}\` | \`${String(fallback)}\` | ${meaning} |`,
   )
   return `# Configuration
 

@@ -6,6 +6,7 @@ import { sleep } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
 import { SCOPES } from '../registry/registry.ts'
+import { variableOf } from './config.ts'
 import type { CliContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
@@ -15,7 +16,7 @@ import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
-import { variableOf, type WantedPort, wantedPorts } from './wanted-ports.ts'
+import { type WantedPort, wantedPorts } from './wanted-ports.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10

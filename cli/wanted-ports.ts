@@ -24,8 +24,3 @@ export function wantedPorts(config: Config): readonly WantedPort[] {
   ]
   return ports.filter(({ port }) => port !== 0)
 }
-
-/** The variable that sets a key: `relay.app_port` → `HEARTH_RELAY_APP_PORT`. */
-export function variableOf(key: string): string {
-  return `HEARTH_${key.replaceAll('.', '_').toUpperCase()}`
-}
