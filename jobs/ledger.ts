@@ -1,28 +1,26 @@
-import { z } from 'zod'
 import { Problem } from '../contract/problem.ts'
 import type { AddFile, Tags } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { dayKey } from './day.ts'
+import { decodeHours, decodeWideHours, encodeHours } from './hour-tags.ts'
 import type { Metric } from './metric.ts'
 
-const record = z.object({
-  /** Version of each input that it was made from. */
-  inputs: z.record(z.string(), z.number().int()),
-  /** Hash of what the hour before left. */
-  carry: z.string(),
-  /** Hash of what it leaves. */
-  out: z.string(),
-  /** Hash of its rows. */
-  rows: z.string(),
-  /** It was still running. */
-  open: z.boolean(),
-  revision: z.number().int(),
-  definition: z.string(),
-})
-
 /** What one hour of one bucket was made from. Kept in the tags of the file that holds its rows: the table is the ledger. */
-export type HourRecord = z.infer<typeof record>
+export type HourRecord = {
+  /** Version of each input that it was made from. */
+  readonly inputs: Readonly<Record<string, number>>
+  /** Hash of what the hour before left. */
+  readonly carry: string
+  /** Hash of what it leaves. */
+  readonly out: string
+  /** Hash of its rows. */
+  readonly rows: string
+  /** It was still running. */
+  readonly open: boolean
+  readonly revision: number
+  readonly definition: string
+}
 
 /** A file of a metric: one day of one bucket. Its tags keep the record of each hour in it. */
 export type Cell = {
@@ -51,8 +49,6 @@ export type CellSum = {
 /** By `dayKey`: the cells that stand in a table. */
 export type Cells = ReadonlyMap<number, Cell>
 
-const hoursTag = z.record(z.string(), record)
-
 /** Hours of a metric whose unit is a bucket's whole history are one: hour 0. */
 export const WHOLE_HISTORY_MS = 0
 
@@ -66,10 +62,7 @@ export function cellName(hour_ms: number, bucket: number): string {
 }
 
 export function cellTags(cell: string, hours: ReadonlyMap<number, HourRecord>): Tags {
-  const sorted = [...hours]
-    .sort(([a], [b]) => a - b)
-    .map(([hour_ms, entry]) => [new Date(hour_ms).toISOString(), entry])
-  return { [UNIT_TAG]: cell, hours: JSON.stringify(Object.fromEntries(sorted)) }
+  return { [UNIT_TAG]: cell, made: encodeHours(hours) }
 }
 
 const known = new WeakMap<AddFile, Cell>()
@@ -90,12 +83,12 @@ function cellOf(metric: Metric, add: AddFile): Cell {
   const [date, bucket] = name?.split('/') ?? []
   const day_ms = Date.parse(`${date}T00:00:00Z`)
   const hours = () => {
-    const parsed = hoursTag.safeParse(JSON.parse(add.tags?.['hours'] ?? 'null'))
-    if (parsed.success && !Number.isNaN(day_ms))
-      return new Map(Object.entries(parsed.data).map(([hour, entry]) => [Date.parse(hour), entry]))
+    const { made, hours: before } = add.tags ?? {}
+    const found = made === undefined ? decodeWideHours(before ?? '') : decodeHours(made, day_ms)
+    if (found && !Number.isNaN(day_ms)) return found
     throw new Problem(
       'corrupt',
-      `${add.path} of ${metric.name} says not what it was made from: expected the tags unit and hours. Another engine wrote it; remove it`,
+      `${add.path} of ${metric.name} says not what it was made from: expected the tags unit and made. Another engine wrote it; remove it`,
     )
   }
   return { add, day_ms, bucket: Number(bucket), sum: sumOf(hours()), hours }

@@ -4,6 +4,7 @@ import { Problem } from '../contract/problem.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import { duckDbType, identifier } from '../lake/schema.ts'
 import { DUCKDB_MACROS, DUCKDB_VIEWS } from './dialect.ts'
+import { HASH_DIGITS } from './hour-tags.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { type Span, timeColumn, timestampSql } from './source.ts'
@@ -17,10 +18,11 @@ export type UnitHash = { readonly rows: string; readonly out: string; readonly c
 
 /** Of a unit without rows. */
 export function emptyHash(metric: Metric): UnitHash {
-  return { rows: EMPTY_MD5, out: metric.carry ? EMPTY_MD5 : '', count: 0 }
+  return { rows: EMPTY_HASH, out: metric.carry ? EMPTY_HASH : '', count: 0 }
 }
 
-const EMPTY_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'
+/** The begin of the MD5 of nothing. */
+const EMPTY_HASH = 'd41d8cd98f00b204e9800998ecf8427e'.slice(0, HASH_DIGITS)
 
 const hashRows = z.array(
   z.object({
@@ -123,7 +125,8 @@ export async function openWorkbench(
       ]
       const texts = (list: readonly string[]) => `CAST(row(${list.map(identifier).join(', ')}) AS VARCHAR)`
       const carried = metric.carry && `CASE WHEN ${metric.carry.where} THEN ${texts(metric.carry.columns)} END`
-      const digest = (column: string) => `md5(COALESCE(string_agg(${column}, ';' ORDER BY ${column}), ''))`
+      const digest = (column: string) =>
+        `left(md5(COALESCE(string_agg(${column}, ';' ORDER BY ${column}), '')), ${HASH_DIGITS})`
       const found = hashRows.parse(
         await rowsOf(
           connection,
