@@ -46,6 +46,9 @@ export type Made = {
   readonly damage: Problem | undefined
 }
 
+/** Who calculates a task: this process, or another somewhere else. */
+export type Calculate = (task: Task, options: Pick<RunOptions, 'signal' | 'progress'>) => Promise<Made>
+
 /** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
 export async function calculate(
   { lake, clock, random, scratch_folder, local }: JobsOptions & { readonly local: LocalFiles },

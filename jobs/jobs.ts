@@ -6,6 +6,7 @@ import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
 import type { Table } from '../lake/table.ts'
+import { type Calculate, calculate } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
@@ -27,6 +28,8 @@ export type JobsOptions = {
   readonly cache?: FileCacheOptions
   readonly threads?: number
   readonly metrics?: Catalogue
+  /** This process unless given. */
+  readonly calculate?: Calculate
 }
 
 /** What one metric's run did. */
@@ -102,6 +105,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     return openDuckDb({ threads: options.threads ?? 1, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
   }
 
+  const calculateHere: Calculate = async (task, runOptions) => {
+    duck ??= await openEngine()
+    return await calculate({ ...options, local }, duck, task, runOptions)
+  }
+
   async function touchedOf(name: string): Promise<Touched> {
     const touched = seen.get(name) ?? nothingTouched()
     seen.set(name, touched)
@@ -150,8 +158,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
       if (units.length === 0) return undefined
-      duck ??= await openEngine()
-      const run = await runMetric({ ...options, local }, duck, state, units, runOptions)
+      const run = await runMetric(options, options.calculate ?? calculateHere, state, units, runOptions)
       if (run) return run
     }
     throw new Problem(

@@ -1,11 +1,9 @@
 import { uuid } from '../contract/clock.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { removeOf } from '../lake/action.ts'
-import type { DuckDb } from '../lake/duckdb.ts'
-import type { LocalFiles } from '../lake/local-files.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
-import { calculate, type Pinned } from './calculate.ts'
+import type { Calculate, Pinned } from './calculate.ts'
 import { dayKey } from './day.ts'
 import { highestFloor } from './floor.ts'
 import type { JobsOptions, MetricRun, RunOptions } from './jobs.ts'
@@ -20,13 +18,12 @@ export type Standing = { readonly table: Table; readonly snapshot: Snapshot }
 
 /** Makes units and commits them at once; undefined when others were first. Raises what calculate.ts raises. */
 export async function runMetric(
-  options: JobsOptions & { readonly local: LocalFiles },
-  duck: DuckDb,
+  { lake, clock, random }: JobsOptions,
+  calculate: Calculate,
   state: PlanState & Standing,
   units: readonly Unit[],
   { signal, progress }: RunOptions,
 ): Promise<MetricRun | undefined> {
-  const { lake, clock, random } = options
   const { metric, table, snapshot, cells, now_ms } = state
   const begin_ms = clock.monotonic()
   const inputs = new Map<string, Pinned>()
@@ -40,7 +37,7 @@ export async function runMetric(
   const floor = highestFloor([...inputs].map(([name, input]) => [name, input.snapshot]))
   if ((floor?.from_ms ?? 0) > (state.floor?.from_ms ?? 0)) return undefined
   const task = { metric, now_ms, units, standing: { prefix: table.prefix, snapshot }, cells, inputs, versions }
-  const made = await calculate(options, duck, task, { signal, progress })
+  const made = await calculate(task, { signal, progress })
   const { adds, removes, changed, rows, damage } = made
   if (damage && made.units.length === 0) throw damage
   const touched: TouchedInfo = { hours: metric.shape === 'bucket' ? [] : [...changed], issued: [], registry: [] }

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { Problem } from '../contract/problem.ts'
+import { addFile } from '../lake/action.ts'
+import type { Lake } from '../lake/lake.ts'
+import type { Made, Pinned, Task } from './calculate.ts'
+import type { Catalogue } from './catalogue.ts'
+import { cellsOf } from './ledger.ts'
+import type { Cause, Unit } from './plan.ts'
+
+/** A task and what came of it as texts, for a calculation in another process: the versions that it reads instead of tables. */
+const FORM_VERSION = 1
+
+const whole = z.number().int()
+const units = z.array(z.tuple([whole, whole, z.string()]))
+const taskForm = z.object({
+  hearth_task: z.literal(FORM_VERSION),
+  metric: z.string(),
+  /** Of the metric: what calculates must have the same. */
+  definition: z.string(),
+  now_ms: whole,
+  standing: whole,
+  inputs: z.record(z.string(), whole),
+  versions: z.record(z.string(), whole),
+  units,
+})
+const madeForm = z.object({
+  hearth_made: z.literal(FORM_VERSION),
+  metric: z.string(),
+  definition: z.string(),
+  units,
+  changed: z.array(z.tuple([whole, whole])),
+  adds: z.array(addFile),
+  /** By path: files of the standing version. */
+  removes: z.array(z.string()),
+  rows: whole,
+  /** What is damaged, where days were left out. */
+  damage: z.string().optional(),
+})
+
+const pairsOf = (list: readonly Unit[]) => list.map(({ hour_ms, bucket, cause }) => [hour_ms, bucket, cause])
+const unitsOf = (metric: string, list: z.infer<typeof units>): readonly Unit[] =>
+  list.map(([hour_ms, bucket, cause]) => ({ metric, hour_ms, bucket, cause: cause as Cause }))
+
+export function encodeTask({ metric, now_ms, standing, inputs, versions, units: due }: Task): string {
+  const pinned = Object.fromEntries([...inputs].map(([name, { snapshot }]) => [name, snapshot.version]))
+  const about = { hearth_task: FORM_VERSION, metric: metric.name, definition: metric.hash, now_ms }
+  return JSON.stringify({
+    ...about,
+    standing: standing.snapshot.version,
+    inputs: pinned,
+    versions,
+    units: pairsOf(due),
+  })
+}
+
+/**
+ * The task of a text, over the lake as it was. Raises `invalid` for a text that is none, and for one that another
+ * definition of the metric is to make; what the tables raise else.
+ */
+export async function openTask(lake: Lake, metrics: Catalogue, text: string): Promise<Task> {
+  const told = read(taskForm, text, 'a task of jobs')
+  const metric = metrics.find(({ name }) => name === told.metric)
+  if (metric?.hash !== told.definition) {
+    const found = metric ? `its definition is ${metric.hash} here` : 'it is not known here'
+    throw new Problem('invalid', `a task of ${told.metric} ${told.definition}: ${found}: use the same Hearth for all`)
+  }
+  const pin = async (name: string, version: number): Promise<Pinned> => {
+    const table = await lake.table(name)
+    return { prefix: table.prefix, snapshot: await table.snapshot({ version }) }
+  }
+  const standing = await pin(metric.name, told.standing)
+  const inputs = new Map<string, Pinned>()
+  for (const [name, version] of Object.entries(told.inputs)) inputs.set(name, await pin(name, version))
+  const { now_ms, versions } = told
+  const cells = cellsOf(metric, standing.snapshot)
+  return { metric, now_ms, units: unitsOf(metric.name, told.units), standing, cells, inputs, versions }
+}
+
+export function encodeMade({ metric }: Pick<Task, 'metric'>, made: Made): string {
+  const { units: of, changed, adds, removes, rows, damage } = made
+  const about = { hearth_made: FORM_VERSION, metric: metric.name, definition: metric.hash, units: pairsOf(of), changed }
+  const paths = removes.map(({ path }) => path)
+  return JSON.stringify({ ...about, adds, removes: paths, rows, ...(damage && { damage: damage.message }) })
+}
+
+/** Raises `invalid` for a text that is not what came of this task. */
+export function decodeMade({ metric, standing }: Pick<Task, 'metric' | 'standing'>, text: string): Made {
+  const told = read(madeForm, text, `what came of a task of ${metric.name}`)
+  if (told.metric !== metric.name || told.definition !== metric.hash)
+    throw new Problem(
+      'invalid',
+      `expected what came of ${metric.name} ${metric.hash}; found ${told.metric} ${told.definition}`,
+    )
+  const removes = told.removes.map((path) => {
+    const file = standing.snapshot.files.get(path)
+    if (!file)
+      throw new Problem('invalid', `${metric.name} has no file ${path}, which a task says it takes the place of`)
+    return file
+  })
+  const damage = told.damage === undefined ? undefined : new Problem('corrupt', told.damage)
+  const { adds, changed, rows } = told
+  return { units: unitsOf(metric.name, told.units), changed, adds, removes, rows, damage }
+}
+
+function read<T>(form: z.ZodType<T>, text: string, what: string): T {
+  try {
+    return form.parse(JSON.parse(text))
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause)
+    throw new Problem('invalid', `not ${what}: ${reason}`, { cause })
+  }
+}
