@@ -6,10 +6,11 @@ import { openDuckDb } from '../lake/duckdb.ts'
 import { openLake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
 import { seededRandom } from '../sim/clock.ts'
-import { type Calculate, calculate } from './calculate.ts'
+import { type Calculate, calculate, type Made } from './calculate.ts'
 import { catalogue } from './catalogue.ts'
 import { openJobs } from './jobs.ts'
 import { HOUR_MS } from './limits.ts'
+import { joined, partsOf } from './parts.ts'
 import { decodeMade, encodeMade, encodeTask, openTask } from './task-form.ts'
 import { type History, METRIC_NAMES, openHistory } from './testing/history.ts'
 import { STORY_HOURS, tellStory } from './testing/story.ts'
@@ -22,9 +23,15 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** As another process would: nothing but texts goes there and back. */
+/** As other processes would: nothing but texts goes there and back, in parts. */
 function elsewhere(history: History, texts: string[]): Calculate {
   return async (task, options) => {
+    const made: Made[] = []
+    for (const part of partsOf(task, 3)) made.push(await calculateAsText(part, options))
+    return joined(made)
+  }
+
+  async function calculateAsText(...[task, options]: Parameters<Calculate>): Promise<Made> {
     const text = encodeTask(task)
     const lake = await openLake({ store: history.lake.store, clock: history.clock, random: seededRandom(7) })
     await using local = await openLocalFiles(lake.store, { cache: undefined, clock: history.clock })
@@ -37,7 +44,7 @@ function elsewhere(history: History, texts: string[]): Calculate {
   }
 }
 
-test('what another process makes of a task that is a text is what this one makes of it', async () => {
+test('what other processes make of parts of a task that are texts is what this one makes of it', async () => {
   const rows = tellStory(3, T0)
   const half = Math.floor(rows.length / 2)
   await using here = await openHistory(T0 + (STORY_HOURS + 1) * HOUR_MS)

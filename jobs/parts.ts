@@ -1,0 +1,32 @@
+import type { Made, Task } from './calculate.ts'
+import { dayOf } from './day.ts'
+import type { Unit } from './plan.ts'
+
+/**
+ * A task as tasks that can be made beside each other, `most` at most and about equally large. A file holds a bucket's day, so
+ * that no two parts write the same one; where hours carry, a bucket's days follow from each other and stay together.
+ */
+export function partsOf(task: Task, most: number): readonly Task[] {
+  const { metric, units } = task
+  const whole = metric.carry !== undefined || metric.shape === 'bucket'
+  const keyOf = ({ hour_ms, bucket }: Unit) => (whole ? `${bucket}` : `${dayOf(hour_ms)}/${bucket}`)
+  const groups = [...Map.groupBy(units, keyOf).values()].sort((a, b) => b.length - a.length)
+  const parts: Unit[][] = Array.from({ length: Math.min(most, groups.length) }, () => [])
+  for (const group of groups) {
+    const smallest = parts.reduce((least, part) => (part.length < least.length ? part : least))
+    smallest.push(...group)
+  }
+  return parts.map((part) => ({ ...task, units: part }))
+}
+
+/** What came of all parts of a task as what came of it. */
+export function joined(parts: readonly Made[]): Made {
+  return {
+    units: parts.flatMap(({ units }) => units),
+    changed: parts.flatMap(({ changed }) => changed),
+    adds: parts.flatMap(({ adds }) => adds),
+    removes: parts.flatMap(({ removes }) => removes),
+    rows: parts.reduce((sum, { rows }) => sum + rows, 0),
+    damage: parts.find(({ damage }) => damage)?.damage,
+  }
+}
