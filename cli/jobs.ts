@@ -14,6 +14,7 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
+import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
@@ -94,6 +95,7 @@ export function register(program: Command, context: CliContext): void {
         context.print(explainText(told))
       })
     })
+  registerTask(jobs, context)
   jobs
     .command('scheduler')
     .description('make what is due, again and again, until stopped')
