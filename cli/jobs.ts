@@ -35,6 +35,7 @@ Examples:
   hearth jobs backfill --from 2026-11-17 --to 2026-11-24
   hearth jobs status
   hearth jobs explain hub_hours 2026-11-24T13
+  hearth jobs task hub-hours-3f9c2a71 0
   hearth jobs scheduler`
 
 export function register(program: Command, context: CliContext): void {
