@@ -1,25 +1,31 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /**
- * Fills `dist/` with what the published package runs: JavaScript and declarations, and beside them the files that the
- * code reads. Node strips no types under node_modules, so the package cannot carry the TypeScript alone.
+ * Fills `dist/`, or the folder that is named, with what the published package runs: JavaScript and declarations, and beside
+ * them the files that the code reads. Node strips no types under node_modules, so the package cannot carry the TypeScript
+ * alone.
  */
-const ASSETS = ['jobs/metrics/*.sql', 'dashboards/web/dist/**/*']
+const target = resolve(process.argv[2] ?? 'dist')
 
-rmSync('dist', { recursive: true, force: true })
-execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+rmSync(target, { recursive: true, force: true })
+execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', target], { stdio: 'inherit' })
+const pages = join(target, 'dashboards/web/dist')
+execFileSync(
+  'node_modules/.bin/vite',
+  ['build', 'dashboards/web', '--logLevel', 'warn', '--emptyOutDir', '--outDir', pages],
+  { stdio: 'inherit' },
+)
 
 // tsc rewrites the paths of imports; those of workers and child processes are made by `new URL('./x.ts', import.meta.url)`.
-for (const file of globSync('dist/**/*.js')) {
+for (const file of globSync(`${target}/**/*.js`, { exclude: [`${pages}/**`] })) {
   const text = readFileSync(file, 'utf8')
   const rewritten = text.replace(/new URL\((['"])(\.[^'"]+)\.ts\1/g, 'new URL($1$2.js$1')
   if (rewritten !== text) writeFileSync(file, rewritten)
 }
 
-for (const path of ASSETS.flatMap((pattern) => globSync(pattern))) {
-  const target = join('dist', path)
-  mkdirSync(dirname(target), { recursive: true })
-  cpSync(path, target, { recursive: true })
+for (const path of globSync('jobs/metrics/*.sql')) {
+  mkdirSync(dirname(join(target, path)), { recursive: true })
+  cpSync(path, join(target, path))
 }

@@ -65,7 +65,7 @@ export async function provisionKubernetes(): Promise<KubernetesPrograms> {
   return { folder, images }
 }
 
-async function installPackages(): Promise<void> {
+export async function installPackages(): Promise<void> {
   const missing = () =>
     Object.entries(PACKAGES)
       .filter(([, file]) => !existsSync(file))
