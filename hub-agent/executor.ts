@@ -61,7 +61,11 @@ export function openExecutor(options: ExecutorOptions): Executor {
     const because = reason === undefined ? {} : { reason: reason.slice(0, 256) }
     const took_ms = Math.max(0, Math.round(ms * 1000) / 1000)
     const m = Math.round((clock.monotonic() - origin_ms) * 1000) / 1000
-    attempt(() => options.record({ m, kind: 'command', command, issued, stage: name, ms: took_ms, device, ...because }))
+    const device_type = devices.list().find((one) => one.device === device)?.type
+    const what = { device, ...(device_type !== undefined && { device_type }) }
+    attempt(() =>
+      options.record({ m, kind: 'command', command, issued, stage: name, ms: took_ms, ...what, ...because }),
+    )
     closed()
     options.tell({ hearth: 1, type: 'result', command, stage: name, ms: took_ms, issued, ...because })
   }

@@ -219,7 +219,7 @@ function tellCommand({ hub, fleet, boots, sessions, relay, random }: Telling, is
     to.told.push({
       time_ms,
       stream: 'control',
-      event: { kind: 'command', command, issued, device, stage, ms: rounded(ms), ...more },
+      event: { kind: 'command', command, issued, device, device_type: 'lamp', stage, ms: rounded(ms), ...more },
     })
 
   const slow = boot.firmware === FIRMWARE_NEW ? 1.5 : 1
