@@ -10,6 +10,7 @@ import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, openR
 import { HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete, type Unit } from './plan.ts'
+import { unitTime } from './shape.ts'
 import { openSource, type Source } from './source.ts'
 import { unitKey } from './touched.ts'
 import { openWork } from './work.ts'
@@ -57,6 +58,7 @@ export async function calculate(
   { signal, progress }: Pick<RunOptions, 'signal' | 'progress'>,
 ): Promise<Made> {
   const { metric, standing, cells, inputs, versions, now_ms } = task
+  const time = unitTime(metric.shape)
   const records = openRecords(cells)
   const due = openWork(task.units)
   const made: Unit[] = []
@@ -77,7 +79,7 @@ export async function calculate(
     for (const input of metric.inputs) {
       const pinned = inputs.get(input.table)
       assert(pinned, `${input.table} is pinned`)
-      const whole = input.reach === 'validity' || metric.shape === 'bucket'
+      const whole = input.reach === 'validity' || !time
       const select = await source.select(
         pinned,
         whole ? { ...input, reach: 'validity' } : input,
@@ -90,7 +92,7 @@ export async function calculate(
     const bench = await openWorkbench(connection, metric, selects, before).catch(async (error: unknown) => {
       damage ??= await source.damage(connection)
       // What carries needs the day before, and a whole history all of its days.
-      if (!damage || metric.carry || metric.shape === 'bucket') throw damage ?? error
+      if (!damage || metric.carry || !time) throw damage ?? error
     })
     if (!bench) {
       due.drop(day_ms)
@@ -112,7 +114,7 @@ export async function calculate(
               carry: (metric.carry && records.get(hour_ms - HOUR_MS, bucket)?.out) ?? '',
               out: hash.out,
               rows: hash.rows,
-              open: metric.shape !== 'bucket' && !isComplete(hour_ms, now_ms),
+              open: time !== undefined && !isComplete(hour_ms, now_ms, time.length_ms),
               revision: metric.revision,
               definition: metric.hash,
             })
@@ -144,8 +146,8 @@ export async function calculate(
         prefix: standing.prefix,
         columns: metric.columns,
         configuration: standing.snapshot.configuration,
-        partitionValues: metric.shape === 'bucket' ? {} : { metric_date: dateOf(day_ms) },
-        sort: metric.shape === 'bucket' ? metric.keys : ['hour', ...metric.keys],
+        partitionValues: time ? { metric_date: dateOf(day_ms) } : {},
+        sort: time ? [time.column, ...metric.keys] : metric.keys,
         tags: cellTags(name, hours),
         random,
         clock,
@@ -184,6 +186,8 @@ async function standingSql(
   day_ms: number,
   yesterday: readonly AddFile[],
 ): Promise<string | undefined> {
+  // A day that is one unit is made whole.
+  if (metric.shape === 'day-all') return undefined
   const rewritten = new Set(yesterday.map((add) => add.tags?.['unit']))
   const before = dateOf(day_ms - HOUR_MS)
   const files = new Map<string, AddFile>()

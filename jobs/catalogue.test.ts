@@ -13,7 +13,8 @@ test('a definition that changes without its revision is caught', () => {
   const frozen = Object.fromEntries(catalogue().map(({ name, revision, hash }) => [name, `${revision} ${hash}`]))
   expect(frozen).toMatchInlineSnapshot(`
     {
-      "command_traces": "1 49ab477bb4a45872",
+      "command_traces": "2 b126d3d4daf2fb64",
+      "device_days": "1 bd1e55e461b409ec",
       "fleet_hours": "1 34fc44900c701c7f",
       "hub_hours": "2 89f804e4bdf62ca8",
       "hubs": "1 fa77d7a1b93629bc",

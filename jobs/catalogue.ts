@@ -14,6 +14,7 @@ export const METRICS = [
   'hub_hours',
   'latency_hours',
   'fleet_hours',
+  'device_days',
 ] as const
 
 let loaded: Catalogue | undefined

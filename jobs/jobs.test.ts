@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
+import { dayOf } from './day.ts'
 import { HOUR_MS } from './limits.ts'
 import {
   BUCKETS,
@@ -60,13 +61,14 @@ test('a command that says it was issued a year ago makes that hour, and not the 
   await using history = await twoHubs()
   const usual = await history.jobs.plan()
   const one_hour = usual.filter(({ hour_ms }) => hour_ms === T0)
+  const one_day = usual.filter(({ hour_ms }) => hour_ms === dayOf(T0))
   const long_ago = T0 - 360 * 24 * HOUR_MS
   const said = command('demo-01', 'old', long_ago, DONE).map((row) => ({ ...row, event_time: T0, received_time: T0 }))
   await history.add(said)
   const plan = await history.jobs.plan()
-  expect(plan).toHaveLength(usual.length + one_hour.length)
-  expect(new Set(plan.filter(({ hour_ms }) => hour_ms < T0).map(({ hour_ms }) => hour_ms))).toEqual(
-    new Set([0, long_ago]),
+  expect(plan).toHaveLength(usual.length + one_hour.length + one_day.length)
+  expect(new Set(plan.filter(({ hour_ms }) => hour_ms < dayOf(T0)).map(({ hour_ms }) => hour_ms))).toEqual(
+    new Set([0, long_ago, dayOf(long_ago)]),
   )
   await history.jobs.run()
   expect(await history.rows('command_traces', `command_id = 'old'`)).toMatchObject([{ outcome: 'done' }])
@@ -87,7 +89,7 @@ test('tells of each metric what is computed, up to which hour, and what is due',
   expect(await of('hubs')).toEqual({ metric: 'hubs', computed: BUCKETS, newest_ms: 0, due: [] })
 })
 
-test('a late stage recomputes the hour of its issue and no other, and equals a full recompute', async () => {
+test('a late stage recomputes the hour of its issue, and that day, and no other, and equals a full recompute', async () => {
   await using history = await twoHubs()
   await history.jobs.run()
   const late = T0 + HOUR_MS + 20 * MINUTE
@@ -103,7 +105,9 @@ test('a late stage recomputes the hour of its issue and no other, and equals a f
     { metric: 'command_traces', hour_ms: T0 + HOUR_MS, bucket, cause: 'events moved' },
   ])
   const runs = await history.jobs.run()
-  expect(new Set(runs.flatMap(({ units }) => units.map(({ hour_ms }) => hour_ms)))).toEqual(new Set([T0 + HOUR_MS]))
+  expect(new Set(runs.flatMap(({ units }) => units.map(({ hour_ms }) => hour_ms)))).toEqual(
+    new Set([T0 + HOUR_MS, dayOf(T0)]),
+  )
   expect(await history.jobs.plan()).toEqual([])
   await sameAsAnew(history)
 })

@@ -8,13 +8,25 @@ import { openLocalFiles } from '../lake/local-files.ts'
 import type { Table } from '../lake/table.ts'
 import { type Calculate, calculate } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
+import { DAY_MS, dayOf } from './day.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
 import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
-import { bucketsOf, type Cause, causeOf, type Floor, isFrozen, type PlanState, plan, type Unit } from './plan.ts'
+import {
+  bucketsOf,
+  type Cause,
+  causeOf,
+  type Floor,
+  isComplete,
+  isFrozen,
+  type PlanState,
+  plan,
+  type Unit,
+} from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
+import { type UnitTime, unitTime } from './shape.ts'
 import { nothingTouched, type Span, spansOf, type Touched } from './touched.ts'
 import { catchUp } from './touched-fold.ts'
 
@@ -96,7 +108,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const tableOf = async (metric: Metric) =>
     await lake.ensureTable(metric.name, {
       columns: metric.columns,
-      partition: metric.shape === 'bucket' ? [] : [METRIC_DATE],
+      partition: unitTime(metric.shape) ? [METRIC_DATE] : [],
       description: metric.meaning,
     })
 
@@ -227,8 +239,9 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         )
       }
       const state = stateOf(await lookAt(metric, clock.now()))
-      if (metric.shape !== 'bucket') refuseOutside(state, hour_ms)
-      const hour = metric.shape === 'bucket' ? WHOLE_HISTORY_MS : hour_ms
+      const time = unitTime(metric.shape)
+      if (time) refuseOutside(state, hour_ms, time)
+      const hour = time ? Math.floor(hour_ms / time.length_ms) * time.length_ms : WHOLE_HISTORY_MS
       const records = openRecords(state.cells)
       return bucketsOf(state).map((bucket) => ({
         bucket,
@@ -244,14 +257,16 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 }
 
-/** Raises `missing` for an hour that has not begun, or from before anything is known. */
-function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number): void {
+/** Raises `missing` for an hour that has not begun, or whose day is not over, or from before anything is known. */
+function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number, { column, length_ms }: UnitTime): void {
   const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
   const none = `${metric.name} has no hour ${time(hour_ms)}`
   if (hour_ms > now_ms) throw new Problem('missing', `${none}: it has not begun`)
+  if (column === 'day' && !isComplete(dayOf(hour_ms), now_ms, DAY_MS))
+    throw new Problem('missing', `${none}: it is made of whole days, once they are over`)
   const next = spans.find(({ to_ms }) => hour_ms <= to_ms)
   if (!next) throw new Problem('missing', `${none}: there are no events yet`)
-  if (hour_ms >= next.from_ms) return
+  if (hour_ms >= Math.floor(next.from_ms / length_ms) * length_ms) return
   const why = next === spans[0] ? 'nothing is known of so long ago' : 'nothing is known of more than a month around it'
   throw new Problem('missing', `${none}: ${why}; the next hour that it has is ${time(next.from_ms)}`)
 }

@@ -1,18 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Column, ColumnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
+import { type UnitShape, unitTime } from './shape.ts'
 
 /** How a metric reads another table: rows of the hour, of commands issued in it, of batches received in it, or all. */
 export type Reach = 'hour' | 'issued' | 'receipt' | 'validity'
 
 /** One table that a metric reads. A change in it affects the units that `reach` names. */
 export type MetricInput = { readonly table: string; readonly reach: Reach }
-
-/**
- * What one calculation makes: `hour` is (metric, hour, bucket), `hour-all` one for all buckets, `bucket` the whole
- * history of a bucket.
- */
-export type UnitShape = 'hour' | 'hour-all' | 'bucket'
 
 /** What an hour leaves to the next: these columns of its rows, where the condition holds. */
 export type Carry = { readonly columns: readonly string[]; readonly where: string }
@@ -47,6 +42,7 @@ const TYPES: ReadonlySet<string> = new Set<ColumnType>(['string', 'long', 'integ
 const SHAPES: Readonly<Record<string, UnitShape>> = {
   hour: 'hour',
   'hour of all buckets': 'hour-all',
+  'day of all buckets': 'day-all',
   bucket: 'bucket',
 }
 const REACHES: Readonly<Record<string, Reach>> = {
@@ -104,7 +100,9 @@ export function parseMetric(file: string, text: string): Metric {
   }
   if (!Number.isInteger(metric.revision) || metric.revision < 1) fail('revision is a whole number from 1')
   const named = new Set(columns.map((column) => column.name))
-  for (const name of [...metric.keys, ...(metric.carry?.columns ?? [])]) {
+  const time = unitTime(metric.shape)
+  if (metric.shape === 'day-all' && metric.carry) fail('only hours carry from one to the next')
+  for (const name of [...metric.keys, ...(time ? [time.column] : []), ...(metric.carry?.columns ?? [])]) {
     if (!named.has(name)) fail(`"${name}" is not one of its columns`)
   }
   return { ...metric, hash: definitionHash(metric) }

@@ -4,9 +4,10 @@ import { seededRandom } from '../sim/clock.ts'
 import { catalogue } from './catalogue.ts'
 import { DAY_MS } from './day.ts'
 import { cellName, cellsOf, cellTags, type HourRecord } from './ledger.ts'
-import { HOUR_MS } from './limits.ts'
+import { HOUR_MS, SETTLE_MS } from './limits.ts'
 import type { Metric, MetricInput } from './metric.ts'
 import { bucketsOf, causeOf, type PlanState, plan } from './plan.ts'
+import { unitTime } from './shape.ts'
 import { ALL, nothingTouched, spansOf, type Touched } from './touched.ts'
 
 const T0 = Date.UTC(2026, 10, 20)
@@ -44,6 +45,7 @@ function anyState(metric: Metric, seed: number): PlanState {
     if (metric.shape === 'bucket') return below(5) === 0 ? [] : [fileOf(0, bucket, [0])]
     const days = Array.from({ length: DAYS }, (_, day) => T0 + day * DAY_MS).filter(() => below(8) > 0)
     return days.map((day_ms) => {
+      if (metric.shape === 'day-all') return fileOf(day_ms, bucket, [day_ms])
       const hours = Array.from({ length: 24 }, (_, hour) => day_ms + hour * HOUR_MS)
       return fileOf(day_ms, bucket, below(4) === 0 ? hours.filter(() => below(20) > 0) : hours)
     })
@@ -77,9 +79,12 @@ test('what is planned by days is what a look at each hour finds', () => {
       const hours =
         metric.shape === 'bucket'
           ? state.spans.slice(0, 1).map(() => 0)
-          : state.spans.flatMap(({ from_ms, to_ms }) =>
-              Array.from({ length: (to_ms - from_ms) / HOUR_MS + 1 }, (_, i) => from_ms + i * HOUR_MS),
-            )
+          : state.spans.flatMap(({ from_ms, to_ms }) => {
+              const length_ms = unitTime(metric.shape)?.length_ms ?? HOUR_MS
+              const first_ms = Math.floor(from_ms / length_ms) * length_ms
+              const count = Math.floor((to_ms - first_ms) / length_ms) + 1
+              return Array.from({ length: count }, (_, i) => first_ms + i * length_ms)
+            })
       const each = hours.flatMap((hour_ms) =>
         bucketsOf(state).flatMap((bucket) => {
           const cause = causeOf(state, hour_ms, bucket)
@@ -122,12 +127,12 @@ function newestIn(
 ): number {
   const touched = inputs.get(table) ?? nothingTouched()
   const about = (of: number) => of === ALL || bucket === ALL || of === bucket
-  const end_ms = metric.shape === 'bucket' ? Number.POSITIVE_INFINITY : hour_ms + HOUR_MS
+  const end_ms = hour_ms + (unitTime(metric.shape)?.length_ms ?? Number.POSITIVE_INFINITY)
   const versions =
     reach === 'validity'
       ? touched.validity.rows.filter((row) => about(row.bucket) && row.from_ms < end_ms).map(({ version }) => version)
       : [...touched[reach === 'receipt' ? 'receipts' : reach === 'hour' ? 'hours' : 'issued'].entries()]
-          .filter(([hour, of]) => hour === hour_ms && about(of))
+          .filter(([hour, of]) => hour >= hour_ms && hour < end_ms && about(of))
           .map(([, , version]) => version)
   return Math.max(-1, ...versions)
 }
@@ -140,4 +145,30 @@ test('a registry row counts from its moment on, for its bucket or for all', () =
   expect([validity.newest(1, 11), validity.newest(2, 11), validity.newest(ALL, 11), validity.newest(1, 6)]).toEqual([
     5, 3, 5, 3,
   ])
+})
+
+test('a unit of a day is due once the day is over and settled, and again when an hour of an input in it moved', () => {
+  const metric = catalogue().find(({ shape }) => shape === 'day-all')
+  if (!metric) throw new Error('there is a metric of days')
+  const [{ table } = { table: '' }] = metric.inputs
+  const touched = nothingTouched()
+  touched.hours.set(T0 + 5 * HOUR_MS, 1, 7)
+  const over_ms = T0 + DAY_MS + SETTLE_MS
+  const dueAt = (now_ms: number, cells: PlanState['cells'] = new Map()) =>
+    plan({
+      ...{ metric, now_ms, cells, buckets: BUCKETS, inputs: new Map([[table, touched]]), floor: undefined },
+      spans: spansOf(touched, now_ms),
+    }).map(({ hour_ms, bucket, cause }) => [hour_ms, bucket, cause])
+  expect(dueAt(over_ms - 1)).toEqual([])
+  expect(dueAt(over_ms)).toEqual([[T0, ALL, 'never computed']])
+  const record = { carry: '', out: '', rows: '', open: false, revision: metric.revision, definition: metric.hash }
+  const made = (version: number) => {
+    const tags = cellTags(cellName(T0, ALL), new Map([[T0, { ...record, inputs: { [table]: version } }]]))
+    const add = { path: 'p', partitionValues: {}, size: 1, modificationTime: 0, dataChange: true, tags }
+    return cellsOf(metric, { files: new Map([['p', add]]) })
+  }
+  expect(dueAt(over_ms, made(7))).toEqual([])
+  touched.hours.set(T0 + 23 * HOUR_MS, 0, 8)
+  expect(dueAt(over_ms, made(7))).toEqual([[T0, ALL, `${table} moved`]])
+  expect(dueAt(over_ms + DAY_MS, made(8))).toEqual([[T0 + DAY_MS, ALL, 'never computed']])
 })

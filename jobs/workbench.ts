@@ -7,10 +7,11 @@ import { DUCKDB_MACROS, DUCKDB_VIEWS } from './dialect.ts'
 import { HASH_DIGITS } from './hour-tags.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
+import { type UnitTime, unitTime } from './shape.ts'
 import { type Span, timeColumn, timestampSql } from './source.ts'
 import { ALL, unitKey } from './touched.ts'
 
-/** Hours and buckets that one statement calculates. */
+/** Hours, or days, and buckets that one statement calculates. */
 export type Step = { readonly hours: readonly number[]; readonly buckets: readonly number[] }
 
 /** What stands of one unit after its calculation. */
@@ -46,13 +47,13 @@ export type Workbench = {
   cellSql(span: Span, bucket: number): string
 }
 
-/** Hours as spans, those that touch joined. */
-function spansOf(hours: readonly number[]): readonly Span[] {
+/** Hours, or units of another length, as spans, those that touch joined. */
+function spansOf(hours: readonly number[], length_ms: number): readonly Span[] {
   const spans: { from_ms: number; to_ms: number }[] = []
   for (const hour_ms of [...hours].sort((a, b) => a - b)) {
     const last = spans.at(-1)
-    if (last?.to_ms === hour_ms) last.to_ms = hour_ms + HOUR_MS
-    else spans.push({ from_ms: hour_ms, to_ms: hour_ms + HOUR_MS })
+    if (last?.to_ms === hour_ms) last.to_ms = hour_ms + length_ms
+    else spans.push({ from_ms: hour_ms, to_ms: hour_ms + length_ms })
   }
   return spans
 }
@@ -67,6 +68,7 @@ export async function openWorkbench(
   inputs: ReadonlyMap<string, string>,
   standing: string | undefined,
 ): Promise<Workbench> {
+  const time = unitTime(metric.shape)
   for (const macro of DUCKDB_MACROS) await connection.run(macro)
   for (const [table, sql] of inputs) await connection.run(`CREATE OR REPLACE TEMP TABLE ${table}_day AS ${sql}`)
   const columns = metric.columns.map(({ name, type }) => `${identifier(name)} ${duckDbType(type)}`)
@@ -74,24 +76,25 @@ export async function openWorkbench(
   if (standing) await connection.run(`INSERT INTO result BY NAME ${standing}`)
 
   // As spans of plain comparisons: to cut each row's time down to its hour first costs more than all the rest.
-  const inStep = ({ hours, buckets }: Step, column = 'hour') =>
+  const inStep = ({ hours, buckets }: Step, column: string = time?.column ?? '') =>
     [
-      metric.shape === 'bucket'
+      !time
         ? 'TRUE'
-        : `(${spansOf(hours)
+        : `(${spansOf(hours, time.length_ms)
             .map((s) => `(${column} >= ${timestampSql(s.from_ms)} AND ${column} < ${timestampSql(s.to_ms)})`)
             .join(' OR ')})`,
       buckets.includes(ALL) ? 'TRUE' : `bucket IN (${buckets.join(', ')})`,
     ].join(' AND ')
 
   async function views(step: Step, now_ms: number, complete: (hour_ms: number) => boolean): Promise<void> {
+    const { column: name, length_ms }: UnitTime = time ?? { column: 'hour', length_ms: HOUR_MS }
     const rows = step.hours.map((hour_ms) => {
-      const end_ms = hour_ms + HOUR_MS
+      const end_ms = hour_ms + length_ms
       const until_ms = Math.max(hour_ms, Math.min(end_ms, now_ms))
       return `(${[hour_ms, end_ms, until_ms].map(timestampSql).join(', ')}, ${complete(hour_ms)})`
     })
     await connection.run(
-      `CREATE OR REPLACE TEMP VIEW hours AS SELECT * FROM (VALUES ${rows.join(', ')}) h(hour, hour_end, until, complete)`,
+      `CREATE OR REPLACE TEMP VIEW ${name}s AS SELECT * FROM (VALUES ${rows.join(', ')}) h(${name}, ${name}_end, until, complete)`,
     )
     for (const input of metric.inputs) {
       const { table } = input
@@ -119,10 +122,7 @@ export async function openWorkbench(
       await connection.run(`INSERT INTO result BY NAME ${metric.sql}`)
     },
     async hashes(step) {
-      const unit = [
-        metric.shape === 'bucket' ? '0' : 'epoch_ms(hour)',
-        step.buckets.includes(ALL) ? String(ALL) : 'bucket',
-      ]
+      const unit = [time ? `epoch_ms(${time.column})` : '0', step.buckets.includes(ALL) ? String(ALL) : 'bucket']
       const texts = (list: readonly string[]) => `CAST(row(${list.map(identifier).join(', ')}) AS VARCHAR)`
       const carried = metric.carry && `CASE WHEN ${metric.carry.where} THEN ${texts(metric.carry.columns)} END`
       const digest = (column: string) =>
@@ -139,7 +139,7 @@ export async function openWorkbench(
     },
     async check() {
       const keys = [
-        ...(metric.shape === 'bucket' ? [] : ['hour']),
+        ...(time ? [time.column] : []),
         ...(metric.columns.some((c) => c.name === 'bucket') ? ['bucket'] : []),
         ...metric.keys,
       ]
@@ -152,10 +152,9 @@ export async function openWorkbench(
       }
     },
     cellSql(span, bucket) {
-      const within =
-        metric.shape === 'bucket'
-          ? 'TRUE'
-          : `hour >= ${timestampSql(span.from_ms)} AND hour < ${timestampSql(span.to_ms)}`
+      const within = time
+        ? `${time.column} >= ${timestampSql(span.from_ms)} AND ${time.column} < ${timestampSql(span.to_ms)}`
+        : 'TRUE'
       return `SELECT * FROM result WHERE ${within}${bucket === ALL ? '' : ` AND bucket = ${bucket}`}`
     },
   }

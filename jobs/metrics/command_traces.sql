@@ -7,12 +7,13 @@
 -- only: kind = 'command' AND issued_time IS NOT NULL AND command_id IS NOT NULL
 -- affects: a stage of a command, the hour of its issue
 -- owner: jobs
--- revision: 1
+-- revision: 2
 -- column: hour timestamp — hour of issue, UTC
 -- column: bucket integer — bucket of the hub
 -- column: command_id string — the command, one id from app to device
 -- column: hub_id string — the hub that it was for
 -- column: device_id string — the device
+-- column: device_type string — what the device is, by the hub's own stages (lamp, lock, …); null when it told none
 -- column: app string — who asked
 -- column: set string — what was asked, as JSON
 -- column: issued_time timestamp — earliest issue on record, by the relay
@@ -86,7 +87,7 @@ outcome_told AS (
 ),
 hub_told AS (
   SELECT
-    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(reason) AS reason,
+    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(extra['device_type']) AS device_type, MAX(reason) AS reason,
     MIN(duration_ms) FILTER (WHERE stage = 'executed') AS hub_ms
   FROM stages WHERE NOT by_relay GROUP BY hour, command_id
 ),
@@ -99,7 +100,7 @@ commands AS (
 ),
 joined AS (
   SELECT
-    c.*, r.relay, r.routed_ms, r.sent_ms, r.acked_ms, u.firmware, u.hub_ms, o.outcome_ms,
+    c.*, r.relay, r.routed_ms, r.sent_ms, r.acked_ms, u.firmware, u.device_type, u.hub_ms, o.outcome_ms,
     COALESCE(o.reason, u.reason) AS reason,
     -- No word of the relay, and none to be expected any more: the hub's own story fills, else nobody knows.
     CASE
@@ -114,7 +115,7 @@ joined AS (
   LEFT JOIN hub_told u ON u.hour = c.hour AND u.command_id = c.command_id
 )
 SELECT
-  hour, bucket, command_id, hub_id, device_id, app, "set", issued_time, deadline_ms,
+  hour, bucket, command_id, hub_id, device_id, device_type, app, "set", issued_time, deadline_ms,
   CASE rank
     WHEN 1 THEN 'done' WHEN 2 THEN 'late' WHEN 3 THEN 'interrupted'
     WHEN 4 THEN 'rejected' WHEN 5 THEN 'expired' WHEN 6 THEN 'offline'

@@ -204,7 +204,7 @@ export function connected(hub_id: string, from_ms: number, to_ms: number): Row[]
   return [connection(hub_id, 'connected', from_ms, '1.1.1'), ...alive(hub_id, from_ms, to_ms)]
 }
 
-/** The stages of a command: each [stage, ms, by hub]. */
+/** The stages of a command to a lamp: each [stage, ms, by hub]. */
 export function command(
   hub_id: string,
   id: string,
@@ -221,7 +221,10 @@ export function command(
       stream: hub ? 'control' : 'e1b00',
     },
     ...{ boot_id: hub ? '1-1-bbbbbbbb' : '1-1-aaaaaaaa', firmware: hub ? '4.2.1' : 'relay' },
-    ...(stage === 'issued' && { extra: { app: 'phone', deadline_ms: '5000', set: '{"powered":true}' } }),
+    extra: {
+      ...(hub && { device_type: 'lamp' }),
+      ...(stage === 'issued' && { app: 'phone', deadline_ms: '5000', set: '{"powered":true}' }),
+    },
   }))
 }
 
