@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { bucketOf, EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { commandId } from '../contract/command.ts'
-import { METRICS } from '../jobs/catalogue.ts'
+import { catalogue, METRICS } from '../jobs/catalogue.ts'
+import { DAY_MS, dayOf } from '../jobs/day.ts'
 import { type At, type HeldSource, openHeldSource } from './testing/held-source.ts'
 import { openSystem, type Running, type System, until } from './testing/system.ts'
 
@@ -24,6 +25,11 @@ let system: System
 let up: Running
 let hubs: Running
 let relay: HeldSource
+const METRICS_OF_HOURS = new Set(
+  catalogue()
+    .filter(({ columns }) => columns.some(({ name }) => name === 'hour'))
+    .map(({ name }) => name),
+)
 /** Hour 0 of the story: 52 hours before the running hour. */
 let base_ms: number
 /** Hours before this one are over; in what comes after, live hubs speak and time passes. */
@@ -179,6 +185,12 @@ const due = (metric: string, which: readonly number[], hub: string | undefined):
   return which.map((hour) => `${metric} ${hour} ${bucket}`)
 }
 
+/** The days of these hours that are over, as hours of the story. */
+const days = (which: readonly number[]) =>
+  [...new Set(which.map((hour) => dayOf(at(hour))))]
+    .filter((day_ms) => day_ms + DAY_MS <= running_ms)
+    .map((day_ms) => (day_ms - base_ms) / HOUR_MS)
+
 /** How many rows of `events` these hubs' two days have. */
 async function arrived(): Promise<number> {
   const [row] = await system.csv(
@@ -193,7 +205,8 @@ async function arrived(): Promise<number> {
  */
 function table(of: System, metric: string): Promise<string> {
   const end_ms = metric === 'stream_hours' ? made_ms : running_ms
-  const where = metric === 'hubs' ? '' : `where hour < to_timestamp(${end_ms / 1000})`
+  const ofHours = METRICS_OF_HOURS.has(metric)
+  const where = !ofHours ? '' : `where hour < to_timestamp(${end_ms / 1000})`
   return of.must(['sql', '--csv', `select * from ${metric} ${where} order by all`])
 }
 
@@ -218,6 +231,8 @@ it('plans exactly what two late days affect, and nothing once it is made', { tim
   const sessions = hours(8, 46)
   /** The other's new run, with its new firmware, is the newest known from here on. */
   const booted = hours(48, 51)
+  /** Where a hub's hour came out otherwise: connected, back again, commands, firmware; not for readings alone. */
+  const other = [1, ...hours(8, 12), ...hours(20, 22), 46, ...booted]
   const expected = [
     ...due('command_traces', issued, HUB),
     ...due('sessions', [...events, ...sessions], HUB),
@@ -225,15 +240,18 @@ it('plans exactly what two late days affect, and nothing once it is made', { tim
     ...due('hub_hours', [...events, ...sessions], HUB),
     ...due('hub_hours', [10, ...booted], OTHER),
     ...due('latency_hours', issued, HUB),
-    // Where a hub's hour came out otherwise: connected, back again, commands, firmware; not for readings alone.
-    ...due('fleet_hours', [1, ...hours(8, 12), ...hours(20, 22), 46, ...booted], undefined),
+    ...due('fleet_hours', other, undefined),
+    ...due('device_days', days(issued), undefined),
+    ...due('firmware_cohorts', days(other), undefined),
   ]
   expect(listed(await planned())).toEqual([...new Set(expected)].sort())
   await make()
   expect(await planned()).toEqual([])
 })
 
-it('makes anew the hour of issue alone when a stage comes two days late', { timeout: 300_000 }, async () => {
+it('makes anew the hour of issue alone, and its day, when a stage comes two days late', {
+  timeout: 300_000,
+}, async () => {
   const ingest = system.start(['ingest'])
   await ingest.untilSaid(/telemetry on mqtts:/, 30_000)
   await relay.tell(stages('unheard for long', at(0, 40), [['late', Date.now() - at(0, 40)]]))
@@ -247,6 +265,8 @@ it('makes anew the hour of issue alone when a stage comes two days late', { time
       ...due('hub_hours', [0], HUB),
       ...due('latency_hours', [0], HUB),
       ...due('fleet_hours', [0], undefined),
+      ...due('device_days', days([0]), undefined),
+      ...due('firmware_cohorts', days([0]), undefined),
     ].sort(),
   )
   await make()

@@ -19,7 +19,7 @@ function bench(options: { disk?: MemoryDisk; clock?: ManualClock } = {}) {
   const recorded: Event[] = []
   const faults: unknown[] = []
   const devices: Devices = {
-    list: () => [],
+    list: () => [{ device: 'lamp', type: 'lamp', attributes: ['powered'] }],
     actuate: (device, set, signal) =>
       new Promise((resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Problem('unavailable', 'gone', { outcome: 'unknown' })))
@@ -74,9 +74,10 @@ describe('a command', () => {
       { hearth: 1, type: 'result', command: 'a', stage: 'received', ms: 0, issued: 1_764_000_000_000 },
       { hearth: 1, type: 'result', command: 'a', stage: 'executed', ms: 40, issued: 1_764_000_000_000 },
     ])
+    const what = { kind: 'command', command: 'a', issued: 1_764_000_000_000, device: 'lamp', device_type: 'lamp' }
     expect(recorded).toEqual([
-      { m: 0, kind: 'command', command: 'a', issued: 1_764_000_000_000, stage: 'received', ms: 0, device: 'lamp' },
-      { m: 40, kind: 'command', command: 'a', issued: 1_764_000_000_000, stage: 'executed', ms: 40, device: 'lamp' },
+      { m: 0, stage: 'received', ms: 0, ...what },
+      { m: 40, stage: 'executed', ms: 40, ...what },
     ])
   })
 

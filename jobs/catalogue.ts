@@ -15,6 +15,7 @@ export const METRICS = [
   'latency_hours',
   'fleet_hours',
   'device_days',
+  'firmware_cohorts',
 ] as const
 
 let loaded: Catalogue | undefined

@@ -15,6 +15,7 @@ export const LATER_TABLES: ReadonlyMap<string, string> = new Map([
   ['latency_hours', NO_RUN],
   ['fleet_hours', NO_RUN],
   ['device_days', NO_RUN],
+  ['firmware_cohorts', NO_RUN],
 ])
 
 /** Says of a table that is not there whether it may come, or else which one was probably meant. */

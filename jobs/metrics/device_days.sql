@@ -59,7 +59,8 @@ histograms AS (
 ranked AS (
   SELECT
     day, device_type,
-    CASE WHEN log_bucket IS NULL THEN CAST(0 AS DOUBLE) ELSE log_bucket_value(log_bucket) END AS ms,
+    -- POWER differs in its last bit between engines.
+    CASE WHEN log_bucket IS NULL THEN CAST(0 AS DOUBLE) ELSE ROUND(log_bucket_value(log_bucket), 6) END AS ms,
     SUM(count) OVER (PARTITION BY day, device_type ORDER BY log_bucket NULLS FIRST) AS seen,
     SUM(count) OVER (PARTITION BY day, device_type) AS total
   FROM histograms

@@ -36,6 +36,8 @@ export const BUCKETS = 2
 
 /** A lake in a temporary folder, written to directly, with jobs over it. */
 export type History = {
+  /** Where it is: the lake is the folder `lake` in it. */
+  readonly folder: string
   readonly lake: Lake
   readonly clock: ManualClock
   readonly jobs: Jobs
@@ -66,6 +68,7 @@ export async function openHistory(now_ms: number, seed = 1, metrics: Catalogue =
   const all: Row[][] = []
 
   const history: History = {
+    folder,
     lake,
     clock,
     jobs,

@@ -1,4 +1,4 @@
-/** What the metrics of days mean, case by case, as definitions.test.ts does for those of hours. */
+/** What `device_days` means, case by case, and when a day is made. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { DAY_MS } from './day.ts'
 import { HOUR_MS, SETTLE_MS } from './limits.ts'
