@@ -3,6 +3,7 @@ import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE, EVENTS_VIE
 import { LOSSES_COLUMNS, LOSSES_TABLE } from '../ingest/losses.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { JOB_RUNS_COLUMNS, JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
+import { OBJECTIVES_COLUMNS, OBJECTIVES_TABLE } from '../jobs/objectives-table.ts'
 import { describeConfig, variableOf } from './config.ts'
 
 /** docs/configuration.md, from the schema. */
@@ -107,6 +108,12 @@ ${views.join('\n\n')}
 | table | what | grain |
 |---|---|---|
 ${metrics.join('\n')}
+
+## ${OBJECTIVES_TABLE}
+
+What is promised, as it was last given: those that come with Hearth (\`jobs/objectives/\`), until others are. \`slo_hours\` counts by it.
+
+${columnsText(OBJECTIVES_COLUMNS)}
 
 ## ${JOB_RUNS_TABLE}
 

@@ -241,6 +241,7 @@ it('plans exactly what two late days affect, and nothing once it is made', { tim
     ...due('hub_hours', [10, ...booted], OTHER),
     ...due('latency_hours', issued, HUB),
     ...due('fleet_hours', other, undefined),
+    ...due('slo_hours', other, undefined),
     ...due('device_days', days(issued), undefined),
     ...due('firmware_cohorts', days(other), undefined),
   ]
@@ -265,6 +266,7 @@ it('makes anew the hour of issue alone, and its day, when a stage comes two days
       ...due('hub_hours', [0], HUB),
       ...due('latency_hours', [0], HUB),
       ...due('fleet_hours', [0], undefined),
+      ...due('slo_hours', [0], undefined),
       ...due('device_days', days([0]), undefined),
       ...due('firmware_cohorts', days([0]), undefined),
     ].sort(),

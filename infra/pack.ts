@@ -25,7 +25,7 @@ for (const file of globSync(`${target}/**/*.js`, { exclude: [`${pages}/**`] })) 
   if (rewritten !== text) writeFileSync(file, rewritten)
 }
 
-for (const path of globSync('jobs/metrics/*.sql')) {
+for (const path of globSync(['jobs/metrics/*.sql', 'jobs/objectives/*.yaml'])) {
   mkdirSync(dirname(join(target, path)), { recursive: true })
   cpSync(path, join(target, path))
 }

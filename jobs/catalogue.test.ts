@@ -21,6 +21,7 @@ test('a definition that changes without its revision is caught', () => {
       "hubs": "1 fa77d7a1b93629bc",
       "latency_hours": "1 80595d44546c2cd0",
       "sessions": "2 b219aefdada9ff66",
+      "slo_hours": "1 cad5f8c5b98e723f",
       "stream_hours": "1 3b1796a4079d6be4",
     }
   `)

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { assert } from '../contract/problem.ts'
 import { type Metric, parseMetric } from './metric.ts'
+import { OBJECTIVES_TABLE } from './objectives-table.ts'
 
 /** All metrics, each after those that it reads. */
 export type Catalogue = readonly Metric[]
@@ -16,7 +18,11 @@ export const METRICS = [
   'fleet_hours',
   'device_days',
   'firmware_cohorts',
+  'slo_hours',
 ] as const
+
+/** Tables that metrics read and that are none. */
+const GIVEN = [EVENTS_TABLE, OBJECTIVES_TABLE]
 
 let loaded: Catalogue | undefined
 
@@ -32,12 +38,12 @@ export function catalogue(): Catalogue {
 
 /** The same metrics, checked that each stands after those that it reads. */
 export function ordered(metrics: readonly Metric[]): Catalogue {
-  const names = new Set(metrics.map((metric) => metric.name))
-  const seen = new Set<string>()
+  const names = new Set([...GIVEN, ...metrics.map((metric) => metric.name)])
+  const seen = new Set<string>(GIVEN)
   for (const metric of metrics) {
     for (const { table } of metric.inputs) {
-      assert(table === 'events' || names.has(table), `${metric.name} reads ${table}, which nobody defines`)
-      assert(table === 'events' || seen.has(table), `${metric.name} reads ${table}, which stands after it`)
+      assert(names.has(table), `${metric.name} reads ${table}, which nobody defines`)
+      assert(seen.has(table), `${metric.name} reads ${table}, which stands after it`)
     }
     seen.add(metric.name)
   }

@@ -14,6 +14,7 @@ import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
 import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
+import { giveDefaults } from './objectives-table.ts'
 import {
   bucketsOf,
   type Cause,
@@ -104,6 +105,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   let spans: { readonly sign: string; readonly of: readonly Span[] } | undefined
   const buckets = lake.layouts.at(-1)?.buckets ?? 1
   let duck: DuckDb | undefined
+  /** The lake has objectives. */
+  let given = false
 
   const tableOf = async (metric: Metric) =>
     await lake.ensureTable(metric.name, {
@@ -210,6 +213,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const failed: JobRun[] = []
       let failure: Problem | undefined
       const started_ms = clock.now()
+      if (!given) await giveDefaults(options, async () => (duck ??= await openEngine()).connection)
+      given = true
       for (const metric of metrics) {
         try {
           const run = await makeDue(metric, runOptions)

@@ -71,7 +71,9 @@ async function giveDay(metric: Metric): Promise<void> {
   const time = unitTime(metric.shape)
   assert(time, `${metric.name} is made of hours or days`)
   const timestamp = (ms: number) => `timestamp_millis(${ms})`
-  const units = Array.from({ length: DAY_MS / time.length_ms }, (_, i) => T0 + i * time.length_ms)
+  const begin_ms = time.column === 'day' ? T0 : T0 + FIRST * HOUR_MS
+  const count = (T0 + DAY_MS - begin_ms) / time.length_ms
+  const units = Array.from({ length: count }, (_, i) => begin_ms + i * time.length_ms)
   const values = units.map(
     (ms) => `(${timestamp(ms)}, ${timestamp(ms + time.length_ms)}, ${timestamp(ms + time.length_ms)}, TRUE)`,
   )
@@ -87,7 +89,7 @@ async function giveDay(metric: Metric): Promise<void> {
 
 const tableOf = (name: string) => `delta.\`${join(history.folder, 'lake', name)}\``
 
-test.each(['latency_hours', 'device_days', 'firmware_cohorts'])('%s', async (name) => {
+test.each(['latency_hours', 'device_days', 'firmware_cohorts', 'slo_hours'])('%s', async (name) => {
   const metric = catalogue().find((one) => one.name === name)
   assert(metric, `there is a metric ${name}`)
   await giveDay(metric)

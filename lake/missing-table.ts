@@ -16,6 +16,8 @@ export const LATER_TABLES: ReadonlyMap<string, string> = new Map([
   ['fleet_hours', NO_RUN],
   ['device_days', NO_RUN],
   ['firmware_cohorts', NO_RUN],
+  ['slo_hours', NO_RUN],
+  ['objectives', 'the jobs have not run'],
 ])
 
 /** Says of a table that is not there whether it may come, or else which one was probably meant. */
