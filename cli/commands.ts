@@ -17,6 +17,7 @@ export const COMMANDS: readonly Entry[] = [
     load: () => import('./hub.ts'),
   },
   { name: 'jobs', summary: 'plan, run and explain the metrics', load: () => import('./jobs.ts') },
+  { name: 'objectives', summary: 'what is promised, and whether it is kept', load: () => import('./objectives.ts') },
   { name: 'lake', summary: 'look into the tables of the lake, and look after them', load: () => import('./lake.ts') },
   { name: 'registry', summary: 'hubs, apps and tokens of the fleet', load: () => import('./registry.ts') },
   { name: 'ca', summary: 'certificates of the fleet', load: () => import('./ca.ts') },

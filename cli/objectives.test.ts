@@ -1,0 +1,71 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openJobs } from '../jobs/jobs.ts'
+import { configSchema } from './config.ts'
+import { existingLake, openLocalLake } from './fleet.ts'
+import { machineClock as clock, machineRandom as random } from './machine.ts'
+import { register } from './objectives.ts'
+
+let home = ''
+let printed: string[] = []
+
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'hearth-objectives-'))
+  await openLocalLake({ home, clock, random, config: configSchema.parse({}) })
+  await makeMetrics()
+})
+afterEach(() => rmSync(home, { recursive: true }))
+
+async function makeMetrics(): Promise<void> {
+  const lake = await existingLake({ home, clock, random, config: configSchema.parse({}) })
+  await using jobs = await openJobs({ lake, clock, random, scratch_folder: join(home, 'spool') })
+  await jobs.run()
+}
+
+async function run(...words: readonly string[]): Promise<void> {
+  printed = []
+  const program = new Command().exitOverride()
+  register(program, {
+    ...{ home, clock, random, config: configSchema.parse({}), note: () => undefined },
+    ...{ print: (line) => printed.push(line), signal: new AbortController().signal },
+  })
+  await program.parseAsync(['objectives', ...words], { from: 'user' })
+}
+
+test('a lake begins with the objectives that come with Hearth', async () => {
+  const lake = await existingLake({ home, clock, random, config: configSchema.parse({}) })
+  expect((await (await lake.table('objectives')).snapshot()).files.size).toBe(1)
+})
+
+test('the files of a folder take the place of all that stand', async () => {
+  const folder = join(home, 'mine')
+  mkdirSync(folder)
+  const ours = new URL('../jobs/objectives/', import.meta.url)
+  cpSync(new URL('tap-to-light.yaml', ours), join(folder, 'mine.yaml'))
+  await run('apply', folder, '--dry-run')
+  expect(printed).toEqual(['understood: tap-to-light'])
+  await run('apply', folder)
+  expect(printed).toEqual([expect.stringMatching(/^given, as version \d+: tap-to-light\./)])
+  const file = readFileSync(join(folder, 'mine.yaml'), 'utf8')
+  writeFileSync(join(folder, 'mine.yaml'), file.replace('op: lte', 'op: gt'))
+  await expect(run('apply', folder)).rejects.toThrow(
+    `${folder}/mine.yaml: spec.objectives.0.op: expected lte; found "gt"`,
+  )
+  await expect(run('apply', join(home, 'none'))).rejects.toThrow(/none: expected a folder that can be read/)
+  await run('apply', '--defaults')
+  expect(printed[0]).toContain(
+    readdirSync(ours)
+      .map((name) => name.replace('.yaml', ''))
+      .toSorted()
+      .join(', '),
+  )
+})
+
+test('an objective that matches no data is told, and is an error', async () => {
+  await expect(run('status', '--json')).rejects.toThrow(/no data of its window .*: command-success, .*telemetry-loss:/)
+  const found: unknown = JSON.parse(printed.join())
+  expect(found).toMatchObject(Array.from({ length: 4 }, () => ({ state: 'no data', total: 0 })))
+})

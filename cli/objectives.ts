@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import { countedSql, type Judged, judged } from '../jobs/objective-state.ts'
+import { applyObjectives, defaultObjectives, readObjectives } from '../jobs/objectives-table.ts'
+import { openDuckDb } from '../lake/duckdb.ts'
+import { openQuery } from '../lake/query.ts'
+import type { CliContext } from './context.ts'
+import { examplesOf } from './examples.ts'
+import { existingLake } from './fleet.ts'
+import { lakeCache } from './lake-store.ts'
+import { textTable } from './text-table.ts'
+
+const EXAMPLES = `
+Examples:
+  hearth objectives apply objectives/         the OpenSLO files of a folder, in the place of all that stand
+  hearth objectives apply --defaults          those that come with Hearth
+  hearth objectives status                    exit code 1 when one matches no data`
+
+type ApplyOptions = { readonly defaults?: boolean; readonly dryRun?: boolean }
+
+/** `hearth objectives apply | status`: what is promised, and whether it is kept. */
+export function register(program: Command, context: CliContext): void {
+  const group = program
+    .command('objectives')
+    .description('what is promised: give objectives as OpenSLO files, and see whether they are kept')
+    .addHelpText('afterAll', examplesOf(EXAMPLES))
+  group
+    .command('apply [folder]')
+    .description(
+      'put the objectives of a folder in the place of all that stand; the jobs make every hour of slo_hours anew',
+    )
+    .option('--defaults', 'those that come with Hearth')
+    .option('--dry-run', 'only read the files')
+    .action((folder: string | undefined, options: ApplyOptions) => apply(context, folder, options))
+  group
+    .command('status')
+    .description('what each objective counted over its window; exit code 1 when one matches no data')
+    .option('--json', 'as JSON')
+    .action(({ json }: { readonly json?: boolean }) => status(context, json === true))
+}
+
+async function apply(context: CliContext, folder: string | undefined, options: ApplyOptions): Promise<void> {
+  if ((folder === undefined) !== (options.defaults === true))
+    throw new Problem('invalid', 'expected a folder of OpenSLO files, or --defaults')
+  const objectives = folder === undefined ? defaultObjectives() : ofFolder(folder)
+  const names = objectives.map(({ name }) => name).join(', ')
+  if (options.dryRun) {
+    context.print(`understood: ${names}`)
+    return
+  }
+  const { clock, random, home } = context
+  const lake = await existingLake(context)
+  await using duck = await openDuckDb({ threads: 1 })
+  const scratch_folder = join(home, 'spool', 'objectives')
+  const version = await applyObjectives({ lake, clock, random, scratch_folder }, duck.connection, objectives)
+  context.print(`given, as version ${version}: ${names}. The next run of the jobs counts by them`)
+}
+
+function ofFolder(folder: string) {
+  try {
+    return readObjectives(folder, readdirSync(folder), (name) => readFileSync(join(folder, name), 'utf8'))
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem('missing', `${folder}: expected a folder that can be read: ${String(error)}`, { cause: error })
+  }
+}
+
+async function status(context: CliContext, json: boolean): Promise<void> {
+  const { clock, signal } = context
+  const lake = await existingLake(context)
+  await using query = await openQuery({ lake, clock, cache: lakeCache(context) })
+  const answer = await query.run(countedSql(clock.now()), { signal })
+  const found = judged(
+    answer.columns.map(({ name }) => name),
+    answer.rows,
+  )
+  context.print(json ? JSON.stringify(found) : statusText(found))
+  const silent = found.filter(({ state }) => state === 'no data').map(({ objective }) => objective)
+  if (silent.length > 0)
+    throw new Problem(
+      'invalid',
+      `no data of its window is what the objective is about: ${silent.join(', ')}: look at its firmware, region and model, and whether the jobs ran`,
+    )
+}
+
+function statusText(found: readonly Judged[]): string {
+  const percent = (share: number | undefined) => (share === undefined ? '' : `${(100 * share).toFixed(3)} %`)
+  return textTable(
+    ['objective', 'state', 'kept', 'target', 'budget left', 'good', 'total', 'days'],
+    found.map((one) => [
+      ...[one.objective, one.state, percent(one.share), percent(one.target), percent(one.budget_left)],
+      ...[one.good, one.total, one.window_days],
+    ]),
+  )
+}
