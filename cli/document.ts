@@ -109,6 +109,18 @@ ${views.join('\n\n')}
 |---|---|---|
 ${metrics.join('\n')}
 
+Days of metrics are UTC. Days by each home's own clock are a question away, since \`hubs\` knows its time zone (an hour that
+is over two of them, where zones are off by half an hour, is in the first):
+
+\`\`\`sql
+select h.hub_id, cast(h.hour at time zone b.zone as date) as local_day,
+  sum(h.connected_ms) / nullif(sum(h.expected_ms - h.unknown_ms), 0) as availability,
+  sum(h.done) / nullif(sum(h.issued - h.running), 0) as success
+from hub_hours h join hubs b
+  on b.hub_id = h.hub_id and b.valid_from <= h.hour and (b.valid_to is null or h.hour < b.valid_to)
+group by all order by all
+\`\`\`
+
 ## ${OBJECTIVES_TABLE}
 
 What is promised, as it was last given: those that come with Hearth (\`jobs/objectives/\`), until others are. \`slo_hours\` counts by it.

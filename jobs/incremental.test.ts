@@ -25,6 +25,8 @@ test.each([1, 2])(
       await history.jobs.run()
     }
     expect(await history.jobs.plan()).toEqual([])
+    // The first of the two days is over, and was made before the last of it came.
+    expect(await history.rows('device_days')).toMatchObject([{ device_type: 'lamp' }])
     await sameAsAnew(history)
   },
   120_000,

@@ -96,3 +96,11 @@ test('a name that stands twice in a folder is refused, and a folder without obje
   )
   expect(() => readObjectives('slos', ['a.yaml'], () => '')).toThrow(/slos\/a\.yaml: expected an OpenSLO document/)
 })
+
+test('the example of docs/objectives.md is understood', () => {
+  const document = readFileSync(new URL('../docs/objectives.md', import.meta.url), 'utf8')
+  const yaml = /```yaml\n([\s\S]*?)```/.exec(document)?.[1] ?? ''
+  expect(parseObjectives('docs/objectives.md', yaml)).toMatchObject([
+    { measure: 'latency', hop: 'tap_to_light', threshold_ms: 300, firmware: '5.0.0', minimum_total: 200 },
+  ])
+})
