@@ -1,19 +1,15 @@
 /** A real S3 server on this machine, for tests and benchmarks: versitygw over a folder. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
-import { freePorts, listens } from '../ports.ts'
+import { freePorts } from '../ports.ts'
+import { launchServer, type ServerProcess } from '../server-process.ts'
 import { versitygw } from './versitygw.ts'
 
 const ACCESS_KEY = 'hearth-test'
 const SECRET_KEY = 'hearth-test-secret'
 const REGION = 'us-east-1'
-const START_LIMIT_MS = 20_000
-const LOOK_MS = 20
 
 export type S3Server = {
   /** `http://127.0.0.1:<port>`; the same after a restart. */
@@ -46,19 +42,19 @@ export async function startS3({ bucket = 'lake' }: { readonly bucket?: string } 
   await mkdir(sidecar)
   const [port = 0] = await freePorts(1)
   const endpoint = `http://127.0.0.1:${port}`
-  let running: Started | undefined
+  let running: ServerProcess | undefined
 
   async function start(): Promise<void> {
     const words = ['--access', ACCESS_KEY, '--secret', SECRET_KEY, '--region', REGION, '--port', `127.0.0.1:${port}`]
     const posix = [...words, '--quiet', '--keep-alive', 'posix']
-    running = launch(program, [...posix, folder])
+    running = launchServer(program, [...posix, folder])
     try {
-      await answers(running, port)
+      await running.untilListens(port)
     } catch (error) {
       // A file system without extended attributes: what they would hold goes to a folder beside.
       if (!/xattr|extended attribute/i.test(running.said())) throw error
-      running = launch(program, [...posix, '--sidecar', sidecar, folder])
-      await answers(running, port)
+      running = launchServer(program, [...posix, '--sidecar', sidecar, folder])
+      await running.untilListens(port)
     }
   }
 
@@ -106,30 +102,5 @@ async function createBucket({ endpoint, bucket }: S3Server): Promise<void> {
     await client.send(new CreateBucketCommand({ Bucket: bucket }))
   } finally {
     client.destroy()
-  }
-}
-
-type Started = { readonly child: ChildProcess; readonly ended: Promise<unknown>; said(): string }
-
-function launch(program: string, words: readonly string[]): Started {
-  const child = spawn(program, words, { stdio: ['ignore', 'pipe', 'pipe'] })
-  let text = ''
-  const hear = (part: Buffer) => {
-    text = (text + part.toString()).slice(-4096)
-  }
-  child.stdout.on('data', hear)
-  child.stderr.on('data', hear)
-  const orphan = () => void child.kill('SIGKILL')
-  process.once('exit', orphan)
-  child.once('exit', () => process.removeListener('exit', orphan))
-  return { child, ended: once(child, 'exit'), said: () => text }
-}
-
-async function answers({ child, said }: Started, port: number): Promise<void> {
-  const begun_ms = process.uptime() * 1000
-  while (!(await listens(port))) {
-    const late = process.uptime() * 1000 - begun_ms > START_LIMIT_MS
-    if (late || child.exitCode !== null) throw new Error(`the S3 server did not start: ${said()}`)
-    await after(LOOK_MS)
   }
 }
