@@ -36,6 +36,7 @@ describe('configuration', () => {
     ['relay: 7\n', 'relay: expected a section with keys, found 7'],
     ['log: loud\n', 'log: expected one of debug, info, warn, error, found "loud"'],
     ['ingest:\n  freshness_ms: 5\n', 'ingest.freshness_ms: expected a whole number from 100, found 5'],
+    ['jobs:\n  queue: localhost:6379\n', 'jobs.queue: expected nothing, or redis://[user:password@]host'],
     ['[1, 2]', 'must be a mapping'],
     ['a: [', 'is not YAML'],
   ])('refuses %j, naming what is wrong', (text, message) => {
@@ -60,6 +61,15 @@ describe('configuration', () => {
       'did you mean HEARTH_RELAY_APP_PORT?',
     )
   })
+
+  test.each(['redis//:a-word@host', 'http://user:a-word@host', 'redis://user:a-word@host/tables', 'a-word@host'])(
+    'does not tell the password of %j, which is wrong',
+    (queue) => {
+      const load = () => loadConfig(folder, { HEARTH_JOBS_QUEUE: queue }, folder)
+      expect(load).toThrow('HEARTH_JOBS_QUEUE: expected nothing, or redis://')
+      expect(load).not.toThrow('a-word')
+    },
+  )
 
   test('refuses a named file that is not there', () => {
     expect(() => loadConfig(folder, { HEARTH_CONFIG: join(folder, 'no.yaml') }, folder)).toThrow('does not exist')

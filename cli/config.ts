@@ -22,6 +22,12 @@ const opsPort = port
 const NUMBER_MAX = 2 ** 31 - 1
 const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
 
+function isRedisUrl(text: string): boolean {
+  const url = URL.parse(text)
+  const isRedis = url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== ''
+  return text === '' || (isRedis && /^(|\/|\/\d{1,3})$/.test(url.pathname) && url.search === '' && url.hash === '')
+}
+
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */
 export const configSchema = z.strictObject({
   fleet: z
@@ -142,6 +148,18 @@ export const configSchema = z.strictObject({
     .strictObject({
       interval_ms: atLeast(1000).default(10_000).describe('How often the schedule looks for due work.'),
       threads: atLeast(1).default(1).describe('DuckDB threads of a task.'),
+      queue: z
+        .string()
+        .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
+        .default('')
+        .describe(
+          'Redis through which schedulers of one lake share the work (docs/jobs.md); with nothing, each works alone.',
+        ),
+      queue_ca_file: z.string().default('').describe("PEM of the CA that signed Redis's certificate."),
+      queue_password_file: z
+        .string()
+        .default('')
+        .describe('File that holds the password for Redis, in place of one in the URL.'),
       ops_port: opsPort,
     })
     .prefault({}),
@@ -286,7 +304,7 @@ export function parseConfig(value: unknown, where: string, environment: NodeJS.P
   const messages = result.error.issues.map((issue) => {
     const path = issue.path.map(String)
     if (issue.code !== 'unrecognized_keys')
-      return `${nameOf(path)}: expected ${issue.message}, found ${JSON.stringify(valueAt(value, path))}`
+      return `${nameOf(path)}: expected ${issue.message}, found ${shown(valueAt(value, path))}`
     return issue.keys
       .map((key) => {
         const siblings = known.filter((k) => path.every((part, i) => k[i] === part)).map((k) => k[path.length] ?? '')
@@ -296,6 +314,11 @@ export function parseConfig(value: unknown, where: string, environment: NodeJS.P
       .join('; ')
   })
   throw new Problem('invalid', `configuration in ${place}: ${[...new Set(messages)].join('; ')}`)
+}
+
+/** A wrong value as it may be told: what stands before the @ of a URL is a secret. */
+function shown(value: unknown): string | undefined {
+  return JSON.stringify(value)?.replace(/[^\s"]*@/g, '[secret]@')
 }
 
 /** The variable that sets a key: `relay.app_port` → `HEARTH_RELAY_APP_PORT`. */

@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { EventLog } from '../ingest/event-log.ts'
 import { countBrokers, type KafkaConnection } from '../ingest/kafka-cluster.ts'
 import { openKafkaLog } from '../ingest/kafka-log.ts'
@@ -12,6 +12,7 @@ import { openSqliteLog } from '../ingest/sqlite-log.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf } from './fleet.ts'
+import { readSetting } from './setting-file.ts'
 
 type LogContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 
@@ -120,12 +121,4 @@ function kafkaPassword({ username, password_file }: CliContext['config']['kafka'
     throw new Problem('invalid', `kafka.sasl needs ${needed}`)
   }
   return password
-}
-
-function readSetting(key: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new Problem('invalid', `${key}: ${messageOf(cause)}`, { cause })
-  }
 }

@@ -5,8 +5,8 @@ import { Problem } from '../contract/problem.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { type Jobs, type JobsOptions, openJobs } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
+import { placeText } from '../jobs/redis.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
-import { runSchedule } from '../jobs/schedule.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
@@ -14,6 +14,7 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
+import { queuePlace, sharedSchedule } from './jobs-queue.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
@@ -27,6 +28,9 @@ import { runUpkeepSchedule } from './upkeep-schedule.ts'
 
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
+
+const ONE_A_FOLDER =
+  'end it first, or give this one a state folder of its own (HEARTH_HOME), where it finds the same lake in S3'
 
 const EXAMPLES = `
 Examples:
@@ -107,16 +111,24 @@ export function register(program: Command, context: CliContext): void {
 export async function runJobs(context: CliContext): Promise<void> {
   const { clock, config, signal } = context
   const log = processLog(context, 'jobs')
-  runAlone(context, 'jobs', 'jobs scheduler')
+  const place = queuePlace(context)
+  // Scratch, ports and what run/ tells are of one.
+  runAlone(context, 'jobs', 'jobs scheduler', place ? ONE_A_FOLDER : undefined)
   const metrics = processMetrics('jobs')
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   await using jobs = await openJobs(jobsOptions(context, lake))
   const figures = jobsFigures(metrics, clock)
-  const unready = () => (figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`])
+  const shared = sharedSchedule(place, lake, log)
+  const unready = () => [
+    ...(figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`]),
+    ...(shared.away === undefined ? [] : [shared.away]),
+  ]
   const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
   announce(context, 'jobs', { ops_url: operations.url })
-  log.info('ready', `looks for due work each ${config.jobs.interval_ms} ms`, { interval_ms: config.jobs.interval_ms })
+  const { interval_ms } = config.jobs
+  const sharing = place ? `, shared through ${placeText(place)}` : ''
+  log.info('ready', `looks for due work each ${interval_ms} ms${sharing}`, { interval_ms })
   const over = new AbortController()
   const upkeep = runUpkeepSchedule({
     ...{ lake, clock, log, figures: upkeepFigures(metrics, clock), ...config.upkeep },
@@ -127,8 +139,8 @@ export async function runJobs(context: CliContext): Promise<void> {
     signal: AbortSignal.any([signal, over.signal]),
   })
   try {
-    await runSchedule({
-      ...{ jobs: figures.watch(jobs), clock, signal, interval_ms: config.jobs.interval_ms },
+    await shared.run({
+      ...{ jobs: figures.watch(jobs), clock, signal, interval_ms },
       ran: (runs) => {
         const units = runs.reduce((sum, run) => sum + run.units.length, 0)
         const ms = Math.round(runs.reduce((sum, run) => sum + run.ms, 0))

@@ -52,10 +52,10 @@ describe('the log', () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----'
     log.info('asked', `GET /?token=x with Bearer abc and ${token}`, {
       ...{ code: 'ABCD-EFGH', key_pem: pem, access_token: token, headers: [{ authorization: 'Basic c2VjcmV0' }] },
-      ...{ url: `http://127.0.0.1/?token=${token}`, files: [pem], hub: 'kitchen-1' },
+      ...{ url: `http://127.0.0.1/?token=${token}`, files: [pem], hub: 'kitchen-1', queue: 'redis://user:w0rd/@host' },
     })
     const said = texts.join('')
-    for (const secret of [token, 'MIGH', 'ABCD', 'c2VjcmV0', 'Bearer abc', 'token=x'])
+    for (const secret of [token, 'MIGH', 'ABCD', 'c2VjcmV0', 'Bearer abc', 'token=x', 'w0rd'])
       expect(said).not.toContain(secret)
     expect(said).toContain('kitchen-1')
   })

@@ -43,9 +43,14 @@ export function serveOperations(
 /** Locks that this process holds until it is over, however it ends. */
 const held: { release(): void }[] = []
 
-/** Makes this process the only `hearth <command>` of its state folder until it is over. Raises `conflict`. */
-export function runAlone({ home }: Pick<CliContext, 'home'>, name: string, command = name): void {
-  held.push(lockState(home, name, `another hearth ${command} runs on ${home}: end it first`))
+/** Makes this process the only `hearth <command>` of its state folder until it is over. Raises `conflict` with `advice`. */
+export function runAlone(
+  { home }: Pick<CliContext, 'home'>,
+  name: string,
+  command = name,
+  advice = 'end it first',
+): void {
+  held.push(lockState(home, name, `another hearth ${command} runs on ${home}: ${advice}`))
 }
 
 /** Tells the supervisor, and whoever looks into the state folder, that `name` serves. */

@@ -1,11 +1,13 @@
-/** `npm run servers`: one broker of Kafka and an S3 server on free ports, empty, until Ctrl-C; says how Hearth is told of them. */
+/** `npm run servers`: one broker of Kafka, an S3 and a Redis server on free ports, empty, until Ctrl-C; says how Hearth is told of them. */
 import { once } from 'node:events'
 import { startKafka } from './kafka/kafka.ts'
+import { startRedis } from './redis/server.ts'
 import { startS3 } from './s3/server.ts'
 
 const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 process.stderr.write('starting them; the first time they are fetched and built\n')
 await using s3 = await startS3()
+await using redis = await startRedis()
 await using kafka = await startKafka({ brokers: 1 })
 const variables = {
   ...s3.environment,
@@ -15,6 +17,7 @@ const variables = {
   HEARTH_KAFKA_BROKERS: kafka.bootstrap,
   HEARTH_KAFKA_REPLICATION: '1',
   HEARTH_KAFKA_MIN_INSYNC: '1',
+  HEARTH_JOBS_QUEUE: redis.url,
 }
 for (const [name, value] of Object.entries(variables)) process.stdout.write(`export ${name}=${value}\n`)
 process.stderr.write('these are there until Ctrl-C\n')

@@ -19,3 +19,26 @@ export const CHECK_ROWS_MAX = 5
 export const REHEARSAL_KEPT_MS = 24 * 3_600_000
 /** What versions of a table touched is folded into an object after so many: a start reads no more log entries than that. */
 export const FOLD_VERSIONS = 1_000
+
+/** An answer of Redis that takes longer is none, for a look at the schedule and for a doctor. */
+export const QUEUE_ANSWER_MAX_MS = 5_000
+/** A scheduler sees to it this often, or each interval where that is shorter, that the schedule stands in Redis. */
+export const QUEUE_LOOK_MS = 10_000
+/** Redis may be away so long, as it is for a restart or a failover; then each scheduler looks for due work by itself. */
+export const QUEUE_AWAY_MAX_MS = 60_000
+/** Connections to Redis are tried again after this, then after twice as long each time, up to the second. */
+export const QUEUE_RETRY_FIRST_MS = 100
+export const QUEUE_RETRY_MAX_MS = 5_000
+/** A socket that hears nothing for so long while it waits is dead: above the 10 s that a worker waits for a tick. */
+export const QUEUE_SILENT_MAX_MS = 20_000
+/**
+ * A scheduler that cannot renew its hold of a tick for so long has lost it, and another makes the tick: the longest that
+ * its event loop may stand still for nothing. Renewed each third of it.
+ */
+export const QUEUE_LOCK_MS = 15_000
+/** How often the schedulers look for ticks that were lost: found at the second look, so in 25 s at most. */
+export const QUEUE_STALLED_MS = 5_000
+/** At its end a scheduler waits so long for Redis to hear that its tick is over; else that tick is found to be lost. */
+export const QUEUE_CLOSE_MAX_MS = 1_000
+/** Entries of what became of ticks, which BullMQ keeps for listeners and nobody here reads. */
+export const QUEUE_EVENTS_MAX = 100

@@ -1,10 +1,8 @@
 import { type Clock, sleep } from '../contract/clock.ts'
 import type { Jobs, MetricRun } from './jobs.ts'
 
-export type ScheduleOptions = {
+export type TickOptions = {
   readonly jobs: Jobs
-  readonly clock: Clock
-  readonly interval_ms: number
   readonly signal: AbortSignal
   /** A tick did something. */
   readonly ran: (runs: readonly MetricRun[]) => void | Promise<void>
@@ -12,20 +10,30 @@ export type ScheduleOptions = {
   readonly failed: (error: unknown) => void
 }
 
+export type ScheduleOptions = TickOptions & {
+  readonly clock: Clock
+  readonly interval_ms: number
+}
+
 /** Makes what is due, each interval, until the signal aborts. A tick with nothing to do costs one look at each log. */
 export async function runSchedule(options: ScheduleOptions): Promise<void> {
-  const { jobs, clock, interval_ms, signal, ran, failed } = options
+  const { clock, interval_ms, signal } = options
   while (!signal.aborted) {
-    try {
-      const runs = await jobs.run({ signal })
-      if (runs.length > 0) await ran(runs)
-    } catch (error) {
-      if (!signal.aborted) failed(error)
-    }
+    await tick(options)
     try {
       await sleep(clock, interval_ms, signal)
     } catch (error) {
       if (!signal.aborted) throw error
     }
+  }
+}
+
+/** Makes what is due now. What goes wrong is told, and the next tick's. */
+export async function tick({ jobs, signal, ran, failed }: TickOptions): Promise<void> {
+  try {
+    const runs = await jobs.run({ signal })
+    if (runs.length > 0) await ran(runs)
+  } catch (error) {
+    if (!signal.aborted) failed(error)
   }
 }

@@ -1,0 +1,57 @@
+import { Problem } from '../contract/problem.ts'
+import { QUEUE_AWAY_MAX_MS } from '../jobs/limits.ts'
+import { runQueueSchedule } from '../jobs/queue-schedule.ts'
+import type { RedisPlace } from '../jobs/redis.ts'
+import { runSchedule, type ScheduleOptions } from '../jobs/schedule.ts'
+import type { Lake } from '../lake/lake.ts'
+import type { CliContext } from './context.ts'
+import type { Log } from './log.ts'
+import { readSetting } from './setting-file.ts'
+
+/** The Redis of the job queue as it is configured; undefined where there is none. Raises `invalid` for its files. */
+export function queuePlace({ config }: Pick<CliContext, 'config'>): RedisPlace | undefined {
+  const { queue, queue_ca_file, queue_password_file } = config.jobs
+  if (queue === '') return undefined
+  if (queue_ca_file !== '' && !queue.startsWith('rediss:'))
+    throw new Problem('invalid', 'jobs.queue_ca_file is for TLS: begin jobs.queue with rediss://')
+  const file = (key: string, path: string) => (path === '' ? undefined : readSetting(`jobs.${key}`, path))
+  return {
+    url: queue,
+    ca: file('queue_ca_file', queue_ca_file),
+    password: file('queue_password_file', queue_password_file)?.trim(),
+  }
+}
+
+export type SharedSchedule = {
+  /** Why it cannot share its work now; undefined when it can, or has none to share it with. */
+  readonly away: string | undefined
+  /** Makes what is due until the signal aborts. */
+  run(schedule: ScheduleOptions): Promise<void>
+}
+
+/** The schedule as it is configured: of this process alone, or shared through Redis. */
+export function sharedSchedule(place: RedisPlace | undefined, lake: Pick<Lake, 'id'>, log: Log): SharedSchedule {
+  let away: string | undefined
+  return {
+    get away() {
+      return away
+    },
+    async run(schedule) {
+      if (!place) return await runSchedule(schedule)
+      await runQueueSchedule({
+        ...{ ...schedule, redis: place, lake_id: lake.id },
+        lost({ message }) {
+          away = message
+          log.warn('queue-lost', `${message}; after ${QUEUE_AWAY_MAX_MS / 1000} s this scheduler works by itself`)
+        },
+        found() {
+          away = undefined
+          log.info('queue-found', 'the job queue is there again: schedulers share the work')
+        },
+        alone: () =>
+          log.warn('queue-alone', 'the job queue is still away: this scheduler works by itself until it is back'),
+        trouble: ({ message }) => log.debug('queue-trouble', message),
+      })
+    },
+  }
+}

@@ -1,0 +1,120 @@
+/** How the Redis of the job queue is reached. */
+import type { Redis, RedisOptions } from 'ioredis'
+import { type Clock, sleep } from '../contract/clock.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import {
+  QUEUE_ANSWER_MAX_MS,
+  QUEUE_CLOSE_MAX_MS,
+  QUEUE_RETRY_FIRST_MS,
+  QUEUE_RETRY_MAX_MS,
+  QUEUE_SILENT_MAX_MS,
+} from './limits.ts'
+
+export type RedisPlace = {
+  /** `redis://[user[:password]@]host[:port][/db]`, or `rediss://` for TLS. Never told: `placeText` is. */
+  readonly url: string
+  /** In place of one in the URL. */
+  readonly password?: string | undefined
+  /** PEM of the CA that signed its certificate; the system's own unless given. */
+  readonly ca?: string | undefined
+}
+
+export type RedisConnection = {
+  readonly client: Redis
+  /** Why it is not there, as far as is known. */
+  reason(): string
+  /** Ends it and all that were made from it; what waits for an answer is refused. */
+  end(): void
+}
+
+const PORT = 6379
+
+/** Where it is, without secrets. */
+export function placeText({ url }: Pick<RedisPlace, 'url'>): string {
+  const { protocol, hostname, port, pathname } = new URL(url)
+  return `${protocol}//${hostname}:${port || PORT}${pathname === '/' ? '' : pathname}`
+}
+
+/** Connects, and connects again with back-off for as long as it is not ended; what it is asked meanwhile waits. */
+export async function openRedis(place: RedisPlace): Promise<RedisConnection> {
+  const { Redis } = await import('ioredis')
+  const { protocol, hostname, port, pathname, username, password } = new URL(place.url)
+  const settings: RedisOptions = {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || PORT),
+    db: Number(pathname.slice(1)),
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    password: place.password ?? (password === '' ? undefined : decodeURIComponent(password)),
+    ...(protocol === 'rediss:' && { tls: place.ca === undefined ? {} : { ca: place.ca } }),
+    maxRetriesPerRequest: null,
+    connectTimeout: QUEUE_ANSWER_MAX_MS,
+    disconnectTimeout: QUEUE_CLOSE_MAX_MS,
+    socketTimeout: QUEUE_SILENT_MAX_MS,
+    retryStrategy: (times) => Math.min(QUEUE_RETRY_MAX_MS, QUEUE_RETRY_FIRST_MS * 2 ** Math.min(times, 10)),
+  }
+  const all: Redis[] = []
+  let last = 'no answer'
+  const connect = (more: Partial<RedisOptions> = {}): Redis => {
+    const redis = new Redis({ ...settings, ...more })
+    redis.on('error', (error: Error) => {
+      last = messageOf(error)
+    })
+    redis.duplicate = connect
+    all.push(redis)
+    return redis
+  }
+  return {
+    client: connect(),
+    reason: () => last,
+    end() {
+      for (const redis of all) {
+        const waits = redis.status === 'reconnecting'
+        redis.disconnect()
+        // It does not say so itself then, and BullMQ would wait for it for ever.
+        if (waits) redis.emit('end')
+      }
+    },
+  }
+}
+
+/** What Redis answers to `ask`. Raises `unavailable`, in words, when it does not, or not in time or before the signal. */
+export async function answerOf<T>(
+  clock: Clock,
+  place: RedisPlace,
+  { reason }: Pick<RedisConnection, 'reason'>,
+  ask: Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const limit = new AbortController()
+  const over = AbortSignal.any([limit.signal, ...(signal ? [signal] : [])])
+  const late = sleep(clock, QUEUE_ANSWER_MAX_MS, over).then(() => {
+    throw new Error(reason())
+  })
+  late.catch(() => undefined) // told by the race, or nobody's any more
+  try {
+    return await Promise.race([ask, late])
+  } catch (error) {
+    throw queueProblem(place, error)
+  } finally {
+    limit.abort()
+  }
+}
+
+/** What an error of Redis or of the way to it means, and what to do. */
+function queueProblem(place: RedisPlace, error: unknown): Problem {
+  const reason = messageOf(error)
+  const found = ADVICE.find(([pattern]) => pattern.test(reason))
+  const advice = found ? `: ${found[1]}` : ''
+  return new Problem('unavailable', `the job queue ${placeText(place)} cannot be used: ${reason}${advice}`, {
+    cause: error,
+  })
+}
+
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [/NOAUTH|WRONGPASS|invalid password/i, 'correct the password of jobs.queue, or jobs.queue_password_file'],
+  [/NOPERM/, 'its user needs all commands on keys that begin with hearth:'],
+  [/certificate|self.signed|altname/i, 'set jobs.queue_ca_file to the CA that signed its certificate'],
+  [/wrong version number|packet length|EPROTO/i, 'it speaks no TLS there: check rediss:// or redis:// of jobs.queue'],
+  [/READONLY/, 'it is a replica: name the primary in jobs.queue'],
+  [/OOM/, 'it is full: give it more memory'],
+]
