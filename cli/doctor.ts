@@ -15,6 +15,7 @@ import { variableOf } from './config.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
 import { brokersFinding, logFinding } from './doctor-log.ts'
+import { queueFindings } from './doctor-queue.ts'
 import { storeFindings } from './doctor-store.ts'
 import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
@@ -69,6 +70,7 @@ export async function examine(context: DoctorContext): Promise<readonly Finding[
     disk(home),
     clockOf(context),
     ...(await stored(context)),
+    ...(await queueFindings(context)),
     ...(alive.size > 0
       ? []
       : [{ check: 'processes', state: 'warning', found: 'nothing runs here', advice: 'hearth up starts it' } as const]),

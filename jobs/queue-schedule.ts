@@ -28,7 +28,7 @@ export type QueueScheduleOptions = ScheduleOptions & {
 }
 
 export const QUEUE_PREFIX = 'hearth'
-const TICK = 'tick'
+export const TICK = 'tick'
 
 /** Schedulers of one lake share a queue. */
 export function queueName(lake_id: string): string {
