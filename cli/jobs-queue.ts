@@ -1,4 +1,6 @@
+import type { Clock } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
+import { type Claims, openClaims } from '../jobs/claims.ts'
 import { QUEUE_AWAY_MAX_MS } from '../jobs/limits.ts'
 import { runQueueSchedule } from '../jobs/queue-schedule.ts'
 import type { RedisPlace } from '../jobs/redis.ts'
@@ -22,23 +24,35 @@ export function queuePlace({ config }: Pick<CliContext, 'config'>): RedisPlace |
   }
 }
 
-export type SharedSchedule = {
+/** What this scheduler shares with others of its lake. */
+export type Sharing = {
   /** Why it cannot share its work now; undefined when it can, or has none to share it with. */
   readonly away: string | undefined
   /** Makes what is due until the signal aborts. */
   run(schedule: ScheduleOptions): Promise<void>
+  /** See `Claims`; absent where there is nobody to share with. */
+  readonly claim?: Claims['claim']
+  [Symbol.dispose](): void
 }
 
-/** The schedule as it is configured: of this process alone, or shared through Redis. */
-export function sharedSchedule(place: RedisPlace | undefined, lake: Pick<Lake, 'id'>, log: Log): SharedSchedule {
+/** The schedule of this process alone. */
+export function workAlone(): Sharing {
+  return { away: undefined, run: runSchedule, [Symbol.dispose]: () => undefined }
+}
+
+/** A schedule that is shared through Redis. */
+export async function shareWork(
+  place: RedisPlace,
+  { clock, lake, log }: { readonly clock: Clock; readonly lake: Pick<Lake, 'id'>; readonly log: Log },
+): Promise<Sharing> {
+  const claims = await openClaims(clock, place, lake.id)
   let away: string | undefined
   return {
     get away() {
       return away
     },
-    async run(schedule) {
-      if (!place) return await runSchedule(schedule)
-      await runQueueSchedule({
+    run: (schedule) =>
+      runQueueSchedule({
         ...{ ...schedule, redis: place, lake_id: lake.id },
         lost({ message }) {
           away = message
@@ -51,7 +65,8 @@ export function sharedSchedule(place: RedisPlace | undefined, lake: Pick<Lake, '
         alone: () =>
           log.warn('queue-alone', 'the job queue is still away: this scheduler works by itself until it is back'),
         trouble: ({ message }) => log.debug('queue-trouble', message),
-      })
-    },
+      }),
+    claim: claims.claim,
+    [Symbol.dispose]: () => claims.close(),
   }
 }

@@ -14,7 +14,7 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { jobsFigures } from './jobs-figures.ts'
-import { queuePlace, sharedSchedule } from './jobs-queue.ts'
+import { queuePlace, shareWork, workAlone } from './jobs-queue.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
@@ -119,19 +119,19 @@ export async function runJobs(context: CliContext): Promise<void> {
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   await using jobs = await openJobs(jobsOptions(context, lake))
   const figures = jobsFigures(metrics, clock)
-  const shared = sharedSchedule(place, lake, log)
+  using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
     ...(figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`]),
-    ...(shared.away === undefined ? [] : [shared.away]),
+    ...(sharing.away === undefined ? [] : [sharing.away]),
   ]
   const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
   announce(context, 'jobs', { ops_url: operations.url })
   const { interval_ms } = config.jobs
-  const sharing = place ? `, shared through ${placeText(place)}` : ''
-  log.info('ready', `looks for due work each ${interval_ms} ms${sharing}`, { interval_ms })
+  const through = place ? `, shared through ${placeText(place)}` : ''
+  log.info('ready', `looks for due work each ${interval_ms} ms${through}`, { interval_ms })
   const over = new AbortController()
   const upkeep = runUpkeepSchedule({
-    ...{ lake, clock, log, figures: upkeepFigures(metrics, clock), ...config.upkeep },
+    ...{ lake, clock, log, figures: upkeepFigures(metrics, clock), ...config.upkeep, isMine: sharing.claim },
     upkeep: openUpkeep({
       ...{ lake, clock, random: context.random, config: config.upkeep, retention: config.retention },
       scratch_folder: join(context.home, 'spool', 'compact'),
@@ -139,7 +139,7 @@ export async function runJobs(context: CliContext): Promise<void> {
     signal: AbortSignal.any([signal, over.signal]),
   })
   try {
-    await shared.run({
+    await sharing.run({
       ...{ jobs: figures.watch(jobs), clock, signal, interval_ms },
       ran: (runs) => {
         const units = runs.reduce((sum, run) => sum + run.units.length, 0)

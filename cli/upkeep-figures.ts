@@ -11,6 +11,8 @@ export type UpkeepFigures = {
   deleted(objects: number, bytes: number): void
   /** A table as compaction found it. */
   looked(table: string, snapshot: Snapshot): void
+  /** Another scheduler looks at the tables: what this one found is old. */
+  lookedElsewhere(): void
 }
 
 export function upkeepFigures(metrics: Registry, clock: Clock): UpkeepFigures {
@@ -53,6 +55,10 @@ export function upkeepFigures(metrics: Registry, clock: Clock): UpkeepFigures {
     looked(table, snapshot) {
       files.set({ table }, snapshot.files.size)
       fullest.set({ table }, shapeOf(snapshot).fullest_partition)
+    },
+    lookedElsewhere() {
+      files.reset()
+      fullest.reset()
     },
   }
 }

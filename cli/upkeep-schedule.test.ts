@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { createLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
-import type { Upkeep } from './upkeep.ts'
+import { configSchema } from './config.ts'
+import { openUpkeep, type Upkeep } from './upkeep.ts'
 import { upkeepFigures } from './upkeep-figures.ts'
 import { runUpkeepSchedule } from './upkeep-schedule.ts'
 
@@ -56,6 +57,36 @@ test('upkeep looks after every table at its times, one task after the other, wha
   expect(text).toContain('hearth_upkeep_runs_total{task="clean-log",outcome="done"} 1')
   expect(text).toContain('hearth_upkeep_deleted_bytes_total 14')
   expect(text).toContain('hearth_lake_live_files{table="events"} 0')
+  ending.abort()
+  await running
+})
+
+test('upkeep leaves to another scheduler what that one does in a period', async () => {
+  const clock = new ManualClock()
+  const asked: string[] = []
+  const ending = new AbortController()
+  const metrics = new Registry()
+  const figures = upkeepFigures(metrics, clock)
+  const environment = { store: openMemoryStore({ clock }), clock, random: seededRandom(1) }
+  const lake = await createLake({ ...environment, fleet: 'f', region: 'r', buckets: 1 })
+  figures.looked('events', await (await lake.table('events')).snapshot())
+  const running = runUpkeepSchedule({
+    ...{ lake, clock, figures, signal: ending.signal, compact_ms: MINUTE_MS, vacuum_ms: 60 * MINUTE_MS },
+    log: { info: () => {}, failed: (_event, error) => asked.push(String(error)) },
+    upkeep: openUpkeep({
+      ...{ ...environment, lake, scratch_folder: '', config: configSchema.parse({}).upkeep },
+      retention: configSchema.parse({}).retention,
+    }),
+    async isMine(task, period_ms) {
+      asked.push(`${task} ${period_ms}`)
+      return false
+    },
+  })
+  await clock.advance(10 * MINUTE_MS)
+  expect(new Set(asked)).toEqual(new Set(['compact 60000', 'vacuum 3600000']))
+  const text = await metrics.metrics()
+  expect(text).toContain('hearth_upkeep_runs_total{task="compact",outcome="done"} 0')
+  expect(text).not.toContain('hearth_lake_live_files{')
   ending.abort()
   await running
 })

@@ -15,6 +15,8 @@ export type UpkeepScheduleOptions = {
   readonly compact_ms: number
   readonly vacuum_ms: number
   readonly signal: AbortSignal
+  /** Is it this scheduler, of several, that does a task in this period? It always is where there is one. */
+  readonly isMine?: ((task: UpkeepTask, period_ms: number, signal: AbortSignal) => Promise<boolean>) | undefined
   readonly figures: UpkeepFigures
   readonly log: Pick<Log, 'info' | 'failed'>
 }
@@ -27,7 +29,7 @@ const FIRST_VACUUM_MS = 600_000
  * fails is told and tried again at its next time; it stops neither the other tables nor the other tasks.
  */
 export async function runUpkeepSchedule(options: UpkeepScheduleOptions): Promise<void> {
-  const { clock, compact_ms, vacuum_ms, signal } = options
+  const { clock, compact_ms, vacuum_ms, signal, figures, isMine = async () => true } = options
   const started_ms = clock.monotonic()
   let compact_at_ms = started_ms + compact_ms
   let vacuum_at_ms = started_ms + Math.min(vacuum_ms, FIRST_VACUUM_MS)
@@ -39,13 +41,17 @@ export async function runUpkeepSchedule(options: UpkeepScheduleOptions): Promise
       throw error
     }
     if (clock.monotonic() >= compact_at_ms) {
-      await runTask(options, 'compact', (table) => compactTable(options, table))
+      if (await isMine('compact', compact_ms, signal)) {
+        await runTask(options, 'compact', (table) => compactTable(options, table))
+      } else figures.lookedElsewhere()
       compact_at_ms = clock.monotonic() + compact_ms
     }
     if (clock.monotonic() >= vacuum_at_ms) {
-      await runTask(options, 'retain', (table) => retainOf(options, table))
-      await runTask(options, 'vacuum', (table) => vacuumTable(options, table))
-      await runTask(options, 'clean-log', (table) => cleanLogOf(options, table))
+      if (await isMine('vacuum', vacuum_ms, signal)) {
+        await runTask(options, 'retain', (table) => retainOf(options, table))
+        await runTask(options, 'vacuum', (table) => vacuumTable(options, table))
+        await runTask(options, 'clean-log', (table) => cleanLogOf(options, table))
+      }
       vacuum_at_ms = clock.monotonic() + vacuum_ms
     }
   }

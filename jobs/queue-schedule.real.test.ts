@@ -5,6 +5,7 @@ import { until } from '../cli/testing/system.ts'
 import { type RedisServer, type RedisServerOptions, startRedis } from '../infra/redis/server.ts'
 import { openLake } from '../lake/lake.ts'
 import { seededRandom } from '../sim/clock.ts'
+import { openClaims } from './claims.ts'
 import { openJobs } from './jobs.ts'
 import { HOUR_MS } from './limits.ts'
 import { runQueueSchedule } from './queue-schedule.ts'
@@ -173,6 +174,19 @@ test('a window without schedulers is made up for by one tick', async () => {
   await start()
   await moreTicks(1)
   expect((await jobKeys()).length).toBeLessThanOrEqual(2)
+})
+
+test('of schedulers that claim a task one has it in a period, and each while Redis is away', async () => {
+  const { signal } = new AbortController()
+  const three = await Promise.all([0, 1, 2].map(() => openClaims(clock, { url: redis.url }, 'a-lake')))
+  const claimed = async (period_ms: number) =>
+    (await Promise.all(three.map((one) => one.claim('compact', period_ms, signal)))).filter((mine) => mine).length
+  expect(await claimed(500)).toBe(1)
+  await until('the period is over', LIMIT_MS, async () => (await claimed(60_000)) === 1)
+  expect(await claimed(60_000)).toBe(0)
+  await redis.kill()
+  expect(await claimed(60_000)).toBe(3)
+  for (const one of three) one.close()
 })
 
 test('a wrong password is told with what to do, and never shown', async () => {
