@@ -23,9 +23,11 @@ const NUMBER_MAX = 2 ** 31 - 1
 const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
 
 function isRedisUrl(text: string): boolean {
+  if (text === '') return true
   const url = URL.parse(text)
-  const isRedis = url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== ''
-  return text === '' || (isRedis && /^(|\/|\/\d{1,3})$/.test(url.pathname) && url.search === '' && url.hash === '')
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') return false
+  const isPlain = /^(|\/|\/\d{1,3})$/.test(url.pathname) && url.search === '' && url.hash === ''
+  return isPlain && !/%(?![0-9a-f]{2})/i.test(url.username + url.password)
 }
 
 /** Everything that can be set, in `hearth.yaml` or as `HEARTH_<SECTION>_<KEY>`. Every key is optional. */

@@ -98,6 +98,14 @@ async function commits(prefix: string): Promise<ReadonlySet<number>> {
   return new Set(found.values())
 }
 
+/** Resolves when nothing is due, as one of them sees it. */
+async function untilMade([one]: readonly Scheduler[]): Promise<void> {
+  await until('nothing is due', LIMIT_MS, async () => {
+    const due = await one?.system.must(['jobs', 'plan', '--direct', '--json'])
+    return due?.trim() === '[]'
+  })
+}
+
 /** Resolves with one that has found units due and makes them. */
 async function atWork(schedulers: readonly Scheduler[]): Promise<Scheduler> {
   let found: Scheduler | undefined
@@ -124,17 +132,33 @@ test('of three at work one is killed and one is ended, and all is made once', { 
     ended.process.signal('SIGTERM')
     expect(await ended.process.ended).toEqual({ code: 0, signal: null })
     expect(ended.process.said()).toContain('"event":"ended"')
-    const [last] = rest.filter((one) => one !== ended)
     proxy.rule = () => undefined
-    await until('nothing is due', LIMIT_MS, async () => {
-      const due = await last?.system.must(['jobs', 'plan', '--direct', '--json'])
-      return due?.trim() === '[]'
-    })
+    await untilMade(rest.filter((one) => one !== ended))
     expect(await commits('three')).toEqual(new Set([1]))
     for (const { process } of three) expect(process.said()).not.toContain(PASSWORD)
   } finally {
     proxy.rule = () => undefined
     for (const { system } of three) await system[Symbol.asyncDispose]()
+  }
+})
+
+test('what one that stood still at work makes after all is not committed again', { timeout: 300_000 }, async () => {
+  await put('two')
+  proxy.rule = ({ method }) => (method === 'PUT' ? SLOW : undefined)
+  const two = [await start('two'), await start('two')]
+  try {
+    const still = await atWork(two)
+    still.process.signal('SIGSTOP')
+    const rest = two.filter((one) => one !== still)
+    await atWork(rest)
+    still.process.signal('SIGCONT')
+    proxy.rule = () => undefined
+    await untilMade(rest)
+    expect(await commits('two')).toEqual(new Set([1]))
+    await untilReady(still.system, 'jobs', LIMIT_MS)
+  } finally {
+    proxy.rule = () => undefined
+    for (const { system } of two) await system[Symbol.asyncDispose]()
   }
 })
 

@@ -189,10 +189,13 @@ test('of schedulers that claim a task one has it in a period, and each while Red
   for (const one of three) one.close()
 })
 
-test('a wrong password is told with what to do, and never shown', async () => {
-  await serve({ password: 'the-right-word' })
+test.each<[string, RedisServerOptions, RegExp]>([
+  ['a wrong password', { password: 'the-right-word' }, /WRONGPASS.*correct the password of jobs.queue/],
+  ['a certificate of an unknown CA', { tls: true }, /certificate.*set jobs.queue_ca_file/],
+])('%s is told with what to do', async (_, options, advice) => {
+  await serve(options)
   const one = await start({ password: 'a-wrong-word' })
   await until('it is said', LIMIT_MS, () => one.said.length > 0)
-  expect(one.said[0]).toMatch(/WRONGPASS.*correct the password of jobs.queue/)
+  expect(one.said[0]).toMatch(advice)
   expect(one.said.join()).not.toContain('wrong-word')
 })

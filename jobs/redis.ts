@@ -28,6 +28,7 @@ export type RedisConnection = {
 }
 
 const PORT = 6379
+const NO_ANSWER = 'no answer'
 
 /** Where it is, without secrets. */
 export function placeText({ url }: Pick<RedisPlace, 'url'>): string {
@@ -53,11 +54,14 @@ export async function openRedis(place: RedisPlace): Promise<RedisConnection> {
     retryStrategy: (times) => Math.min(QUEUE_RETRY_MAX_MS, QUEUE_RETRY_FIRST_MS * 2 ** Math.min(times, 10)),
   }
   const all: Redis[] = []
-  let last = 'no answer'
+  let last = NO_ANSWER
   const connect = (more: Partial<RedisOptions> = {}): Redis => {
     const redis = new Redis({ ...settings, ...more })
     redis.on('error', (error: Error) => {
       last = messageOf(error)
+    })
+    redis.on('ready', () => {
+      last = NO_ANSWER
     })
     redis.duplicate = connect
     all.push(redis)
@@ -113,7 +117,8 @@ function queueProblem(place: RedisPlace, error: unknown): Problem {
 const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH|WRONGPASS|invalid password/i, 'correct the password of jobs.queue, or jobs.queue_password_file'],
   [/NOPERM/, 'its user needs all commands on keys that begin with hearth:'],
-  [/certificate|self.signed|altname/i, 'set jobs.queue_ca_file to the CA that signed its certificate'],
+  [/altnames/, 'its certificate is for another name: use that one in jobs.queue'],
+  [/certificate/i, 'set jobs.queue_ca_file to the CA that signed its certificate'],
   [/wrong version number|packet length|EPROTO/i, 'it speaks no TLS there: check rediss:// or redis:// of jobs.queue'],
   [/READONLY/, 'it is a replica: name the primary in jobs.queue'],
   [/OOM/, 'it is full: give it more memory'],
