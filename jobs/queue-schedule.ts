@@ -51,7 +51,8 @@ export async function runQueueSchedule(options: QueueScheduleOptions): Promise<v
     return running
   }
   let session: Session | undefined
-  let away: { readonly since_ms: number; alone_at_ms: number; told: boolean } | undefined
+  /** When it is to look by itself, and whether it has begun to. */
+  let away: { readonly alone_at_ms: number; readonly told: boolean } | undefined
   while (!signal.aborted) {
     try {
       session ??= await openSession(options, work)
@@ -63,14 +64,14 @@ export async function runQueueSchedule(options: QueueScheduleOptions): Promise<v
       if (!isProblem(error)) throw error
       const now_ms = clock.monotonic()
       if (!away) lost(error)
-      away ??= { since_ms: now_ms, alone_at_ms: now_ms + away_max_ms, told: false }
+      away ??= { alone_at_ms: now_ms + away_max_ms, told: false }
       if (session?.isBroken()) {
         await session.close()
         session = undefined
       }
       if (now_ms >= away.alone_at_ms) {
         if (!away.told) alone()
-        away = { ...away, alone_at_ms: now_ms + interval_ms, told: true }
+        away = { alone_at_ms: now_ms + interval_ms, told: true }
         await work()
       }
     }
@@ -95,6 +96,7 @@ async function openSession(options: QueueScheduleOptions, work: () => Promise<vo
   const name = queueName(lake_id)
   const common = { connection: connection.client, prefix: QUEUE_PREFIX }
   const queue = new Queue(name, { ...common, streams: { events: { maxLen: QUEUE_EVENTS_MAX } } })
+  // How often a tick may be lost (maxStalledCount) is not set: of what a schedule puts BullMQ keeps no such count.
   const worker = new Worker(name, work, {
     ...{ ...common, concurrency: 1, lockDuration: QUEUE_LOCK_MS, lockRenewTime: QUEUE_LOCK_MS / 3 },
     ...{ stalledInterval: QUEUE_STALLED_MS, removeOnComplete: { count: 0 }, removeOnFail: { count: 0 } },

@@ -121,5 +121,6 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
   [/certificate/i, 'set jobs.queue_ca_file to the CA that signed its certificate'],
   [/wrong version number|packet length|EPROTO/i, 'it speaks no TLS there: check rediss:// or redis:// of jobs.queue'],
   [/READONLY/, 'it is a replica: name the primary in jobs.queue'],
+  [/MOVED|CLUSTERDOWN/, 'it is part of a cluster: name a Redis of its own in jobs.queue'],
   [/OOM/, 'it is full: give it more memory'],
 ]
