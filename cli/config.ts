@@ -18,6 +18,10 @@ const port = whole('a port from 0 to 65535', 0, 65535)
 const opsPort = port
   .default(0)
   .describe('HTTP for /healthz, /readyz and /metrics, on ops_host. With 0 a free one, told in run/<process>.json.')
+const names = z
+  .string()
+  .regex(/^(|[A-Za-z0-9.:-]+(,[A-Za-z0-9.:-]+)*)$/, 'nothing, or names as name,name')
+  .default('')
 /** As the timers and counters below take it. */
 const NUMBER_MAX = 2 ** 31 - 1
 const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
@@ -128,6 +132,7 @@ export const configSchema = z.strictObject({
   relay: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),
+      names: names.describe('Names by which hubs reach it beside host, as `name,name`: its certificate has them.'),
       hub_port: port.default(8883).describe('MQTT over TLS: the control connection of hubs.'),
       app_port: port.default(8980).describe('HTTP and WebSocket for apps.'),
       ops_port: opsPort,
@@ -136,6 +141,7 @@ export const configSchema = z.strictObject({
   ingest: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the gateway listens on.'),
+      names: names.describe('Names by which hubs reach it beside host, as `name,name`: its certificate has them.'),
       mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
       https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),
       ops_port: opsPort,
@@ -199,6 +205,7 @@ export const configSchema = z.strictObject({
   dashboards: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address that the dashboards listen on.'),
+      names: names.describe('Names by which people reach them beside host, as `name,name`: no other is answered.'),
       port: port.default(8990).describe('HTTP for people.'),
       ops_port: opsPort,
     })

@@ -7,7 +7,7 @@ import { startDashboards } from '../dashboards/server.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
 import { dashboardsFigures } from './dashboards-figures.ts'
-import { openRegistry } from './fleet.ts'
+import { namesOf, openRegistry } from './fleet.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { writerLags } from './writer-lags.ts'
@@ -47,7 +47,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
       },
       ...{ clock, random, host, port },
       lags: () => writerLags(home, clock),
-      names: host === '0.0.0.0' || host === '::' ? [] : [host],
+      names: namesOf(config.dashboards),
       note: (text, level) => log[level ?? 'warn']('note', text),
     })
     const metrics = processMetrics('dashboards')

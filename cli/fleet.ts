@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
 import { Problem } from '../contract/problem.ts'
@@ -16,7 +17,7 @@ import { makeFolder, writeFiles } from './state-file.ts'
 /** The parts of the context that say which fleet this is and where its state lives. */
 type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 
-/** A certificate is made anew when it has less than this left. */
+/** A certificate is made anew when it has less than this left, or lacks a name. */
 const RENEW_BEFORE_MS = 30 * 86_400_000
 
 export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
@@ -94,31 +95,36 @@ export function existingLake(context: FleetContext): Promise<Lake> {
 /** Key, certificate and the CA to trust, all PEM, as node:tls takes them. */
 export type TlsFiles = { readonly key: string; readonly cert: string; readonly ca: string }
 
-/** The certificate of a server or service of this installation, from `ca/<name>.pem`, made or renewed when needed. */
-export function serverTls(context: FleetContext, authority: Authority, name: string, host: string): Promise<TlsFiles> {
-  return keptTls(context, authority, name, () =>
-    authority.issueServer(
-      name,
-      [host].filter((h) => h !== '0.0.0.0' && h !== '::'),
-    ),
-  )
+/** The certificate of a server of this installation, from `ca/<name>.pem`, made or renewed when needed. */
+export function serverTls(context: FleetContext, authority: Authority, name: 'relay' | 'ingest'): Promise<TlsFiles> {
+  const names = namesOf(context.config[name])
+  return keptTls(context, authority, name, names, () => authority.issueServer(name, names))
 }
 
+/** By which names others reach a server: what it listens on, unless that is everything, and what is configured. */
+export function namesOf({ host, names }: { readonly host: string; readonly names: string }): readonly string[] {
+  return [host, ...names.split(',')].filter((name) => !['0.0.0.0', '::', ''].includes(name))
+}
+
+/** That of a service, from a file there too. */
 export function serviceTls(context: FleetContext, authority: Authority, service: string): Promise<TlsFiles> {
-  return keptTls(context, authority, service, () => authority.issueService(service))
+  return keptTls(context, authority, service, [], () => authority.issueService(service))
 }
 
 async function keptTls(
   { home, clock }: FleetContext,
   authority: Authority,
   name: string,
+  names: readonly string[],
   issue: () => Promise<IssuedWithKey>,
 ): Promise<TlsFiles> {
   const path = join(home, 'ca', `${name}.pem`)
   if (existsSync(path)) {
     const text = readFileSync(path, 'utf8')
     const [key = '', cert = ''] = text.split(/(?=-----BEGIN CERTIFICATE-----)/)
-    if (new X509Certificate(cert).validToDate.getTime() - clock.now() > RENEW_BEFORE_MS) {
+    const kept = new X509Certificate(cert)
+    const hasAll = names.every((one) => (isIP(one) ? kept.checkIP(one) : kept.checkHost(one)) !== undefined)
+    if (hasAll && kept.validToDate.getTime() - clock.now() > RENEW_BEFORE_MS) {
       return { key, cert, ca: authority.certificate_pem }
     }
   }

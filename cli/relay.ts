@@ -31,7 +31,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   runAlone(context, 'relay')
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
-  const tls = await serverTls(context, authority, 'relay', config.relay.host)
+  const tls = await serverTls(context, authority, 'relay')
   const client = await serviceTls(context, authority, SOURCE)
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
   const disk = openSqliteDisk(join(home, 'relay.db'))

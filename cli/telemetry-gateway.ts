@@ -47,7 +47,7 @@ export async function serveTelemetry(
   const layout = layoutOf(context)
   const registry = openRegistry(context)
   const authority = await openAuthority(context, registry)
-  const tls = await serverTls(context, authority, 'ingest', config.ingest.host)
+  const tls = await serverTls(context, authority, 'ingest')
   const newest_ms = await untilThere(context, log, () => newestReceipt_ms(eventLog))
   const known = writer?.buckets().map((one) => ({ ...one, ranges: writer.ranges(one.bucket) }))
   const parts: ReceivingOptions = {

@@ -76,8 +76,8 @@ async function up(
     const authority = await openAuthority(context, registry)
     await openLocalLake(context)
     // Made here once, so that the processes do not race to make them.
-    await serverTls(context, authority, 'relay', config.relay.host)
-    await serverTls(context, authority, 'ingest', config.ingest.host)
+    await serverTls(context, authority, 'relay')
+    await serverTls(context, authority, 'ingest')
     await serviceTls(context, authority, 'relay-0')
     const token = accessToken(home, registry)
     const demo: Demo | undefined = options.demo
