@@ -1,8 +1,8 @@
 import { globSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { basename } from 'node:path'
-import { BatchV1Api, CoreV1Api } from '@kubernetes/client-node'
+import { basename, join } from 'node:path'
+import { BatchV1Api, CoreV1Api, NetworkingV1Api } from '@kubernetes/client-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Kubernetes, startKubernetes } from './cluster.ts'
 import { KUBERNETES_BUILD_LIMIT_MS } from './provision.ts'
@@ -65,6 +65,16 @@ realTest('lets a pod reach a port of this machine that was exposed, and this mac
   })
 })
 
+realTest('holds back the pods that a NetworkPolicy names', async () => {
+  const spec = { podSelector: { matchLabels: { 'job-name': 'held' } }, policyTypes: ['Egress'] }
+  const policies = cluster.client.makeApiClient(NetworkingV1Api)
+  await policies.createNamespacedNetworkPolicy({ namespace, body: { metadata: { name: 'held' }, spec } })
+  const call = '/busybox timeout 3 /busybox nc -w 2 10.96.0.1 443 < /dev/null'
+  expect(await runJob('free', `${call} && echo through`)).toEqual(['through\n'])
+  // A new pod is free for the moment until the policies have heard of it.
+  expect(await runJob('held', `while ${call}; do busybox sleep 0.1; done 2> /dev/null; echo held`)).toEqual(['held\n'])
+})
+
 realTest('runs a command in a pod', async () => {
   const words = ['-n', 'kube-system', 'exec', 'deploy/coredns', '--', '/coredns', '-version']
   expect(await cluster.exec('kubectl', ...words)).toContain('CoreDNS-1.13.2')
@@ -78,7 +88,10 @@ realTest('comes back after its API server, kubelet and containerd were killed', 
   await server.restart()
   await cluster.untilReady()
   expect(server.pid()).not.toBe(before)
-  await Promise.all([kubelet.restart(), containerd.restart()])
+  await containerd.restart()
+  const version = () => cluster.exec('ctr', '-a', join(cluster.folder, 'containerd.sock'), 'version')
+  await expect.poll(() => version().then(Boolean, () => false), WAIT).toBe(true)
+  await kubelet.restart()
   expect(await runJob('after', 'echo again')).toEqual(['again\n'])
 })
 

@@ -7,6 +7,8 @@ export const DNS_ADDRESS = '10.96.0.10'
 const POD_RANGE = '10.88.0.0/16'
 const SERVICE_RANGE = '10.96.0.0/16'
 const SERVICES_FIRST = '10.96.0.1'
+/** No policy holds back a call to one of these on the node: they are apart from the ports that servers of tests get. */
+const NODE_PORTS = '2000-2999'
 const KUBELET_PORT = 10250
 
 export type Layout = {
@@ -77,6 +79,7 @@ export function commandOf(name: ComponentName, layout: Layout): readonly string[
       return [
         ...[program, `--etcd-servers=${etcd}`, '--bind-address=0.0.0.0', `--secure-port=${layout.api_port}`],
         ...[`--advertise-address=${NODE_ADDRESS}`, `--service-cluster-ip-range=${SERVICE_RANGE}`],
+        `--service-node-port-range=${NODE_PORTS}`,
         ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction', '--allow-privileged=true'],
         ...[key('client-ca-file', 'ca.crt'), key('tls-cert-file', 'apiserver.crt')],
         ...[key('tls-private-key-file', 'apiserver.key'), key('kubelet-certificate-authority', 'ca.crt')],
@@ -105,7 +108,8 @@ export function commandOf(name: ComponentName, layout: Layout): readonly string[
     case 'network-policy':
       return [
         ...[program, `--kubeconfig=${kubeconfigOf(layout, 'admin')}`, `--hostname-override=${NODE}`],
-        ...[`--service-cluster-ip-range=${SERVICE_RANGE}`, '--iptables-sync-period=1m'],
+        ...[`--service-cluster-ip-range=${SERVICE_RANGE}`, `--service-node-port-range=${NODE_PORTS}`],
+        '--iptables-sync-period=1m',
       ]
   }
 }
