@@ -48,11 +48,14 @@ export type KafkaOptions = {
   readonly session_ms?: number
   /** Port that clients are told for a broker's PLAINTEXT listener: of a proxy before it, where there is one. */
   advertise?(port: number, broker: number): number | Promise<number>
+  /** Host that clients of PLAINTEXT are told where they are not on this machine; `admin` cannot be used then. */
+  readonly host?: string
 }
 
 /** A cluster of Apache Kafka on free ports of 127.0.0.1, in a folder that goes with it. */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const classPath = await javaClassPath('kafka')
+  const { host = '127.0.0.1' } = options
   const folder = await mkdtemp(join(tmpdir(), 'hearth-kafka-'))
   const certificates = await makeCertificates(join(folder, 'certificates'))
   const cluster = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64url')
@@ -61,7 +64,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     Array.from({ length: options.brokers }, async (_, index) => {
       const [plain = 0, ssl = 0, sasl = 0, internal = 0, controller = 0] = ports.slice(index * PORTS_A_BROKER)
       const advertised = (await options.advertise?.(plain, index)) ?? plain
-      return { id: index + 1, plain, ssl, sasl, internal, controller, advertised }
+      return { id: index + 1, plain, ssl, sasl, internal, controller, host, advertised }
     }),
   )
   const brokers: KafkaBroker[] = []
@@ -87,7 +90,7 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     await end()
     throw error
   }
-  const bootstrap = plan.map(({ advertised }) => `127.0.0.1:${advertised}`).join(',')
+  const bootstrap = plan.map(({ advertised }) => `${host}:${advertised}`).join(',')
   const admin = await openAdmin(plan.map(({ plain }) => `127.0.0.1:${plain}`))
   return {
     bootstrap,
@@ -115,6 +118,8 @@ type Node = {
   /** Between brokers: never through what is advertised. */
   readonly internal: number
   readonly controller: number
+  /** What clients of PLAINTEXT are told. */
+  readonly host: string
   readonly advertised: number
 }
 
@@ -145,7 +150,7 @@ function serverProperties(
     'controller.quorum.voters': nodes.map(({ id, controller }) => `${id}@127.0.0.1:${controller}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: [at('PLAINTEXT', node.plain), ...clients, at('CONTROLLER', node.controller)].join(','),
-    'advertised.listeners': [at('PLAINTEXT', node.advertised), ...clients].join(','),
+    'advertised.listeners': [`PLAINTEXT://${node.host}:${node.advertised}`, ...clients].join(','),
     'listener.security.protocol.map':
       'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
     'inter.broker.listener.name': 'INTERNAL',
