@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { ApiException, BatchV1Api, CoreV1Api } from '@kubernetes/client-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openSystem, type System } from '../../cli/testing/system.ts'
+import { openSystem, type Running, type System } from '../../cli/testing/system.ts'
 import { type Kafka, startKafka } from '../kafka/kafka.ts'
 import { startS3 } from '../s3/server.ts'
 import { S3_BUILD_LIMIT_MS } from '../s3/versitygw.ts'
@@ -26,6 +26,7 @@ let kafka: Kafka
 let s3: Awaited<ReturnType<typeof startS3>>
 let image: string
 let system: System
+let hub: Running
 
 beforeAll(
   async () => {
@@ -48,6 +49,10 @@ afterAll(() => stack.disposeAsync())
 const kubectl = (...words: readonly string[]) => cluster.exec('kubectl', ...words)
 const hearthIn = (workload: string, ...words: readonly string[]) =>
   kubectl('-n', namespace, 'exec', workload, '--', 'hearth', ...words)
+
+const READINGS = "readings where hub_id = 'kitchen-1'"
+const count = async (from: string) =>
+  Number((await hearthIn('deploy/hearth-writer', 'sql', '--csv', `select count(*) from ${from}`)).split('\n')[1])
 
 /** What overlays/test leaves open, in a kustomization above it. */
 async function above(): Promise<string> {
@@ -111,21 +116,30 @@ realTest('telemetry of a hub outside arrives in the lake, and a command reaches 
   const authority = "process.stdout.write(require('fs').readFileSync('/var/lib/hearth/ca/ca.pem'))"
   const ca = join(system.home, 'ca.pem')
   await writeFile(ca, await kubectl('-n', namespace, 'exec', gateway, '--', 'node', '-e', authority))
-  system.start([
-    ...['hub', '--id', 'kitchen-1', '--code', code, '--ca', ca, '--enrol', `https://127.0.0.1:${https}`],
+  hub = system.start([
+    ...[
+      'hub',
+      '--pace',
+      '200',
+      '--id',
+      'kitchen-1',
+      '--code',
+      code,
+      '--ca',
+      ca,
+      '--enrol',
+      `https://127.0.0.1:${https}`,
+    ],
     ...['--relay', `mqtts://127.0.0.1:${hubs}`, '--gateway', `mqtts://127.0.0.1:${mqtt}`],
   ])
-  const select = "select count(*) from readings where hub_id = 'kitchen-1'"
-  const readings = async () => Number((await hearthIn('deploy/hearth-writer', 'sql', '--csv', select)).split('\n')[1])
-  await expect.poll(readings, WAIT).toBeGreaterThan(0)
+  await expect.poll(() => count(READINGS), WAIT).toBeGreaterThan(0)
 
   const { token } = JSON.parse(await hearthIn(gateway, 'registry', 'token', 'create', 'panel', '--json'))
   await writeFile(join(system.home, 'token'), token)
   const relay = ['--relay', `http://127.0.0.1:${apps}`, '--token-file', join(system.home, 'token')]
   expect(await system.must(['send', 'kitchen-1', 'kitchen-lamp', 'powered=1', ...relay])).toContain('done')
-  const traces = "select count(*) from events where stage = 'acked' and hub_id = 'kitchen-1'"
-  const acked = async () => Number((await hearthIn('deploy/hearth-writer', 'sql', '--csv', traces)).split('\n')[1])
-  await expect.poll(acked, WAIT).toBe(1)
+  const acked = "events where stage = 'acked' and hub_id = 'kitchen-1'"
+  await expect.poll(() => count(acked), WAIT).toBe(1)
 })
 
 /** Defines `reaches(host, port)` for a script of Node in a pod. */
@@ -224,6 +238,21 @@ realTest('of two writers a drain takes one at a time', LIMIT, async () => {
   expect(answers).toEqual([201, 429])
   await kubectl('-n', namespace, 'rollout', 'status', 'deployment/hearth-writer', '--timeout=120s')
 })
+
+realTest(
+  'an update of everything, one pod after the other, loses and doubles nothing of what was sent',
+  LIMIT,
+  async () => {
+    await kubectl('-n', namespace, 'rollout', 'restart', ...WORKLOADS)
+    await untilReady()
+    const before = await count(READINGS)
+    await expect.poll(() => count(READINGS), WAIT).toBeGreaterThan(before)
+    hub.signal('SIGINT')
+    expect(await hub.ended).toEqual({ code: 0, signal: null })
+    const verified = () => hearthIn('hearth-gateway-0', 'verify').catch(String)
+    await expect.poll(verified, WAIT).toContain('complete: nothing acknowledged is lost or doubled')
+  },
+)
 
 realTest('the example of production is accepted by the API server', async () => {
   await kubectl('create', 'namespace', 'example')
