@@ -12,6 +12,7 @@ const target = resolve(named)
 const modules = 'node_modules'
 const node = `${modules}/node-${process.platform}-${process.arch}`
 
+process.umask(0o022) // the user of the image is another one than who builds it
 rmSync(target, { recursive: true, force: true })
 mkdirSync(join(target, 'state'), { recursive: true })
 execFileSync(process.execPath, ['infra/pack.ts', join(target, 'hearth/dist')], { stdio: 'inherit' })

@@ -15,7 +15,8 @@ const pages = join(target, 'dashboards/web/dist')
 execFileSync(
   'node_modules/.bin/vite',
   ['build', 'dashboards/web', '--logLevel', 'warn', '--emptyOutDir', '--outDir', pages],
-  { stdio: 'inherit' },
+  // A test's own would change what is made.
+  { stdio: 'inherit', env: { ...process.env, NODE_ENV: 'production' } },
 )
 
 // tsc rewrites the paths of imports; those of workers and child processes are made by `new URL('./x.ts', import.meta.url)`.

@@ -30,7 +30,7 @@ export async function writeOciImage(file: string, name: string, folder: string, 
   try {
     await mkdir(blobs, { recursive: true })
     const tar = join(layout, 'layer.tar')
-    const same = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mtime=@0']
+    const same = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '--mtime=@0', '--mode=go=u-w']
     await run('tar', [...same, '-C', folder, '-cf', tar, '.'])
     const layer = await put(await readFile(tar), 'layer.v1.tar')
     const platform = { architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux' }
