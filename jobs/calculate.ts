@@ -47,8 +47,35 @@ export type Made = {
   readonly damage: Problem | undefined
 }
 
-/** Who calculates a task: this process, or another somewhere else. */
-export type Calculate = (task: Task, options: Pick<RunOptions, 'signal' | 'progress'>) => Promise<Made>
+/** A try of a part of a task, somewhere else. */
+export type Attempt = {
+  /** Which part, from 0. */
+  readonly index: number
+  /** For people: which pod, on which node. */
+  readonly place: string
+  readonly outcome: 'done' | 'failed' | 'running'
+  /** Why it failed, with what it said last. */
+  readonly cause?: string
+}
+
+/** For people: how a task was calculated. */
+export type How = { readonly runner: string; readonly parts: number; readonly attempts: readonly Attempt[] }
+
+export type Calculated = {
+  /** What it was made for: of a run that others began and did not end, not what was asked for. */
+  readonly task: Task
+  readonly made: Made
+  /** To be called when it is committed, or lost to others. */
+  over(): Promise<void>
+}
+
+export type CalculateOptions = Pick<RunOptions, 'signal' | 'progress'> & {
+  /** Called once, before it resolves or rejects, unless this process calculates it. */
+  readonly tell?: (how: How) => void
+}
+
+/** Who calculates a task: this process, or others somewhere else. Raises `conflict` when others ended it. */
+export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calculated>
 
 /** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
 export async function calculate(

@@ -4,7 +4,8 @@ import type { Column } from '../contract/column.ts'
 import type { Lake } from '../lake/lake.ts'
 import { literal } from '../lake/schema.ts'
 import { writeFile } from '../lake/write.ts'
-import { HOUR_MS } from './limits.ts'
+import type { How } from './calculate.ts'
+import { FAILURES_CHARACTERS_MAX, HOUR_MS } from './limits.ts'
 import { timestampSql } from './source.ts'
 
 /** For people: what each run did. Nothing is decided from it; the ledger is in the metric tables. */
@@ -23,6 +24,10 @@ export const JOB_RUNS_COLUMNS: readonly Column[] = [
   { name: 'outcome', type: 'string', meaning: 'committed or failed' },
   { name: 'reason', type: 'string', meaning: 'why it failed' },
   { name: 'version', type: 'long', meaning: 'version of the metric table that it committed' },
+  { name: 'runner', type: 'string', meaning: 'who calculated it: process, or as the jobs are configured' },
+  { name: 'parts', type: 'long', unit: 'parts', meaning: 'parts that were calculated beside each other' },
+  { name: 'attempts', type: 'long', unit: 'attempts', meaning: 'tries that parts took, as far as they are known' },
+  { name: 'failures', type: 'string', meaning: 'each try that failed, a line each: part, place, cause and last words' },
 ]
 
 export type JobRun = {
@@ -36,6 +41,8 @@ export type JobRun = {
   readonly outcome: 'committed' | 'failed'
   readonly reason?: string
   readonly version: number | undefined
+  /** Unless this process calculated it. */
+  readonly how?: How | undefined
 }
 
 /** Appends the story of one run. */
@@ -61,6 +68,7 @@ export async function recordRuns(
           time(run.last_ms),
         ],
         ...[run.rows, run.ms, literal(run.cause), literal(run.outcome), text(run.reason), run.version ?? 'NULL'],
+        ...howSql(run.how),
       ].join(', ')})`,
   )
   const names = JOB_RUNS_COLUMNS.map(({ name }) => name).join(', ')
@@ -73,4 +81,13 @@ export async function recordRuns(
     select: `SELECT * FROM (VALUES ${rows.join(', ')}) runs(${names})`,
   })
   await table.commit({ id: run_id, kind: 'ingest', base, adds: [add], removes: [], txns: [], info: {} })
+}
+
+function howSql(how: How | undefined): readonly (string | number)[] {
+  if (!how) return [literal('process'), 1, 1, 'NULL']
+  const failures = how.attempts
+    .filter(({ outcome }) => outcome === 'failed')
+    .map(({ index, place, cause = 'no cause is known' }) => `part ${index} (${place}): ${cause}`)
+  const told = failures.length === 0 ? 'NULL' : literal(failures.join('\n').slice(0, FAILURES_CHARACTERS_MAX))
+  return [literal(how.runner), how.parts, how.attempts.length, told]
 }

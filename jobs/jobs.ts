@@ -6,7 +6,7 @@ import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
 import type { Table } from '../lake/table.ts'
-import { type Calculate, calculate } from './calculate.ts'
+import { type Calculate, type CalculateOptions, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { DAY_MS, dayOf } from './day.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
@@ -41,8 +41,8 @@ export type JobsOptions = {
   readonly cache?: FileCacheOptions
   readonly threads?: number
   readonly metrics?: Catalogue
-  /** This process unless given. */
-  readonly calculate?: Calculate
+  /** Who calculates, given that this process can; it does unless given. */
+  readonly calculate?: ((here: Calculate) => Calculate) | undefined
 }
 
 /** What one metric's run did. */
@@ -54,6 +54,8 @@ export type MetricRun = {
   readonly version: number | undefined
   /** Of a data file, for which the units of some days were left out. */
   readonly damage?: Problem | undefined
+  /** Unless this process calculated them. */
+  readonly how?: How | undefined
 }
 
 export type RunOptions = {
@@ -122,8 +124,10 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 
   const calculateHere: Calculate = async (task, runOptions) => {
     duck ??= await openEngine()
-    return await calculate({ ...options, local }, duck, task, runOptions)
+    const made = await calculate({ ...options, local }, duck, task, runOptions)
+    return { task, made, over: async () => undefined }
   }
+  const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
 
   async function touchedOf(name: string): Promise<Touched> {
     const touched = seen.get(name) ?? nothingTouched()
@@ -160,7 +164,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
-  async function makeDue(metric: Metric, runOptions: RunOptions): Promise<MetricRun | undefined> {
+  async function makeDue(metric: Metric, runOptions: RunOptions & CalculateOptions): Promise<MetricRun | undefined> {
     for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
       runOptions.signal?.throwIfAborted()
       const looked = await lookAt(metric, clock.now())
@@ -173,7 +177,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
       if (units.length === 0) return undefined
-      const run = await runMetric(options, options.calculate ?? calculateHere, state, units, runOptions)
+      const run = await runMetric(options, calculateTask, state, units, runOptions)
       if (run) return run
     }
     throw new Problem(
@@ -216,13 +220,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       if (!given) await giveDefaults(options, async () => (duck ??= await openEngine()).connection)
       given = true
       for (const metric of metrics) {
+        let how: How | undefined
+        const tell = (told: How) => {
+          how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
+        }
         try {
-          const run = await makeDue(metric, runOptions)
-          if (run) runs.push(run)
+          const run = await makeDue(metric, { ...runOptions, tell })
+          if (run) runs.push({ ...run, how })
           if (run?.damage) throw run.damage
         } catch (error) {
           if (runOptions.signal?.aborted) throw error
-          failed.push(failedRun(metric, error))
+          failed.push(failedRun(metric, error, how))
           // Damage is told when what it does not touch is made; with anything else no metric would fare better.
           if (!isProblem(error, 'corrupt', 'missing')) {
             await record(started_ms, runs, failed)
@@ -276,13 +284,13 @@ function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number, { 
   throw new Problem('missing', `${none}: ${why}; the next hour that it has is ${time(next.from_ms)}`)
 }
 
-function toldRun({ metric, units, rows, ms, version }: MetricRun): JobRun {
+function toldRun({ metric, units, rows, ms, version, how }: MetricRun): JobRun {
   const cause = [...new Set(units.map((unit) => unit.cause))].join(', ')
   const ends = { first_ms: units[0]?.hour_ms, last_ms: units.at(-1)?.hour_ms }
-  return { metric, units: units.length, ...ends, rows, ms, cause, outcome: 'committed', version }
+  return { metric, units: units.length, ...ends, rows, ms, cause, outcome: 'committed', version, how }
 }
 
-function failedRun(metric: Metric, error: unknown): JobRun {
+function failedRun(metric: Metric, error: unknown, how: How | undefined): JobRun {
   const nothing = { units: 0, first_ms: undefined, last_ms: undefined, rows: 0, ms: 0, cause: '', version: undefined }
-  return { metric: metric.name, ...nothing, outcome: 'failed', reason: messageOf(error) }
+  return { metric: metric.name, ...nothing, outcome: 'failed', reason: messageOf(error), how }
 }

@@ -19,6 +19,8 @@ export const CHECK_ROWS_MAX = 5
 export const REHEARSAL_KEPT_MS = 24 * 3_600_000
 /** What versions of a table touched is folded into an object after so many: a start reads no more log entries than that. */
 export const FOLD_VERSIONS = 1_000
+/** What `job_runs` keeps of the last words of the parts of a run that failed. */
+export const FAILURES_CHARACTERS_MAX = 16_384
 
 /** An answer of Redis that takes longer is none, for a look at the schedule and for a doctor. */
 export const QUEUE_ANSWER_MAX_MS = 5_000

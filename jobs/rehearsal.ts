@@ -33,7 +33,9 @@ export async function rehearse(
   try {
     const store = overlayStore(lake.store, openFolderStore(join(folder, 'lake')))
     const tried = await openLake({ store, clock, random })
-    await using jobs = await openJobs({ ...options, clock, lake: tried, scratch_folder: join(folder, 'scratch') })
+    // In this process: no other can see that lake.
+    const here = { ...options, calculate: undefined, clock, lake: tried, scratch_folder: join(folder, 'scratch') }
+    await using jobs = await openJobs(here)
     if ((await jobs.plan()).length === 0) return []
     const runs = await jobs.run(runOptions)
     return runs.flatMap(({ units }) => units)

@@ -1,12 +1,13 @@
 import { uuid } from '../contract/clock.ts'
+import { isProblem } from '../contract/problem.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { removeOf } from '../lake/action.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
-import type { Calculate, Pinned } from './calculate.ts'
+import type { Calculate, CalculateOptions, Pinned } from './calculate.ts'
 import { dayKey } from './day.ts'
 import { highestFloor } from './floor.ts'
-import type { JobsOptions, MetricRun, RunOptions } from './jobs.ts'
+import type { JobsOptions, MetricRun } from './jobs.ts'
 import { WHOLE_HISTORY_MS } from './ledger.ts'
 import type { PlanState, Unit } from './plan.ts'
 import { ALL } from './touched.ts'
@@ -22,7 +23,7 @@ export async function runMetric(
   calculate: Calculate,
   state: PlanState & Standing,
   units: readonly Unit[],
-  { signal, progress }: RunOptions,
+  options: CalculateOptions,
 ): Promise<MetricRun | undefined> {
   const { metric, table, snapshot, cells, now_ms } = state
   const begin_ms = clock.monotonic()
@@ -36,22 +37,30 @@ export async function runMetric(
   // Rows may have gone since it was planned: what they were in is not to be made anew without them.
   const floor = highestFloor([...inputs].map(([name, input]) => [name, input.snapshot]))
   if ((floor?.from_ms ?? 0) > (state.floor?.from_ms ?? 0)) return undefined
-  const task = { metric, now_ms, units, standing: { prefix: table.prefix, snapshot }, cells, inputs, versions }
-  const made = await calculate(task, { signal, progress })
+  const asked = { metric, now_ms, units, standing: { prefix: table.prefix, snapshot }, cells, inputs, versions }
+  const calculated = await calculate(asked, options).catch((error: unknown) => {
+    if (!isProblem(error, 'conflict')) throw error
+  })
+  if (!calculated) return undefined
+  const { task, made, over } = calculated
   const { adds, removes, changed, rows, damage } = made
-  if (damage && made.units.length === 0) throw damage
+  if (damage && made.units.length === 0) {
+    await over()
+    throw damage
+  }
   const touched: TouchedInfo = { hours: metric.shape === 'bucket' ? [] : [...changed], issued: [], registry: [] }
   if (metric.shape === 'bucket') touched.registry = registryTouched(state, changed)
   const outcome = await table.commit({
     id: uuid(random),
     kind: 'replace',
-    base: snapshot,
+    base: task.standing.snapshot,
     adds: [...adds],
     removes: removes.map((add) => removeOf(add)),
     txns: [],
-    info: { touched, inputs: versions, revision: metric.revision, definition: metric.hash },
-    ...(signal ? { signal } : {}),
+    info: { touched, inputs: task.versions, revision: metric.revision, definition: metric.hash },
+    ...(options.signal ? { signal: options.signal } : {}),
   })
+  await over()
   if (outcome.kind !== 'committed') return undefined
   const sorted = made.units.toSorted((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
   return {

@@ -1,50 +1,73 @@
+import { createHash } from 'node:crypto'
 import { isProblem, Problem } from '../contract/problem.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { putOnce } from '../lake/put-once.ts'
 
+const FOLDER = '_hearth/runs'
+const DIGEST_DIGITS = 12
+
+/** What a run is to make, as whoever began it wrote it, and a name for just this text. */
+export type RunText = { readonly text: string; readonly digest: string }
+
 /**
- * The tasks of a run and what came of them, as objects `_hearth/runs/<run>/task-<index>` and `made-<index>`: what goes
- * between who drives a run and who calculates. What came of a task is put once: of two who made it, the first counts.
+ * A run as objects `_hearth/runs/<run>/task` and `…/made-<digest>-<index>`: what goes between who drives it and who calculates
+ * its parts. Each is put once: of two drivers, and of two who made a part, the first counts. What was made for another text
+ * of the same run is never taken for this one's.
  */
 export type RunObjects = {
-  putTask(index: number, text: string): Promise<void>
+  /** Puts a text unless there is one; resolves with the one that counts. */
+  begin(text: string): Promise<RunText>
   /** Raises `missing`. */
-  task(index: number): Promise<string>
-  putMade(index: number, text: string): Promise<void>
+  begun(): Promise<RunText>
+  putMade(of: RunText, index: number, text: string): Promise<void>
   /** undefined until it is there. */
-  made(index: number): Promise<string | undefined>
+  made(of: RunText, index: number): Promise<string | undefined>
   /** When the run is over: files that were written and not committed are left to vacuum. */
   clear(): Promise<void>
 }
 
+/** Raises `invalid` for what cannot be the name of a run. */
 export function runObjects(store: ObjectStore, run: string): RunObjects {
   if (!/^[a-z0-9-]{1,63}$/.test(run))
     throw new Problem('invalid', `expected the name of a run, of a-z, 0-9 and dashes; found ${run}`)
-  const folder = `_hearth/runs/${run}`
-  const taskPath = (index: number) => `${folder}/task-${index}`
-  const madePath = (index: number) => `${folder}/made-${index}`
+  const taskPath = `${FOLDER}/${run}/task`
+  const madePath = ({ digest }: RunText, index: number) => `${FOLDER}/${run}/made-${digest}-${index}`
   const textOf = async (path: string) => Buffer.from(await store.get(path)).toString('utf8')
-  return {
-    putTask: (index, text) => putOnce(store, taskPath(index), Buffer.from(text)),
-    async task(index) {
+  const objects: RunObjects = {
+    async begin(text) {
+      await putOnce(store, taskPath, Buffer.from(text))
+      return await objects.begun()
+    },
+    async begun() {
       try {
-        return await textOf(taskPath(index))
+        const text = await textOf(taskPath)
+        return { text, digest: createHash('sha256').update(text).digest('hex').slice(0, DIGEST_DIGITS) }
       } catch (cause) {
         if (!isProblem(cause, 'missing')) throw cause
-        throw new Problem('missing', `run ${run} has no task ${index}: it is over, or never was`, { cause })
+        throw new Problem('missing', `there is no run ${run}: it is over, or never was`, { cause })
       }
     },
-    putMade: (index, text) => putOnce(store, madePath(index), Buffer.from(text)),
-    async made(index) {
+    putMade: (of, index, text) => putOnce(store, madePath(of, index), Buffer.from(text)),
+    async made(of, index) {
       try {
-        return await textOf(madePath(index))
+        return await textOf(madePath(of, index))
       } catch (error) {
         if (!isProblem(error, 'missing')) throw error
         return undefined
       }
     },
     async clear() {
-      for await (const { path } of store.list(`${folder}/`)) await store.delete(path)
+      // The task first: who finds no task does not begin.
+      await store.delete(taskPath)
+      for await (const { path } of store.list(`${FOLDER}/${run}/`)) await store.delete(path)
     },
   }
+  return objects
+}
+
+/** Names of the runs that are not over, ascending. */
+export async function runsUnderWay(store: ObjectStore): Promise<readonly string[]> {
+  const names = new Set<string>()
+  for await (const { path } of store.list(`${FOLDER}/`)) names.add(path.slice(FOLDER.length + 1).split('/')[0] ?? '')
+  return [...names]
 }

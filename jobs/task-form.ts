@@ -5,6 +5,8 @@ import type { Lake } from '../lake/lake.ts'
 import type { Made, Pinned, Task } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
 import { cellsOf } from './ledger.ts'
+import type { Metric } from './metric.ts'
+import { partsOf } from './parts.ts'
 import type { Cause, Unit } from './plan.ts'
 
 /** A task and what came of it as texts, for a calculation in another process: the versions that it reads instead of tables. */
@@ -22,6 +24,8 @@ const taskForm = z.object({
   inputs: z.record(z.string(), whole),
   versions: z.record(z.string(), whole),
   units,
+  /** Most parts that it is calculated in. */
+  parts: whole.min(1),
 })
 const madeForm = z.object({
   hearth_made: z.literal(FORM_VERSION),
@@ -41,29 +45,40 @@ const pairsOf = (list: readonly Unit[]) => list.map(({ hour_ms, bucket, cause })
 const unitsOf = (metric: string, list: z.infer<typeof units>): readonly Unit[] =>
   list.map(([hour_ms, bucket, cause]) => ({ metric, hour_ms, bucket, cause: cause as Cause }))
 
-export function encodeTask({ metric, now_ms, standing, inputs, versions, units: due }: Task): string {
-  const pinned = Object.fromEntries([...inputs].map(([name, { snapshot }]) => [name, snapshot.version]))
+export function encodeTask({ metric, now_ms, standing, inputs, versions, units: due }: Task, parts: number): string {
+  const versionOf = Object.fromEntries([...inputs].map(([name, { snapshot }]) => [name, snapshot.version]))
   const about = { hearth_task: FORM_VERSION, metric: metric.name, definition: metric.hash, now_ms }
   return JSON.stringify({
     ...about,
     standing: standing.snapshot.version,
-    inputs: pinned,
+    inputs: versionOf,
     versions,
     units: pairsOf(due),
+    parts,
   })
 }
 
 /**
- * The task of a text, over the lake as it was. Raises `invalid` for a text that is none, and for one that another
- * definition of the metric is to make; what the tables raise else.
+ * The task of a text, over the lake as it was, whole and in parts; `known` is it where it is at hand. Raises `invalid` for a
+ * text that is none, and for one that another definition of the metric is to make; what the tables raise else.
  */
-export async function openTask(lake: Lake, metrics: Catalogue, text: string): Promise<Task> {
+export async function openTask(
+  lake: Lake,
+  metrics: Catalogue,
+  text: string,
+  known?: Task,
+): Promise<{ readonly task: Task; readonly parts: readonly Task[] }> {
   const told = read(taskForm, text, 'a task of jobs')
   const metric = metrics.find(({ name }) => name === told.metric)
   if (metric?.hash !== told.definition) {
     const found = metric ? `its definition is ${metric.hash} here` : 'it is not known here'
     throw new Problem('invalid', `a task of ${told.metric} ${told.definition}: ${found}: use the same Hearth for all`)
   }
+  const task = known ?? (await pinned(lake, metric, told))
+  return { task, parts: partsOf(task, told.parts) }
+}
+
+async function pinned(lake: Lake, metric: Metric, told: z.infer<typeof taskForm>): Promise<Task> {
   const pin = async (name: string, version: number): Promise<Pinned> => {
     const table = await lake.table(name)
     return { prefix: table.prefix, snapshot: await table.snapshot({ version }) }

@@ -1,0 +1,114 @@
+import { Problem } from '../contract/problem.ts'
+import type { Lake } from '../lake/lake.ts'
+import type { Attempt, Calculate, Task } from './calculate.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Metric } from './metric.ts'
+import { joined } from './parts.ts'
+import { readRunName, runName, runsOf } from './run-name.ts'
+import { type RunObjects, type RunText, runObjects, runsUnderWay } from './run-objects.ts'
+import type { Runner, WaitOptions } from './runner.ts'
+import { decodeMade, encodeTask, openTask } from './task-form.ts'
+
+export type ElsewhereOptions = {
+  readonly lake: Lake
+  readonly metrics: Catalogue
+  readonly runner: Runner
+  /** What becomes of a run whose driver is told to stop: the next one goes on with it, or there is none. */
+  readonly on_abort: 'leave' | 'end'
+}
+
+type Place = Pick<ElsewhereOptions, 'lake' | 'runner'>
+
+/** Ends a run, whatever it is at; what it made is gone. */
+export async function endRun({ lake, runner }: Place, run: string): Promise<void> {
+  // In this order: what runs finds its task, and what is begun anew by this name finds nothing of this one.
+  await runner.end(run)
+  await runObjects(lake.store, run).clear()
+}
+
+/** Ends runs that went on from an older version of a metric's table: they are committed, or never can be. */
+export async function endOlderRuns(
+  place: Place,
+  standing: readonly { readonly metric: Metric; readonly version: number }[],
+): Promise<void> {
+  const { id, store } = place.lake
+  const versions = new Map(standing.map(({ metric, version }) => [runsOf(id, metric), version]))
+  for (const run of await runsUnderWay(store)) {
+    const name = readRunName(run)
+    if (name && name.version < (versions.get(name.of) ?? 0)) await endRun(place, run)
+  }
+}
+
+/**
+ * Calculates a task in parts, by a runner. The driver may die at any line: what it began has a name that the next finds it
+ * by (run-name.ts) and goes on with, and of what it began before that nothing is left running. A run is over when each part
+ * has left what it made, whatever the runner says of it. Raises `unavailable`, with the attempts, when one has not.
+ */
+export function calculateElsewhere({ lake, metrics, runner, on_abort }: ElsewhereOptions): Calculate {
+  const { store } = lake
+  const over = (run: string) => endRun({ lake, runner }, run)
+
+  return async (asked, { signal, progress, tell }) => {
+    const { metric, standing } = asked
+    await endOlderRuns({ lake, runner }, [{ metric, version: standing.snapshot.version }])
+    const run = runName(lake.id, metric, standing.snapshot.version)
+    const objects = runObjects(store, run)
+    const text = encodeTask(asked, runner.parts_max)
+    const begun = await objects.begin(text)
+    const { task, parts } = await openTask(lake, metrics, begun.text, begun.text === text ? asked : undefined)
+    const request = { run, digest: begun.digest, metric: metric.name, parts: parts.length }
+    const wait: WaitOptions = {
+      signal,
+      progress: (done) => progress?.(metric.name, unitsIn(parts.slice(0, done)), task.units.length),
+    }
+    let attempts: readonly Attempt[] = []
+    let failure: string | undefined
+    try {
+      if ((await madeOf(objects, begun, parts)).includes(undefined))
+        ({ attempts, failure } = await runner.run(request, wait))
+    } catch (error) {
+      if (!signal?.aborted || on_abort === 'end') await over(run)
+      throw error
+    } finally {
+      tell?.({ runner: runner.name, parts: parts.length, attempts })
+    }
+    const texts = await madeOf(objects, begun, parts)
+    const absent = texts.flatMap((made, index) => (made === undefined ? [index] : []))
+    if (absent.length > 0) {
+      if (!(await isThere(objects, begun))) {
+        await runner.end(run, begun.digest)
+        throw new Problem('conflict', `${run} was ended by others: it was cancelled, or they committed it`)
+      }
+      await over(run)
+      throw new Problem('unavailable', failed(run, parts.length, absent, attempts, failure))
+    }
+    const made = joined(parts.map((part, index) => decodeMade(part, texts[index] ?? '')))
+    return { task, made, over: () => over(run) }
+  }
+}
+
+async function madeOf(objects: RunObjects, of: RunText, parts: readonly Task[]) {
+  return await Promise.all(parts.map((_, index) => objects.made(of, index)))
+}
+
+async function isThere(objects: RunObjects, { digest }: RunText): Promise<boolean> {
+  const found = await objects.begun().catch(() => undefined)
+  return found?.digest === digest
+}
+
+function unitsIn(parts: readonly Task[]): number {
+  return parts.reduce((sum, { units }) => sum + units.length, 0)
+}
+
+/** Says which parts are not made, and why each failed last. */
+function failed(run: string, parts: number, absent: readonly number[], attempts: readonly Attempt[], failure = '') {
+  const causes = absent.flatMap((index) => {
+    const last = attempts.findLast((attempt) => attempt.index === index && attempt.cause !== undefined)
+    return last ? [`part ${index} (${last.place}): ${last.cause}`] : []
+  })
+  const which =
+    absent.length === parts ? 'none' : `not ${absent.slice(0, 10).join(', ')}${absent.length > 10 ? ' …' : ''}`
+  return [`of ${parts} parts of ${run} ${which} came to an end`, failure, ...causes.slice(0, 3)]
+    .filter(Boolean)
+    .join('; ')
+}

@@ -1,0 +1,84 @@
+import { openLake } from '../../lake/lake.ts'
+import { seededRandom } from '../../sim/clock.ts'
+import type { Attempt } from '../calculate.ts'
+import { calculatePart } from '../calculate-part.ts'
+import type { Catalogue } from '../catalogue.ts'
+import { catalogue } from '../catalogue.ts'
+import type { RunEnd, Runner } from '../runner.ts'
+import type { History } from './history.ts'
+
+export type PartRunner = Runner & {
+  /** Each part that was calculated: `<run>/<index>`. */
+  readonly calculated: string[]
+  /** Runs that were started and not ended. */
+  readonly started: ReadonlyMap<string, Started>
+}
+
+type Started = { readonly digest: string; readonly over: Promise<RunEnd> }
+
+export type PartRunnerOptions = {
+  readonly metrics?: Catalogue
+  readonly tries?: number
+  /** Before each try; what it throws is how the try ends. */
+  readonly before?: (index: number, attempt: number) => void | Promise<void>
+  /** Once a part has left what it made. */
+  readonly after?: (index: number) => void | Promise<void>
+}
+
+/** A runner that other drivers share, as they share a cluster: parts go on whatever becomes of who began them. */
+export function openPartRunner({ lake, clock }: History, options: PartRunnerOptions = {}): PartRunner {
+  const { metrics = catalogue(), tries = 2 } = options
+  const calculated: string[] = []
+  const started = new Map<string, Started>()
+
+  async function part(run: string, index: number, attempts: Attempt[]): Promise<void> {
+    for (let attempt = 1; attempt <= tries; attempt++) {
+      const place = `try ${attempt}`
+      try {
+        await options.before?.(index, attempt)
+        const theirs = await openLake({ store: lake.store, clock, random: seededRandom(7) })
+        const scratch_folder = lake.store.localPath?.('scratch') ?? ''
+        const random = seededRandom(calculated.length + 10)
+        if (await calculatePart({ lake: theirs, clock, random, scratch_folder, metrics }, run, index))
+          calculated.push(`${run}/${index}`)
+        await options.after?.(index)
+        attempts.push({ index, place, outcome: 'done' })
+        return
+      } catch (error) {
+        attempts.push({ index, place, outcome: 'failed', cause: String(error) })
+      }
+    }
+  }
+
+  async function all(run: string, parts: number): Promise<RunEnd> {
+    const attempts: Attempt[] = []
+    for (let index = 0; index < parts; index++) await part(run, index, attempts)
+    const failed = attempts.filter(({ outcome }) => outcome === 'failed').length
+    return { attempts, failure: failed === 0 ? undefined : `${failed} tries failed` }
+  }
+
+  return {
+    name: 'parts',
+    parts_max: 3,
+    calculated,
+    started,
+    async run({ run, digest, parts }, { signal, progress }) {
+      const known = started.get(run)
+      const { over } = known?.digest === digest ? known : { over: all(run, parts) }
+      started.set(run, { digest, over })
+      const stopped = new Promise<never>((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      })
+      signal?.throwIfAborted()
+      const end = await Promise.race([over, stopped])
+      progress?.(parts)
+      return end
+    },
+    async end(run, digest) {
+      const found = started.get(run)
+      if (!found || (digest !== undefined && found.digest !== digest)) return
+      await found.over
+      started.delete(run)
+    },
+  }
+}
