@@ -1,10 +1,13 @@
-import { assert, type Problem } from '../contract/problem.ts'
+import type { Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { DuckDb } from '../lake/duckdb.ts'
 import type { LocalFiles } from '../lake/local-files.ts'
+import { identifier } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { writeFile } from '../lake/write.ts'
-import { DAY_MS, dayKey } from './day.ts'
+import { DAY_MS, dayKey, dayOf } from './day.ts'
+import { DUCKDB_MACROS } from './dialect.ts'
+import { duckDbEngine, type Engine, type TaskDay } from './engine.ts'
 import type { JobsOptions, RunOptions } from './jobs.ts'
 import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, openRecords } from './ledger.ts'
 import { HOUR_MS } from './limits.ts'
@@ -12,7 +15,7 @@ import type { Metric } from './metric.ts'
 import { isComplete, type Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
 import { openSource, type Source } from './source.ts'
-import { unitKey } from './touched.ts'
+import { ALL, unitKey } from './touched.ts'
 import { openWork } from './work.ts'
 import { emptyHash, openWorkbench } from './workbench.ts'
 
@@ -79,57 +82,61 @@ export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calcu
 
 /** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
 export async function calculate(
-  { lake, clock, random, scratch_folder, local }: JobsOptions & { readonly local: LocalFiles },
+  {
+    lake,
+    clock,
+    random,
+    scratch_folder,
+    local,
+    engine = duckDbEngine,
+  }: JobsOptions & { readonly local: LocalFiles; readonly engine?: Engine },
   duck: DuckDb,
   task: Task,
   { signal, progress }: Pick<RunOptions, 'signal' | 'progress'>,
 ): Promise<Made> {
-  const { metric, standing, cells, inputs, versions, now_ms } = task
+  const { metric, standing, cells, versions, now_ms } = task
   const time = unitTime(metric.shape)
   const records = openRecords(cells)
   const due = openWork(task.units)
-  const made: Unit[] = []
-  const changed: [number, number][] = []
-  const adds: AddFile[] = []
-  const removes: AddFile[] = []
-  /** The last hour's cells of the day before, which are not committed yet. */
-  let yesterday: readonly AddFile[] = []
-  let rows = 0
+  const days: DayMade[] = []
   let damage: Problem | undefined
+  let done = 0
   const connection = duck.connection
-  for (;;) {
-    const day_ms = due.firstDay()
-    if (day_ms === undefined) break
-    const span = { from_ms: day_ms, to_ms: day_ms + DAY_MS }
+  for (const macro of DUCKDB_MACROS) await connection.run(macro)
+  for (let day_ms = due.firstDay(); day_ms !== undefined; day_ms = due.firstDay()) {
     await using source = openSource(local, signal)
-    const selects = new Map<string, string>()
-    for (const input of metric.inputs) {
-      const pinned = inputs.get(input.table)
-      assert(pinned, `${input.table} is pinned`)
-      const whole = input.reach === 'validity' || !time
-      const select = await source.select(
-        pinned,
-        whole ? { ...input, reach: 'validity' } : input,
-        span,
-        input.table === 'events' ? metric.only : 'TRUE',
-      )
-      selects.set(input.table, select)
-    }
-    const before = await standingSql(source, task, day_ms, yesterday)
-    const bench = await openWorkbench(connection, metric, selects, before).catch(async (error: unknown) => {
-      damage ??= await source.damage(connection)
+    try {
+      days.push(await makeDay(source, day_ms))
+    } catch (error) {
+      signal?.throwIfAborted()
+      const found = await source.damage(connection)
       // What carries needs the day before, and a whole history all of its days.
-      if (!damage || metric.carry || !time) throw damage ?? error
-    })
-    if (!bench) {
+      if (!found || metric.carry || !time) throw found ?? error
+      damage ??= found
       due.drop(day_ms)
-      continue
     }
-    const madeBuckets = new Set<number>()
+  }
+  return {
+    units: days.flatMap(({ units }) => units),
+    changed: days.flatMap(({ changed }) => changed),
+    adds: days.flatMap(({ adds }) => adds),
+    removes: days.flatMap(({ removes }) => removes),
+    rows: days.reduce((sum, { rows }) => sum + rows, 0),
+    damage,
+  }
+
+  async function makeDay(source: Source, day_ms: number): Promise<DayMade> {
+    const units: Unit[] = []
+    const changed: [number, number][] = []
+    let rows = 0
+    // The last hour's cells of the day before are not committed yet.
+    const before = await standingSql(source, task, day_ms, days.at(-1)?.adds ?? [])
+    const select = await engine({ task, ...reachOf(metric, due.ofDay(day_ms)), connection, source, signal })
+    const bench = await openWorkbench(connection, metric, select, before)
     for (let wave = due.ofDay(day_ms); wave.length > 0; wave = due.ofDay(day_ms)) {
       for (const step of stepsOf(metric, wave)) {
         signal?.throwIfAborted()
-        await bench.calculate(step, now_ms, (hour_ms) => isComplete(hour_ms, now_ms))
+        await bench.calculate(step)
         const hashes = await bench.hashes(step)
         for (const hour_ms of step.hours) {
           for (const bucket of step.buckets) {
@@ -145,8 +152,7 @@ export async function calculate(
               revision: metric.revision,
               definition: metric.hash,
             })
-            made.push(due.take(hour_ms, bucket))
-            madeBuckets.add(bucket)
+            units.push(due.take(hour_ms, bucket))
             const after_ms = hour_ms + HOUR_MS
             const follower = metric.carry && records.get(after_ms, bucket)
             const cell = cells.get(dayKey(after_ms, bucket))
@@ -154,13 +160,14 @@ export async function calculate(
               due.add({ metric: metric.name, hour_ms: after_ms, bucket, cause: 'carry changed' })
           }
         }
-        progress?.(metric.name, made.length, made.length + due.size)
+        progress?.(metric.name, done + units.length, done + units.length + due.size)
       }
     }
+    done += units.length
     await bench.check()
-    const written: AddFile[] = []
-    for (const bucket of madeBuckets) {
-      const name = cellName(day_ms, bucket)
+    const adds: AddFile[] = []
+    const removes: AddFile[] = []
+    for (const bucket of new Set(units.map((unit) => unit.bucket))) {
       const hours = new Map<number, HourRecord>()
       for (let hour_ms = day_ms; hour_ms < day_ms + DAY_MS; hour_ms += HOUR_MS) {
         const record = records.get(hour_ms, bucket)
@@ -168,26 +175,35 @@ export async function calculate(
       }
       const add = await writeFile({
         connection,
-        select: bench.cellSql(span, bucket),
+        select: bench.cellSql({ from_ms: day_ms, to_ms: day_ms + DAY_MS }, bucket),
         store: lake.store,
         prefix: standing.prefix,
         columns: metric.columns,
         configuration: standing.snapshot.configuration,
         partitionValues: time ? { metric_date: dateOf(day_ms) } : {},
         sort: time ? [time.column, ...metric.keys] : metric.keys,
-        tags: cellTags(name, hours),
+        tags: cellTags(cellName(day_ms, bucket), hours),
         random,
         clock,
         scratch_folder,
       })
-      written.push(add)
       adds.push(add)
       const replaced = cells.get(dayKey(day_ms, bucket))
       if (replaced) removes.push(replaced.add)
     }
-    yesterday = written
+    return { units, changed, adds, removes, rows }
   }
-  return { units: made, changed, adds, removes, rows, damage }
+}
+
+/** What came of a day. */
+type DayMade = Omit<Made, 'damage'>
+
+/** Which rows of its inputs may be read to make these units of a day, and those that follow from them. */
+function reachOf(metric: Metric, units: readonly Unit[]): Pick<TaskDay, 'span' | 'buckets'> {
+  const hours = units.map(({ hour_ms }) => hour_ms)
+  const [from_ms, last_ms] = [Math.min(...hours), Math.max(...hours)]
+  const to_ms = metric.carry ? dayOf(from_ms) + DAY_MS : last_ms + (unitTime(metric.shape)?.length_ms ?? HOUR_MS)
+  return { span: { from_ms, to_ms }, buckets: [...new Set(units.map(({ bucket }) => bucket))] }
 }
 
 /** An hour that carries is one statement, in order; else hours with the same buckets go together. */
@@ -227,6 +243,12 @@ async function standingSql(
   if (files.size === 0) return undefined
   const span = { from_ms: day_ms - HOUR_MS, to_ms: day_ms + DAY_MS }
   const input = { table: metric.name, reach: metric.shape === 'bucket' ? ('validity' as const) : ('hour' as const) }
-  const select = await source.select({ ...standing, snapshot: { ...standing.snapshot, files } }, input, span, 'TRUE')
-  return select.replace('SELECT *', `SELECT ${metric.columns.map(({ name }) => `"${name}"`).join(', ')}`)
+  const select = await source.select(
+    { ...standing, snapshot: { ...standing.snapshot, files } },
+    input,
+    span,
+    [ALL],
+    'TRUE',
+  )
+  return `SELECT ${metric.columns.map(({ name }) => identifier(name)).join(', ')} FROM (${select}) standing`
 }

@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
+import { UNIT_TAG } from '../lake/conflict.ts'
 import { damageIn } from '../lake/damage.ts'
 import type { HeldTable, LocalFiles } from '../lake/local-files.ts'
 import { promotedOf } from '../lake/promoted.ts'
@@ -9,6 +10,7 @@ import { identifier, literal } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { MetricInput } from './metric.ts'
+import { ALL } from './touched.ts'
 
 /** A span of hours, [from_ms, to_ms). */
 export type Span = { readonly from_ms: number; readonly to_ms: number }
@@ -23,7 +25,7 @@ export function timeColumn({ table, reach }: MetricInput): string | undefined {
 /** Rows of tables as SELECTs, for as long as it is not disposed of: until then their files are on this machine. */
 export type Source = {
   /**
-   * A SELECT of the rows of a pinned table in a span of hours, from only the files that can hold any.
+   * A SELECT of the rows of a pinned table in a span of hours, from only the files that can hold any of these buckets.
    * A cell's file of a metric names its bucket in its rows, an events file in its partition.
    * Raises what fetching a file raises (lake/file-cache.ts), and the signal's reason.
    */
@@ -31,6 +33,7 @@ export type Source = {
     table: { readonly prefix: string; readonly snapshot: Snapshot },
     input: MetricInput,
     span: Span,
+    buckets: readonly number[],
     only: string,
   ): Promise<string>
   /** What is wrong with the first file of all these that cannot be read. */
@@ -41,14 +44,13 @@ export type Source = {
 export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
   const held: HeldTable[] = []
   return {
-    async select({ prefix, snapshot }, input, span, only) {
+    async select({ prefix, snapshot }, input, span, buckets, only) {
       const column = timeColumn(input)
-      const adds = [...snapshot.files.values()].filter((add) => column === undefined || mayHold(add, column, span))
-      const one = await local.hold(prefix, adds, signal)
+      const one = await local.hold(prefix, filesOf(snapshot, input, span, buckets), signal)
       held.push(one)
       const [from, to] = [timestampSql(span.from_ms), timestampSql(span.to_ms)]
       const within = column === undefined ? 'TRUE' : `${column} >= ${from} AND ${column} < ${to}`
-      return `SELECT ${columnsSql(snapshot)} FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
+      return `SELECT ${columnsOf(snapshot).map(identifier).join(', ')} FROM (${scanSql(snapshot, one.files)}) input WHERE ${within} AND (${only})`
     },
     damage: (connection) => damageIn(connection, held),
     async [Symbol.asyncDispose]() {
@@ -57,13 +59,28 @@ export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
   }
 }
 
+/** Files of a table that can hold rows of an input in a span, of any of these buckets. */
+export function filesOf(
+  { files }: Pick<Snapshot, 'files'>,
+  input: MetricInput,
+  span: Span,
+  buckets: readonly number[],
+): readonly AddFile[] {
+  const column = timeColumn(input)
+  const isOf = (add: AddFile) => {
+    const bucket = Number(add.partitionValues['bucket'] ?? add.tags?.[UNIT_TAG]?.split('/')[1] ?? ALL)
+    return bucket === ALL || buckets.includes(ALL) || buckets.includes(bucket)
+  }
+  return [...files.values()].filter((add) => isOf(add) && (column === undefined || mayHold(add, column, span)))
+}
+
 /**
  * Promoted fields are in `extra` here, as all others are: a definition says what it reads, and a column that comes later
  * must not take the place of a name in it.
  */
-function columnsSql(snapshot: Snapshot): string {
-  const promoted = promotedOf(snapshot)
-  return promoted.length === 0 ? '*' : `* EXCLUDE (${promoted.map(({ name }) => identifier(name)).join(', ')})`
+export function columnsOf(snapshot: Snapshot): readonly string[] {
+  const promoted = new Set(promotedOf(snapshot).map(({ name }) => name))
+  return snapshot.columns.map(({ name }) => name).filter((name) => !promoted.has(name))
 }
 
 export function timestampSql(ms: number): string {

@@ -1,0 +1,83 @@
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { assert } from '../contract/problem.ts'
+import { rowsOf } from '../lake/duckdb.ts'
+import { identifier, literal } from '../lake/schema.ts'
+import type { Pinned, Task } from './calculate.ts'
+import { columnsRead, textsOf } from './columns-read.ts'
+import { DUCKDB_VIEWS } from './dialect.ts'
+import type { MetricInput } from './metric.ts'
+import { unitTime } from './shape.ts'
+import { columnsOf, type Source, type Span, timeColumn, timestampSql } from './source.ts'
+import { type Step, stepViews } from './step.ts'
+
+/** What is due of a day of a task, and the DuckDB connection on which its rows are gathered. */
+export type TaskDay = {
+  readonly task: Task
+  /** Hours and buckets of the inputs that can be read for it. */
+  readonly span: Span
+  readonly buckets: readonly number[]
+  readonly connection: DuckDBConnection
+  readonly source: Source
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Calls `insert` with a SELECT, on the connection, of a step's rows. `before` is a SELECT on the connection, too: of what
+ * the hour before the step leaves to it.
+ */
+export type SelectStep = (step: Step, before: string, insert: (rows: string) => Promise<void>) => Promise<void>
+
+/** What runs the SELECT of a metric; what becomes of the rows (checks, hashes, files) is the same whatever ran it. */
+export type Engine = (day: TaskDay) => Promise<SelectStep>
+
+/** Each input of a day as it was pinned, and the reach at which the metric sees it. */
+export function inputsOf({
+  metric,
+  inputs,
+}: Task): readonly (Pinned & { readonly input: MetricInput; readonly only: string })[] {
+  return metric.inputs.map((input) => {
+    const pinned = inputs.get(input.table)
+    assert(pinned, `${input.table} is pinned`)
+    const whole = input.reach === 'validity' || !unitTime(metric.shape)
+    const only = input.table === 'events' ? metric.only : 'TRUE'
+    return { ...pinned, input: whole ? { ...input, reach: 'validity' } : input, only }
+  })
+}
+
+/** DuckDB, over the files themselves where it reads them once, else over the day's rows as a table of its own. */
+export const duckDbEngine: Engine = async ({ task, span, buckets, connection, source }) => {
+  const { metric } = task
+  const readOnce = (table: string) =>
+    !metric.carry &&
+    textsOf(metric)
+      .join(' ')
+      .split(new RegExp(`\\b${table}\\b`)).length === 2
+  const isRead = await columnsRead(connection, metric)
+  for (const { input, only, ...pinned } of inputsOf(task)) {
+    const { table } = input
+    const select = await source.select(pinned, input, span, buckets, only)
+    const placed = ['bucket', timeColumn(input)]
+    const columns = columnsOf(pinned.snapshot)
+      .filter((name) => placed.includes(name) || isRead(table, name))
+      .map(identifier)
+    const rows = `SELECT ${columns.join(', ')} FROM (${select}) day`
+    // What has the name may be either, of a metric before.
+    await drop(connection, `${table}_day`)
+    await connection.run(`CREATE TEMP ${readOnce(table) ? 'VIEW' : 'TABLE'} ${table}_day AS ${rows}`)
+  }
+  return async (step, before, insert) => {
+    const views = stepViews(metric, step, task.now_ms, timestampSql)
+    const own = [`CREATE OR REPLACE TEMP VIEW before AS ${before}`, ...(DUCKDB_VIEWS[metric.name] ?? [])]
+    for (const view of [...views, ...own]) await connection.run(view)
+    await insert(metric.sql)
+  }
+}
+
+async function drop(connection: DuckDBConnection, name: string): Promise<void> {
+  const found = await rowsOf(
+    connection,
+    `SELECT table_type FROM information_schema.tables WHERE table_name = ${literal(name)}`,
+  )
+  for (const { table_type } of found)
+    await connection.run(`DROP ${table_type === 'VIEW' ? 'VIEW' : 'TABLE'} ${identifier(name)}`)
+}
