@@ -156,6 +156,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       interval_ms: atLeast(1000).default(10_000).describe('How often the schedule looks for due work.'),
       threads: atLeast(1).default(1).describe('DuckDB threads of a task.'),
+      runner: z
+        .enum(['process', 'kubernetes'])
+        .default('process')
+        .describe('Who calculates: the process itself, or pods of a Kubernetes Job for what is large (kubernetes.*).'),
       queue: z
         .string()
         .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
@@ -169,6 +173,28 @@ export const configSchema = z.strictObject({
         .default('')
         .describe('File that holds the password for Redis, in place of one in the URL.'),
       ops_port: opsPort,
+    })
+    .prefault({}),
+  kubernetes: z
+    .strictObject({
+      namespace: z
+        .string()
+        .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "a namespace's name")
+        .default('hearth')
+        .describe('Namespace of the Jobs that metrics are calculated by.'),
+      pod_template: z
+        .string()
+        .min(1, 'the name of a PodTemplate')
+        .default('hearth-task')
+        .describe('PodTemplate of that namespace that their pods are made from: image, resources, rights, volumes.'),
+      parallelism: whole('a whole number from 1 to 1000', 1, 1000).default(8).describe('Pods of a Job at once.'),
+      parts_max: whole('a whole number from 1 to 10000', 1, 10_000)
+        .default(32)
+        .describe('Parts that a run is cut into at most, each of them a pod.'),
+      units_min: atLeast(1)
+        .default(200)
+        .describe('Hours of buckets that a run must have to be worth a Job; below that the process makes them itself.'),
+      deadline_s: atLeast(10).default(3600).describe('How long a Job may take before it is given up, in seconds.'),
     })
     .prefault({}),
   upkeep: z

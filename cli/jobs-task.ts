@@ -1,13 +1,18 @@
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
+import { isProblem } from '../contract/problem.ts'
 import { calculatePart } from '../jobs/calculate-part.ts'
 import { catalogue } from '../jobs/catalogue.ts'
+import { PART_HOPELESS_EXIT } from '../jobs/limits.ts'
 import type { CliContext } from './context.ts'
 import { existingLake } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 
 /** Where Kubernetes says which pod of an Indexed Job this is. */
 const INDEX_VARIABLE = 'JOB_COMPLETION_INDEX'
+
+/** What another try would meet as well. */
+const HOPELESS = ['conflict', 'corrupt', 'invalid', 'missing', 'unauthorized'] as const
 
 /** `hearth jobs task`: what a pod of a run does. */
 export function registerTask(jobs: Command, context: CliContext): void {
@@ -24,14 +29,21 @@ function indexOf(said = process.env[INDEX_VARIABLE]): number {
 }
 
 async function runTask(context: CliContext, run: string, index: number): Promise<void> {
-  const { clock, config, home, random, signal } = context
-  const lake = await existingLake(context)
-  const options = { lake, clock, random, cache: lakeCache(context), threads: config.jobs.threads, signal }
-  const scratch_folder = join(home, 'spool', 'jobs')
-  const part = await calculatePart({ ...options, scratch_folder, metrics: catalogue() }, run, index)
-  context.print(
-    part
-      ? `${part.metric}: ${part.made.units.length} units, ${part.made.rows} rows`
-      : `part ${index} of ${run} is made already`,
-  )
+  try {
+    const { clock, config, home, random, signal } = context
+    const lake = await existingLake(context)
+    const options = { lake, clock, random, cache: lakeCache(context), threads: config.jobs.threads, signal }
+    const scratch_folder = join(home, 'spool', 'jobs')
+    const part = await calculatePart({ ...options, scratch_folder, metrics: catalogue() }, run, index)
+    context.print(
+      part
+        ? `${part.metric}: ${part.made.units.length} units, ${part.made.rows} rows`
+        : `part ${index} of ${run} is made already`,
+    )
+  } catch (error) {
+    if (!isProblem(error, ...HOPELESS)) throw error
+    context.note(`hearth: ${error.message}`)
+    // Whatever the failed one left open must not keep it.
+    process.exit(PART_HOPELESS_EXIT)
+  }
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { catalogue } from '../jobs/catalogue.ts'
-import { type Jobs, type JobsOptions, openJobs } from '../jobs/jobs.ts'
+import { type Jobs, type JobsOptions, openJobs, type RunOptions, runAll } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
@@ -13,8 +13,10 @@ import { overlayStore } from '../lake/overlay-store.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
+import { registerCancel } from './jobs-cancel.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { queuePlace, shareWork, workAlone } from './jobs-queue.ts'
+import { calculateOf } from './jobs-runner.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
@@ -36,10 +38,13 @@ const EXAMPLES = `
 Examples:
   hearth jobs plan
   hearth jobs run
+  hearth jobs run hub_hours fleet_hours
   hearth jobs backfill --from 2026-11-17 --to 2026-11-24
   hearth jobs status
   hearth jobs explain hub_hours 2026-11-24T13
-  hearth jobs task hub-hours-3f9c2a71 0
+  hearth jobs cancel
+  hearth jobs cancel hub-hours-1f0c9a-2s-9b1e44
+  hearth jobs task hub-hours-1f0c9a-2s-9b1e44 0
   hearth jobs scheduler`
 
 export function register(program: Command, context: CliContext): void {
@@ -55,17 +60,21 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((options: PlanOptions) => planOnce(context, options))
   jobs
-    .command('run')
-    .description('make everything that is due')
+    .command('run [metrics...]')
+    .description('make everything that is due, of these metrics only where they are named')
     .option('--json', 'print JSON')
-    .action((options: Json) => withJobs(context, existingLake, (open) => runOnce(context, open, options)))
+    .action((named: readonly string[], options: Json) => {
+      const metrics = named.length === 0 ? undefined : named.map(known)
+      return withJobs(context, existingLake, (open) => runOnce(context, open, options, { metrics }))
+    })
   jobs
     .command('backfill')
     .description('make what is due in a span of time')
     .requiredOption('--from <time>', 'first hour, as 2026-11-17 or 2026-11-17T06 (UTC)')
     .requiredOption('--to <time>', 'end, exclusive')
+    .option('--oldest-first', 'begin with the oldest days, not with the newest')
     .option('--json', 'print JSON')
-    .action((options: Json & { readonly from: string; readonly to: string }) => {
+    .action((options: Json & { readonly from: string; readonly to: string; readonly oldestFirst?: boolean }) => {
       const only = { from_ms: hourOption(options.from), to_ms: hourOption(options.to) }
       if (only.from_ms >= only.to_ms) {
         throw new Problem(
@@ -73,7 +82,9 @@ export function register(program: Command, context: CliContext): void {
           `--from must be before --to, which is exclusive; found ${options.from} and ${options.to}`,
         )
       }
-      return withJobs(context, existingLake, (open) => runOnce(context, open, options, only))
+      return withJobs(context, existingLake, (open) =>
+        runOnce(context, open, options, { only, order: options.oldestFirst ? 'oldest' : 'newest' }),
+      )
     })
   jobs
     .command('status')
@@ -100,6 +111,7 @@ export function register(program: Command, context: CliContext): void {
         context.print(explainText(told))
       })
     })
+  registerCancel(jobs, context)
   registerTask(jobs, context)
   jobs
     .command('scheduler')
@@ -117,7 +129,7 @@ export async function runJobs(context: CliContext): Promise<void> {
   const metrics = processMetrics('jobs')
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
-  await using jobs = await openJobs(jobsOptions(context, lake))
+  await using jobs = await openJobs(await jobsOptions(context, lake, 'leave'))
   const figures = jobsFigures(metrics, clock)
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
@@ -166,7 +178,7 @@ async function withJobs(
   open: (context: CliContext) => Promise<Lake>,
   use: (jobs: Jobs) => Promise<void>,
 ): Promise<void> {
-  await using jobs = await openJobs(jobsOptions(context, await open(context)))
+  await using jobs = await openJobs(await jobsOptions(context, await open(context), 'end'))
   await use(jobs)
 }
 
@@ -177,9 +189,12 @@ async function lakeToLookAt(context: CliContext): Promise<Lake> {
   return openLake({ store: overlayStore(store, openMemoryStore({ clock })), clock, random })
 }
 
-function jobsOptions({ clock, config, home, random }: CliContext, lake: Lake): JobsOptions {
-  const cache = lakeCache({ home, config })
-  return { lake, clock, random, cache, scratch_folder: join(home, 'spool', 'jobs'), threads: config.jobs.threads }
+/** `on_abort`: what becomes of a run elsewhere when this process is told to stop. */
+async function jobsOptions(context: CliContext, lake: Lake, on_abort: 'leave' | 'end'): Promise<JobsOptions> {
+  const { clock, config, home, random } = context
+  const scratch_folder = join(home, 'spool', 'jobs')
+  const calculate = await calculateOf(context, lake, on_abort)
+  return { lake, clock, random, cache: lakeCache(context), scratch_folder, threads: config.jobs.threads, calculate }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
@@ -190,7 +205,10 @@ async function planOnce(context: CliContext, options: PlanOptions): Promise<void
     return
   }
   const { progress, end } = terminalProgress()
-  const units = await rehearse(jobsOptions(context, await existingLake(context)), { signal: context.signal, progress })
+  const units = await rehearse(await jobsOptions(context, await existingLake(context), 'end'), {
+    signal: context.signal,
+    progress,
+  })
   end()
   show(units)
 }
@@ -212,10 +230,10 @@ async function runOnce(
   context: CliContext,
   jobs: Jobs,
   options: Json,
-  only?: { readonly from_ms: number; readonly to_ms: number },
+  what: Pick<RunOptions, 'only' | 'metrics' | 'order'>,
 ): Promise<void> {
   const { progress, end } = terminalProgress()
-  const runs = await jobs.run({ signal: context.signal, only, progress })
+  const runs = await runAll(jobs, { ...what, signal: context.signal, progress })
   end()
   context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
 }

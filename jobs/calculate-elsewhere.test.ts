@@ -35,15 +35,17 @@ async function someHours(): Promise<History> {
   return history
 }
 
+let drivers = 0
+
 /** Another driver over the same lake and runner. */
 async function driver(
   { lake, clock }: History,
   runner: PartRunner,
   { hooks = {}, on_abort = 'leave', metrics = FEW }: Partial<ElsewhereOptions> & { readonly hooks?: Hooks } = {},
 ): Promise<Jobs> {
-  const environment = { clock, random: seededRandom(99) }
+  const environment = { clock, random: seededRandom(1_000 + ++drivers) }
   const theirs = await openLake({ ...environment, store: openHookedStore(lake.store, hooks) })
-  const scratch_folder = lake.store.localPath?.('scratch-driver') ?? ''
+  const scratch_folder = lake.store.localPath?.(`scratch-driver-${drivers}`) ?? ''
   const calculate = () => calculateElsewhere({ lake: theirs, metrics, runner, on_abort })
   return await openJobs({ ...environment, lake: theirs, scratch_folder, metrics, calculate })
 }
@@ -227,6 +229,22 @@ test('what was made for another text of a run of the same name is not taken', as
   await next.run()
   await using anew = await history.anew()
   expect(await history.rows('sessions')).toEqual(await anew.rows('sessions'))
+})
+
+test('a run that was begun by a Hearth of another version is not in the way for ever', async () => {
+  await using history = await someHours()
+  const { store } = history.lake
+  const runner = runnerOf(history)
+  let spoilt = false
+  const before: Hooks['before'] = async (operation, path) => {
+    if (operation !== 'put' || !path.endsWith('/task') || spoilt) return
+    spoilt = true
+    await store.put(path, Buffer.from('{"hearth_task":99}'))
+  }
+  await using jobs = await driver(history, runner, { hooks: { before } })
+  await expect(jobs.run()).rejects.toThrow(/not a task of jobs/)
+  await jobs.run()
+  await isWhole(history, runner)
 })
 
 test('a run that went on from an older version of the table is ended by the next', async () => {

@@ -1,4 +1,4 @@
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { Attempt, Calculate, Task } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -17,7 +17,7 @@ export type ElsewhereOptions = {
   readonly on_abort: 'leave' | 'end'
 }
 
-type Place = Pick<ElsewhereOptions, 'lake' | 'runner'>
+type Place = { readonly lake: Lake; readonly runner: Pick<Runner, 'end'> }
 
 /** Ends a run, whatever it is at; what it made is gone. */
 export async function endRun({ lake, runner }: Place, run: string): Promise<void> {
@@ -55,7 +55,12 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
     const objects = runObjects(store, run)
     const text = encodeTask(asked, runner.parts_max)
     const begun = await objects.begin(text)
-    const { task, parts } = await openTask(lake, metrics, begun.text, begun.text === text ? asked : undefined)
+    const known = begun.text === text ? asked : undefined
+    // One that this Hearth cannot read, or whose versions are gone, is not in the way of the next.
+    const { task, parts } = await openTask(lake, metrics, begun.text, known).catch(async (error: unknown) => {
+      if (isProblem(error, 'invalid', 'missing')) await over(run)
+      throw error
+    })
     const request = { run, digest: begun.digest, metric: metric.name, parts: parts.length }
     const wait: WaitOptions = {
       signal,
@@ -67,7 +72,8 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
       if ((await madeOf(objects, begun, parts)).includes(undefined))
         ({ attempts, failure } = await runner.run(request, wait))
     } catch (error) {
-      if (!signal?.aborted || on_abort === 'end') await over(run)
+      // One that could not be begun is over; one that nobody answers for may be going on.
+      if (signal?.aborted ? on_abort === 'end' : !isProblem(error, 'unavailable')) await over(run)
       throw error
     } finally {
       tell?.({ runner: runner.name, parts: parts.length, attempts })

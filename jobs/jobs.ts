@@ -8,11 +8,12 @@ import { openLocalFiles } from '../lake/local-files.ts'
 import type { Table } from '../lake/table.ts'
 import { type Calculate, type CalculateOptions, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
+import { type CutOptions, cut } from './cut.ts'
 import { DAY_MS, dayOf } from './day.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
-import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS } from './limits.ts'
+import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS, UNITS_A_RUN_MAX } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
 import {
@@ -41,6 +42,8 @@ export type JobsOptions = {
   readonly cache?: FileCacheOptions
   readonly threads?: number
   readonly metrics?: Catalogue
+  /** UNITS_A_RUN_MAX unless given. */
+  readonly units_a_run?: number
   /** Who calculates, given that this process can; it does unless given. */
   readonly calculate?: ((here: Calculate) => Calculate) | undefined
 }
@@ -56,12 +59,18 @@ export type MetricRun = {
   readonly damage?: Problem | undefined
   /** Unless this process calculated them. */
   readonly how?: How | undefined
+  /** Units that were due as well, and are left to the next run. */
+  readonly left: number
 }
 
 export type RunOptions = {
   readonly signal?: AbortSignal | undefined
   /** Only these units; all that are due when absent. */
   readonly only?: { readonly from_ms: number; readonly to_ms: number } | undefined
+  /** Only these metrics, from what stands of those that they read; all when absent. */
+  readonly metrics?: readonly string[] | undefined
+  /** Which days of many first; the newest unless given. */
+  readonly order?: CutOptions['order'] | undefined
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
 }
 
@@ -90,12 +99,18 @@ export type Jobs = {
   status(): Promise<readonly MetricStatus[]>
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
-  /** Makes everything due, one commit a metric. Raises `corrupt` when a check fails or a data file is damaged, once all else is made. */
+  /**
+   * Makes what is due, one commit a metric; of a long back-fill a share that its `left` says the rest of. Raises `corrupt`
+   * when a check fails or a data file is damaged, once all else is made.
+   */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
   /** From what each bucket of an hour was made. Raises `missing` for a metric or an hour that there is not. */
   explain(metric: string, hour_ms: number): Promise<readonly Explained[]>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** By metric: days of which units are left to the next run. */
+type Behind = Map<string, ReadonlySet<number>>
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
@@ -164,7 +179,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
-  async function makeDue(metric: Metric, runOptions: RunOptions & CalculateOptions): Promise<MetricRun | undefined> {
+  async function makeDue(
+    metric: Metric,
+    runOptions: RunOptions & CalculateOptions,
+    behind: Behind,
+  ): Promise<MetricRun | undefined> {
     for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
       runOptions.signal?.throwIfAborted()
       const looked = await lookAt(metric, clock.now())
@@ -172,13 +191,19 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const state = stateOf(looked)
       const due = plan(state)
       if (due.length === 0) settled.set(metric.name, looked.sign)
-      const { only } = runOptions
-      const units = due.filter(
+      const { only, order } = runOptions
+      const asked = due.filter(
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
-      if (units.length === 0) return undefined
-      const run = await runMetric(options, calculateTask, state, units, runOptions)
-      if (run) return run
+      const { taken, left } = cut(metric, asked, {
+        most: options.units_a_run ?? UNITS_A_RUN_MAX,
+        order: order ?? 'newest',
+        behind: new Set(metric.inputs.flatMap(({ table }) => [...(behind.get(table) ?? [])])),
+      })
+      behind.set(metric.name, new Set(left.map(({ hour_ms }) => dayOf(hour_ms))))
+      if (taken.length === 0) return undefined
+      const run = await runMetric(options, calculateTask, state, taken, runOptions)
+      if (run) return { ...run, left: left.length }
     }
     throw new Problem(
       'conflict',
@@ -219,13 +244,15 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const started_ms = clock.now()
       if (!given) await giveDefaults(options, async () => (duck ??= await openEngine()).connection)
       given = true
-      for (const metric of metrics) {
+      const { metrics: asked } = runOptions
+      const behind: Behind = new Map()
+      for (const metric of asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics) {
         let how: How | undefined
         const tell = (told: How) => {
           how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
         }
         try {
-          const run = await makeDue(metric, { ...runOptions, tell })
+          const run = await makeDue(metric, { ...runOptions, tell }, behind)
           if (run) runs.push({ ...run, how })
           if (run?.damage) throw run.damage
         } catch (error) {
@@ -267,6 +294,15 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       await duck?.[Symbol.asyncDispose]()
       await local[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Runs until nothing is left of what is due now. */
+export async function runAll(jobs: Pick<Jobs, 'run'>, runOptions: RunOptions = {}): Promise<readonly MetricRun[]> {
+  const all: MetricRun[] = []
+  for (let runs = await jobs.run(runOptions); ; runs = await jobs.run(runOptions)) {
+    all.push(...runs)
+    if (!runs.some(({ left }) => left > 0)) return all
   }
 }
 

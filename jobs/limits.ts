@@ -9,6 +9,8 @@ export const HISTORY_MAX_MS = 400 * 86_400_000
 export const SILENCE_MAX_MS = 31 * 86_400_000
 /** How far before its hour a unit may look: into the hour before, which it goes on from, and at clocks that differ. */
 export const LOOKBACK_MS = 3_600_000
+/** Units that are committed at once, a month of 16 buckets: a back-fill of years is seen to go on, and a crash costs a share. */
+export const UNITS_A_RUN_MAX = 12_000
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */
 export const RUN_ATTEMPTS_MAX = 3
 /** DuckDB of the jobs, as DuckDB writes it; past that it spills into the scratch folder. */
@@ -21,6 +23,8 @@ export const REHEARSAL_KEPT_MS = 24 * 3_600_000
 export const FOLD_VERSIONS = 1_000
 /** What `job_runs` keeps of the last words of the parts of a run that failed. */
 export const FAILURES_CHARACTERS_MAX = 16_384
+/** A part of a run that ends with this is not tried again: what it was to make is refused, damaged or over. */
+export const PART_HOPELESS_EXIT = 3
 
 /** An answer of Redis that takes longer is none, for a look at the schedule and for a doctor. */
 export const QUEUE_ANSWER_MAX_MS = 5_000

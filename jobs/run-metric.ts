@@ -24,7 +24,7 @@ export async function runMetric(
   state: PlanState & Standing,
   units: readonly Unit[],
   options: CalculateOptions,
-): Promise<MetricRun | undefined> {
+): Promise<Omit<MetricRun, 'left'> | undefined> {
   const { metric, table, snapshot, cells, now_ms } = state
   const begin_ms = clock.monotonic()
   const inputs = new Map<string, Pinned>()

@@ -28,11 +28,13 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
   }
 }
 
-/** Makes what is due now. What goes wrong is told, and the next tick's. */
+/** Makes what is due now, a long back-fill share by share. What goes wrong is told, and the next tick's. */
 export async function tick({ jobs, signal, ran, failed }: TickOptions): Promise<void> {
   try {
-    const runs = await jobs.run({ signal })
-    if (runs.length > 0) await ran(runs)
+    for (let runs = await jobs.run({ signal }); runs.length > 0; runs = await jobs.run({ signal })) {
+      await ran(runs)
+      if (!runs.some(({ left }) => left > 0)) return
+    }
   } catch (error) {
     if (!signal.aborted) failed(error)
   }

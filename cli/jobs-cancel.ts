@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import { endRun } from '../jobs/calculate-elsewhere.ts'
+import { runsUnderWay } from '../jobs/run-objects.ts'
+import type { Runner } from '../jobs/runner.ts'
+import type { CliContext } from './context.ts'
+import { existingLake } from './fleet.ts'
+import { runnerOf } from './jobs-runner.ts'
+
+/** For runs that were begun elsewhere, where this process has nothing to end. */
+const NOBODY: Pick<Runner, 'end'> = { end: async () => undefined }
+
+/** `hearth jobs cancel`. */
+export function registerCancel(jobs: Command, context: CliContext): void {
+  jobs
+    .command('cancel [runs...]')
+    .description(
+      'end runs that others calculate, nothing of them being committed; without a name, list those under way',
+    )
+    .action((runs: readonly string[]) => cancel(context, runs))
+}
+
+async function cancel(context: CliContext, asked: readonly string[]): Promise<void> {
+  const lake = await existingLake(context)
+  const under = await runsUnderWay(lake.store)
+  if (asked.length === 0) {
+    context.print(under.length === 0 ? 'no run is under way elsewhere' : under.join('\n'))
+    return
+  }
+  for (const run of asked) {
+    if (under.includes(run)) continue
+    const there = under.length === 0 ? 'none is' : `there are ${under.join(', ')}`
+    throw new Problem('missing', `no run ${run} is under way; ${there}`)
+  }
+  const runner = (await runnerOf(context)) ?? NOBODY
+  for (const run of asked) {
+    await endRun({ lake, runner }, run)
+    context.print(`${run} is ended, and nothing of it was committed; what is due stays due for the next run`)
+  }
+}

@@ -1,0 +1,37 @@
+import { Problem } from '../contract/problem.ts'
+import { bySize } from '../jobs/by-size.ts'
+import type { Calculate } from '../jobs/calculate.ts'
+import { calculateElsewhere } from '../jobs/calculate-elsewhere.ts'
+import { catalogue } from '../jobs/catalogue.ts'
+import type { Runner } from '../jobs/runner.ts'
+import type { Lake } from '../lake/lake.ts'
+import type { CliContext } from './context.ts'
+
+/** Who calculates what is large, as it is configured; undefined when this process does it all. */
+export async function calculateOf(
+  context: CliContext,
+  lake: Lake,
+  on_abort: 'leave' | 'end',
+): Promise<((here: Calculate) => Calculate) | undefined> {
+  const runner = await runnerOf(context)
+  if (!runner) return undefined
+  const elsewhere = calculateElsewhere({ lake, metrics: catalogue(), runner, on_abort })
+  return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)
+}
+
+/** Raises `invalid` where pods could not see the lake, or no cluster is known. */
+export async function runnerOf({ clock, config }: CliContext): Promise<Runner | undefined> {
+  if (config.jobs.runner === 'process') return undefined
+  if (config.lake.url === '')
+    throw new Problem(
+      'invalid',
+      'jobs.runner is kubernetes: its pods need a lake that they can reach, lake.url: s3://…',
+    )
+  // Here, since it takes a quarter of a second to load, which no other command should wait for.
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const { openKubernetesRunner } = await import('../jobs/kubernetes/runner.ts')
+  const client = new KubeConfig()
+  client.loadFromDefault()
+  const { namespace, pod_template: template, parallelism, parts_max, deadline_s } = config.kubernetes
+  return openKubernetesRunner({ client, namespace, template, clock, parallelism, parts_max, deadline_s })
+}

@@ -1,0 +1,99 @@
+import { ApiException, type KubeConfig, Watch } from '@kubernetes/client-node'
+import { type Clock, sleep } from '../../contract/clock.ts'
+import { causeOf, messageOf, Problem } from '../../contract/problem.ts'
+import { AWAY_LIMIT_MS, AWAY_MS } from './limits.ts'
+
+/** What an API server answered, where it is an answer: `away` when it may answer otherwise in a moment. */
+export type Refusal = 'missing' | 'taken' | 'away' | 'refused'
+
+export function refusalOf(error: unknown): Refusal {
+  if (!(error instanceof ApiException)) return 'away'
+  if (error.code === 404) return 'missing'
+  if (error.code === 409) return 'taken'
+  return error.code === 429 || error.code >= 500 ? 'away' : 'refused'
+}
+
+/** What the API server says of a request that it refuses. */
+export function refusalText(error: unknown): string {
+  if (!(error instanceof ApiException)) return causeOf(error)
+  const body: unknown = typeof error.body === 'string' ? parsed(error.body) : error.body
+  const message =
+    typeof body === 'object' && body !== null && 'message' in body ? String(body.message) : messageOf(error)
+  return `${error.code}: ${message}`
+}
+
+/**
+ * Asks until the API server answers: one that is away comes back. Raises `unavailable` when it was away for AWAY_LIMIT_MS,
+ * `unauthorized` for what it does not permit, `invalid` for what it does not accept; `missing` and `taken` are for the caller
+ * (undefined).
+ */
+export async function ask<T>(
+  clock: Clock,
+  what: string,
+  call: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T | undefined> {
+  const begun_ms = clock.monotonic()
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      return await call()
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === 'missing' || refusal === 'taken') return undefined
+      if (refusal === 'refused') {
+        const kind = error instanceof ApiException && [401, 403].includes(error.code) ? 'unauthorized' : 'invalid'
+        throw new Problem(kind, `Kubernetes refuses to ${what}: ${refusalText(error)}`, { cause: error })
+      }
+      if (clock.monotonic() - begun_ms > AWAY_LIMIT_MS)
+        throw new Problem('unavailable', `the API server does not ${what}: ${refusalText(error)}`, { cause: error })
+    }
+    await sleep(clock, AWAY_MS, signal)
+  }
+}
+
+export type ChangesOf<T> = {
+  readonly client: KubeConfig
+  /** Of the API, as `/api/v1/namespaces/hearth/pods`. */
+  readonly path: string
+  readonly labelSelector: string
+  readonly heard: (object: T) => void
+}
+
+/** Hears of each change of objects until it is disposed of; one that broke off is begun anew by the next `renew`. */
+export function openWatch<T>({ client, path, labelSelector, heard }: ChangesOf<T>) {
+  let closed = false
+  let current: AbortController | undefined
+  let opening = false
+  const watch = new Watch(client)
+  return {
+    async renew(): Promise<void> {
+      if (closed || current || opening) return
+      opening = true
+      try {
+        const ended = () => {
+          current = undefined
+        }
+        const opened = await watch.watch(path, { labelSelector }, (_, object: T) => heard(object), ended)
+        if (closed) opened.abort()
+        else current = opened
+      } catch {
+        current = undefined // an API server that is away: the next look tries again
+      } finally {
+        opening = false
+      }
+    },
+    [Symbol.dispose]() {
+      closed = true
+      current?.abort()
+    },
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // an answer of something in between
+  }
+}

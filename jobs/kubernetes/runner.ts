@@ -1,0 +1,144 @@
+import {
+  BatchV1Api,
+  CoreV1Api,
+  type KubeConfig,
+  type V1Job,
+  type V1Pod,
+  type V1PodTemplateSpec,
+} from '@kubernetes/client-node'
+import { type Clock, sleep } from '../../contract/clock.ts'
+import { Problem } from '../../contract/problem.ts'
+import type { RunEnd, Runner, RunRequest, WaitOptions } from '../runner.ts'
+import { ask, openWatch } from './api.ts'
+import { DIGEST_ANNOTATION, jobOf, RUN_LABEL } from './job.ts'
+import { AWAY_MS, END_LIMIT_MS, IMAGE_WAIT_MS, LOOK_MS } from './limits.ts'
+import { attemptsOf, imageTrouble, partOf } from './pods.ts'
+
+export type KubernetesRunnerOptions = {
+  readonly client: KubeConfig
+  readonly namespace: string
+  /** Name of the PodTemplate of that namespace that the pods of parts are made from. */
+  readonly template: string
+  readonly clock: Clock
+  /** Pods of one run at once. */
+  readonly parallelism: number
+  readonly parts_max: number
+  readonly deadline_s: number
+  /** IMAGE_WAIT_MS unless given. */
+  readonly image_wait_ms?: number
+}
+
+/** Runs parts as pods of an Indexed Job a run, whose name is the run's: whoever drives the run finds it. */
+export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
+  const { client, namespace, clock, image_wait_ms = IMAGE_WAIT_MS } = options
+  const [batch, core] = [client.makeApiClient(BatchV1Api), client.makeApiClient(CoreV1Api)]
+
+  const read = (run: string, signal?: AbortSignal) =>
+    ask(clock, `read Job ${run}`, () => batch.readNamespacedJob({ namespace, name: run }), signal)
+
+  async function template(signal?: AbortSignal): Promise<V1PodTemplateSpec> {
+    const name = options.template
+    const read = () => core.readNamespacedPodTemplate({ namespace, name })
+    const found = await ask(clock, `read PodTemplate ${name}`, read, signal)
+    if (!found?.template)
+      throw new Problem('invalid', `there is no PodTemplate ${name} in namespace ${namespace}, to make pods from`)
+    return found.template
+  }
+
+  /** A Job of this run and text: there is one when it resolves. */
+  async function start(request: RunRequest, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      const found = await read(request.run, signal)
+      if (found?.metadata?.annotations?.[DIGEST_ANNOTATION] === request.digest && !found.metadata.deletionTimestamp)
+        return
+      if (found) await end(request.run, undefined, signal)
+      const body = jobOf(request, { ...options, template: await template(signal) })
+      const create = () => batch.createNamespacedJob({ namespace, body })
+      if (await ask(clock, `create Job ${request.run}`, create, signal)) return
+      if (!(await read(request.run, signal)))
+        throw new Problem('invalid', `there is no namespace ${namespace} to create a Job in`)
+    }
+  }
+
+  async function end(run: string, digest?: string, signal?: AbortSignal): Promise<void> {
+    const begun_ms = clock.monotonic()
+    for (;;) {
+      const found = await read(run, signal)
+      if (!found || (digest !== undefined && found.metadata?.annotations?.[DIGEST_ANNOTATION] !== digest)) return
+      const { uid = '', deletionTimestamp } = found.metadata ?? {}
+      const body = { propagationPolicy: 'Foreground', preconditions: { uid } }
+      if (!deletionTimestamp)
+        await ask(clock, `delete Job ${run}`, () => batch.deleteNamespacedJob({ namespace, name: run, body }), signal)
+      if (clock.monotonic() - begun_ms > END_LIMIT_MS)
+        throw new Problem(
+          'unavailable',
+          `Job ${run} was deleted, and its pods are still there after ${END_LIMIT_MS / 1000} s`,
+        )
+      await sleep(clock, AWAY_MS / 10, signal)
+    }
+  }
+
+  async function run(request: RunRequest, { signal, progress }: WaitOptions): Promise<RunEnd> {
+    const pods = new Map<string, V1Pod>()
+    let wake = () => {}
+    const see = (pod: V1Pod) => pods.set(pod.metadata?.uid ?? '', pod)
+    const hear = (pod: V1Pod) => {
+      see(pod)
+      wake()
+    }
+    const labelSelector = `${RUN_LABEL}=${request.run}`
+    const pathOf = (group: string, kind: string) => `/${group}/namespaces/${namespace}/${kind}`
+    const ofPods = { client, path: pathOf('api/v1', 'pods'), labelSelector, heard: hear }
+    const ofJob = { client, path: pathOf('apis/batch/v1', 'jobs'), labelSelector, heard: () => wake() }
+    using changes = openWatch<V1Pod>(ofPods)
+    using ends = openWatch<V1Job>(ofJob)
+    await start(request, signal)
+    const begun_ms = clock.monotonic()
+    let done = 0
+    for (;;) {
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      await Promise.all([changes.renew(), ends.renew()])
+      const job = await read(request.run, signal)
+      const list = () => core.listNamespacedPod({ namespace, labelSelector })
+      for (const pod of (await ask(clock, `list the pods of ${request.run}`, list, signal))?.items ?? []) see(pod)
+      const succeeded = new Set([...pods.values()].filter(({ status }) => status?.phase === 'Succeeded').map(partOf))
+        .size
+      if (succeeded !== done) progress?.((done = succeeded))
+      const waited_ms = clock.monotonic() - begun_ms
+      const trouble = waited_ms > image_wait_ms ? imageTrouble(pods.values()) : undefined
+      const failure = succeeded === request.parts ? undefined : (failureOf(job) ?? trouble)
+      if (failure !== undefined || succeeded === request.parts || isComplete(job)) {
+        const told = failure === undefined ? undefined : [failure, await refusedPods(request.run, pods.size, signal)]
+        return { attempts: attemptsOf(pods.values()), failure: told?.filter(Boolean).join('; ') }
+      }
+      await Promise.race([woken, sleep(clock, LOOK_MS, signal)])
+    }
+  }
+
+  /** Why no pod was made at all: a quota, a policy, a service account that is not there. */
+  async function refusedPods(run: string, pods: number, signal?: AbortSignal): Promise<string | undefined> {
+    if (pods > 0) return undefined
+    const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${run}`
+    const list = () => core.listNamespacedEvent({ namespace, fieldSelector })
+    const events = await ask(clock, `list the events of ${run}`, list, signal)
+    return events?.items.findLast(({ reason }) => reason === 'FailedCreate')?.message
+  }
+
+  return { name: 'kubernetes', parts_max: options.parts_max, run, end: (name, digest) => end(name, digest) }
+}
+
+function conditionOf(job: V1Job | undefined, type: string) {
+  return job?.status?.conditions?.find((one) => one.type === type && one.status === 'True')
+}
+
+function isComplete(job: V1Job | undefined): boolean {
+  return conditionOf(job, 'Complete') !== undefined
+}
+
+function failureOf(job: V1Job | undefined): string | undefined {
+  if (!job || job.metadata?.deletionTimestamp) return 'its Job was deleted'
+  const failed = conditionOf(job, 'Failed') ?? conditionOf(job, 'FailureTarget')
+  return failed && `${failed.reason}: ${failed.message}`
+}
