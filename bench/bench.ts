@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { scriptWords } from '../cli/script-options.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
+import { jobs } from './jobs/jobs.ts'
 import { lake } from './lake/lake.ts'
 import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
@@ -15,7 +16,7 @@ import { soak } from './soak/soak.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, relay, log, store, lake, soak]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, relay, log, store, lake, soak, jobs]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
@@ -26,7 +27,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${descri
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak)
+  --events N    how many (soak, jobs)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is
