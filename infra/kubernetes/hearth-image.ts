@@ -82,7 +82,8 @@ async function build(folder: string): Promise<void> {
 async function makeBase(building: string, context: string): Promise<string> {
   const root = join(building, 'base')
   const linked = [join(context, 'node')]
-  for await (const file of glob(`${context}/node_modules/**/*.{node,so}`)) linked.push(file)
+  // Some packages bring one for musl as well, which the base does not have and nobody loads.
+  for await (const file of glob(`${context}/node_modules/**/*.{node,so}`)) if (!/\bmusl\b/.test(file)) linked.push(file)
   const { stdout } = await run('ldd', linked)
   const libraries = new Set([...stdout.matchAll(/(?<=\s)(\/(?:usr\/)?lib\S+) \(0x/g)].map(([, path = '']) => path))
   for (const library of libraries) await cp(library, join(root, library), { dereference: true })
