@@ -50,6 +50,7 @@ const kubectl = (...words: readonly string[]) => cluster.exec('kubectl', ...word
 const hearthIn = (workload: string, ...words: readonly string[]) =>
   kubectl('-n', namespace, 'exec', workload, '--', 'hearth', ...words)
 
+const MADE = "SELECT DISTINCT metric FROM job_runs WHERE runner = 'kubernetes' AND outcome = 'committed'"
 const READINGS = "readings where hub_id = 'kitchen-1'"
 const count = async (from: string) =>
   Number((await hearthIn('deploy/hearth-writer', 'sql', '--csv', `select count(*) from ${from}`)).split('\n')[1])
@@ -77,6 +78,8 @@ async function above(): Promise<string> {
     HEARTH_KAFKA_MIN_INSYNC: '1',
     HEARTH_LAYOUT_BUCKETS: '4',
     HEARTH_INGEST_FRESHNESS_MS: '1000',
+    HEARTH_KUBERNETES_UNITS_MIN: '1',
+    HEARTH_KUBERNETES_PARTS_MAX: '2',
   }
   const literals = (values: Readonly<Record<string, string>>) => Object.entries(values).map((pair) => pair.join('='))
   const kustomization = {
@@ -140,6 +143,14 @@ realTest('telemetry of a hub outside arrives in the lake, and a command reaches 
   expect(await system.must(['send', 'kitchen-1', 'kitchen-lamp', 'powered=1', ...relay])).toContain('done')
   const acked = "events where stage = 'acked' and hub_id = 'kitchen-1'"
   await expect.poll(() => count(acked), WAIT).toBe(1)
+})
+
+realTest('metrics of it come as Kubernetes Jobs', LIMIT, async () => {
+  const made = () =>
+    hearthIn('deploy/hearth-writer', 'sql', '--csv', MADE).then((text) => text.split('\r\n').slice(1, -1))
+  await expect.poll(made, WAIT).toEqual(expect.arrayContaining(['hubs', 'hub_hours', 'fleet_hours']))
+  const commands = async () => hearthIn('deploy/hearth-writer', 'sql', '--csv', 'SELECT sum(done) FROM hub_hours')
+  await expect.poll(commands, WAIT).toContain('1')
 })
 
 /** Defines `reaches(host, port)` for a script of Node in a pod. */
@@ -208,9 +219,16 @@ realTest('the scheduler may make Jobs, watch them and read why a pod failed; nob
     )
   for (const verb of ['create', 'get', 'list', 'watch', 'delete'])
     expect([verb, await may('scheduler', verb, 'jobs')]).toEqual([verb, true])
-  expect([await may('scheduler', 'get', 'pods'), await may('scheduler', 'get', 'pods/log')]).toEqual([true, true])
+  for (const words of [
+    ['list', 'pods'],
+    ['watch', 'pods'],
+    ['get', 'podtemplates'],
+    ['list', 'events'],
+  ])
+    expect([words, await may('scheduler', ...words)]).toEqual([words, true])
   for (const words of [
     ['get', 'secrets'],
+    ['get', 'pods/log'],
     ['create', 'pods'],
     ['update', 'jobs'],
     ['create', 'pods/exec'],
