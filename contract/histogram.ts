@@ -16,7 +16,11 @@ export function bucketIndexSql(expression: string): string {
   return `CASE WHEN ${expression} > 0 THEN CAST(CEIL(ROUND(LN(${expression}) / LN(CAST(${GAMMA} AS DOUBLE)), 6)) AS INT) END`
 }
 
-/** The value, in ms, that stands for a bucket: within α of everything in it. */
+/**
+ * The value, in ms, that stands for a bucket: within α of everything in it. POWER differs in its last bit between engines,
+ * as LN does: rounded to nine digits after the point, or three where so many would be more than a double has.
+ */
 export function bucketValueSql(index: string): string {
-  return `(2 * POWER(CAST(${GAMMA} AS DOUBLE), ${index}) / ${1 + GAMMA})`
+  const value = `2 * POWER(CAST(${GAMMA} AS DOUBLE), ${index}) / ${1 + GAMMA}`
+  return `(CASE WHEN ${index} > 500 THEN ROUND(${value}, 3) ELSE ROUND(${value}, 9) END)`
 }

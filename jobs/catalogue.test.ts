@@ -16,7 +16,7 @@ test('a definition that changes without its revision is caught', () => {
       "command_traces": "2 b126d3d4daf2fb64",
       "device_days": "1 8c8a5e5b7fb76771",
       "firmware_cohorts": "1 4230fedde885323d",
-      "fleet_hours": "1 34fc44900c701c7f",
+      "fleet_hours": "2 34fc44900c701c7f",
       "hub_hours": "2 89f804e4bdf62ca8",
       "hubs": "1 fa77d7a1b93629bc",
       "latency_hours": "1 80595d44546c2cd0",
