@@ -197,6 +197,24 @@ export const configSchema = z.strictObject({
       deadline_s: atLeast(10).default(3600).describe('How long a Job may take before it is given up, in seconds.'),
     })
     .prefault({}),
+  spark: z
+    .strictObject({
+      command: z
+        .string()
+        .default('')
+        .describe(
+          "Command that starts Spark's SQL shell, as `spark-sql --master yarn`, for days of metrics that are large; with nothing, DuckDB makes them all.",
+        ),
+      metrics: z
+        .string()
+        .regex(/^(|[a-z_]+(,[a-z_]+)*)$/, 'nothing, or names of metrics: hub_hours,sessions')
+        .default('')
+        .describe('Metrics that it may make, as `hub_hours,sessions`; with nothing, all of them.'),
+      from_mb: whole('a whole number from 0', 0, NUMBER_MAX)
+        .default(4096)
+        .describe('A day of a metric is large when the files that it is made from have so many MB.'),
+    })
+    .prefault({}),
   upkeep: z
     .strictObject({
       compact_ms: atLeast(1000)

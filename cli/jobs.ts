@@ -22,6 +22,7 @@ import { explainText, planText, runText, statusRows, statusText, summary } from 
 import { lakeCache } from './lake-store.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
+import { configuredSpark } from './spark.ts'
 import { storeFigures } from './store-figures.ts'
 import { untilThere } from './until-there.ts'
 import { openUpkeep } from './upkeep.ts'
@@ -129,7 +130,8 @@ export async function runJobs(context: CliContext): Promise<void> {
   const metrics = processMetrics('jobs')
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
-  await using jobs = await openJobs(await jobsOptions(context, lake, 'leave'))
+  await using spark = configuredSpark(context)
+  await using jobs = await openJobs({ ...(await jobsOptions(context, lake, 'leave')), engine: spark?.engine })
   const figures = jobsFigures(metrics, clock)
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
@@ -178,7 +180,9 @@ async function withJobs(
   open: (context: CliContext) => Promise<Lake>,
   use: (jobs: Jobs) => Promise<void>,
 ): Promise<void> {
-  await using jobs = await openJobs(await jobsOptions(context, await open(context), 'end'))
+  const lake = await open(context)
+  await using spark = configuredSpark(context)
+  await using jobs = await openJobs({ ...(await jobsOptions(context, lake, 'end')), engine: spark?.engine })
   await use(jobs)
 }
 

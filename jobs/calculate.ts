@@ -7,7 +7,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import { writeFile } from '../lake/write.ts'
 import { DAY_MS, dayKey, dayOf } from './day.ts'
 import { DUCKDB_MACROS } from './dialect.ts'
-import { duckDbEngine, type Engine, type TaskDay } from './engine.ts'
+import { duckDbEngine, type TaskDay } from './engine.ts'
 import type { JobsOptions, RunOptions } from './jobs.ts'
 import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, openRecords } from './ledger.ts'
 import { HOUR_MS } from './limits.ts'
@@ -82,14 +82,7 @@ export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calcu
 
 /** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
 export async function calculate(
-  {
-    lake,
-    clock,
-    random,
-    scratch_folder,
-    local,
-    engine = duckDbEngine,
-  }: JobsOptions & { readonly local: LocalFiles; readonly engine?: Engine },
+  { lake, clock, random, scratch_folder, local, engine = duckDbEngine }: JobsOptions & { readonly local: LocalFiles },
   duck: DuckDb,
   task: Task,
   { signal, progress }: Pick<RunOptions, 'signal' | 'progress'>,
@@ -131,7 +124,15 @@ export async function calculate(
     let rows = 0
     // The last hour's cells of the day before are not committed yet.
     const before = await standingSql(source, task, day_ms, days.at(-1)?.adds ?? [])
-    const select = await engine({ task, ...reachOf(metric, due.ofDay(day_ms)), connection, source, signal })
+    const select = await engine({
+      task,
+      ...reachOf(metric, due.ofDay(day_ms)),
+      connection,
+      source,
+      store: lake.store,
+      local,
+      signal,
+    })
     const bench = await openWorkbench(connection, metric, select, before)
     for (let wave = due.ofDay(day_ms); wave.length > 0; wave = due.ofDay(day_ms)) {
       for (const step of stepsOf(metric, wave)) {

@@ -1,6 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { assert } from '../contract/problem.ts'
 import { rowsOf } from '../lake/duckdb.ts'
+import type { LocalFiles } from '../lake/local-files.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
 import { identifier, literal } from '../lake/schema.ts'
 import type { Pinned, Task } from './calculate.ts'
 import { columnsRead, textsOf } from './columns-read.ts'
@@ -18,6 +20,9 @@ export type TaskDay = {
   readonly buckets: readonly number[]
   readonly connection: DuckDBConnection
   readonly source: Source
+  /** The lake's objects, and how they become files of this machine. */
+  readonly store: ObjectStore
+  readonly local: LocalFiles
   readonly signal: AbortSignal | undefined
 }
 
@@ -30,12 +35,13 @@ export type SelectStep = (step: Step, before: string, insert: (rows: string) => 
 /** What runs the SELECT of a metric; what becomes of the rows (checks, hashes, files) is the same whatever ran it. */
 export type Engine = (day: TaskDay) => Promise<SelectStep>
 
-/** Each input of a day as it was pinned, and the reach at which the metric sees it. */
+/** Each table that a metric reads, once, as it was pinned, and how it is read. */
 export function inputsOf({
   metric,
   inputs,
 }: Task): readonly (Pinned & { readonly input: MetricInput; readonly only: string })[] {
-  return metric.inputs.map((input) => {
+  const tables = new Map(metric.inputs.map((input) => [input.table, input]))
+  return [...tables.values()].map((input) => {
     const pinned = inputs.get(input.table)
     assert(pinned, `${input.table} is pinned`)
     const whole = input.reach === 'validity' || !unitTime(metric.shape)

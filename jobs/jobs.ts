@@ -10,6 +10,7 @@ import { type Calculate, type CalculateOptions, calculate, type How } from './ca
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type CutOptions, cut } from './cut.ts'
 import { DAY_MS, dayOf } from './day.ts'
+import type { Engine } from './engine.ts'
 import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
@@ -46,6 +47,8 @@ export type JobsOptions = {
   readonly units_a_run?: number
   /** Who calculates, given that this process can; it does unless given. */
   readonly calculate?: ((here: Calculate) => Calculate) | undefined
+  /** DuckDB unless given; of what this process calculates. */
+  readonly engine?: Engine | undefined
 }
 
 /** What one metric's run did. */

@@ -48,3 +48,9 @@ export const QUEUE_STALLED_MS = 5_000
 export const QUEUE_CLOSE_MAX_MS = 1_000
 /** Entries of what became of ticks, which BullMQ keeps for listeners and nobody here reads. */
 export const QUEUE_EVENTS_MAX = 100
+/** Statements that Spark runs at once take no longer; then it is ended. */
+export const SPARK_STEP_MAX_MS = 3_600_000
+/** A Spark that had nothing to do for so long is ended. */
+export const SPARK_IDLE_MS = 60_000
+/** How long a Spark may take to end. */
+export const SPARK_END_MS = 30_000

@@ -1,31 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { alone } from '../alone.ts'
+import { pythonOf } from '../python.ts'
 
 const run = promisify(execFile)
-const CACHE = join(import.meta.dirname, '../../.cache/delta-rs')
-const REQUIREMENTS = join(import.meta.dirname, 'requirements.txt')
 const READER = join(import.meta.dirname, 'read.py')
-
-/** The interpreter of a virtual environment with delta-rs and pyarrow, made in `.cache/` when it is missing or stale. */
-async function deltaRsPython(): Promise<string> {
-  const python = join(CACHE, 'bin/python')
-  const marker = join(CACHE, 'requirements.installed')
-  const wanted = await readFile(REQUIREMENTS, 'utf8')
-  const isThere = async () => (await readFile(marker, 'utf8').catch(() => '')) === wanted
-  if (!(await isThere())) await alone('delta-rs', async () => (await isThere()) || (await provision()))
-  return python
-
-  async function provision(): Promise<void> {
-    await rm(CACHE, { recursive: true, force: true })
-    await mkdir(CACHE, { recursive: true })
-    await run('python3', ['-m', 'venv', CACHE])
-    await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', REQUIREMENTS])
-    await writeFile(marker, wanted)
-  }
-}
 
 export type DeltaRsAnswer = {
   readonly version: number
@@ -41,13 +20,13 @@ export type DeltaRsAnswer = {
 /** Opens a table as delta-rs does, at its newest version unless one is given, and asks it `sql` over `t`. */
 export async function readWithDeltaRs(folder: string, sql: string, version?: number): Promise<DeltaRsAnswer> {
   const request = JSON.stringify({ folder, sql, version: version ?? null })
-  const { stdout } = await run(await deltaRsPython(), [READER, request], { maxBuffer: 16 * 1024 * 1024 })
+  const { stdout } = await run(await pythonOf('delta-rs'), [READER, request], { maxBuffer: 16 * 1024 * 1024 })
   return JSON.parse(stdout)
 }
 
 /** Appends to a table as delta-rs does: rows of `{column: [values]}` with the table's own schema. */
 export async function appendWithDeltaRs(folder: string, sql: string): Promise<void> {
-  await run(await deltaRsPython(), [READER, JSON.stringify({ folder, sql, version: null, append: true })])
+  await run(await pythonOf('delta-rs'), [READER, JSON.stringify({ folder, sql, version: null, append: true })])
 }
 
 /** Answers of delta-rs's own engine to several questions over `t`, as rows of values in the words of infra/spark. */
@@ -57,11 +36,11 @@ export async function askDeltaRs(
   version?: number,
 ): Promise<readonly (readonly (readonly unknown[])[])[]> {
   const request = JSON.stringify({ folder, questions, version: version ?? null })
-  const { stdout } = await run(await deltaRsPython(), [READER, request], { maxBuffer: 64 * 1024 * 1024 })
+  const { stdout } = await run(await pythonOf('delta-rs'), [READER, request], { maxBuffer: 64 * 1024 * 1024 })
   return JSON.parse(stdout)
 }
 
 /** Runs Python with `folder`, `pa`, `DeltaTable` and `write_deltalake` at hand. */
 export async function runWithDeltaRs(folder: string, script: string): Promise<void> {
-  await run(await deltaRsPython(), [READER, JSON.stringify({ folder, script })])
+  await run(await pythonOf('delta-rs'), [READER, JSON.stringify({ folder, script })])
 }

@@ -11,11 +11,13 @@ import { type DuckDb, openDuckDb, rowsOf } from '../../lake/duckdb.ts'
 import { openFolderStore } from '../../lake/folder-store.ts'
 import { createLake, type Lake } from '../../lake/lake.ts'
 import { openLocalFiles } from '../../lake/local-files.ts'
+import type { ObjectStore } from '../../lake/object-store.ts'
 import { scanSql } from '../../lake/scan.ts'
 import { duckDbType, literal } from '../../lake/schema.ts'
 import { writeFile } from '../../lake/write.ts'
 import { ManualClock, seededRandom } from '../../sim/clock.ts'
 import { type Catalogue, catalogue } from '../catalogue.ts'
+import type { Engine } from '../engine.ts'
 import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
 import type { Unit } from '../plan.ts'
@@ -54,17 +56,23 @@ export type History = {
 
 const TIMES = ['event_time', 'received_time', 'issued_time', 'hub_time']
 
-export async function openHistory(now_ms: number, seed = 1, metrics: Catalogue = catalogue()): Promise<History> {
+export async function openHistory(
+  now_ms: number,
+  seed = 1,
+  metrics: Catalogue = catalogue(),
+  { engine, store }: { readonly engine?: Engine; readonly store?: ObjectStore } = {},
+): Promise<History> {
   const folder = await mkdtemp(join(tmpdir(), 'hearth-jobs-'))
   const clock = new ManualClock(now_ms)
   const random: Random = seededRandom(seed)
   const lake = await createLake({
-    ...{ store: openFolderStore(join(folder, 'lake')), clock, random, fleet: 'test', region: 'local' },
+    ...{ store: store ?? openFolderStore(join(folder, 'lake')), clock, random, fleet: 'test', region: 'local' },
     buckets: BUCKETS,
   })
   const duck: DuckDb = await openDuckDb({ threads: 1 })
   const scratch_folder = join(folder, 'scratch')
-  const jobs = await openJobs({ lake, clock, random, scratch_folder, metrics })
+  const cache = { folder: join(folder, 'cache'), max_bytes: 1e9 }
+  const jobs = await openJobs({ lake, clock, random, scratch_folder, cache, metrics, ...(engine && { engine }) })
   const all: Row[][] = []
 
   const history: History = {
@@ -121,7 +129,7 @@ export async function openHistory(now_ms: number, seed = 1, metrics: Catalogue =
     async rows(metric, where = 'TRUE') {
       const table = await lake.table(metric)
       const snapshot = await table.snapshot()
-      await using local = await openLocalFiles(lake.store, { cache: undefined, clock })
+      await using local = await openLocalFiles(lake.store, { cache, clock })
       await using held = await local.hold(table.prefix, [...snapshot.files.values()])
       return await rowsOf(
         duck.connection,
