@@ -13,10 +13,11 @@ import { peers } from './peers/peers.ts'
 import { relay } from './relay/relay.ts'
 import { describe, keep, type Result } from './result.ts'
 import { soak } from './soak/soak.ts'
+import { spark } from './spark/spark.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, relay, log, store, lake, soak, jobs]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, jobs, spark, relay, log, store, lake, soak]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
@@ -27,7 +28,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${descri
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak, jobs)
+  --events N    how many (soak, jobs, spark)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is
