@@ -29,34 +29,39 @@ export type SparkEngine = { readonly engine: Engine; [Symbol.asyncDispose](): Pr
 export function openSparkEngine(options: SparkOptions): SparkEngine {
   const { clock, command, random, scratch_folder } = options
   let shell: SparkShell | undefined
+  let ended: Promise<void> = Promise.resolve()
   let cancelIdle = () => {}
 
-  async function close(): Promise<void> {
+  function close(): Promise<void> {
     cancelIdle()
-    const closing = shell
+    const over = shell
     shell = undefined
-    await closing?.[Symbol.asyncDispose]()
+    ended = ended.then(() => over?.[Symbol.asyncDispose]())
+    return ended
   }
 
-  async function opened(): Promise<SparkShell> {
-    cancelIdle()
+  async function opened(signal: AbortSignal | undefined): Promise<SparkShell> {
     if (shell && !shell.alive) await close()
-    shell ??= await openSparkShell({ command, folder: join(scratch_folder, `spark-${randomHex(random, 8)}`), clock })
+    const folder = join(scratch_folder, `spark-${randomHex(random, 8)}`)
+    shell ??= await openSparkShell({ command, folder, clock }, signal)
     return shell
   }
 
   async function selectStep(day: TaskDay): Promise<SelectStep> {
     const { task, span, signal } = day
-    const session = await opened()
-    const run = async (statements: readonly string[]) => {
+    /** The shell that has views of the day. */
+    let knowing: SparkShell | undefined
+    async function run(statements: readonly string[]): Promise<void> {
       cancelIdle()
       try {
-        await session.run(statements, signal)
+        const current = await opened(signal)
+        const inputs = current === knowing ? [] : inputsOf(task)
+        await current.run([...inputs.flatMap((input) => dayViews(day.store, input, day)), ...statements], signal)
+        knowing = current
       } finally {
         cancelIdle = clock.timer(SPARK_IDLE_MS, () => void close())
       }
     }
-    await run(inputsOf(task).flatMap((input) => dayViews(day.store, input, day)))
     return async (step, before, insert) => {
       const { metric, now_ms } = task
       await using exchange = openExchange(day.store, day.local, { random, scratch_folder })

@@ -38,7 +38,10 @@ const SAID_MAX = 64_000
 const TOLD_MAX = 2_000
 
 /** Starts one and gets it ready for metrics. Raises what `run` raises. */
-export async function openSparkShell({ command, folder, clock }: SparkShellOptions): Promise<SparkShell> {
+export async function openSparkShell(
+  { command, folder, clock }: SparkShellOptions,
+  signal?: AbortSignal,
+): Promise<SparkShell> {
   await mkdir(folder, { recursive: true })
   const env = { LC_ALL: 'C.UTF-8', ...process.env }
   const child = spawn('sh', ['-c', `exec ${command} ${OPTIONS}`], { cwd: folder, env, stdio: ['pipe', 'pipe', 'pipe'] })
@@ -100,7 +103,7 @@ export async function openSparkShell({ command, folder, clock }: SparkShellOptio
     },
   }
   try {
-    await shell.run([...SPARK_SETTINGS, ...SPARK_FUNCTIONS])
+    await shell.run([...SPARK_SETTINGS, ...SPARK_FUNCTIONS], signal)
   } catch (error) {
     child.kill()
     await shell[Symbol.asyncDispose]()
