@@ -77,7 +77,7 @@ async function run({ rounds, folder, events = EVENTS, note }: BenchmarkOptions):
     rounds: [facts, ...measured],
     figures: figuresOf(measured),
     notes: [
-      `Workload D: ${facts.events} events of one day, ${(facts.bytes / 1e6).toFixed(0)} MB in a file a bucket, to ${MEASURED.join(', ')}. A whole process is one that is started for this day alone, its start included; warm are the ${WARM_PASSES} days that it then makes. Memory is the peak of the process over all of these.`,
+      `Workload D: ${facts.events} events of one day, ${(facts.bytes / 1e6).toFixed(0)} MB in a file a bucket, to ${MEASURED.join(', ')}. A whole process is one that is started for this day alone, its start included; warm are ${WARM_PASSES} days that it makes later, when ${1 + PASSES_BEFORE_WARM} are behind it. Memory is the peak of the process over all of these.`,
       'Hearth (2 threads of DuckDB) plans, keeps a ledger of 24 hours a bucket, checks keys and rows, writes a file a bucket and commits, synced. Spark, local[2], a heap of 2 GB, is given the same SQL by hand, a statement a metric, over the Delta table of events into Delta tables; it checks nothing and syncs nothing. Each pass of Hearth is over a copy of the lake in which nothing is made, of which Spark, which reads one lake again and again, is spared the log.',
     ],
     faults: answers.size === 1 ? [] : [`the two have other rows: ${[...answers].join('; ')}`],

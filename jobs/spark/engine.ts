@@ -48,7 +48,7 @@ export function openSparkEngine(options: SparkOptions): SparkEngine {
   }
 
   async function selectStep(day: TaskDay): Promise<SelectStep> {
-    const { task, span, signal } = day
+    const { task, signal } = day
     /** The shell that has views of the day. */
     let knowing: SparkShell | undefined
     async function run(statements: readonly string[]): Promise<void> {
