@@ -57,10 +57,11 @@ export type ChangesOf<T> = {
   /** Of the API, as `/api/v1/namespaces/hearth/pods`. */
   readonly path: string
   readonly labelSelector: string
-  readonly heard: (object: T) => void
+  /** What became of the object: ADDED, MODIFIED or DELETED. */
+  readonly heard: (object: T, phase: string) => void
 }
 
-/** Hears of each change of objects until it is disposed of; one that broke off is begun anew by the next `renew`. */
+/** Tells of each change of objects until it is disposed of; one that broke off is begun anew by the next `renew`. */
 export function openWatch<T>({ client, path, labelSelector, heard }: ChangesOf<T>) {
   let closed = false
   let current: AbortController | undefined
@@ -74,7 +75,7 @@ export function openWatch<T>({ client, path, labelSelector, heard }: ChangesOf<T
         const ended = () => {
           current = undefined
         }
-        const opened = await watch.watch(path, { labelSelector }, (_, object: T) => heard(object), ended)
+        const opened = await watch.watch(path, { labelSelector }, (phase, object: T) => heard(object, phase), ended)
         if (closed) opened.abort()
         else current = opened
       } catch {

@@ -14,7 +14,7 @@ const NO_IMAGE = [
 ]
 
 /** Which part of its run a pod calculates; undefined for a pod of something else. */
-export function partOf(pod: V1Pod): number | undefined {
+function partOf(pod: V1Pod): number | undefined {
   const index = pod.metadata?.annotations?.[INDEX_ANNOTATION]
   return index === undefined ? undefined : Number(index)
 }
@@ -38,9 +38,16 @@ export function attemptsOf(pods: Iterable<V1Pod>): readonly Attempt[] {
     })
 }
 
-/** What keeps a container from ever starting: an image that cannot be had. */
+/** How many parts have a pod that ended well. */
+export function succeededOf(pods: Iterable<V1Pod>): number {
+  return new Set([...pods].filter(({ status }) => status?.phase === 'Succeeded').map(partOf)).size
+}
+
+/** What keeps containers from ever starting: an image that cannot be had. One that another pod has is only on its way. */
 export function imageTrouble(pods: Iterable<V1Pod>): string | undefined {
-  for (const pod of pods) {
+  const all = [...pods]
+  if (all.some(({ status }) => status?.phase === 'Running' || status?.phase === 'Succeeded')) return undefined
+  for (const pod of all) {
     for (const { state, image } of pod.status?.containerStatuses ?? []) {
       const { reason = '', message = '' } = state?.waiting ?? {}
       if (NO_IMAGE.includes(reason)) return `${image}: ${reason}: ${message}`

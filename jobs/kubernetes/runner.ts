@@ -12,7 +12,7 @@ import type { RunEnd, Runner, RunRequest, WaitOptions } from '../runner.ts'
 import { ask, openWatch } from './api.ts'
 import { DIGEST_ANNOTATION, jobOf, RUN_LABEL } from './job.ts'
 import { AWAY_MS, END_LIMIT_MS, IMAGE_WAIT_MS, LOOK_MS } from './limits.ts'
-import { attemptsOf, imageTrouble, partOf } from './pods.ts'
+import { attemptsOf, imageTrouble, succeededOf } from './pods.ts'
 
 export type KubernetesRunnerOptions = {
   readonly client: KubeConfig
@@ -80,31 +80,41 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
 
   async function run(request: RunRequest, { signal, progress }: WaitOptions): Promise<RunEnd> {
     const pods = new Map<string, V1Pod>()
+    let job: V1Job | undefined
     let wake = () => {}
     const see = (pod: V1Pod) => pods.set(pod.metadata?.uid ?? '', pod)
-    const hear = (pod: V1Pod) => {
+    const labelSelector = `${RUN_LABEL}=${request.run}`
+    const pathOf = (group: string, kind: string) => `/${group}/namespaces/${namespace}/${kind}`
+    const hearPod = (pod: V1Pod) => {
       see(pod)
       wake()
     }
-    const labelSelector = `${RUN_LABEL}=${request.run}`
-    const pathOf = (group: string, kind: string) => `/${group}/namespaces/${namespace}/${kind}`
-    const ofPods = { client, path: pathOf('api/v1', 'pods'), labelSelector, heard: hear }
-    const ofJob = { client, path: pathOf('apis/batch/v1', 'jobs'), labelSelector, heard: () => wake() }
-    using changes = openWatch<V1Pod>(ofPods)
-    using ends = openWatch<V1Job>(ofJob)
+    const hearJob = (told: V1Job, phase: string) => {
+      job = phase === 'DELETED' ? undefined : told
+      wake()
+    }
+    const [podsPath, jobsPath] = [pathOf('api/v1', 'pods'), pathOf('apis/batch/v1', 'jobs')]
+    using ofPods = openWatch<V1Pod>({ client, path: podsPath, labelSelector, heard: hearPod })
+    using ofJob = openWatch<V1Job>({ client, path: jobsPath, labelSelector, heard: hearJob })
+
+    /** What no watch told, since it had broken off. */
+    async function look(): Promise<void> {
+      await Promise.all([ofPods.renew(), ofJob.renew()])
+      job = await read(request.run, signal)
+      const list = () => core.listNamespacedPod({ namespace, labelSelector })
+      for (const pod of (await ask(clock, `list the pods of ${request.run}`, list, signal))?.items ?? []) see(pod)
+    }
+
     await start(request, signal)
     const begun_ms = clock.monotonic()
+    await look()
+    let looked_ms = begun_ms
     let done = 0
     for (;;) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
       })
-      await Promise.all([changes.renew(), ends.renew()])
-      const job = await read(request.run, signal)
-      const list = () => core.listNamespacedPod({ namespace, labelSelector })
-      for (const pod of (await ask(clock, `list the pods of ${request.run}`, list, signal))?.items ?? []) see(pod)
-      const succeeded = new Set([...pods.values()].filter(({ status }) => status?.phase === 'Succeeded').map(partOf))
-        .size
+      const succeeded = succeededOf(pods.values())
       if (succeeded !== done) progress?.((done = succeeded))
       const waited_ms = clock.monotonic() - begun_ms
       const trouble = waited_ms > image_wait_ms ? imageTrouble(pods.values()) : undefined
@@ -113,7 +123,21 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
         const told = failure === undefined ? undefined : [failure, await refusedPods(request.run, pods.size, signal)]
         return { attempts: attemptsOf(pods.values()), failure: told?.filter(Boolean).join('; ') }
       }
-      await Promise.race([woken, sleep(clock, LOOK_MS, signal)])
+      await wokenOr(woken, LOOK_MS)
+      signal?.throwIfAborted()
+      if (clock.monotonic() - looked_ms < LOOK_MS) continue
+      await look()
+      looked_ms = clock.monotonic()
+    }
+
+    /** Leaves no timer behind: a process that is done must not wait for it. */
+    async function wokenOr(woken: Promise<void>, most_ms: number): Promise<void> {
+      const wakeUp = () => wake()
+      const cancel = clock.timer(most_ms, wakeUp)
+      signal?.addEventListener('abort', wakeUp)
+      await woken
+      signal?.removeEventListener('abort', wakeUp)
+      cancel()
     }
   }
 
