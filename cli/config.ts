@@ -156,6 +156,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       interval_ms: atLeast(1000).default(10_000).describe('How often the schedule looks for due work.'),
       threads: atLeast(1).default(1).describe('DuckDB threads of a task.'),
+      metrics: z
+        .string()
+        .default('')
+        .describe('Folder of metrics of your own, a `.sql` file each (docs/jobs.md); every process has the same.'),
       runner: z
         .enum(['process', 'kubernetes'])
         .default('process')

@@ -96,8 +96,12 @@ async function columnsOf(table: Table): Promise<ReadonlySet<string>> {
  */
 export function erasedRows(columns: ReadonlySet<string>, hub: string, mark: ErasedHub): string | undefined {
   if (columns.has('hub_id') && columns.has('source_id')) return erasedEvents(hub, mark)
-  // A check that fails quotes the rows that it failed for.
-  if (!columns.has('hub_id')) return columns.has('reason') ? `contains(reason, ${literal(`"${hub}"`)})` : undefined
+  // A check that fails quotes the rows that it failed for, wherever it was calculated.
+  if (!columns.has('hub_id')) {
+    const quoting = ['reason', 'failures'].filter((name) => columns.has(name))
+    const quotes = quoting.map((name) => `COALESCE(contains(${name}, ${literal(`"${hub}"`)}), FALSE)`)
+    return quotes.length > 0 ? quotes.join(' OR ') : undefined
+  }
   const mine = `hub_id = ${literal(hub)}`
   if (columns.has('generation')) return `${mine} AND generation <= ${mark.generation}`
   if (mark.since_ms === undefined || !columns.has('hour')) return mine

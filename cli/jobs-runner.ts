@@ -2,10 +2,10 @@ import { Problem } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
 import type { Calculate } from '../jobs/calculate.ts'
 import { calculateElsewhere } from '../jobs/calculate-elsewhere.ts'
-import { catalogue } from '../jobs/catalogue.ts'
 import type { Runner } from '../jobs/runner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
+import { metricsOf } from './metrics-of.ts'
 
 /** Who calculates what is large, as it is configured; undefined when this process does it all. */
 export async function calculateOf(
@@ -15,7 +15,7 @@ export async function calculateOf(
 ): Promise<((here: Calculate) => Calculate) | undefined> {
   const runner = await runnerOf(context)
   if (!runner) return undefined
-  const elsewhere = calculateElsewhere({ lake, metrics: catalogue(), runner, on_abort })
+  const elsewhere = calculateElsewhere({ lake, metrics: metricsOf(context), runner, on_abort })
   return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)
 }
 

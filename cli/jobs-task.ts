@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { isProblem } from '../contract/problem.ts'
 import { calculatePart } from '../jobs/calculate-part.ts'
-import { catalogue } from '../jobs/catalogue.ts'
 import { PART_HOPELESS_EXIT } from '../jobs/limits.ts'
 import type { CliContext } from './context.ts'
 import { existingLake } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
+import { metricsOf } from './metrics-of.ts'
 
 /** Where Kubernetes says which pod of an Indexed Job this is. */
 const INDEX_VARIABLE = 'JOB_COMPLETION_INDEX'
@@ -34,7 +34,7 @@ async function runTask(context: CliContext, run: string, index: number): Promise
     const lake = await existingLake(context)
     const options = { lake, clock, random, cache: lakeCache(context), threads: config.jobs.threads, signal }
     const scratch_folder = join(home, 'spool', 'jobs')
-    const part = await calculatePart({ ...options, scratch_folder, metrics: catalogue() }, run, index)
+    const part = await calculatePart({ ...options, scratch_folder, metrics: metricsOf(context) }, run, index)
     context.print(
       part
         ? `${part.metric}: ${part.made.units.length} units, ${part.made.rows} rows`

@@ -39,8 +39,8 @@ function hourText(hour_ms: number | undefined): string {
 }
 
 /** A status in the words of its JSON. */
-export function statusRows(told: readonly MetricStatus[]) {
-  return catalogue().map(({ name, revision, hash, grain }) => {
+export function statusRows(told: readonly MetricStatus[], metrics = catalogue()) {
+  return metrics.map(({ name, revision, hash, grain }) => {
     const { computed, newest_ms, due = [] } = told.find(({ metric }) => metric === name) ?? {}
     const state = { computed: computed ?? 0, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
     return { metric: name, ...state, revision, definition: hash, grain }

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
-import { catalogue } from '../jobs/catalogue.ts'
 import { type Jobs, type JobsOptions, openJobs, type RunOptions, runAll } from '../jobs/jobs.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
@@ -14,12 +13,14 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { registerCancel } from './jobs-cancel.ts'
+import { registerCheck } from './jobs-check.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { queuePlace, shareWork, workAlone } from './jobs-queue.ts'
 import { calculateOf } from './jobs-runner.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
+import { metricsOf } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 import { configuredSpark } from './spark.ts'
@@ -43,6 +44,7 @@ Examples:
   hearth jobs backfill --from 2026-11-17 --to 2026-11-24
   hearth jobs status
   hearth jobs explain hub_hours 2026-11-24T13
+  hearth jobs check metrics/kitchen_hours.sql
   hearth jobs cancel
   hearth jobs cancel hub-hours-1f0c9a-2s-9b1e44
   hearth jobs task hub-hours-1f0c9a-2s-9b1e44 0
@@ -65,7 +67,7 @@ export function register(program: Command, context: CliContext): void {
     .description('make everything that is due, of these metrics only where they are named')
     .option('--json', 'print JSON')
     .action((named: readonly string[], options: Json) => {
-      const metrics = named.length === 0 ? undefined : named.map(known)
+      const metrics = named.length === 0 ? undefined : named.map((name) => known(context, name))
       return withJobs(context, existingLake, (open) => runOnce(context, open, options, { metrics }))
     })
   jobs
@@ -93,7 +95,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((options: Json) =>
       withJobs(context, lakeToLookAt, async (open) => {
-        const rows = statusRows(await open.status())
+        const rows = statusRows(await open.status(), metricsOf(context))
         context.print(options.json ? JSON.stringify(rows) : statusText(rows))
       }),
     )
@@ -102,7 +104,7 @@ export function register(program: Command, context: CliContext): void {
     .description('from what an hour was made, and why it is due if it is')
     .option('--json', 'print JSON')
     .action((metric: string, hour: string, options: Json) => {
-      const asked = { metric: known(metric), hour_ms: hourOption(hour) }
+      const asked = { metric: known(context, metric), hour_ms: hourOption(hour) }
       return withJobs(context, lakeToLookAt, async (open) => {
         const told = await open.explain(asked.metric, asked.hour_ms)
         if (options.json) {
@@ -113,6 +115,7 @@ export function register(program: Command, context: CliContext): void {
       })
     })
   registerCancel(jobs, context)
+  registerCheck(jobs, context)
   registerTask(jobs, context)
   jobs
     .command('scheduler')
@@ -198,7 +201,16 @@ async function jobsOptions(context: CliContext, lake: Lake, on_abort: 'leave' | 
   const { clock, config, home, random } = context
   const scratch_folder = join(home, 'spool', 'jobs')
   const calculate = await calculateOf(context, lake, on_abort)
-  return { lake, clock, random, cache: lakeCache(context), scratch_folder, threads: config.jobs.threads, calculate }
+  return {
+    lake,
+    clock,
+    random,
+    cache: lakeCache(context),
+    scratch_folder,
+    threads: config.jobs.threads,
+    calculate,
+    metrics: metricsOf(context),
+  }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
@@ -243,8 +255,8 @@ async function runOnce(
 }
 
 /** Raises `invalid` for what is no metric, with the one that was meant. */
-function known(metric: string): string {
-  const names = catalogue().map(({ name }) => name)
+function known(context: CliContext, metric: string): string {
+  const names = metricsOf(context).map(({ name }) => name)
   if (names.includes(metric)) return metric
   const meant = closest(metric, names)
   throw new Problem(

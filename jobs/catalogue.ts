@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { assert } from '../contract/problem.ts'
+import { assert, Problem } from '../contract/problem.ts'
+import { JOB_RUNS_TABLE } from './job-runs.ts'
 import { type Metric, parseMetric } from './metric.ts'
 import { OBJECTIVES_TABLE } from './objectives-table.ts'
 
@@ -34,6 +36,43 @@ export function catalogue(): Catalogue {
     ),
   )
   return loaded
+}
+
+/**
+ * Those of Hearth and those of a folder of `*.sql` files, each after what it reads. Raises `invalid`, naming the file, for one
+ * that cannot be read, has the name of another or reads what nobody defines, itself included.
+ */
+export function catalogueWith(folder: string): Catalogue {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'))
+  return extended(files.sort().map((file) => parseMetric(file, readFileSync(join(folder, file), 'utf8'))))
+}
+
+/** Those of Hearth and more. Raises as `catalogueWith` does. */
+export function extended(more: readonly Metric[]): Catalogue {
+  const all = [...catalogue()]
+  const taken = (name: string) =>
+    [...GIVEN, JOB_RUNS_TABLE].includes(name) || all.some((metric) => metric.name === name)
+  let waiting = [...more]
+  while (waiting.length > 0) {
+    const known = new Set([...GIVEN, ...all.map(({ name }) => name)])
+    const ready = waiting.filter(({ inputs }) => inputs.every(({ table }) => known.has(table)))
+    if (ready.length === 0) {
+      const lacks = waiting.map(({ name, inputs }) => {
+        const unknown = inputs.map(({ table }) => table).filter((table) => !known.has(table))
+        return `${name} reads ${unknown.join(', ')}`
+      })
+      throw new Problem(
+        'invalid',
+        `${lacks.join('; ')}: expected events, objectives, or metrics that are defined before`,
+      )
+    }
+    for (const metric of ready) {
+      if (taken(metric.name)) throw new Problem('invalid', `there is a table or metric ${metric.name} already`)
+      all.push(metric)
+    }
+    waiting = waiting.filter((metric) => !ready.includes(metric))
+  }
+  return all
 }
 
 /** The same metrics, checked that each stands after those that it reads. */

@@ -17,6 +17,8 @@ export const RUN_ATTEMPTS_MAX = 3
 export const JOBS_MEMORY_LIMIT = '2GB'
 /** Rows that a failed check names. */
 export const CHECK_ROWS_MAX = 5
+/** Hubs whose events a metric is tried out on. */
+export const SAMPLE_HUBS = 20
 /** A rehearsal's folder that is older than this was left by one that was killed. */
 export const REHEARSAL_KEPT_MS = 24 * 3_600_000
 /** What versions of a table touched is folded into an object after so many: a start reads no more log entries than that. */
