@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { describeConfig, loadConfig, parseConfig } from './config.ts'
+import { describeConfig } from './config.ts'
+import { loadConfig, parseConfig } from './load-config.ts'
 
 let folder = ''
 beforeEach(() => {

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { KAFKA_USER, type Kafka, startKafka } from '../infra/kafka/kafka.ts'
 import { logRecord } from '../ingest/event-log.conformance.ts'
-import { type Config, parseConfig } from './config.ts'
+import { type Config } from './config.ts'
 import { examine } from './doctor.ts'
 import { existingEventLog, openEventLog, openShare } from './event-log.ts'
 import { openLocalLake } from './fleet.ts'
+import { parseConfig } from './load-config.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 
 let kafka: Kafka

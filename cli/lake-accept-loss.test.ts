@@ -7,8 +7,8 @@ import { bucketOf } from '../contract/bucket.ts'
 import type { Identity } from '../contract/source.ts'
 import { batchOf, packed, reading } from '../ingest/testing/batch.ts'
 import { openSystem, type System } from '../ingest/testing/system.ts'
-import { parseConfig } from './config.ts'
 import { registerAcceptLoss } from './lake-accept-loss.ts'
+import { parseConfig } from './load-config.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 
 const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }

@@ -27,9 +27,9 @@ import { openLake } from '../lake/lake.ts'
 import { checkpointPath, entryPath, hintPath, openLog } from '../lake/log.ts'
 import { WRITTEN_PROTOCOL } from '../lake/protocol.ts'
 import { ManualClock } from '../sim/clock.ts'
-import { parseConfig } from './config.ts'
 import type { Finding } from './doctor.ts'
 import { examineLake, registerLakeDoctor } from './lake-doctor.ts'
+import { parseConfig } from './load-config.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 
 const hub: Identity = { source: 'demo-01', role: 'hub', generation: 1 }

@@ -2,8 +2,9 @@
  * Compacts, vacuums and cleans the tables of the lake that the environment names, one after the other for ever, with
  * retentions of seconds: `node upkeep-child.ts SCRATCH RETENTION_MS`. Prints a line when it begins.
  */
-import { configSchema, loadConfig } from '../../cli/config.ts'
+import { configSchema } from '../../cli/config.ts'
 import { existingLake } from '../../cli/fleet.ts'
+import { loadConfig } from '../../cli/load-config.ts'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
 import { openUpkeep } from '../../cli/upkeep.ts'
 import { sleep } from '../../contract/clock.ts'

@@ -1,9 +1,10 @@
 /** What the lake holds in the end, read as any reader would, from outside of the process that wrote it. */
-import { loadConfig } from '../../cli/config.ts'
+
 import type { CliContext } from '../../cli/context.ts'
 import { openEventLog } from '../../cli/event-log.ts'
 import { existingLake, layoutOf } from '../../cli/fleet.ts'
 import { lakeCache } from '../../cli/lake-store.ts'
+import { loadConfig } from '../../cli/load-config.ts'
 import { machineClock as clock, machineRandom as random } from '../../cli/machine.ts'
 import { EVENTS_TABLE } from '../../contract/events-table.ts'
 import { eventFiles } from '../../ingest/event-files.ts'
