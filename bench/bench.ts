@@ -6,6 +6,7 @@ import { scriptWords } from '../cli/script-options.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { ingest } from './ingest/ingest.ts'
 import { jobs } from './jobs/jobs.ts'
+import { kubernetes } from './kubernetes/kubernetes.ts'
 import { lake } from './lake/lake.ts'
 import { log } from './log/log.ts'
 import { commitFacts, machineFacts, watchMachine } from './machine.ts'
@@ -17,11 +18,11 @@ import { spark } from './spark/spark.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, jobs, spark, relay, log, store, lake, soak]
+const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, jobs, spark, kubernetes, relay, log, store, lake, soak]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
-${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(8)}${description} (${rounds} rounds)`).join('\n')}
+${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${description} (${rounds} rounds)`).join('\n')}
 
   --rounds N    interleaved rounds: ours, peer, ours, peer …
   --seed N      another seed of the workload
