@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
-import type { Explained } from '../jobs/jobs.ts'
+import type { Explained } from '../jobs/look.ts'
 import { explainText, planText, statusRows, statusText } from './jobs-text.ts'
 
 const record = { carry: 'aaaaaaaabbbb', out: '', rows: 'ccccccccdddd', open: false, revision: 2, definition: 'f00d' }
@@ -48,15 +48,27 @@ test('a long plan is cut, and says by how much', () => {
   expect(planText([], false)).toBe('Nothing is due.')
 })
 
-test('a status tells what is computed and due, and where the causes are', () => {
+test('a status tells how far a metric reaches, what is due and under way, and what to do about each', () => {
   const hour_ms = Date.UTC(2026, 10, 24, 13)
   const due = { metric: 'fleet_hours', hour_ms, bucket: -1, cause: 'never computed' as const }
-  const told = { metric: 'fleet_hours', computed: 5, newest_ms: hour_ms - 3_600_000, due: [due] }
-  const lines = stripVTControlCharacters(statusText(statusRows([told]))).split('\n')
-  expect(lines[0]).toMatch(/^metric +computed +newest hour +due +oldest due +revision/)
+  const reached = { complete_to_ms: hour_ms, fresh_until_ms: hour_ms + 4_500_000 }
+  const told = { metric: 'fleet_hours', computed: 5, newest_ms: hour_ms - 3_600_000, due: [due], ...reached }
+  const about = { metric: 'fleet_hours', units: 1, parts: 3 }
+  const run = { run: 'fleet-hours-1f0c9a-2s-9b1e44', since_ms: hour_ms, made: 2, about }
+  const rows = statusRows([told], [run], hour_ms + 6_000_000)
+  expect(rows.metrics.find(({ metric }) => metric === 'fleet_hours')).toMatchObject({ late_ms: 1_500_000, due: 1 })
+  const lines = stripVTControlCharacters(statusText(rows)).split('\n')
+  expect(lines[0]).toMatch(/^metric +complete to +fresh +computed +newest hour +due +oldest due +revision/)
   expect(lines.find((line) => line.startsWith('fleet_hours'))).toMatch(
-    /^fleet_hours +5 +2026-11-24 12:00Z +1 +2026-11-24 13:00Z /,
+    /^fleet_hours +2026-11-24 13:00Z +late 25 min +5 +2026-11-24 12:00Z +1 +2026-11-24 13:00Z /,
   )
-  expect(lines.at(-1)).toBe('hearth jobs plan says why each is due.')
-  expect(statusText(statusRows([{ ...told, due: [] }]))).not.toContain('jobs plan')
+  expect(lines.slice(-4)).toEqual([
+    'fleet-hours-1f0c9a-2s-9b1e44  fleet_hours      1  2 of 3      2026-11-24 13:00Z',
+    'late: the rows of an hour are to be final 15 min after its end.',
+    'hearth jobs plan says why each is due.',
+    'hearth jobs cancel RUN ends one that is under way.',
+  ])
+  const quiet = statusText(statusRows([{ ...told, due: [] }], [], hour_ms))
+  expect(quiet).not.toMatch(/jobs plan|under way|late: /)
+  expect(quiet).toMatch(/fleet_hours +2026-11-24 13:00Z +yes /)
 })

@@ -1,7 +1,10 @@
 import { styleText } from 'node:util'
-import { catalogue } from '../jobs/catalogue.ts'
-import type { Explained, MetricRun, MetricStatus } from '../jobs/jobs.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
+import type { MetricRun } from '../jobs/jobs.ts'
+import { FRESH_WITHIN_MS } from '../jobs/limits.ts'
+import type { Explained, MetricStatus } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
+import type { RunUnderWay } from '../jobs/runs-under-way.ts'
 import { ALL } from '../jobs/touched.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -39,24 +42,54 @@ function hourText(hour_ms: number | undefined): string {
 }
 
 /** A status in the words of its JSON. */
-export function statusRows(told: readonly MetricStatus[], metrics = catalogue()) {
-  return metrics.map(({ name, revision, hash, grain }) => {
-    const { computed, newest_ms, due = [] } = told.find(({ metric }) => metric === name) ?? {}
-    const state = { computed: computed ?? 0, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
-    return { metric: name, ...state, revision, definition: hash, grain }
+export function statusRows(
+  catalogue: Catalogue,
+  told: readonly MetricStatus[],
+  under: readonly RunUnderWay[],
+  now_ms: number,
+) {
+  const metrics = catalogue.map(({ name, revision, hash, grain }) => {
+    const found = told.find(({ metric }) => metric === name)
+    const { computed = 0, newest_ms, due = [], complete_to_ms, fresh_until_ms = now_ms } = found ?? {}
+    const state = { computed, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
+    const fresh = { complete_to_ms, late_ms: Math.max(0, now_ms - fresh_until_ms) }
+    return { metric: name, ...state, ...fresh, revision, definition: hash, grain }
   })
+  return { metrics, runs_under_way: under.map(({ about, ...run }) => ({ ...run, ...about })) }
 }
 
-export function statusText(rows: ReturnType<typeof statusRows>): string {
+export function statusText({ metrics, runs_under_way }: ReturnType<typeof statusRows>): string {
+  const due = metrics.some((row) => row.due > 0)
+  const late = metrics.some((row) => row.late_ms > 0)
   const table = textTable(
-    ['metric', 'computed', 'newest hour', 'due', 'oldest due', 'revision', 'definition', 'grain'],
-    rows.map((row) => [
-      ...[row.metric, row.computed, hourText(row.newest_ms), row.due, hourText(row.oldest_ms)],
-      ...[row.revision, row.definition, row.grain],
+    ['metric', 'complete to', 'fresh', 'computed', 'newest hour', 'due', 'oldest due', 'revision', 'definition'],
+    metrics.map((row) => [
+      ...[row.metric, shortTime(row.complete_to_ms), freshText(row)],
+      ...[row.computed, hourText(row.newest_ms), row.due, hourText(row.oldest_ms), row.revision, row.definition],
     ]),
   )
-  const due = rows.some((row) => row.due > 0)
-  return due ? `${table}\n${styleText('dim', 'hearth jobs plan says why each is due.')}` : table
+  const runs = textTable(
+    ['under way elsewhere', 'metric', 'units', 'parts made', 'since'],
+    runs_under_way.map(({ run, metric = '', units = '', parts = '?', made, since_ms }) => [
+      ...[run, metric, units, `${made} of ${parts}`, shortTime(since_ms)],
+    ]),
+  )
+  const advice = [
+    ...(late ? [`late: the rows of an hour are to be final ${minutes(FRESH_WITHIN_MS)} after its end.`] : []),
+    ...(due ? ['hearth jobs plan says why each is due.'] : []),
+    ...(runs_under_way.length > 0 ? ['hearth jobs cancel RUN ends one that is under way.'] : []),
+  ].map((line) => styleText('dim', line))
+  return [table, ...(runs_under_way.length > 0 ? ['', runs] : []), ...advice].join('\n')
+}
+
+function freshText({ computed, complete_to_ms, newest_ms, late_ms }: ReturnType<typeof statusRows>['metrics'][number]) {
+  if (late_ms > 0) return `late ${minutes(late_ms)}`
+  return complete_to_ms === undefined && (computed === 0 || newest_ms === 0) ? '' : 'yes'
+}
+
+function minutes(ms: number): string {
+  const whole = Math.ceil(ms / 60_000)
+  return whole < 120 ? `${whole} min` : `${Math.floor(whole / 60)} h`
 }
 
 /** From what each bucket of an hour was made, and below it what that means for who asked. */

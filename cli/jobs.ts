@@ -3,9 +3,11 @@ import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { type Jobs, type JobsOptions, openJobs, type RunOptions, runAll } from '../jobs/jobs.ts'
+import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
+import { lookAtRuns } from '../jobs/runs-under-way.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
@@ -91,14 +93,11 @@ export function register(program: Command, context: CliContext): void {
     })
   jobs
     .command('status')
-    .description('for each metric: what is computed, what is due, and its definition (hearth jobs plan: why)')
-    .option('--json', 'print JSON')
-    .action((options: Json) =>
-      withJobs(context, lakeToLookAt, async (open) => {
-        const rows = statusRows(await open.status(), metricsOf(context))
-        context.print(options.json ? JSON.stringify(rows) : statusText(rows))
-      }),
+    .description(
+      'for each metric: how far it reaches, what is due (hearth jobs plan: why); and runs under way elsewhere',
     )
+    .option('--json', 'print JSON')
+    .action((options: Json) => status(context, options))
   jobs
     .command('explain <metric> <hour>')
     .description('from what an hour was made, and why it is due if it is')
@@ -187,6 +186,15 @@ async function withJobs(
   await using spark = configuredSpark(context)
   await using jobs = await openJobs({ ...(await jobsOptions(context, lake, 'end')), engine: spark?.engine })
   await use(jobs)
+}
+
+async function status(context: CliContext, { json }: Json): Promise<void> {
+  const lake = await lakeToLookAt(context)
+  const { clock } = context
+  const metrics = catalogue()
+  const told = await openLook({ lake, clock, metrics, folds: lake.store }).status()
+  const rows = statusRows(told, await lookAtRuns(lake.store, metrics), clock.now())
+  context.print(json ? JSON.stringify(rows) : statusText(rows))
 }
 
 /** The lake as it is: what looking needs, as the table of a metric that was never made, it makes in memory. */

@@ -5,33 +5,19 @@ import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
-import type { Table } from '../lake/table.ts'
 import { type Calculate, type CalculateOptions, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type CutOptions, cut } from './cut.ts'
-import { DAY_MS, dayOf } from './day.ts'
+import { dayOf } from './day.ts'
 import type { Engine } from './engine.ts'
-import { highestFloor, inputSnapshots } from './floor.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
-import { HOUR_MS, JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, SETTLE_MS, UNITS_A_RUN_MAX } from './limits.ts'
+import { JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
+import { type Look, openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
-import {
-  bucketsOf,
-  type Cause,
-  causeOf,
-  type Floor,
-  isComplete,
-  isFrozen,
-  type PlanState,
-  plan,
-  type Unit,
-} from './plan.ts'
+import { plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
-import { type UnitTime, unitTime } from './shape.ts'
-import { nothingTouched, type Span, spansOf, type Touched } from './touched.ts'
-import { catchUp } from './touched-fold.ts'
+import { unitTime } from './shape.ts'
 
 export type JobsOptions = {
   readonly lake: Lake
@@ -77,29 +63,7 @@ export type RunOptions = {
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
 }
 
-/** One bucket of an hour: what its rows were made from, unless it was never made, and why it is due if it is. */
-export type Explained = {
-  readonly bucket: number
-  readonly record: HourRecord | undefined
-  readonly cause: Cause | undefined
-  /** Set when it is never made again: which table lacks rows that it would be made from. */
-  readonly frozen?: Floor | undefined
-}
-
-/** Where one metric stands. */
-export type MetricStatus = {
-  readonly metric: string
-  /** Units that are due, oldest first. */
-  readonly due: readonly Unit[]
-  /** Units whose rows stand in the table. */
-  readonly computed: number
-  /** The newest hour of those; 0 for a whole history, undefined when there is none. */
-  readonly newest_ms: number | undefined
-}
-
-export type Jobs = {
-  /** Each metric in order of calculation. */
-  status(): Promise<readonly MetricStatus[]>
+export type Jobs = Pick<Look, 'status' | 'explain'> & {
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
   /**
@@ -107,8 +71,6 @@ export type Jobs = {
    * when a check fails or a data file is damaged, once all else is made.
    */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
-  /** From what each bucket of an hour was made. Raises `missing` for a metric or an hour that there is not. */
-  explain(metric: string, hour_ms: number): Promise<readonly Explained[]>
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -119,21 +81,21 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
   const local = await openLocalFiles(lake.store, { cache: options.cache, clock })
   const metrics = options.metrics ?? catalogue()
-  const seen = new Map<string, Touched>()
+  const look = openLook({ lake, clock, metrics, folds: lake.store })
   /** By metric: the sign of a state in which nothing was due. */
   const settled = new Map<string, string>()
-  let spans: { readonly sign: string; readonly of: readonly Span[] } | undefined
-  const buckets = lake.layouts.at(-1)?.buckets ?? 1
   let duck: DuckDb | undefined
   /** The lake has objectives. */
   let given = false
 
-  const tableOf = async (metric: Metric) =>
-    await lake.ensureTable(metric.name, {
+  async function standingOf(metric: Metric): Promise<Standing> {
+    const table = await lake.ensureTable(metric.name, {
       columns: metric.columns,
       partition: unitTime(metric.shape) ? [METRIC_DATE] : [],
       description: metric.meaning,
     })
+    return { table, snapshot: await table.snapshot() }
+  }
 
   function openEngine(): Promise<DuckDb> {
     const temp_folder = join(options.scratch_folder, 'temp')
@@ -147,40 +109,6 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
   const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
 
-  async function touchedOf(name: string): Promise<Touched> {
-    const touched = seen.get(name) ?? nothingTouched()
-    seen.set(name, touched)
-    let table: Table
-    try {
-      table = await lake.table(name)
-    } catch (error) {
-      if (isProblem(error, 'missing')) return touched
-      throw error
-    }
-    await catchUp(touched, table, lake.store)
-    return touched
-  }
-
-  /** What a plan is made from. All that it depends on is in the sign: a tick with nothing to do looks no further. */
-  async function lookAt(metric: Metric, now_ms: number) {
-    const events = await touchedOf('events')
-    const inputs = new Map<string, Touched>()
-    for (const { table } of metric.inputs) inputs.set(table, await touchedOf(table))
-    const table = await tableOf(metric)
-    const snapshot = await table.snapshot()
-    const floor = highestFloor([[metric.name, snapshot], ...(await inputSnapshots(lake, metric))])
-    const versions = [events, ...inputs.values(), snapshot].map(({ version }) => version)
-    const hours = [now_ms, now_ms - SETTLE_MS].map((time_ms) => Math.floor(time_ms / HOUR_MS))
-    const sign = [...versions, floor?.from_ms, ...hours].join(' ')
-    return { metric, now_ms, events, inputs, table, snapshot, floor, sign }
-  }
-
-  function stateOf({ events, sign: _, ...looked }: Awaited<ReturnType<typeof lookAt>>): PlanState & Standing {
-    const sign = `${events.version} ${Math.floor(looked.now_ms / HOUR_MS)}`
-    if (spans?.sign !== sign) spans = { sign, of: spansOf(events, looked.now_ms) }
-    return { ...looked, spans: spans.of, buckets, cells: cellsOf(looked.metric, looked.snapshot) }
-  }
-
   /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
   async function makeDue(
     metric: Metric,
@@ -189,11 +117,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   ): Promise<MetricRun | undefined> {
     for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
       runOptions.signal?.throwIfAborted()
-      const looked = await lookAt(metric, clock.now())
-      if (settled.get(metric.name) === looked.sign) return undefined
-      const state = stateOf(looked)
-      const due = plan(state)
-      if (due.length === 0) settled.set(metric.name, looked.sign)
+      const { sign, standing, state } = await look.at(metric, clock.now(), standingOf)
+      if (settled.get(metric.name) === sign) return undefined
+      const now = { ...state(), ...standing }
+      const due = plan(now)
+      if (due.length === 0) settled.set(metric.name, sign)
       const { only, order } = runOptions
       const asked = due.filter(
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
@@ -205,7 +133,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       })
       behind.set(metric.name, new Set(left.map(({ hour_ms }) => dayOf(hour_ms))))
       if (taken.length === 0) return undefined
-      const run = await runMetric(options, calculateTask, state, taken, runOptions)
+      const run = await runMetric(options, calculateTask, now, taken, runOptions)
       if (run) return { ...run, left: left.length }
     }
     throw new Problem(
@@ -221,25 +149,9 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     await recordRuns(options, duck.connection, started_ms, told)
   }
 
-  async function status(): Promise<readonly MetricStatus[]> {
-    const now_ms = clock.now()
-    const all: MetricStatus[] = []
-    for (const metric of metrics) {
-      const state = stateOf(await lookAt(metric, now_ms))
-      let computed = 0
-      let newest_ms: number | undefined
-      for (const { sum } of state.cells.values()) {
-        computed += sum.count
-        newest_ms = Math.max(newest_ms ?? sum.newest_ms, sum.newest_ms)
-      }
-      all.push({ metric: metric.name, due: plan(state), computed, newest_ms })
-    }
-    return all
-  }
-
   return {
-    status,
-    plan: async () => (await status()).flatMap(({ due }) => due),
+    status: look.status,
+    plan: async () => (await look.status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
       const runs: MetricRun[] = []
       const failed: JobRun[] = []
@@ -273,26 +185,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       if (failure) throw failure
       return runs
     },
-    async explain(name, hour_ms) {
-      const metric = metrics.find((one) => one.name === name)
-      if (!metric) {
-        throw new Problem(
-          'missing',
-          `there is no metric ${name}; there are ${metrics.map((one) => one.name).join(', ')}`,
-        )
-      }
-      const state = stateOf(await lookAt(metric, clock.now()))
-      const time = unitTime(metric.shape)
-      if (time) refuseOutside(state, hour_ms, time)
-      const hour = time ? Math.floor(hour_ms / time.length_ms) * time.length_ms : WHOLE_HISTORY_MS
-      const records = openRecords(state.cells)
-      return bucketsOf(state).map((bucket) => ({
-        bucket,
-        record: records.get(hour, bucket),
-        cause: causeOf(state, hour, bucket),
-        ...(isFrozen(state, hour) && { frozen: state.floor }),
-      }))
-    },
+    explain: look.explain,
     async [Symbol.asyncDispose]() {
       await duck?.[Symbol.asyncDispose]()
       await local[Symbol.asyncDispose]()
@@ -307,20 +200,6 @@ export async function runAll(jobs: Pick<Jobs, 'run'>, runOptions: RunOptions = {
     all.push(...runs)
     if (!runs.some(({ left }) => left > 0)) return all
   }
-}
-
-/** Raises `missing` for an hour that has not begun, or whose day is not over, or from before anything is known. */
-function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number, { column, length_ms }: UnitTime): void {
-  const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
-  const none = `${metric.name} has no hour ${time(hour_ms)}`
-  if (hour_ms > now_ms) throw new Problem('missing', `${none}: it has not begun`)
-  if (column === 'day' && !isComplete(dayOf(hour_ms), now_ms, DAY_MS))
-    throw new Problem('missing', `${none}: it is made of whole days, once they are over`)
-  const next = spans.find(({ to_ms }) => hour_ms <= to_ms)
-  if (!next) throw new Problem('missing', `${none}: there are no events yet`)
-  if (hour_ms >= Math.floor(next.from_ms / length_ms) * length_ms) return
-  const why = next === spans[0] ? 'nothing is known of so long ago' : 'nothing is known of more than a month around it'
-  throw new Problem('missing', `${none}: ${why}; the next hour that it has is ${time(next.from_ms)}`)
 }
 
 function toldRun({ metric, units, rows, ms, version, how }: MetricRun): JobRun {

@@ -3,6 +3,8 @@
 export const HOUR_MS = 3_600_000
 /** How long after its end an hour's commands may still run and its events be on their way; then it is complete. */
 export const SETTLE_MS = 120_000
+/** A unit's final rows are to be there this long after its end, or its metric is told to be late. */
+export const FRESH_WITHIN_MS = 15 * 60_000
 /** Hours before this are not planned: events cannot be older than this at their receipt. */
 export const HISTORY_MAX_MS = 400 * 86_400_000
 /** A silence of a fleet that is longer is none of its hours: one row with a time of long ago does not make a year of them. */

@@ -6,7 +6,7 @@ import type { Unit } from './plan.ts'
  * A task as tasks that can be made beside each other, `most` at most and about equally large. A file holds a bucket's day, so
  * that no two parts write the same one; where hours carry, a bucket's days follow from each other and stay together.
  */
-export function partsOf(task: Task, most: number): readonly Task[] {
+export function partsOf<T extends Pick<Task, 'metric' | 'units'>>(task: T, most: number): readonly T[] {
   const { metric, units } = task
   const whole = metric.carry !== undefined || metric.shape === 'bucket'
   const keyOf = ({ hour_ms, bucket }: Unit) => (whole ? `${bucket}` : `${dayOf(hour_ms)}/${bucket}`)

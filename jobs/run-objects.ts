@@ -65,6 +65,33 @@ export function runObjects(store: ObjectStore, run: string): RunObjects {
   return objects
 }
 
+/** A run that is not over, as the store tells of it. */
+export type RunStanding = {
+  readonly run: string
+  readonly begun: RunText
+  readonly since_ms: number
+  /** Parts of this text that were made. */
+  readonly made: number
+}
+
+/** What stands of a run; undefined when it has just ended. */
+export async function runStanding(store: ObjectStore, run: string): Promise<RunStanding | undefined> {
+  try {
+    const begun = await runObjects(store, run).begun()
+    let made = 0
+    let since_ms = 0
+    for await (const { path, modified_ms } of store.list(`${FOLDER}/${run}/`)) {
+      const name = path.slice(path.lastIndexOf('/') + 1)
+      if (name === 'task') since_ms = modified_ms
+      else if (name.startsWith(`made-${begun.digest}-`)) made++
+    }
+    return { run, begun, since_ms, made }
+  } catch (error) {
+    if (!isProblem(error, 'missing')) throw error
+    return undefined
+  }
+}
+
 /** Names of the runs that are not over, ascending. */
 export async function runsUnderWay(store: ObjectStore): Promise<readonly string[]> {
   const names = new Set<string>()

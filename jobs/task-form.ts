@@ -78,6 +78,17 @@ export async function openTask(
   return { task, parts: partsOf(task, told.parts) }
 }
 
+/** What a text is about, for people, without a look at tables. Raises `invalid` for a text that is no task. */
+export function aboutTask(
+  metrics: Catalogue,
+  text: string,
+): { readonly metric: string; readonly units: number; readonly parts: number } {
+  const told = read(taskForm, text, 'a task of jobs')
+  const metric = metrics.find(({ name }) => name === told.metric)
+  const parts = metric && partsOf({ metric, units: unitsOf(told.metric, told.units) }, told.parts).length
+  return { metric: told.metric, units: told.units.length, parts: parts ?? told.parts }
+}
+
 async function pinned(lake: Lake, metric: Metric, told: z.infer<typeof taskForm>): Promise<Task> {
   const pin = async (name: string, version: number): Promise<Pinned> => {
     const table = await lake.table(name)

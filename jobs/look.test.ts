@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { catalogue } from './catalogue.ts'
+import { FRESH_WITHIN_MS, HOUR_MS } from './limits.ts'
+import { openLook } from './look.ts'
+import { BUCKETS, connected, enrolled, type History, openHistory } from './testing/history.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 22)
+const MINUTE_MS = 60_000
+
+async function oneHub(): Promise<History> {
+  const history = await openHistory(T0 + 3 * HOUR_MS + 5 * MINUTE_MS)
+  await history.add([enrolled('demo-01', T0), ...connected('demo-01', T0, T0 + 3 * HOUR_MS)])
+  return history
+}
+
+const lookAt = ({ lake, clock }: History) => openLook({ lake, clock, metrics: catalogue(), folds: lake.store })
+
+test('a look at what was never made says what is due, and makes no table', async () => {
+  await using history = await oneHub()
+  const tables = await history.lake.tables()
+  const look = lookAt(history)
+  const [hubs, , , , hours] = await look.status()
+  expect(hubs).toMatchObject({ metric: 'hubs', computed: 0, complete_to_ms: undefined, fresh_until_ms: undefined })
+  expect(hours).toMatchObject({
+    ...{ metric: 'hub_hours', computed: 0, newest_ms: undefined, complete_to_ms: undefined },
+    fresh_until_ms: T0 + HOUR_MS + FRESH_WITHIN_MS,
+  })
+  expect(hours?.due).toHaveLength(4 * BUCKETS)
+  expect(await look.explain('hub_hours', T0)).toMatchObject([{ cause: 'never computed' }, { cause: 'never computed' }])
+  expect(await history.lake.tables()).toEqual(tables)
+})
+
+test('a metric reaches to the end of its newest hour that is over, and is late a while after the next one', async () => {
+  await using history = await oneHub()
+  const look = lookAt(history)
+  await history.jobs.run()
+  const hours = async () => (await look.status()).find(({ metric }) => metric === 'hub_hours')
+  const complete_to_ms = T0 + 3 * HOUR_MS
+  const reached = { complete_to_ms, fresh_until_ms: complete_to_ms + HOUR_MS + FRESH_WITHIN_MS }
+  expect(await hours()).toMatchObject({ ...reached, newest_ms: complete_to_ms, due: [] })
+  await history.clock.advance(HOUR_MS)
+  const later = await hours()
+  expect(later).toMatchObject(reached)
+  expect(new Set(later?.due.map(({ cause }) => cause))).toEqual(new Set(['hour is over', 'never computed']))
+})
+
+test('what nothing was committed to since is not planned again', async () => {
+  await using history = await oneHub()
+  const look = lookAt(history)
+  const first = await look.status()
+  expect((await look.status()).every((status, index) => status === first[index])).toBe(true)
+  await history.jobs.run()
+  expect((await look.status()).some((status, index) => status === first[index])).toBe(false)
+})
