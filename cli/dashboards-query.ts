@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { openJobsLook } from '../dashboards/jobs-look.ts'
 import { openLakeLook } from '../dashboards/lake-look.ts'
 import { QUERY_MEMORY_LIMIT, QUERY_THREADS } from '../dashboards/limits.ts'
 import { serveQueries } from '../dashboards/query-child.ts'
@@ -31,4 +32,4 @@ watchMemory({
   max_bytes: QUERY_PROCESS_MAX_BYTES,
   past: () => process.kill(process.pid, 'SIGKILL'),
 })
-serveQueries(lakeEngine(query, openLakeLook(lake)), process)
+serveQueries(lakeEngine(query, { ...openLakeLook(lake), ...openJobsLook({ lake, clock: machineClock }) }), process)

@@ -18,6 +18,8 @@ const ROUTES = [
   'GET /api/fleet',
   'GET /api/freshness',
   'GET /api/hubs',
+  'GET /api/jobs',
+  'GET /api/jobs/{metric}/explain',
   'GET /api/lake',
   'GET /api/lake/{table}/versions',
   'GET /api/live',

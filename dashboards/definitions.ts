@@ -1,3 +1,4 @@
+import { catalogue } from '../jobs/catalogue.ts'
 import type { Definition } from './api.ts'
 
 /**
@@ -168,4 +169,49 @@ export const DEFINITIONS: readonly Definition[] = [
       'took the place of, which may have held nothing more. Of all time, not of this window.',
     table: 'losses',
   },
+  {
+    name: 'metric_freshness',
+    title: 'Freshness of a metric',
+    meaning:
+      'Complete to: the end of the newest hour (or day) that was over when it was calculated, in every bucket. It is ' +
+      'late when the next one has been over for 15 minutes and is not there. A whole history, as of hubs, is fresh when ' +
+      'nothing of it is due.',
+  },
+  {
+    name: 'due_units',
+    title: 'Due units',
+    unit: 'units',
+    meaning:
+      'A unit is an hour of a bucket, an hour or a day of all of them, or a bucket’s whole history. It is due when it was ' +
+      'never computed; when its hour is over and was still running; when what it was made from moved, by late data; when ' +
+      'its definition rose; or when what the hour before leaves to it changed. What follows from others is found when ' +
+      'those are made: hearth jobs plan tells beforehand.',
+  },
+  {
+    name: 'runs_under_way',
+    title: 'Under way elsewhere',
+    meaning:
+      'Runs that pods or other processes calculate, from what they left in the lake. What the jobs’ own process ' +
+      'calculates is not among them: its run shows below once it is committed. Retries: runs of the metric that failed since this one was begun.',
+  },
+  {
+    name: 'job_runs',
+    title: 'Runs',
+    meaning:
+      'Each metric that a run made, in one commit, or failed to make. Took: from its plan to its commit. Failed tries ' +
+      'of parts are listed even where a later try went well.',
+    table: 'job_runs',
+  },
 ]
+
+/** Of each metric's own table: `metric_hub_hours`. */
+export function metricDefinitions(): readonly Definition[] {
+  return catalogue().map(({ name, meaning, grain, affects, revision, hash, owner }) => ({
+    name: `metric_${name}`,
+    title: name,
+    meaning:
+      `${meaning[0]?.toUpperCase()}${meaning.slice(1)}. One row per ${grain}. Made anew by: ${affects}. ` +
+      `Revision ${revision} (${hash}), owned by ${owner}.`,
+    table: name,
+  }))
+}

@@ -51,6 +51,7 @@ it('goes to each page by g and its letter, with the time range kept', async () =
   const page = await open('/fleet?range=6h')
   for (const [key, name] of [
     ['c', 'Commands'],
+    ['j', 'Jobs'],
     ['l', 'Lake'],
     ['q', 'Query'],
     ['f', 'Fleet'],
@@ -129,7 +130,7 @@ it('comes by Tab first to the pages, then the time range, then the figures, each
   const page = await open('/fleet')
   await page.getByRole('link', { name: 'Rows behind worst hubs' }).waitFor()
   const names = await tabbed(page, 'Rows behind Tap to light')
-  expect(names.slice(0, 4)).toEqual(['Fleet', 'Commands', 'Lake', 'Query'])
+  expect(names.slice(0, 5)).toEqual(['Fleet', 'Commands', 'Jobs', 'Lake', 'Query'])
   const order = [
     'One window back',
     'Last 24 hours',

@@ -56,3 +56,7 @@ export const VERSIONS_MAX = 500
 export const UPKEEP_VERSIONS = 60
 /** Reasons of dead letters, and losses, on the Lake page. */
 export const LAKE_ROWS_MAX = 50
+/** Runs in one answer of the Jobs page, the newest first. */
+export const RUNS_MAX = 60
+/** Characters of what failed in one run's parts, on the page; `job_runs` has the rest. */
+export const FAILURES_SHOWN_CHARACTERS = 4_000

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Clock } from '../contract/clock.ts'
 import { assert, Problem, type ProblemKind } from '../contract/problem.ts'
+import type { ExplainAnswer, StandingLook } from './jobs-api.ts'
 import type { TableLook, VersionLook } from './lake-api.ts'
 import {
   CANCEL_GRACE_MS,
@@ -12,7 +13,15 @@ import {
   QUERY_TIME_MAX_MS,
   SCHEMA_KEPT_MS,
 } from './limits.ts'
-import type { FromChild, Queries, QueryAnswer, SchemaAnswer, ToChild, VersionsOrder } from './query-protocol.ts'
+import type {
+  ExplainOrder,
+  FromChild,
+  Queries,
+  QueryAnswer,
+  SchemaAnswer,
+  ToChild,
+  VersionsOrder,
+} from './query-protocol.ts'
 
 /** How the child is started: a module that ends in `serveQueries`, and what it is told. */
 export type ChildProgram = {
@@ -90,6 +99,18 @@ class QueryChild implements Queries {
     const result = await this.#ask((id) => ({ type: 'versions', id, order }), signal)
     assert(result.type === 'versions', 'a question for versions is answered by them')
     return result.versions
+  }
+
+  async standing(signal: AbortSignal): Promise<StandingLook> {
+    const result = await this.#ask((id) => ({ type: 'standing', id }), signal)
+    assert(result.type === 'standing', 'a question for what stands is answered by it')
+    return result.standing
+  }
+
+  async explain(order: ExplainOrder, signal: AbortSignal): Promise<ExplainAnswer> {
+    const result = await this.#ask((id) => ({ type: 'explain', id, order }), signal)
+    assert(result.type === 'explained', 'a question for an hour is answered by what explains it')
+    return result.explained
   }
 
   ready(): boolean {

@@ -1,12 +1,14 @@
 import { isProblem, messageOf } from '../contract/problem.ts'
+import type { JobsLook } from './jobs-look.ts'
 import type { LakeLook } from './lake-look.ts'
 import type { FromChild, QueryAnswer, QueryOrder, SchemaAnswer, ToChild } from './query-protocol.ts'
 
-/** What the child can do: the lake's own query and looks at its tables, whoever opened it. */
-export type Engine = LakeLook & {
-  run(order: QueryOrder, signal: AbortSignal): Promise<QueryAnswer>
-  schema(): Promise<SchemaAnswer>
-}
+/** What the child can do: the lake's own query, and looks at its tables and what becomes of them, whoever opened it. */
+export type Engine = LakeLook &
+  JobsLook & {
+    run(order: QueryOrder, signal: AbortSignal): Promise<QueryAnswer>
+    schema(): Promise<SchemaAnswer>
+  }
 
 type Question = Exclude<ToChild, { type: 'cancel' }>
 
@@ -19,6 +21,10 @@ async function answerOf(engine: Engine, message: Question, signal: AbortSignal):
       return { type: 'tables', id, tables: await engine.tables() }
     case 'versions':
       return { type: 'versions', id, versions: await engine.versions(message.order.table, message.order.limit) }
+    case 'standing':
+      return { type: 'standing', id, standing: await engine.standing() }
+    case 'explain':
+      return { type: 'explained', id, explained: await engine.explain(message.order.metric, message.order.hour_ms) }
     case 'run':
       return { type: 'answer', id, answer: await engine.run(message.order, signal) }
   }

@@ -1,10 +1,11 @@
 import type { Query } from '../lake/query.ts'
+import type { JobsLook } from './jobs-look.ts'
 import type { LakeLook } from './lake-look.ts'
 import type { Engine } from './query-child.ts'
 import type { Cell } from './query-protocol.ts'
 
 /** The lake's query, and looks at its tables, as the child's engine: nested values become JSON text, which a cell can hold. */
-export function lakeEngine(query: Query, look: LakeLook): Engine {
+export function lakeEngine(query: Query, look: LakeLook & JobsLook): Engine {
   return {
     ...look,
     run: async (order, signal) => {

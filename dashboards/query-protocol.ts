@@ -1,4 +1,5 @@
 import type { ProblemKind } from '../contract/problem.ts'
+import type { ExplainAnswer, StandingLook } from './jobs-api.ts'
 import type { TableLook, VersionLook } from './lake-api.ts'
 
 /** One value of an answer, as JSON can carry it: whole numbers past 2^53 and decimals come as text. */
@@ -42,12 +43,17 @@ export type QueryOrder = { readonly sql: string; readonly max_rows: number }
 /** Which versions of a table one asks the child for. */
 export type VersionsOrder = { readonly table: string; readonly limit: number }
 
+/** Which hour of a metric one asks the child about. */
+export type ExplainOrder = { readonly metric: string; readonly hour_ms: number }
+
 /** Dashboards → child. */
 export type ToChild =
   | { readonly type: 'run'; readonly id: number; readonly order: QueryOrder }
   | { readonly type: 'schema'; readonly id: number }
   | { readonly type: 'tables'; readonly id: number }
   | { readonly type: 'versions'; readonly id: number; readonly order: VersionsOrder }
+  | { readonly type: 'standing'; readonly id: number }
+  | { readonly type: 'explain'; readonly id: number; readonly order: ExplainOrder }
   | { readonly type: 'cancel'; readonly id: number }
 
 /** Child → dashboards. */
@@ -57,6 +63,8 @@ export type FromChild =
   | { readonly type: 'schema'; readonly id: number; readonly schema: SchemaAnswer }
   | { readonly type: 'tables'; readonly id: number; readonly tables: readonly TableLook[] }
   | { readonly type: 'versions'; readonly id: number; readonly versions: readonly VersionLook[] }
+  | { readonly type: 'standing'; readonly id: number; readonly standing: StandingLook }
+  | { readonly type: 'explained'; readonly id: number; readonly explained: ExplainAnswer }
   | { readonly type: 'problem'; readonly id: number; readonly kind: ProblemKind; readonly message: string }
 
 /** Asks the lake: in a child process of its own when serving people; in the same process in tests. */
@@ -68,6 +76,10 @@ export type Queries = {
   tables(signal: AbortSignal): Promise<readonly TableLook[]>
   /** Newest first. Raises `missing` for a table that is not there. */
   versions(order: VersionsOrder, signal: AbortSignal): Promise<readonly VersionLook[]>
+  /** Where each metric stands, and which runs are under way. */
+  standing(signal: AbortSignal): Promise<StandingLook>
+  /** Raises `missing` for a metric or an hour that there is not. */
+  explain(order: ExplainOrder, signal: AbortSignal): Promise<ExplainAnswer>
   /** Is the child up? */
   ready(): boolean
   /** Queries that run and that wait. */

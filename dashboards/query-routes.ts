@@ -1,7 +1,7 @@
 import { csvOf } from '../lake/answer.ts'
 import { definitionsAnswer, queryAnswer, queryRequest, schemaAnswer } from './api.ts'
 import { arrowOf } from './arrow.ts'
-import { DEFINITIONS } from './definitions.ts'
+import { DEFINITIONS, metricDefinitions } from './definitions.ts'
 import type { Queries } from './query-protocol.ts'
 import { hangUp, type Router } from './route.ts'
 
@@ -42,6 +42,6 @@ export function mountQuery(route: Router, options: { readonly queries: Queries }
     summary: 'What each figure of the pages means.',
     scope: 'observe',
     answer: definitionsAnswer,
-    handle: async () => ({ definitions: DEFINITIONS }),
+    handle: async () => ({ definitions: [...DEFINITIONS, ...metricDefinitions()] }),
   })
 }

@@ -7,6 +7,7 @@ import type { Registry } from '../registry/registry.ts'
 import { isBuilt, mountWeb, NOT_BUILT, webFolder } from './built-app.ts'
 import { mountCommands } from './command-routes.ts'
 import { mountFleet } from './fleet-routes.ts'
+import { mountJobs } from './jobs-routes.ts'
 import { type Lags, mountLake } from './lake-routes.ts'
 import { BODY_MAX_BYTES } from './limits.ts'
 import { type Note, openLive } from './live.ts'
@@ -115,6 +116,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     mountQuery(route, { queries })
     mountFleet(route, { queries, clock })
     mountLake(route, { queries, clock, lags: options.lags ?? (() => Promise.resolve(undefined)) })
+    mountJobs(route, { queries, clock })
     mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
     scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))

@@ -5,12 +5,14 @@ import { openDuckDb } from '../../lake/duckdb.ts'
 import { type Engine, serveQueries } from '../query-child.ts'
 import type { Cell } from '../query-protocol.ts'
 import { makeSample } from './sample.ts'
+import { makeSampleRuns, sampleJobs } from './sample-jobs.ts'
 import { sampleLook } from './sample-lake.ts'
 
 /** For tests only: the query process over sample tables in memory. Arguments: now in ms, and a SampleState. */
 const [now_ms, state] = process.argv.slice(2)
 const { connect, connection } = await openDuckDb({ threads: 2 })
 if (state !== 'empty') await makeSample(connection, Number(now_ms))
+if (state !== 'empty' && state !== 'unmeasured') await makeSampleRuns(connection, Number(now_ms))
 if (state === 'unmeasured')
   await connection.run('DROP TABLE fleet_hours; DROP TABLE hub_hours; DROP TABLE latency_hours')
 if (state === 'behind') {
@@ -24,6 +26,7 @@ serveQueries(sampleEngine(), process)
 function sampleEngine(): Engine {
   return {
     ...sampleLook(Number(now_ms), state === 'empty'),
+    ...sampleJobs(Number(now_ms), state),
     run: async (order, signal) => {
       if (order.sql.includes('crash the process')) process.exit(7)
       const own = await connect()

@@ -23,6 +23,8 @@ const FLEET = { hubs: 25, days: 3 }
 const seen = (page: Page) =>
   page.getByRole('link', { name: 'Rows behind firmware' }).waitFor({ timeout: METRICS_MAX_MS })
 const lakeSeen = (page: Page) => page.getByText('None: every log joined up with the table.').waitFor()
+const jobsSeen = (page: Page) =>
+  page.getByRole('region', { name: 'Explain' }).getByRole('cell').first().waitFor({ timeout: METRICS_MAX_MS })
 const openOne = async (page: Page) => {
   await page.getByText('live', { exact: true }).waitFor()
   await page
@@ -43,6 +45,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'fleet-dark-1440', path: '/fleet', screen: { ...DESK, theme: 'dark' }, arrange: seen },
   { name: 'fleet-light-375', path: '/fleet', screen: PHONE, arrange: seen },
   { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: openOne },
+  { name: 'jobs-light-1440', path: '/jobs', screen: { ...DESK, height: 1220 }, arrange: jobsSeen },
   { name: 'lake-light-1440', path: '/lake', screen: { ...DESK, height: 1220 }, arrange: lakeSeen },
   { name: 'query-light-1440', path: '/query', screen: DESK, arrange: runOne },
 ]

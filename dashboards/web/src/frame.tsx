@@ -22,6 +22,7 @@ export const PAGES: readonly {
 }[] = [
   { path: '/fleet', name: 'Fleet', icon: 'fleet', key: 'f' },
   { path: '/commands', name: 'Commands', icon: 'commands', key: 'c' },
+  { path: '/jobs', name: 'Jobs', icon: 'jobs', key: 'j' },
   { path: '/lake', name: 'Lake', icon: 'lake', key: 'l' },
   { path: '/query', name: 'Query', icon: 'query', key: 'q' },
 ]

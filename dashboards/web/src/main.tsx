@@ -4,6 +4,7 @@ import './base.css'
 import { CommandsPage } from './commands/commands-page.tsx'
 import { FleetPage } from './fleet/fleet-page.tsx'
 import { Frame } from './frame.tsx'
+import { JobsPage } from './jobs/jobs-page.tsx'
 import { LakePage } from './lake/lake-page.tsx'
 import { href, path, replace } from './location.ts'
 import { QueryPage } from './query/query-page.tsx'
@@ -15,6 +16,8 @@ function Page() {
       return <FleetPage />
     case '/commands':
       return <CommandsPage />
+    case '/jobs':
+      return <JobsPage />
     case '/lake':
       return <LakePage />
     case '/query':

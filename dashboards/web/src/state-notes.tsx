@@ -51,3 +51,18 @@ export function Words({ text }: { readonly text: string }) {
 export function Skeleton({ width, height = 14 }: { readonly width: number | string; readonly height?: number }) {
   return <span class="skeleton" aria-hidden="true" style={{ width, height }} />
 }
+
+/** Rows of a table that are still to come. */
+export function SkeletonRows({ count, columns }: { readonly count: number; readonly columns: number }) {
+  return (
+    <>
+      {Array.from({ length: count }, (_, index) => (
+        <tr key={index}>
+          <td colSpan={columns}>
+            <Skeleton width={`${90 - ((index * 13) % 30)}%`} />
+          </td>
+        </tr>
+      ))}
+    </>
+  )
+}

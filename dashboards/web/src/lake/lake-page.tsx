@@ -1,13 +1,11 @@
 import type { LakeAnswer, TableLook } from '../../../lake-api.ts'
 import { ask } from '../api-client.ts'
 import { now } from '../browser.ts'
-import { Explain, RowsLink } from '../definition.tsx'
-import '../figure.css'
-import { Tag } from '../icon.tsx'
+import { Fact } from '../fact.tsx'
 import { parameter } from '../location.ts'
 import { bytes, counted, NOTHING, significant, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
-import { Empty, Skeleton, Trouble } from '../state-notes.tsx'
+import { Empty, Trouble } from '../state-notes.tsx'
 import { age, range } from '../time-range.ts'
 import './lake.css'
 import { Buckets, FileSizes, TablesCard } from './lake-tables.tsx'
@@ -219,33 +217,4 @@ function Facts(props: {
 function large(count: number): string {
   if (count < 1e6) return whole(count)
   return count < 1e9 ? `${significant(count / 1e6)} M` : `${significant(count / 1e9)} G`
-}
-
-function Fact(props: {
-  readonly title: string
-  readonly definition: string
-  readonly text: string | undefined
-  readonly exact?: number | undefined
-  readonly unit?: string
-  readonly note: string | undefined
-  readonly tone?: 'warn' | 'bad' | undefined
-  readonly sql?: string | undefined
-  readonly stale: boolean
-}) {
-  const { title, text, unit, note, tone, sql } = props
-  return (
-    <section class={`figure fact ${props.stale ? 'stale' : ''}`} aria-label={title}>
-      <div class="name">
-        <span class="title">{title}</span>
-        <Explain name={props.definition} />
-        {sql && <RowsLink sql={sql} label={title} />}
-      </div>
-      <div class="value" title={props.exact === undefined ? undefined : whole(props.exact)}>
-        {text === undefined ? <Skeleton width={88} height={24} /> : text}
-        {text !== undefined && unit && <span class="unit">{unit}</span>}
-        {tone && <Tag tone={tone}>see below</Tag>}
-      </div>
-      <div class="change">{note === undefined ? <Skeleton width={120} height={12} /> : note}</div>
-    </section>
-  )
 }

@@ -5,7 +5,7 @@ import { Explain } from '../definition.tsx'
 import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { bytes, counted, NOTHING, significant, whole } from '../number-format.ts'
-import { Skeleton } from '../state-notes.tsx'
+import { SkeletonRows } from '../state-notes.tsx'
 import { age, clockTime, dayTime } from '../time-range.ts'
 
 const DAY_MS = 86_400_000
@@ -186,18 +186,4 @@ function Behind({ lag }: { readonly lag: NonNullable<LakeAnswer['lags']>[number]
 function timeOf(time_ms: number | null): string {
   if (time_ms === null) return NOTHING
   return now.value - time_ms < DAY_MS ? clockTime(time_ms) : dayTime(time_ms)
-}
-
-export function SkeletonRows({ count, columns }: { readonly count: number; readonly columns: number }) {
-  return (
-    <>
-      {Array.from({ length: count }, (_, index) => (
-        <tr key={index}>
-          <td colSpan={columns}>
-            <Skeleton width={`${90 - ((index * 13) % 30)}%`} />
-          </td>
-        </tr>
-      ))}
-    </>
-  )
 }

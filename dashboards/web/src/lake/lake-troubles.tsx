@@ -5,8 +5,8 @@ import { Explain, RowsLink } from '../definition.tsx'
 import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { whole } from '../number-format.ts'
+import { SkeletonRows } from '../state-notes.tsx'
 import { dayTime } from '../time-range.ts'
-import { SkeletonRows } from './lake-tables.tsx'
 import { lossGroups } from './loss-groups.ts'
 
 /** What was acknowledged and cannot be read, by reason. */

@@ -6,9 +6,8 @@ import { Explain } from '../definition.tsx'
 import { parameter } from '../location.ts'
 import { bytes, counted, whole } from '../number-format.ts'
 import { useResource } from '../resource.ts'
-import { Trouble } from '../state-notes.tsx'
+import { SkeletonRows, Trouble } from '../state-notes.tsx'
 import { clockTime, dayTime } from '../time-range.ts'
-import { SkeletonRows } from './lake-tables.tsx'
 
 const EVERY_MS = 10_000
 const FEW = 12

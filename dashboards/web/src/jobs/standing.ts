@@ -1,0 +1,52 @@
+import type { JobsAnswer, MetricLook } from '../../../jobs-api.ts'
+import type { Tone } from '../icon.tsx'
+import { counted } from '../number-format.ts'
+
+/** Whether a metric is as fresh as it should be, in a word. */
+export type Fresh = { readonly tone: Tone; readonly word: 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet' }
+
+/** How long a metric has been late; 0 when it is not. */
+export function lateBy({ fresh_until_ms }: MetricLook, now_ms: number): number {
+  return fresh_until_ms === null ? 0 : Math.max(0, now_ms - fresh_until_ms)
+}
+
+export function dueUnits({ due }: MetricLook): number {
+  return due.reduce((sum, { units }) => sum + units, 0)
+}
+
+export function freshOf(metric: MetricLook, now_ms: number): Fresh {
+  if (lateBy(metric, now_ms) > 0) return { tone: 'bad', word: 'late' }
+  const due = dueUnits(metric) > 0
+  if (metric.complete_to_ms !== null) return { tone: 'good', word: 'fresh' }
+  if (metric.unit === 'history' && metric.computed > 0)
+    return due ? { tone: 'warn', word: 'due' } : { tone: 'good', word: 'fresh' }
+  return due ? { tone: 'idle', word: 'not made yet' } : { tone: 'idle', word: 'nothing yet' }
+}
+
+/** What there is to look at, in words; empty when nothing is. */
+export function troublesOf({ metrics, under_way, runs }: JobsAnswer, now_ms: number): readonly string[] {
+  const late = metrics.filter((metric) => lateBy(metric, now_ms) > 0).length
+  const unmade = metrics.filter((metric) => freshOf(metric, now_ms).word === 'not made yet').length
+  const unknown = under_way.filter(({ about }) => about === null).length
+  return [
+    ...(late > 0 ? [late === metrics.length ? 'every metric is late' : `${counted(late, 'metric')} late`] : []),
+    ...(unmade > 0
+      ? [unmade === metrics.length ? 'no metric is made yet' : `${counted(unmade, 'metric')} not made yet`]
+      : []),
+    ...(runs.failed > 0 ? [`${counted(runs.failed, 'run')} failed in this window`] : []),
+    ...(unknown > 0 ? [`${counted(unknown, 'run')} of another Hearth under way`] : []),
+  ]
+}
+
+/** `2026-11-24T13`, UTC: as `hearth jobs explain` takes it. */
+export function hourText(time_ms: number): string {
+  return new Date(time_ms).toISOString().slice(0, 13)
+}
+
+/** undefined for what is no hour. */
+export function hourOf(text: string | undefined): number | undefined {
+  const time_ms = /^\d{4}-\d\d-\d\d([T ]\d\d)?$/.test(text ?? '')
+    ? Date.parse(`${text}${text?.length === 10 ? 'T00' : ''}:00Z`)
+    : Number.NaN
+  return Number.isNaN(time_ms) ? undefined : time_ms
+}
