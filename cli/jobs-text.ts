@@ -60,7 +60,7 @@ export function statusRows(
 
 export function statusText({ metrics, runs_under_way }: ReturnType<typeof statusRows>): string {
   const due = metrics.some((row) => row.due > 0)
-  const late = metrics.some((row) => row.late_ms > 0)
+  const late = metrics.some((row) => row.computed > 0 && row.late_ms > 0)
   const table = textTable(
     ['metric', 'complete to', 'fresh', 'computed', 'newest hour', 'due', 'oldest due', 'revision', 'definition'],
     metrics.map((row) => [
@@ -82,9 +82,11 @@ export function statusText({ metrics, runs_under_way }: ReturnType<typeof status
   return [table, ...(runs_under_way.length > 0 ? ['', runs] : []), ...advice].join('\n')
 }
 
-function freshText({ computed, complete_to_ms, newest_ms, late_ms }: ReturnType<typeof statusRows>['metrics'][number]) {
+function freshText(row: ReturnType<typeof statusRows>['metrics'][number]): string {
+  const { computed, complete_to_ms, due, late_ms } = row
+  if (computed === 0) return due > 0 ? 'not made yet' : ''
   if (late_ms > 0) return `late ${minutes(late_ms)}`
-  return complete_to_ms === undefined && (computed === 0 || newest_ms === 0) ? '' : 'yes'
+  return complete_to_ms === undefined && due > 0 ? 'due' : 'yes'
 }
 
 function minutes(ms: number): string {

@@ -27,8 +27,9 @@ export function sampleJobs(now_ms: number, state: string | undefined): JobsLook 
         const to_ms = Math.floor((now_ms - behind_ms) / length_ms) * length_ms
         const never = { cause: 'never computed', units: 240, first_ms: to_ms - 10 * DAY_MS, last_ms: to_ms - length_ms }
         if (none) {
-          const due = state === 'unmeasured' ? [never] : []
-          return { ...about, computed: 0, newest_ms: null, complete_to_ms: null, fresh_until_ms: null, due }
+          const [due, fresh_until_ms] =
+            state === 'unmeasured' ? [[never], never.first_ms + length_ms + WITHIN_MS] : [[], null]
+          return { ...about, computed: 0, newest_ms: null, complete_to_ms: null, fresh_until_ms, due }
         }
         return {
           ...{ ...about, computed: unit === 'day' ? 10 : metric.shape === 'hour' ? 960 : 240 },

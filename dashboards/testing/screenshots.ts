@@ -23,8 +23,10 @@ const FLEET = { hubs: 25, days: 3 }
 const seen = (page: Page) =>
   page.getByRole('link', { name: 'Rows behind firmware' }).waitFor({ timeout: METRICS_MAX_MS })
 const lakeSeen = (page: Page) => page.getByText('None: every log joined up with the table.').waitFor()
-const jobsSeen = (page: Page) =>
-  page.getByRole('region', { name: 'Explain' }).getByRole('cell').first().waitFor({ timeout: METRICS_MAX_MS })
+const jobsSeen = async (page: Page) => {
+  await page.getByRole('link', { name: 'Rows behind runs' }).waitFor()
+  await page.getByRole('region', { name: 'Explain' }).locator('td.inputs').waitFor()
+}
 const openOne = async (page: Page) => {
   await page.getByText('live', { exact: true }).waitFor()
   await page

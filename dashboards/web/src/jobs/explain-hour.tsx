@@ -5,7 +5,7 @@ import { now } from '../browser.ts'
 import { Explain } from '../definition.tsx'
 import { Icon, Tag } from '../icon.tsx'
 import { parameter, set } from '../location.ts'
-import { whole } from '../number-format.ts'
+import { NOTHING, whole } from '../number-format.ts'
 import { type Resource, useResource } from '../resource.ts'
 import { SkeletonRows, Trouble } from '../state-notes.tsx'
 import { dayTime } from '../time-range.ts'
@@ -168,15 +168,15 @@ function Buckets({ answer }: { readonly answer: ExplainAnswer | undefined }) {
                 {whole(made?.revision)}
               </td>
               <td data-label="Definition" class="mono">
-                {made?.definition}
+                {made?.definition ?? NOTHING}
               </td>
               <td data-label="Carried in" class="mono">
-                {made?.carry.slice(0, 8)}
+                {made?.carry.slice(0, 8) || NOTHING}
               </td>
               <td data-label="Rows" class="mono">
-                {made?.rows.slice(0, 8)}
+                {made?.rows.slice(0, 8) ?? NOTHING}
               </td>
-              <td data-label="When made">{made && (made.open ? 'still running' : 'over')}</td>
+              <td data-label="When made">{made ? (made.open ? 'still running' : 'over') : NOTHING}</td>
             </tr>
           ))}
           {!answer && <SkeletonRows count={4} columns={8} />}

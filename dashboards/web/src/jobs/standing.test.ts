@@ -17,7 +17,7 @@ test('a metric is late once its next hour is over and not there in time, and not
 })
 
 test('a metric that was never made says so, and one of no events that there is nothing yet', () => {
-  expect(freshOf({ ...hours, ...none, due: some }, NOW).word).toBe('not made yet')
+  expect(freshOf({ ...hours, ...none, fresh_until_ms: 0, due: some }, NOW).word).toBe('not made yet')
   expect(freshOf({ ...hours, ...none }, NOW).word).toBe('nothing yet')
 })
 

@@ -5,9 +5,9 @@ import { counted } from '../number-format.ts'
 /** Whether a metric is as fresh as it should be, in a word. */
 export type Fresh = { readonly tone: Tone; readonly word: 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet' }
 
-/** How long a metric has been late; 0 when it is not. */
-export function lateBy({ fresh_until_ms }: MetricLook, now_ms: number): number {
-  return fresh_until_ms === null ? 0 : Math.max(0, now_ms - fresh_until_ms)
+/** How long a metric has been late; 0 when it is not, and for one that was never made, which is another matter. */
+export function lateBy({ computed, fresh_until_ms }: MetricLook, now_ms: number): number {
+  return computed === 0 || fresh_until_ms === null ? 0 : Math.max(0, now_ms - fresh_until_ms)
 }
 
 export function dueUnits({ due }: MetricLook): number {
