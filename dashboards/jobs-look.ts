@@ -5,6 +5,7 @@ import type { Metric } from '../jobs/metric.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { lookAtRuns } from '../jobs/runs-under-way.ts'
 import { ALL } from '../jobs/touched.ts'
+import { turnstile } from '../lake/in-parallel.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
@@ -23,6 +24,8 @@ export function openJobsLook({ lake, clock }: { readonly lake: Lake; readonly cl
   // Folds of what was touched are the jobs' to keep: those that are made here stay here.
   const look = openLook({ lake, clock, metrics, folds: overlayStore(lake.store, openMemoryStore({ clock })) })
   const looks = new WeakMap<MetricStatus, MetricLook>()
+  // A look goes on from the one before.
+  const inTurn = turnstile(1)
 
   function lookOf(status: MetricStatus): readonly MetricLook[] {
     const metric = metrics.find(({ name }) => name === status.metric)
@@ -36,11 +39,13 @@ export function openJobsLook({ lake, clock }: { readonly lake: Lake; readonly cl
     async standing() {
       const under = await lookAtRuns(lake.store, metrics)
       return {
-        metrics: (await look.status()).flatMap(lookOf),
+        metrics: (await inTurn(() => look.status())).flatMap(lookOf),
         under_way: under.map(({ about = null, ...run }) => ({ ...run, about })),
       }
     },
-    explain: async (metric, hour_ms) => ({ buckets: (await look.explain(metric, hour_ms)).map(explainedLook) }),
+    explain: async (metric, hour_ms) => ({
+      buckets: (await inTurn(() => look.explain(metric, hour_ms))).map(explainedLook),
+    }),
   }
 }
 

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest'
+import { openLake } from '../lake/lake.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
+import { seededRandom } from '../sim/clock.ts'
 import { catalogue } from './catalogue.ts'
 import { FRESH_WITHIN_MS, HOUR_MS } from './limits.ts'
 import { openLook } from './look.ts'
@@ -42,6 +45,27 @@ test('a metric reaches to the end of its newest hour that is over, and is late a
   const later = await hours()
   expect(later).toMatchObject(reached)
   expect(new Set(later?.due.map(({ cause }) => cause))).toEqual(new Set(['hour is over', 'never computed']))
+})
+
+test('a look asks for each table once, however many metrics read it', async () => {
+  await using history = await oneHub()
+  await history.jobs.run()
+  const { clock, lake } = history
+  const asked: string[] = []
+  const store: ObjectStore = {
+    ...lake.store,
+    get: (path, range) => (asked.push(path), lake.store.get(path, range)),
+    head: (path) => (asked.push(path), lake.store.head(path)),
+    list: (prefix, options) => (asked.push(prefix), lake.store.list(prefix, options)),
+  }
+  const counted = await openLake({ store, clock, random: seededRandom(1) })
+  const look = openLook({ lake: counted, clock, metrics: catalogue(), folds: store })
+  await look.status()
+  asked.length = 0
+  await look.status()
+  // Whether there is a version that was not read yet: for what it touched, and for what stands.
+  const times = Map.groupBy(asked, (path) => path).values()
+  expect(Math.max(...times.map(({ length }) => length))).toBe(2)
 })
 
 test('what nothing was committed to since is not planned again', async () => {

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import type { Catalogue } from './catalogue.ts'
 import { DAY_MS, dayOf } from './day.ts'
-import { highestFloor, inputSnapshots } from './floor.ts'
+import { highestFloor, type Named } from './floor.ts'
 import { type Freshness, freshnessOf } from './freshness.ts'
 import { type Cells, cellsOf, type HourRecord, openRecords, WHOLE_HISTORY_MS } from './ledger.ts'
 import { HOUR_MS, SETTLE_MS } from './limits.ts'
@@ -86,14 +86,31 @@ export function openLook(options: {
     return touched
   }
 
-  const at: Look['at'] = async (metric, now_ms, standingOf) => {
-    const events = await touchedOf('events')
+  async function standingOf(name: string): Promise<Standing | undefined> {
+    const table = await tableThere(lake, name)
+    return table && { table, snapshot: await table.snapshot() }
+  }
+
+  /** Several metrics read a table, and in one pass over them each table is asked for once. */
+  const openPass = () => ({ touched: once(touchedOf), standing: once(standingOf) })
+
+  async function lookAt<S extends Standing | undefined>(
+    metric: Metric,
+    now_ms: number,
+    ownStanding: (metric: Metric) => Promise<S>,
+    pass: ReturnType<typeof openPass>,
+  ): Promise<Looked<S>> {
+    const events = await pass.touched('events')
     const inputs = new Map<string, Touched>()
-    for (const { table } of metric.inputs) inputs.set(table, await touchedOf(table))
-    const standing = await standingOf(metric)
+    for (const { table } of metric.inputs) inputs.set(table, await pass.touched(table))
+    const standing = await ownStanding(metric)
     const snapshot = standing?.snapshot
-    const read = await inputSnapshots(lake, metric)
-    const floor = highestFloor(snapshot ? [[metric.name, snapshot], ...read] : read)
+    const floors: Named[] = snapshot ? [[metric.name, snapshot]] : []
+    for (const { table } of metric.inputs) {
+      const read = await pass.standing(table)
+      if (read) floors.push([table, read.snapshot])
+    }
+    const floor = highestFloor(floors)
     const versions = [events, ...inputs.values(), snapshot].map((one) => one?.version ?? -1)
     const hours = [now_ms, now_ms - SETTLE_MS].map((time_ms) => Math.floor(time_ms / HOUR_MS))
     return {
@@ -108,13 +125,8 @@ export function openLook(options: {
     }
   }
 
-  async function standingThere({ name }: Metric): Promise<Standing | undefined> {
-    const table = await tableThere(lake, name)
-    return table && { table, snapshot: await table.snapshot() }
-  }
-
-  async function statusOf(metric: Metric, now_ms: number): Promise<MetricStatus> {
-    const { sign, state } = await at(metric, now_ms, standingThere)
+  async function statusOf(metric: Metric, now_ms: number, pass: ReturnType<typeof openPass>): Promise<MetricStatus> {
+    const { sign, state } = await lookAt(metric, now_ms, ({ name }) => pass.standing(name), pass)
     const before = told.get(metric.name)
     if (before?.sign === sign) return before.status
     const status = statusIn(state())
@@ -123,11 +135,12 @@ export function openLook(options: {
   }
 
   return {
-    at,
+    at: (metric, now_ms, ownStanding) => lookAt(metric, now_ms, ownStanding, openPass()),
     async status() {
       const now_ms = clock.now()
+      const pass = openPass()
       const all: MetricStatus[] = []
-      for (const metric of metrics) all.push(await statusOf(metric, now_ms))
+      for (const metric of metrics) all.push(await statusOf(metric, now_ms, pass))
       return all
     },
     async explain(name, hour_ms) {
@@ -138,7 +151,7 @@ export function openLook(options: {
           `there is no metric ${name}; there are ${metrics.map((one) => one.name).join(', ')}`,
         )
       }
-      const state = (await at(metric, clock.now(), standingThere)).state()
+      const state = (await lookAt(metric, clock.now(), () => standingOf(name), openPass())).state()
       const time = unitTime(metric.shape)
       if (time) refuseOutside(state, hour_ms, time)
       const hour = time ? Math.floor(hour_ms / time.length_ms) * time.length_ms : WHOLE_HISTORY_MS
@@ -161,6 +174,15 @@ function statusIn(state: PlanState): MetricStatus {
     newest_ms = Math.max(newest_ms ?? sum.newest_ms, sum.newest_ms)
   }
   return { metric: state.metric.name, due: plan(state), computed, newest_ms, ...freshnessOf(state) }
+}
+
+function once<T>(look: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const looked = new Map<string, Promise<T>>()
+  return async (name) => {
+    const found = looked.get(name) ?? look(name)
+    looked.set(name, found)
+    return await found
+  }
 }
 
 async function tableThere(lake: Lake, name: string): Promise<Table | undefined> {
