@@ -11,6 +11,7 @@ import { configSchema } from './config.ts'
 import { openLocalLake } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { metricsOf } from './metrics-of.ts'
 
 /** The dashboards' query process: started by them, told the state folder and the configuration. */
 const [home, text] = z.tuple([z.string(), z.string()]).parse(process.argv.slice(2))
@@ -32,4 +33,5 @@ watchMemory({
   max_bytes: QUERY_PROCESS_MAX_BYTES,
   past: () => process.kill(process.pid, 'SIGKILL'),
 })
-serveQueries(lakeEngine(query, { ...openLakeLook(lake), ...openJobsLook({ lake, clock: machineClock }) }), process)
+const jobs = openJobsLook({ lake, clock: machineClock, metrics: metricsOf({ config }) })
+serveQueries(lakeEngine(query, { ...openLakeLook(lake), ...jobs }), process)

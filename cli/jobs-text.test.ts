@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { expect, test } from 'vitest'
+import { catalogue } from '../jobs/catalogue.ts'
 import type { Explained } from '../jobs/look.ts'
 import { explainText, planText, statusRows, statusText } from './jobs-text.ts'
 
@@ -55,7 +56,7 @@ test('a status tells how far a metric reaches, what is due and under way, and wh
   const told = { metric: 'fleet_hours', computed: 5, newest_ms: hour_ms - 3_600_000, due: [due], ...reached }
   const about = { metric: 'fleet_hours', units: 1, parts: 3 }
   const run = { run: 'fleet-hours-1f0c9a-2s-9b1e44', since_ms: hour_ms, made: 2, about }
-  const rows = statusRows([told], [run], hour_ms + 6_000_000)
+  const rows = statusRows(catalogue(), [told], [run], hour_ms + 6_000_000)
   expect(rows.metrics.find(({ metric }) => metric === 'fleet_hours')).toMatchObject({ late_ms: 1_500_000, due: 1 })
   const lines = stripVTControlCharacters(statusText(rows)).split('\n')
   expect(lines[0]).toMatch(/^metric +complete to +fresh +computed +newest hour +due +oldest due +revision/)
@@ -68,7 +69,7 @@ test('a status tells how far a metric reaches, what is due and under way, and wh
     'hearth jobs plan says why each is due.',
     'hearth jobs cancel RUN ends one that is under way.',
   ])
-  const quiet = statusText(statusRows([{ ...told, due: [] }], [], hour_ms))
+  const quiet = statusText(statusRows(catalogue(), [{ ...told, due: [] }], [], hour_ms))
   expect(quiet).not.toMatch(/jobs plan|under way|late: /)
   expect(quiet).toMatch(/fleet_hours +2026-11-24 13:00Z +yes /)
 })

@@ -191,9 +191,9 @@ async function withJobs(
 async function status(context: CliContext, { json }: Json): Promise<void> {
   const lake = await lakeToLookAt(context)
   const { clock } = context
-  const metrics = catalogue()
+  const metrics = metricsOf(context)
   const told = await openLook({ lake, clock, metrics, folds: lake.store }).status()
-  const rows = statusRows(told, await lookAtRuns(lake.store, metrics), clock.now())
+  const rows = statusRows(metrics, told, await lookAtRuns(lake.store, metrics), clock.now())
   context.print(json ? JSON.stringify(rows) : statusText(rows))
 }
 

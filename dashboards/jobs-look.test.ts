@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { catalogue } from '../jobs/catalogue.ts'
 import { HOUR_MS } from '../jobs/limits.ts'
 import { connected, enrolled, type History, openHistory } from '../jobs/testing/history.ts'
 import { byCause, type JobsLook, openJobsLook } from './jobs-look.ts'
@@ -9,7 +10,7 @@ let history: History
 let look: JobsLook
 beforeEach(async () => {
   history = await openHistory(T0 + 3 * HOUR_MS + 300_000)
-  look = openJobsLook(history)
+  look = openJobsLook({ ...history, metrics: catalogue() })
 })
 afterEach(() => history[Symbol.asyncDispose]())
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
-import { catalogue } from '../jobs/catalogue.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
 import { type Explained, type MetricStatus, openLook } from '../jobs/look.ts'
 import type { Metric } from '../jobs/metric.ts'
 import type { Unit } from '../jobs/plan.ts'
@@ -19,8 +19,12 @@ export type JobsLook = {
   explain(metric: string, hour_ms: number): Promise<ExplainAnswer>
 }
 
-export function openJobsLook({ lake, clock }: { readonly lake: Lake; readonly clock: Clock }): JobsLook {
-  const metrics = catalogue()
+export function openJobsLook(options: {
+  readonly lake: Lake
+  readonly clock: Clock
+  readonly metrics: Catalogue
+}): JobsLook {
+  const { lake, clock, metrics } = options
   // Folds of what was touched are the jobs' to keep: those that are made here stay here.
   const look = openLook({ lake, clock, metrics, folds: overlayStore(lake.store, openMemoryStore({ clock })) })
   const looks = new WeakMap<MetricStatus, MetricLook>()
