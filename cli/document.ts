@@ -1,6 +1,7 @@
 import type { Column } from '../contract/column.ts'
 import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
 import { LOSSES_COLUMNS, LOSSES_TABLE } from '../ingest/losses.ts'
+import { SLO_ALERTS_COLUMNS, SLO_ALERTS_TABLE } from '../jobs/alerts/alerts-table.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { JOB_RUNS_COLUMNS, JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
 import { OBJECTIVES_COLUMNS, OBJECTIVES_TABLE } from '../jobs/objectives-table.ts'
@@ -126,6 +127,12 @@ group by all order by all
 What is promised, as it was last given: those that come with Hearth (\`jobs/objectives/\`), until others are. \`slo_hours\` counts by it.
 
 ${columnsText(OBJECTIVES_COLUMNS)}
+
+## ${SLO_ALERTS_TABLE}
+
+What became of the alerts on objectives, one row a change ([objectives.md](objectives.md)). How an alert stands is its last row.
+
+${columnsText(SLO_ALERTS_COLUMNS)}
 
 ## ${JOB_RUNS_TABLE}
 

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openAlerts } from '../jobs/alerts/alerts.ts'
 import { openJobs } from '../jobs/jobs.ts'
+import { openQuery } from '../lake/query.ts'
 import { configSchema } from './config.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
@@ -67,5 +69,26 @@ test('the files of a folder take the place of all that stand', async () => {
 test('an objective that matches no data is told, and is an error', async () => {
   await expect(run('status', '--json')).rejects.toThrow(/no data of its window .*: command-success, .*telemetry-loss:/)
   const found: unknown = JSON.parse(printed.join())
-  expect(found).toMatchObject(Array.from({ length: 4 }, () => ({ state: 'no data', total: 0 })))
+  expect(found).toMatchObject(Array.from({ length: 4 }, () => ({ state: 'no data', total: 0, alerts: [] })))
+  await expect(run('status')).rejects.toThrow()
+  expect(printed[0]).toMatch(/^command-success +page +1h and 5m +– and – +14\.4× +no data$/m)
+})
+
+test('each change of an alert is told, with how fast the budget was spent', async () => {
+  await run('history')
+  expect(printed).toEqual(['(none)'])
+  const lake = await existingLake({ home, clock, random, config: configSchema.parse({}) })
+  await using query = await openQuery({ lake, clock })
+  const alerts = openAlerts({
+    ...{ lake, query, clock, random, scratch_folder: join(home, 'spool'), receivers: [], dashboards_url: '' },
+    ...{ changed: () => undefined, told: () => undefined, untold: () => undefined },
+  })
+  await alerts.tick(new AbortController().signal)
+  await run('history', '--days', '1')
+  expect(printed[0]).toMatch(/Z +command-success +page +ok → no data +– over 1h, – over 5m +14\.4×$/m)
+  await run('history', '--json')
+  expect(JSON.parse(printed.join())).toContainEqual(
+    expect.objectContaining({ objective: 'telemetry-loss', severity: 'ticket', sequence: 1, state: 'no data' }),
+  )
+  await expect(run('history', '--days', 'x')).rejects.toThrow('--days: expected a whole number from 1; found "x"')
 })

@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
-import { countedSql, type Judged, judged } from '../jobs/objective-state.ts'
+import { openAlertsTable } from '../jobs/alerts/alerts-table.ts'
+import { judgeRules, MINUTE_MS } from '../jobs/alerts/burn-rate.ts'
+import { lookAtObjectives } from '../jobs/alerts/objectives-look.ts'
+import { DAY_MS } from '../jobs/day.ts'
 import { applyObjectives, defaultObjectives, readObjectives } from '../jobs/objectives-table.ts'
 import { openDuckDb } from '../lake/duckdb.ts'
 import { openQuery } from '../lake/query.ts'
@@ -10,17 +13,19 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
-import { textTable } from './text-table.ts'
+import { historyText, statusText } from './objectives-text.ts'
 
 const EXAMPLES = `
 Examples:
   hearth objectives apply objectives/         the OpenSLO files of a folder, in the place of all that stand
   hearth objectives apply --defaults          those that come with Hearth
-  hearth objectives status                    exit code 1 when one matches no data`
+  hearth objectives status                    exit code 1 when one matches no data
+  hearth objectives history                   what became of their alerts`
 
+type HistoryOptions = { readonly days: string; readonly json?: boolean }
 type ApplyOptions = { readonly defaults?: boolean; readonly dryRun?: boolean }
 
-/** `hearth objectives apply | status`: what is promised, and whether it is kept. */
+/** `hearth objectives apply | status | history`: what is promised, and whether it is kept. */
 export function register(program: Command, context: CliContext): void {
   const group = program
     .command('objectives')
@@ -36,9 +41,17 @@ export function register(program: Command, context: CliContext): void {
     .action((folder: string | undefined, options: ApplyOptions) => apply(context, folder, options))
   group
     .command('status')
-    .description('what each objective counted over its window; exit code 1 when one matches no data')
+    .description(
+      'what each objective counted over its window, its burn rates and alerts; exit code 1 when one matches no data',
+    )
     .option('--json', 'as JSON')
     .action(({ json }: { readonly json?: boolean }) => status(context, json === true))
+  group
+    .command('history')
+    .description('each change of an alert on an objective, the newest last')
+    .option('--days <days>', 'of so many days', '30')
+    .option('--json', 'as JSON')
+    .action((options: HistoryOptions) => alertHistory(context, options))
 }
 
 async function apply(context: CliContext, folder: string | undefined, options: ApplyOptions): Promise<void> {
@@ -68,14 +81,15 @@ function ofFolder(folder: string) {
 }
 
 async function status(context: CliContext, json: boolean): Promise<void> {
-  const { clock, signal } = context
-  const lake = await existingLake(context)
-  await using query = await openQuery({ lake, clock, cache: lakeCache(context) })
-  const answer = await query.run(countedSql(clock.now()), { signal })
-  const found = judged(
-    answer.columns.map(({ name }) => name),
-    answer.rows,
-  )
+  const { signal } = context
+  await using query = await openLookingQuery(context)
+  const at_ms = Math.floor(context.clock.now() / MINUTE_MS) * MINUTE_MS
+  const standing = await query.alerts.standing()
+  const found = (await lookAtObjectives(query, at_ms, signal)).map(({ points, ...one }) => ({
+    ...one,
+    burns: judgeRules({ ...one, points }, at_ms),
+    alerts: standing.filter(({ objective }) => objective === one.objective),
+  }))
   context.print(json ? JSON.stringify(found) : statusText(found))
   const silent = found.filter(({ state }) => state === 'no data').map(({ objective }) => objective)
   if (silent.length > 0)
@@ -85,13 +99,18 @@ async function status(context: CliContext, json: boolean): Promise<void> {
     )
 }
 
-function statusText(found: readonly Judged[]): string {
-  const percent = (share: number | undefined) => (share === undefined ? '' : `${(100 * share).toFixed(3)} %`)
-  return textTable(
-    ['objective', 'state', 'kept', 'target', 'budget left', 'good', 'total', 'days'],
-    found.map((one) => [
-      ...[one.objective, one.state, percent(one.share), percent(one.target), percent(one.budget_left)],
-      ...[one.good, one.total, one.window_days],
-    ]),
-  )
+async function alertHistory(context: CliContext, { days, json }: HistoryOptions): Promise<void> {
+  if (!/^[1-9][0-9]{0,4}$/.test(days))
+    throw new Problem('invalid', `--days: expected a whole number from 1; found ${JSON.stringify(days)}`)
+  await using query = await openLookingQuery(context)
+  const changes = await query.alerts.changes(`epoch_ms(time) > ${context.clock.now() - Number(days) * DAY_MS}`)
+  context.print(json ? JSON.stringify(changes) : historyText(changes))
+}
+
+/** What looks at the lake, and at its alerts; it writes nothing. */
+async function openLookingQuery(context: CliContext) {
+  const { clock, random, home } = context
+  const lake = await existingLake(context)
+  const query = await openQuery({ lake, clock, cache: lakeCache(context) })
+  return { ...query, alerts: openAlertsTable({ lake, query, clock, random, scratch_folder: join(home, 'spool') }) }
 }

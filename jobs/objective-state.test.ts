@@ -1,11 +1,21 @@
 import { expect, test } from 'vitest'
 import { judged } from './objective-state.ts'
 
-const COLUMNS = ['objective', 'measure', 'good', 'total', 'matched', 'target', 'window_days', 'minimum_total']
+const COLUMNS = [
+  'objective',
+  'measure',
+  'good',
+  'total',
+  'matched',
+  'target',
+  'window_days',
+  'minimum_total',
+  'alert_minimum',
+]
 
 /** State, share and what is left of the budget of an objective of 99 % with a minimum of 100. */
 function stateOf(good: number, total: number, matched: number) {
-  const [one] = judged(COLUMNS, [['o', 'loss', String(good), String(total), String(matched), 0.99, 30, '100']])
+  const [one] = judged(COLUMNS, [['o', 'loss', String(good), String(total), String(matched), 0.99, 30, '100', '10']])
   return [one?.state, one?.share, one?.budget_left]
 }
 

@@ -10,6 +10,7 @@ const counted = z.object({
   target: z.number(),
   window_days: z.number(),
   minimum_total: z.coerce.number(),
+  alert_minimum: z.coerce.number(),
 })
 export type Counted = z.infer<typeof counted>
 
@@ -30,10 +31,11 @@ export type Judged = Counted & {
 /** Each objective with what it counted in its window up to `now_ms`, for `judged`; in DuckDB's SQL over the lake's tables. */
 export function countedSql(now_ms: number): string {
   const sum = (column: string) => `CAST(COALESCE(SUM(s.${column}), 0) AS BIGINT) AS ${column}`
-  return `SELECT o.objective, o.measure, ${['good', 'total', 'matched'].map(sum).join(', ')}, o.target, o.window_days, o.minimum_total
+  return `SELECT o.objective, o.measure, ${['good', 'total', 'matched'].map(sum).join(', ')}, o.target, o.window_days, o.minimum_total,
+    COALESCE(o.alert_minimum, o.minimum_total) AS alert_minimum
     FROM objectives o LEFT JOIN slo_hours s
       ON s.objective = o.objective AND s.hour > to_timestamp(${now_ms / 1000}) - to_days(o.window_days)
-    GROUP BY o.objective, o.measure, o.target, o.window_days, o.minimum_total ORDER BY o.objective`
+    GROUP BY ALL ORDER BY o.objective`
 }
 
 /** Columns and rows of `countedSql`, judged. */

@@ -32,9 +32,12 @@ export type Objective = {
   readonly window_days: number
   /** With a smaller total over its window there is too little data to judge by. */
   readonly minimum_total: number
+  /** With a smaller total over the long window of an alert nobody is called. */
+  readonly alert_minimum: number
 }
 
 const MINIMUM = 'hearth/minimum-total'
+const ALERT_MINIMUM = 'hearth/alert-minimum-total'
 const text = z.string().min(1)
 const words = z.union([text, z.array(text)])
 const source = (measures: readonly [string, ...string[]]) =>
@@ -142,15 +145,20 @@ function objectiveOf(where: string, { metadata, spec }: z.infer<typeof slo>): Ob
   const { target, targetPercent, op, value } = objective
   if ((target === undefined) === (targetPercent === undefined))
     fail('spec.objectives.0', 'expected either target or targetPercent')
-  const minimum = metadata.annotations?.[MINIMUM] ?? '1'
-  if (!/^[1-9][0-9]{0,14}$/.test(minimum))
-    fail(`metadata.annotations.${MINIMUM}`, `expected a whole number from 1; found "${minimum}"`)
+  const least = (annotation: string, otherwise: string) => {
+    const found = metadata.annotations?.[annotation] ?? otherwise
+    if (!/^[1-9][0-9]{0,14}$/.test(found))
+      fail(`metadata.annotations.${annotation}`, `expected a whole number from 1; found "${found}"`)
+    return found
+  }
+  const minimum = least(MINIMUM, '1')
   const common = {
     name: metadata.name,
     meaning: spec.description ?? metadata.displayName ?? metadata.name,
     target: target ?? (targetPercent ?? 0) / 100,
     window_days: Number(window.duration.slice(0, -1)) * (window.duration.endsWith('w') ? 7 : 1),
     minimum_total: Number(minimum),
+    alert_minimum: Number(least(ALERT_MINIMUM, minimum)),
   }
   if (ratioMetric && !thresholdMetric) {
     if (op !== undefined || value !== undefined) fail('spec.objectives.0', 'op and value are for a thresholdMetric')

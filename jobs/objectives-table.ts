@@ -25,6 +25,10 @@ export const OBJECTIVES_COLUMNS: readonly Column[] = [
   { name: 'target', type: 'double', meaning: 'good ÷ total should be at least this' },
   { name: 'window_days', type: 'integer', unit: 'days', meaning: 'over this long, up to now' },
   { name: 'minimum_total', type: 'long', meaning: 'with a smaller total there is too little data to judge by' },
+  {
+    ...{ name: 'alert_minimum', type: 'long' },
+    meaning: 'with a smaller total in the long window of an alert nobody is called; null: minimum_total',
+  },
 ]
 
 const DEFINITION = { columns: OBJECTIVES_COLUMNS, partition: [], description: 'what is promised, as last given' }
@@ -110,6 +114,6 @@ function valuesOf(objective: Objective): readonly (string | number)[] {
   const told = (value: string | undefined) => (value === undefined ? 'NULL' : literal(value))
   const { name, meaning, measure, hop, threshold_ms, firmware, region, model } = objective
   const scope = [told(firmware), told(region), told(model)]
-  const judged = [objective.target, objective.window_days, objective.minimum_total]
+  const judged = [objective.target, objective.window_days, objective.minimum_total, objective.alert_minimum]
   return [literal(name), literal(meaning), literal(measure), told(hop), threshold_ms ?? 'NULL', ...scope, ...judged]
 }

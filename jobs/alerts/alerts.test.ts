@@ -1,0 +1,142 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Problem } from '../../contract/problem.ts'
+import { openQuery, type Query } from '../../lake/query.ts'
+import { seededRandom } from '../../sim/clock.ts'
+import { HOUR_MS } from '../limits.ts'
+import { alive, command, connected, enrolled, type History, openHistory, type Row } from '../testing/history.ts'
+import { type Alerts, openAlerts } from './alerts.ts'
+import { MINUTE_MS } from './burn-rate.ts'
+import type { Notification } from './notification.ts'
+import type { Receiver } from './receiver.ts'
+
+const T0 = Date.UTC(2026, 10, 20, 8)
+const { signal } = new AbortController()
+
+let history: History
+let query: Query
+let told: Notification[]
+let refuses = false
+
+/** A receiver that is this test. */
+const receiver: Receiver = {
+  name: 'here',
+  async tell(notifications) {
+    if (refuses) throw new Problem('unavailable', 'not now')
+    told.push(...notifications)
+  },
+}
+
+beforeEach(async () => {
+  told = []
+  refuses = false
+  history = await openHistory(T0 + HOUR_MS)
+  query = await openQuery({ lake: history.lake, clock: history.clock, threads: 1 })
+  await history.add([enrolled('north', T0), ...connected('north', T0, T0 + HOUR_MS), ...commands(0, 60, 'done')])
+  await history.jobs.run()
+})
+afterEach(async () => {
+  await query[Symbol.asyncDispose]()
+  await history[Symbol.asyncDispose]()
+})
+
+/** Two commands in each of these minutes. */
+function commands(from: number, to: number, outcome: string): Row[] {
+  return Array.from({ length: 2 * (to - from) }, (_, i) => i).flatMap((i) =>
+    command('north', `${outcome} ${from} ${i}`, T0 + (from + i / 2) * MINUTE_MS, [
+      ['issued', 0],
+      [outcome, 1],
+    ]),
+  )
+}
+
+function scheduler(seed: number): Alerts {
+  const { lake, clock, folder } = history
+  return openAlerts({
+    ...{ lake, query, clock, random: seededRandom(seed), scratch_folder: join(folder, `alerts-${seed}`) },
+    ...{ receivers: [receiver], dashboards_url: 'http://pages', changed: () => undefined },
+    ...{ told: () => undefined, untold: () => undefined },
+  })
+}
+
+/** Minutes pass, with commands of that outcome, and the jobs run. */
+async function pass(minutes: number, outcome: string): Promise<void> {
+  const from_ms = history.clock.now()
+  const from = (from_ms - T0) / MINUTE_MS
+  await history.clock.advance(minutes * MINUTE_MS)
+  await history.add([...alive('north', from_ms, history.clock.now()), ...commands(from, from + minutes, outcome)])
+  await history.jobs.run()
+}
+
+const changes = async () =>
+  (await history.rows('slo_alerts', `objective = 'command-success'`)).map((row) => [
+    row['severity'],
+    Number(row['sequence']),
+    row['previous'],
+    row['state'],
+  ])
+
+test('what burns is told with what stands behind it, once, and that it is over', async () => {
+  const alerts = scheduler(1)
+  await alerts.tick(signal)
+  expect(told).toEqual([])
+  await pass(20, 'offline')
+  await alerts.tick(signal)
+  await alerts.tick(signal)
+  const page = told.filter(({ objective, severity }) => objective === 'command-success' && severity === 'page')
+  expect(page).toMatchObject([
+    {
+      ...{ id: 'test/command-success/page/1', state: 'firing', threshold: 14.4 },
+      burns: [
+        { window_ms: HOUR_MS, bad: 40, total: 120 },
+        { window_ms: 5 * MINUTE_MS, bad: 10, total: 10 },
+      ],
+    },
+  ])
+  expect(page[0]?.summary).toBe(
+    'command-success spends its budget of errors at 33.3× over 1h and 100× over 5m; above 14.4× somebody is called',
+  )
+  expect(page[0]?.behind).toContainEqual({
+    dimension: 'outcome',
+    name: 'offline',
+    share_of_bad: 1,
+    share_of_all: 1 / 3,
+  })
+  expect(page[0]?.links.commands).toBe(
+    `http://pages/commands?from=2026-11-20T08%3A20%3A00.000Z&to=2026-11-20T09%3A20%3A00.000Z&outcome=offline`,
+  )
+  told = []
+  await pass(31, 'done')
+  await alerts.tick(signal)
+  expect(
+    told.filter(({ objective, severity }) => objective === 'command-success' && severity === 'page'),
+  ).toMatchObject([{ state: 'ok', previous: 'firing', started_ms: T0 + 80 * MINUTE_MS, time_ms: T0 + 111 * MINUTE_MS }])
+})
+
+test('two schedulers write a change once, and one that starts anew tells what was not told', async () => {
+  const [one, other] = [scheduler(1), scheduler(2)]
+  await one.tick(signal)
+  await pass(20, 'offline')
+  refuses = true
+  await Promise.all([one.tick(signal), other.tick(signal)])
+  await other.tick(signal)
+  expect(await changes()).toEqual([
+    ['page', 1, 'ok', 'firing'],
+    ['ticket', 1, 'ok', 'firing'],
+  ])
+  expect(told).toEqual([])
+  refuses = false
+  await scheduler(3).tick(signal)
+  expect(told.map(({ id }) => id)).toEqual(['test/command-success/page/1', 'test/command-success/ticket/1'])
+  await one.tick(signal)
+  await other.tick(signal)
+  expect(told).toHaveLength(2)
+})
+
+test('rows that the links lead to can be asked', async () => {
+  await pass(20, 'offline')
+  await scheduler(1).tick(signal)
+  const [page] = told
+  const sql = new URL(page?.links.rows ?? '').searchParams.get('sql') ?? ''
+  expect((await query.run(sql)).rows).toHaveLength(40)
+})

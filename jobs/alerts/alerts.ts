@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import type { Clock, Random } from '../../contract/clock.ts'
+import type { Lake } from '../../lake/lake.ts'
+import type { Query } from '../../lake/query.ts'
+import { literal } from '../../lake/schema.ts'
+import { type AlertChange, type AlertsTable, openAlertsTable } from './alerts-table.ts'
+import { behindSql } from './behind-sql.ts'
+import { judgeAlerts, MINUTE_MS } from './burn-rate.ts'
+import { REMIND_MS, TELL_AGE_MS, TOLD_AT_ONCE_MAX } from './limits.ts'
+import { type Behind, type Notification, notificationOf, windowOf } from './notification.ts'
+import { type LookedAt, lookAtObjectives } from './objectives-look.ts'
+import type { Receiver } from './receiver.ts'
+import { alertKey, isTold, type Standing, type Transition, transitionsOf } from './transition.ts'
+
+export type AlertsOptions = {
+  readonly lake: Lake
+  readonly query: Query
+  readonly clock: Clock
+  readonly random: Random
+  readonly scratch_folder: string
+  readonly receivers: readonly Receiver[]
+  readonly dashboards_url: string
+  /** Alerts changed, and it is on record. */
+  readonly changed: (transitions: readonly Transition[]) => void
+  readonly told: (receiver: string, notifications: readonly Notification[]) => void
+  /** A receiver was not told; the next tick tries again. */
+  readonly untold: (receiver: string, error: unknown) => void
+}
+
+export type Alerts = {
+  /** Judges once a minute, and tells receivers what they were not told yet: a look at the log when there is nothing. */
+  tick(signal: AbortSignal): Promise<void>
+}
+
+/** Alerts on objectives, over the lake alone: any number may run beside each other (docs/decisions/081). */
+export function openAlerts(options: AlertsOptions): Alerts {
+  const { clock, lake, query, receivers } = options
+  const table = openAlertsTable(options)
+  let looked: { readonly sign: string; readonly of: readonly LookedAt[] } | undefined
+  let judged_ms = 0
+  const reminded_ms = new Map<string, number>()
+  /** What fires: what stands behind it is asked once. */
+  let kept: ReadonlyMap<string, Notification> = new Map()
+
+  /** What the objectives counted; undefined before the jobs ever ran. */
+  async function look(at_ms: number, signal: AbortSignal): Promise<readonly LookedAt[] | undefined> {
+    const names = await lake.tables()
+    if (!names.includes('slo_hours')) return undefined
+    const versions = await Promise.all(
+      ['objectives', 'slo_hours'].map(async (name) => (await (await lake.table(name)).snapshot()).version),
+    )
+    // Whatever is counted anew moves its hours; without that, only windows move, over the same points.
+    const sign = [...versions, Math.floor(at_ms / (60 * MINUTE_MS))].join(' ')
+    if (looked?.sign !== sign) looked = { sign, of: await lookAtObjectives(query, at_ms, signal) }
+    return looked.of
+  }
+
+  async function judge(signal: AbortSignal): Promise<void> {
+    const at_ms = Math.floor(clock.now() / MINUTE_MS) * MINUTE_MS
+    if (at_ms === judged_ms) return
+    const objectives = await look(at_ms, signal)
+    if (!objectives) return
+    const verdicts = objectives.flatMap((one) => judgeAlerts(one, at_ms))
+    const transitions = transitionsOf(await table.standing(), verdicts, at_ms)
+    // Where another was first, the next minute judges by what it wrote.
+    if (transitions.length > 0 && (await table.append(transitions))) options.changed(transitions)
+    judged_ms = at_ms
+  }
+
+  async function notification(change: AlertChange, signal: AbortSignal): Promise<Notification> {
+    const measure = looked?.of.find(({ objective }) => objective === change.objective)?.measure
+    const behind =
+      measure !== undefined && change.state === 'firing'
+        ? behindOf((await query.run(behindSql(change.objective, measure, windowOf(change)), { signal })).rows)
+        : []
+    const { dashboards_url } = options
+    return notificationOf(change, { fleet: lake.fleet, dashboards_url, measure: measure ?? 'availability', behind })
+  }
+
+  async function tell(receiver: Receiver, signal: AbortSignal): Promise<void> {
+    const changes = await untold(table, receiver.name, clock.now())
+    if (changes.length === 0) return
+    const notifications: Notification[] = []
+    for (const change of changes) notifications.push(await notification(change, signal))
+    await receiver.tell(notifications, signal)
+    await table.noteTold(receiver.name, changes)
+    options.told(receiver.name, notifications)
+  }
+
+  async function remind(receiver: Receiver, signal: AbortSignal): Promise<void> {
+    const last_ms = reminded_ms.get(receiver.name)
+    if (!receiver.remind || (last_ms !== undefined && clock.monotonic() - last_ms < REMIND_MS)) return
+    const firing = (await table.standing()).filter(({ state }) => state === 'firing')
+    const now = new Map<string, Notification>()
+    for (const one of firing) {
+      const key = alertKey(one)
+      const same = kept.get(key)
+      if (same?.time_ms === one.since_ms) now.set(key, same)
+      else for (const change of await table.changes(isChange(one))) now.set(key, await notification(change, signal))
+    }
+    kept = now
+    if (kept.size > 0) await receiver.remind([...kept.values()], signal)
+    reminded_ms.set(receiver.name, clock.monotonic())
+  }
+
+  return {
+    async tick(signal) {
+      const [judged] = await Promise.allSettled([judge(signal)])
+      for (const receiver of receivers) {
+        try {
+          await tell(receiver, signal)
+          await remind(receiver, signal)
+        } catch (error) {
+          signal.throwIfAborted()
+          options.untold(receiver.name, error)
+        }
+      }
+      if (judged.status === 'rejected') throw judged.reason
+    },
+  }
+}
+
+/** Changes that a receiver is to be told and was not; of each alert one a number, so that the last may be noted for all. */
+async function untold(table: AlertsTable, receiver: string, now_ms: number): Promise<readonly AlertChange[]> {
+  const told = await table.told(receiver)
+  const behind = (await table.standing()).filter((one) => one.told_sequence > (told(one) ?? 0))
+  if (behind.length === 0) return []
+  const wanted = behind.map((one) => {
+    const recent = `sequence > ${told(one) ?? 0} AND epoch_ms(time) > ${now_ms - TELL_AGE_MS}`
+    return `(${ofAlert(one)} AND ${recent})${one.state === 'firing' ? ` OR (${isChange(one)})` : ''}`
+  })
+  return (await table.changes(wanted.join(' OR '))).filter(isTold).slice(0, TOLD_AT_ONCE_MAX)
+}
+
+/** Rows of `behindSql`. */
+function behindOf(rows: readonly (readonly unknown[])[]): readonly Behind[] {
+  const found = rows.map((row) => z.tuple([z.string(), z.string(), z.number(), z.number()]).parse(row))
+  const [, , bads, totals] = found.find(([dimension]) => dimension === 'all') ?? ['all', 'all', 0, 0]
+  return found
+    .filter(([dimension]) => dimension !== 'all')
+    .map(([dimension, name, bad, total]) => ({
+      ...{ dimension, name, share_of_bad: bad / bads, share_of_all: total / totals },
+    }))
+}
+
+function ofAlert({ objective, severity }: Standing): string {
+  return `objective = ${literal(objective)} AND severity = ${literal(severity)}`
+}
+
+function isChange(one: Standing): string {
+  return `${ofAlert(one)} AND sequence = ${one.sequence}`
+}

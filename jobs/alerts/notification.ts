@@ -1,0 +1,106 @@
+import { HOUR_MS } from '../limits.ts'
+import type { AlertChange } from './alerts-table.ts'
+import { rowsSql, type Window } from './behind-sql.ts'
+import type { AlertState, Severity } from './burn-rate.ts'
+
+/** Of the bad in the window, what most of it has in common. */
+export type Behind = {
+  readonly dimension: string
+  readonly name: string
+  /** Its part of all that was bad, and of all that was counted. */
+  readonly share_of_bad: number
+  readonly share_of_all: number
+}
+
+export type BurnTold = {
+  readonly window_ms: number
+  readonly burn: number | undefined
+  readonly bad: number
+  readonly total: number
+}
+
+/** A change of an alert as it is told. The same change is the same notification, whoever sends it and however often. */
+export type Notification = {
+  readonly id: string
+  readonly fleet: string
+  readonly objective: string
+  readonly severity: Severity
+  readonly state: AlertState
+  readonly previous: AlertState
+  readonly time_ms: number
+  /** Since when it fires, or fired. */
+  readonly started_ms: number
+  readonly summary: string
+  readonly threshold: number | undefined
+  readonly burns: readonly BurnTold[]
+  readonly behind: readonly Behind[]
+  readonly links: { readonly commands: string; readonly rows: string; readonly fleet: string }
+}
+
+export type About = {
+  readonly fleet: string
+  /** Where the dashboards are: `http://127.0.0.1:8990`. */
+  readonly dashboards_url: string
+  readonly measure: string
+  readonly behind: readonly Behind[]
+}
+
+/** What the notification is about: the long window of its rule, up to the change. */
+export function windowOf({ time_ms, long_ms }: AlertChange): Window {
+  return { from_ms: time_ms - (long_ms ?? HOUR_MS), to_ms: time_ms }
+}
+
+/** Pure. */
+export function notificationOf(change: AlertChange, { fleet, dashboards_url, measure, behind }: About): Notification {
+  const { objective, severity, sequence, state, previous, time_ms, threshold } = change
+  const burns = [
+    { window_ms: change.long_ms, burn: change.long_burn, bad: change.long_bad, total: change.long_total },
+    { window_ms: change.short_ms, burn: change.short_burn, bad: change.short_bad, total: change.short_total },
+  ].flatMap(({ window_ms, burn, bad = 0, total = 0 }) =>
+    window_ms === undefined ? [] : [{ window_ms, burn, bad, total }],
+  )
+  return {
+    id: `${fleet}/${objective}/${severity}/${sequence}`,
+    ...{ fleet, objective, severity, state, previous, time_ms, threshold, burns, behind },
+    started_ms: state === 'firing' ? time_ms : (change.previous_ms ?? time_ms),
+    summary: summaryOf(change, burns),
+    links: linksOf(dashboards_url, measure, windowOf(change), behind),
+  }
+}
+
+function summaryOf({ objective, state, previous, threshold }: AlertChange, burns: readonly BurnTold[]): string {
+  const spent = burns.map(
+    ({ window_ms, burn }) =>
+      `${burn === undefined ? 'nothing counted' : `${digits(burn)}×`} over ${windowText(window_ms)}`,
+  )
+  if (state === 'firing')
+    return `${objective} spends its budget of errors at ${spent.join(' and ')}; above ${digits(threshold ?? 0)}× somebody is called`
+  const now = state === 'ok' && burns.length > 0 ? `ok: ${spent.join(' and ')}` : state
+  return previous === 'firing' ? `${objective} does not fire any more: ${now}` : `${objective}: ${now}`
+}
+
+/** 14.4, 6, 0.21 */
+export function digits(rate: number): string {
+  return String(Number(rate.toPrecision(3)))
+}
+
+/** 5m, 6h, 3d */
+export function windowText(ms: number): string {
+  if (ms % (24 * HOUR_MS) === 0) return `${ms / (24 * HOUR_MS)}d`
+  return ms % HOUR_MS === 0 ? `${ms / HOUR_MS}h` : `${ms / 60_000}m`
+}
+
+/** Addresses of pages, as the pages' own links have them: the whole view is in the URL. */
+function linksOf(base: string, measure: string, { from_ms, to_ms }: Window, behind: readonly Behind[]) {
+  const address = (page: string, more: Readonly<Record<string, string>>) => {
+    const range = { from: new Date(from_ms).toISOString(), to: new Date(to_ms).toISOString() }
+    return `${base.replace(/\/$/, '')}/${page}?${new URLSearchParams({ ...range, ...more }).toString()}`
+  }
+  const outcome =
+    measure === 'command_success' ? behind.find(({ dimension }) => dimension === 'outcome')?.name : undefined
+  return {
+    commands: address('commands', outcome === undefined ? {} : { outcome }),
+    rows: address('query', { sql: rowsSql(measure, { from_ms, to_ms }) }),
+    fleet: address('fleet', {}),
+  }
+}
