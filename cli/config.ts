@@ -21,6 +21,11 @@ const names = z
 const NUMBER_MAX = 2 ** 31 - 1
 const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
 
+const httpUrl = z
+  .string()
+  .regex(/^(|https?:\/\/\S+)$/, 'nothing, or http://… or https://…')
+  .default('')
+
 function isRedisUrl(text: string): boolean {
   if (text === '') return true
   const url = URL.parse(text)
@@ -212,6 +217,19 @@ export const configSchema = z.strictObject({
       from_mb: whole('a whole number from 0', 0, NUMBER_MAX)
         .default(4096)
         .describe('A day of a metric is large when the files that it is made from have so many MB.'),
+    })
+    .prefault({}),
+  alerts: z
+    .strictObject({
+      webhook_url: httpUrl.describe('Where changes of alerts on objectives are posted as JSON; with nothing, nowhere.'),
+      webhook_secret_file: z
+        .string()
+        .default('')
+        .describe('File that holds the secret by which these posts are signed; with nothing, they are not.'),
+      alertmanager_url: httpUrl.describe('Alertmanager that is told of alerts on objectives, as `http://host:9093`.'),
+      dashboards_url: httpUrl.describe(
+        'Where people find the pages that alerts link to; with nothing, dashboards.host and dashboards.port.',
+      ),
     })
     .prefault({}),
   upkeep: z

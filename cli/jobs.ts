@@ -11,6 +11,7 @@ import { lookAtRuns } from '../jobs/runs-under-way.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
+import { receiversOf, runAlerts } from './alerts.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
@@ -129,6 +130,7 @@ export async function runJobs(context: CliContext): Promise<void> {
   const place = queuePlace(context)
   // Scratch, ports and what run/ tells are of one.
   runAlone(context, 'jobs', 'jobs scheduler', place ? ONE_A_FOLDER : undefined)
+  const receivers = receiversOf(context)
   const metrics = processMetrics('jobs')
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
@@ -154,6 +156,7 @@ export async function runJobs(context: CliContext): Promise<void> {
     }),
     signal: AbortSignal.any([signal, over.signal]),
   })
+  const alerts = runAlerts(context, { lake, log, receivers, signal: AbortSignal.any([signal, over.signal]) })
   try {
     await sharing.run({
       ...{ jobs: figures.watch(jobs), clock, signal, interval_ms },
@@ -171,6 +174,7 @@ export async function runJobs(context: CliContext): Promise<void> {
   } finally {
     over.abort()
     await upkeep
+    await alerts
     await operations.close()
     withdraw(context, 'jobs')
     log.info('ended', 'stopped; what was not committed is made by the next run')

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { sleep } from '../contract/clock.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { openAlertmanager } from '../jobs/alerts/alertmanager.ts'
+import { openAlerts } from '../jobs/alerts/alerts.ts'
+import type { Receiver } from '../jobs/alerts/receiver.ts'
+import { openWebhook } from '../jobs/alerts/webhook.ts'
+import type { Lake } from '../lake/lake.ts'
+import { openQuery } from '../lake/query.ts'
+import type { CliContext } from './context.ts'
+import { lakeCache } from './lake-store.ts'
+import type { Log } from './log.ts'
+
+export type RunAlertsOptions = {
+  readonly lake: Lake
+  readonly log: Log
+  readonly receivers: readonly Receiver[]
+  readonly signal: AbortSignal
+}
+
+/**
+ * Judges the objectives beside the schedule of the jobs, at its pace, until the signal aborts: a receiver that does not answer
+ * keeps no metric waiting, nor a long run an alert.
+ */
+export async function runAlerts(context: CliContext, options: RunAlertsOptions): Promise<void> {
+  const { lake, log, receivers, signal } = options
+  const { clock, config, home, random } = context
+  await using query = await openQuery({ lake, clock, threads: 1, cache: lakeCache(context) })
+  const { host, port } = config.dashboards
+  const alerts = openAlerts({
+    ...{ lake, query, clock, random, scratch_folder: join(home, 'spool'), receivers },
+    dashboards_url: config.alerts.dashboards_url || `http://${host}:${port}`,
+    changed: (transitions) => {
+      for (const { objective, severity, previous, state } of transitions)
+        log.info('alert', `${objective}, ${severity}: ${previous}, now ${state}`, {
+          objective,
+          severity,
+          previous,
+          state,
+        })
+    },
+    told: (receiver, notifications) =>
+      log.info('told', `told the ${receiver} of ${notifications.length} changes`, {
+        ...{ receiver, ids: notifications.map(({ id }) => id) },
+      }),
+    untold: (receiver, error) => log.failed('untold', error, { receiver }),
+  })
+  while (!signal.aborted) {
+    try {
+      await alerts.tick(signal)
+      await sleep(clock, config.jobs.interval_ms, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      log.failed('alerts-failed', error)
+      await sleep(clock, config.jobs.interval_ms, signal).catch(() => undefined)
+    }
+  }
+}
+
+/** Who is told, as configured. Raises `missing` when the secret cannot be read. */
+export function receiversOf({ clock, config }: Pick<CliContext, 'clock' | 'config'>): readonly Receiver[] {
+  const { webhook_url, webhook_secret_file, alertmanager_url } = config.alerts
+  return [
+    ...(webhook_url ? [openWebhook({ url: webhook_url, secret: secretIn(webhook_secret_file), clock })] : []),
+    ...(alertmanager_url ? [openAlertmanager({ url: alertmanager_url, clock })] : []),
+  ]
+}
+
+function secretIn(file: string): string | undefined {
+  if (file === '') return undefined
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (cause) {
+    throw new Problem(
+      'missing',
+      `alerts.webhook_secret_file names ${file}, which cannot be read: ${messageOf(cause)}`,
+      { cause },
+    )
+  }
+}

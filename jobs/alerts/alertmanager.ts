@@ -1,0 +1,47 @@
+/** Alertmanager, by its API v2 (github.com/prometheus/alertmanager, api/v2/openapi.yaml: postAlerts). */
+import type { Clock } from '../../contract/clock.ts'
+import { REMIND_MS, REMINDS_MISSED_MAX } from './limits.ts'
+import type { Behind, Notification } from './notification.ts'
+import { postJson } from './post-json.ts'
+import type { Receiver } from './receiver.ts'
+
+/**
+ * It takes an alert for over at its `endsAt`, so that what fires is told again each REMIND_MS with a later one, as
+ * Prometheus does; were Hearth gone, it would end by itself.
+ */
+export function openAlertmanager({ url, clock }: { readonly url: string; readonly clock: Clock }): Receiver {
+  const post = (notifications: readonly Notification[], signal: AbortSignal) =>
+    postJson({
+      ...{ name: 'alertmanager', url: `${url.replace(/\/$/, '')}/api/v2/alerts`, headers: {}, clock, signal },
+      body: JSON.stringify(notifications.map((one) => alertOf(one, clock.now()))),
+    })
+  return {
+    name: 'alertmanager',
+    // Of several changes of one alert it knows the last: it has no history.
+    tell: (notifications, signal) => {
+      const last = new Map(notifications.map((one) => [`${one.objective}/${one.severity}`, one]))
+      return post([...last.values()], signal)
+    },
+    remind: post,
+  }
+}
+
+function alertOf(one: Notification, now_ms: number) {
+  const ends_ms = one.state === 'firing' ? now_ms + REMINDS_MISSED_MAX * REMIND_MS : one.time_ms
+  const [startsAt, endsAt] = [one.started_ms, ends_ms].map((ms) => new Date(ms).toISOString())
+  return {
+    ...{ startsAt, endsAt, generatorURL: one.links.fleet },
+    labels: { alertname: 'HearthObjective', objective: one.objective, severity: one.severity, fleet: one.fleet },
+    annotations: {
+      summary: one.summary,
+      ...Object.fromEntries(one.behind.map((behind) => [behind.dimension, behindText(behind)])),
+      ...{ commands: one.links.commands, rows: one.links.rows },
+    },
+  }
+}
+
+/** firmware 5.0.0: 93 % of the bad, 12 % of all */
+function behindText({ dimension, name, share_of_bad, share_of_all }: Behind): string {
+  const percent = (share: number) => `${(100 * share).toPrecision(3).replace(/\.?0+$/, '')} %`
+  return `${dimension} ${name}: ${percent(share_of_bad)} of the bad, ${percent(share_of_all)} of all`
+}
