@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Registry } from 'prom-client'
 import { sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { openAlertmanager } from '../jobs/alerts/alertmanager.ts'
@@ -8,6 +9,7 @@ import type { Receiver } from '../jobs/alerts/receiver.ts'
 import { openWebhook } from '../jobs/alerts/webhook.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openQuery } from '../lake/query.ts'
+import { alertsFigures } from './alerts-figures.ts'
 import type { CliContext } from './context.ts'
 import { lakeCache } from './lake-store.ts'
 import type { Log } from './log.ts'
@@ -15,6 +17,7 @@ import type { Log } from './log.ts'
 export type RunAlertsOptions = {
   readonly lake: Lake
   readonly log: Log
+  readonly metrics: Registry
   readonly receivers: readonly Receiver[]
   readonly signal: AbortSignal
 }
@@ -25,6 +28,10 @@ export type RunAlertsOptions = {
  */
 export async function runAlerts(context: CliContext, options: RunAlertsOptions): Promise<void> {
   const { lake, log, receivers, signal } = options
+  const figures = alertsFigures(
+    options.metrics,
+    receivers.map(({ name }) => name),
+  )
   const { clock, config, home, random } = context
   await using query = await openQuery({ lake, clock, threads: 1, cache: lakeCache(context) })
   const { host, port } = config.dashboards
@@ -40,11 +47,15 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
           state,
         })
     },
-    told: (receiver, notifications) =>
-      log.info('told', `told the ${receiver} of ${notifications.length} changes`, {
-        ...{ receiver, ids: notifications.map(({ id }) => id) },
-      }),
-    untold: (receiver, error) => log.failed('untold', error, { receiver }),
+    told: (receiver, notifications) => {
+      figures.told(receiver, 'done')
+      const ids = notifications.map(({ id }) => id)
+      log.info('told', `told the ${receiver} of ${ids.length} changes`, { receiver, ids })
+    },
+    untold: (receiver, error) => {
+      figures.told(receiver, 'failed')
+      log.failed('untold', error, { receiver })
+    },
   })
   while (!signal.aborted) {
     try {
@@ -52,6 +63,7 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
       await sleep(clock, config.jobs.interval_ms, signal)
     } catch (error) {
       if (signal.aborted) return
+      figures.failed()
       log.failed('alerts-failed', error)
       await sleep(clock, config.jobs.interval_ms, signal).catch(() => undefined)
     }

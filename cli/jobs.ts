@@ -156,7 +156,7 @@ export async function runJobs(context: CliContext): Promise<void> {
     }),
     signal: AbortSignal.any([signal, over.signal]),
   })
-  const alerts = runAlerts(context, { lake, log, receivers, signal: AbortSignal.any([signal, over.signal]) })
+  const alerts = runAlerts(context, { lake, log, metrics, receivers, signal: AbortSignal.any([signal, over.signal]) })
   try {
     await sharing.run({
       ...{ jobs: figures.watch(jobs), clock, signal, interval_ms },

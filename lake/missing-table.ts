@@ -18,6 +18,7 @@ export const LATER_TABLES: ReadonlyMap<string, string> = new Map([
   ['firmware_cohorts', NO_RUN],
   ['slo_hours', NO_RUN],
   ['objectives', 'the jobs have not run'],
+  ['slo_alerts', 'no alert on an objective has changed'],
 ])
 
 /** Says of a table that is not there whether it may come, or else which one was probably meant. */
