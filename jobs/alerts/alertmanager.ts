@@ -1,7 +1,8 @@
 /** Alertmanager, by its API v2 (github.com/prometheus/alertmanager, api/v2/openapi.yaml: postAlerts). */
 import type { Clock } from '../../contract/clock.ts'
+import type { Behind } from './behind-sql.ts'
 import { REMIND_MS, REMINDS_MISSED_MAX } from './limits.ts'
-import type { Behind, Notification } from './notification.ts'
+import type { Notification } from './notification.ts'
 import { postJson } from './post-json.ts'
 import type { Receiver } from './receiver.ts'
 

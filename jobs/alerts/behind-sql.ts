@@ -1,8 +1,19 @@
 /** What stands behind the bad of an objective: who asks is somebody who was just woken. DuckDB's SQL over the lake's tables. */
+
+import { literal } from '../../lake/schema.ts'
 import { HOUR_MS } from '../limits.ts'
 import { timeSql, withinSql } from './points-sql.ts'
 
 export type Window = { readonly from_ms: number; readonly to_ms: number }
+
+/** Of the bad in the window, what most of it has in common. */
+export type Behind = {
+  readonly dimension: string
+  readonly name: string
+  /** Its part of all that was bad, and of all that was counted. */
+  readonly share_of_bad: number
+  readonly share_of_all: number
+}
 
 /** Names of what bad events are counted by. */
 const DIMENSIONS = ['firmware', 'relay', 'hop', 'outcome', 'region']
@@ -44,7 +55,7 @@ export function behindSql(objective: string, measure: string, window: Window): s
   const each = DIMENSIONS.map(
     (name) => `SELECT '${name}' AS dimension, CAST(${name} AS VARCHAR) AS name, bad, total FROM counted`,
   )
-  return `WITH promised AS (SELECT * FROM objectives WHERE objective = '${objective}'),
+  return `WITH promised AS (SELECT * FROM objectives WHERE objective = ${literal(objective)}),
 counted AS (${countedSql(measure, window)}),
 named AS (${each.join(' UNION ALL ')} UNION ALL SELECT 'all', 'all', bad, total FROM counted)
 SELECT dimension, name, CAST(SUM(bad) AS DOUBLE) AS bad, CAST(SUM(total) AS DOUBLE) AS total
@@ -52,15 +63,27 @@ FROM named WHERE name IS NOT NULL GROUP BY dimension, name HAVING SUM(bad) > 0
 QUALIFY ROW_NUMBER() OVER (PARTITION BY dimension ORDER BY SUM(bad) DESC, name) = 1 ORDER BY dimension`
 }
 
-/** The bad ones, for a person who goes on from there in Query. */
-export function rowsSql(measure: string, { from_ms, to_ms }: Window): string {
+/** By what the rows of a measure can be narrowed. */
+const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  command_success: ['relay'],
+  latency: ['firmware', 'relay'],
+}
+
+/** The bad ones, for a person who goes on from there in Query; only those of a name that has half of the bad, and more than its part. */
+export function rowsSql(measure: string, { from_ms, to_ms }: Window, behind: readonly Behind[]): string {
+  const columns = COLUMNS[measure] ?? ['firmware', 'region']
+  const of = behind.filter(
+    ({ dimension, name, share_of_bad, share_of_all }) =>
+      columns.includes(dimension) && name !== 'unknown' && share_of_bad >= 0.5 && share_of_bad > share_of_all,
+  )
+  const only = of.map(({ dimension, name }) => `\n  AND ${dimension} = ${literal(name)}`).join('')
   const hours = withinSql(Math.floor(from_ms / HOUR_MS) * HOUR_MS, to_ms)
-  const from = `issued_time >= ${timeSql(from_ms)}`
+  const issued = `${hours}\n  AND issued_time >= ${timeSql(from_ms)}`
   if (measure === 'command_success')
-    return `SELECT issued_time, hub_id, device_id, outcome, reason, relay, firmware\nFROM command_traces\nWHERE ${hours} AND ${from}\n  AND expected AND outcome <> 'done'\nORDER BY issued_time DESC`
+    return `SELECT issued_time, hub_id, device_id, outcome, reason, relay, firmware\nFROM command_traces\nWHERE ${issued}\n  AND expected AND outcome <> 'done'${only}\nORDER BY issued_time DESC`
   if (measure === 'latency')
-    return `SELECT issued_time, hub_id, tap_to_light_ms, issued_to_sent_ms, network_ms, hub_ms, relay, firmware\nFROM command_traces\nWHERE ${hours} AND ${from}\n  AND outcome IN ('done', 'late')\nORDER BY tap_to_light_ms DESC NULLS LAST`
+    return `SELECT issued_time, hub_id, tap_to_light_ms, issued_to_sent_ms, network_ms, hub_ms, relay, firmware\nFROM command_traces\nWHERE ${issued}\n  AND outcome IN ('done', 'late')${only}\nORDER BY tap_to_light_ms DESC NULLS LAST`
   if (measure === 'availability')
-    return `SELECT hub_id, sum(expected_ms - unknown_ms - connected_ms) AS away_ms, sum(disconnects) AS disconnects, max(firmware) AS firmware\nFROM hub_hours\nWHERE ${hours}\nGROUP BY hub_id ORDER BY away_ms DESC`
-  return `SELECT hub_id, sum(lost) AS lost, sum(sent) AS sent, max(firmware) AS firmware\nFROM hub_hours\nWHERE ${hours}\nGROUP BY hub_id ORDER BY lost DESC`
+    return `SELECT hub_id, sum(expected_ms - unknown_ms - connected_ms) AS away_ms, sum(disconnects) AS disconnects, max(firmware) AS firmware\nFROM hub_hours\nWHERE ${hours}${only}\nGROUP BY hub_id ORDER BY away_ms DESC`
+  return `SELECT hub_id, sum(lost) AS lost, sum(sent) AS sent, max(firmware) AS firmware\nFROM hub_hours\nWHERE ${hours}${only}\nGROUP BY hub_id ORDER BY lost DESC`
 }

@@ -1,16 +1,7 @@
 import { HOUR_MS } from '../limits.ts'
 import type { AlertChange } from './alerts-table.ts'
-import { rowsSql, type Window } from './behind-sql.ts'
+import { type Behind, rowsSql, type Window } from './behind-sql.ts'
 import type { AlertState, Severity } from './burn-rate.ts'
-
-/** Of the bad in the window, what most of it has in common. */
-export type Behind = {
-  readonly dimension: string
-  readonly name: string
-  /** Its part of all that was bad, and of all that was counted. */
-  readonly share_of_bad: number
-  readonly share_of_all: number
-}
 
 export type BurnTold = {
   readonly window_ms: number
@@ -100,7 +91,7 @@ function linksOf(base: string, measure: string, { from_ms, to_ms }: Window, behi
     measure === 'command_success' ? behind.find(({ dimension }) => dimension === 'outcome')?.name : undefined
   return {
     commands: address('commands', outcome === undefined ? {} : { outcome }),
-    rows: address('query', { sql: rowsSql(measure, { from_ms, to_ms }) }),
+    rows: address('query', { sql: rowsSql(measure, { from_ms, to_ms }, behind) }),
     fleet: address('fleet', {}),
   }
 }
