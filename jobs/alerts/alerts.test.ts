@@ -50,11 +50,11 @@ function commands(from: number, to: number, outcome: string): Row[] {
   )
 }
 
-function scheduler(seed: number): Alerts {
+function scheduler(seed: number, to = receiver): Alerts {
   const { lake, clock, folder } = history
   return openAlerts({
     ...{ lake, query, clock, random: seededRandom(seed), scratch_folder: join(folder, `alerts-${seed}`) },
-    ...{ receivers: [receiver], dashboards_url: 'http://pages', changed: () => undefined },
+    ...{ receivers: [to], dashboards_url: 'http://pages', changed: () => undefined },
     ...{ told: () => undefined, untold: () => undefined },
   })
 }
@@ -131,6 +131,24 @@ test('two schedulers write a change once, and one that starts anew tells what wa
   await one.tick(signal)
   await other.tick(signal)
   expect(told).toHaveLength(2)
+})
+
+test('a receiver that is new is told of what fires, and of nothing that was over a day ago', async () => {
+  await pass(20, 'offline')
+  await scheduler(1).tick(signal)
+  told = []
+  await scheduler(2, { ...receiver, name: 'new' }).tick(signal)
+  expect(told).toHaveLength(2)
+  await history.clock.advance(25 * HOUR_MS)
+  await scheduler(1).tick(signal)
+  await history.clock.advance(25 * HOUR_MS)
+  told = []
+  const late = scheduler(3, { ...receiver, name: 'late' })
+  await late.tick(signal)
+  expect(told).toEqual([])
+  const { version } = await (await history.lake.table('slo_alerts')).snapshot()
+  await late.tick(signal)
+  expect((await (await history.lake.table('slo_alerts')).snapshot()).version).toBe(version)
 })
 
 test('rows that the links lead to can be asked', async () => {

@@ -78,13 +78,15 @@ export function openAlerts(options: AlertsOptions): Alerts {
   }
 
   async function tell(receiver: Receiver, signal: AbortSignal): Promise<void> {
-    const changes = await untold(table, receiver.name, clock.now())
-    if (changes.length === 0) return
+    const { behind, changes } = await untold(table, receiver.name, clock.now())
+    if (behind.length === 0) return
     const notifications: Notification[] = []
     for (const change of changes) notifications.push(await notification(change, signal))
-    await receiver.tell(notifications, signal)
-    await table.noteTold(receiver.name, changes)
-    options.told(receiver.name, notifications)
+    if (notifications.length > 0) await receiver.tell(notifications, signal)
+    // What is too old to be told is noted too, and not looked for again.
+    const all = behind.map((one) => ({ ...one, sequence: one.told_sequence }))
+    await table.noteTold(receiver.name, changes.length < TOLD_AT_ONCE_MAX ? all : changes)
+    if (notifications.length > 0) options.told(receiver.name, notifications)
   }
 
   async function remind(receiver: Receiver, signal: AbortSignal): Promise<void> {
@@ -120,16 +122,17 @@ export function openAlerts(options: AlertsOptions): Alerts {
   }
 }
 
-/** Changes that a receiver is to be told and was not; of each alert one a number, so that the last may be noted for all. */
-async function untold(table: AlertsTable, receiver: string, now_ms: number): Promise<readonly AlertChange[]> {
+/** Alerts of which a receiver was not told all, and the changes that it is to be told. */
+async function untold(table: AlertsTable, receiver: string, now_ms: number) {
   const told = await table.told(receiver)
   const behind = (await table.standing()).filter((one) => one.told_sequence > (told(one) ?? 0))
-  if (behind.length === 0) return []
+  if (behind.length === 0) return { behind, changes: [] }
   const wanted = behind.map((one) => {
     const recent = `sequence > ${told(one) ?? 0} AND epoch_ms(time) > ${now_ms - TELL_AGE_MS}`
     return `(${ofAlert(one)} AND ${recent})${one.state === 'firing' ? ` OR (${isChange(one)})` : ''}`
   })
-  return (await table.changes(wanted.join(' OR '))).filter(isTold).slice(0, TOLD_AT_ONCE_MAX)
+  const changes = (await table.changes(wanted.join(' OR '))).filter(isTold)
+  return { behind, changes: changes.slice(0, TOLD_AT_ONCE_MAX) }
 }
 
 /** Rows of `behindSql`. */
