@@ -2,13 +2,9 @@ import type { Command } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import { endRun } from '../jobs/calculate-elsewhere.ts'
 import { runsUnderWay } from '../jobs/run-objects.ts'
-import type { Runner } from '../jobs/runner.ts'
 import type { CliContext } from './context.ts'
 import { existingLake } from './fleet.ts'
 import { runnerOf } from './jobs-runner.ts'
-
-/** For runs that were begun elsewhere, where this process has nothing to end. */
-const NOBODY: Pick<Runner, 'end'> = { end: async () => undefined }
 
 /** `hearth jobs cancel`. */
 export function registerCancel(jobs: Command, context: CliContext): void {
@@ -32,7 +28,12 @@ async function cancel(context: CliContext, asked: readonly string[]): Promise<vo
     const there = under.length === 0 ? 'none is' : `there are ${under.join(', ')}`
     throw new Problem('missing', `no run ${run} is under way; ${there}`)
   }
-  const runner = (await runnerOf(context)) ?? NOBODY
+  const runner = await runnerOf(context)
+  if (!runner)
+    throw new Problem(
+      'invalid',
+      'jobs.runner is process here: what calculates a run elsewhere is ended where it is kubernetes',
+    )
   for (const run of asked) {
     await endRun({ lake, runner }, run)
     context.print(`${run} is ended, and nothing of it was committed; what is due stays due for the next run`)

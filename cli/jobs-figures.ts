@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import { messageOf } from '../contract/problem.ts'
-import type { Jobs } from '../jobs/jobs.ts'
+import type { Jobs, MetricRun } from '../jobs/jobs.ts'
 import { SECONDS_BUCKETS } from './figure.ts'
 
 export type JobsFigures = {
@@ -37,13 +37,16 @@ export function jobsFigures(metrics: Registry, clock: Clock): JobsFigures {
       ...jobs,
       async run(options = {}) {
         const progress = (metric: string, done: number, total: number) => due.set({ metric }, total - done)
-        try {
-          const runs = await jobs.run({ ...options, progress })
+        const ran = async (runs: readonly MetricRun[]) => {
           for (const { metric, units, rows: count, ms } of runs) {
             made.inc({ metric }, units.length)
             rows.inc({ metric }, count)
             took.observe({ metric }, ms / 1000)
           }
+          await options.ran?.(runs)
+        }
+        try {
+          const runs = await jobs.run({ ...options, progress, ran })
           failing = undefined
           due.reset()
           success.set(clock.now() / 1000)

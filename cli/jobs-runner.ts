@@ -1,7 +1,9 @@
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
 import type { Calculate } from '../jobs/calculate.ts'
-import { calculateElsewhere } from '../jobs/calculate-elsewhere.ts'
+import { calculateElsewhere, endOlderRuns } from '../jobs/calculate-elsewhere.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
+import type { Metric } from '../jobs/metric.ts'
 import type { Runner } from '../jobs/runner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
@@ -15,7 +17,9 @@ export async function calculateOf(
 ): Promise<((here: Calculate) => Calculate) | undefined> {
   const runner = await runnerOf(context)
   if (!runner) return undefined
-  const elsewhere = calculateElsewhere({ lake, metrics: metricsOf(context), runner, on_abort })
+  const metrics = metricsOf(context)
+  await endLeftRuns(lake, metrics, runner)
+  const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
   return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)
 }
 
@@ -34,4 +38,19 @@ export async function runnerOf({ clock, config }: CliContext): Promise<Runner | 
   client.loadFromDefault()
   const { namespace, pod_template: template, parallelism, parts_max, deadline_s } = config.kubernetes
   return openKubernetesRunner({ client, namespace, template, clock, parallelism, parts_max, deadline_s })
+}
+
+/** What a driver left that died when all was committed. */
+async function endLeftRuns(lake: Lake, metrics: Catalogue, runner: Runner): Promise<void> {
+  try {
+    const there = new Set(await lake.tables())
+    const standing: { readonly metric: Metric; readonly version: number }[] = []
+    for (const metric of metrics.filter(({ name }) => there.has(name))) {
+      const { version } = await (await lake.table(metric.name)).snapshot()
+      standing.push({ metric, version })
+    }
+    await endOlderRuns({ lake, runner }, standing)
+  } catch (error) {
+    if (!isProblem(error)) throw error // the next start tries again
+  }
 }

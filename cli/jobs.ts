@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
-import { type Jobs, type JobsOptions, openJobs, type RunOptions, runAll } from '../jobs/jobs.ts'
+import { type Jobs, type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
 import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
@@ -261,7 +261,7 @@ async function runOnce(
   what: Pick<RunOptions, 'only' | 'metrics' | 'order'>,
 ): Promise<void> {
   const { progress, end } = terminalProgress()
-  const runs = await runAll(jobs, { ...what, signal: context.signal, progress })
+  const runs = await jobs.run({ ...what, signal: context.signal, progress })
   end()
   context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
 }

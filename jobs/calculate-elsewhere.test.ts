@@ -147,6 +147,7 @@ test('a part that never ends well fails the run, which says where and why, and c
       ...{ metric: 'hubs', outcome: 'failed', parts: 2, attempts: 3 },
       failures: 'part 1 (try 1): Error: out of memory\npart 1 (try 2): Error: out of memory',
     },
+    { metric: 'sessions', outcome: 'failed' },
   ])
   broken = false
   await jobs.run()

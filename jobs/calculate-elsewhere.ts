@@ -1,6 +1,6 @@
 import { isProblem, Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
-import type { Attempt, Calculate, Task } from './calculate.ts'
+import type { Attempt, Calculate, Made, Task } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Metric } from './metric.ts'
 import { joined } from './parts.ts'
@@ -42,55 +42,75 @@ export async function endOlderRuns(
 /**
  * Calculates a task in parts, by a runner. The driver may die at any line: what it began has a name that the next finds it
  * by (run-name.ts) and goes on with, and of what it began before that nothing is left running. A run is over when each part
- * has left what it made, whatever the runner says of it. Raises `unavailable`, with the attempts, when one has not.
+ * has left what it made, whatever the runner says of it. Raises what a part says that it refuses (`corrupt`, `missing`), and
+ * `unavailable`, with the attempts, when one has said nothing.
  */
 export function calculateElsewhere({ lake, metrics, runner, on_abort }: ElsewhereOptions): Calculate {
   const { store } = lake
-  const over = (run: string) => endRun({ lake, runner }, run)
 
   return async (asked, { signal, progress, tell }) => {
     const { metric, standing } = asked
-    await endOlderRuns({ lake, runner }, [{ metric, version: standing.snapshot.version }])
     const run = runName(lake.id, metric, standing.snapshot.version)
+    const over = () => endRun({ lake, runner }, run)
+    // Beside the new one, whose name is another: one that cannot be ended must not keep it.
+    const older = endOlderRuns({ lake, runner }, [{ metric, version: standing.snapshot.version }]).catch(leaveFault)
     const objects = runObjects(store, run)
     const text = encodeTask(asked, runner.parts_max)
     const begun = await objects.begin(text)
-    const known = begun.text === text ? asked : undefined
-    // One that this Hearth cannot read, or whose versions are gone, is not in the way of the next.
-    const { task, parts } = await openTask(lake, metrics, begun.text, known).catch(async (error: unknown) => {
-      if (isProblem(error, 'invalid', 'missing')) await over(run)
-      throw error
-    })
-    const request = { run, digest: begun.digest, metric: metric.name, parts: parts.length }
-    const wait: WaitOptions = {
-      signal,
-      progress: (done) => progress?.(metric.name, unitsIn(parts.slice(0, done)), task.units.length),
-    }
+    const isOurs = begun.text === text
     let attempts: readonly Attempt[] = []
     let failure: string | undefined
+    let count = 0
     try {
+      const { task, parts } = await openTask(lake, metrics, begun.text, isOurs ? asked : undefined)
+      count = parts.length
+      const request = { run, digest: begun.digest, metric: metric.name, parts: count }
+      const wait: WaitOptions = {
+        signal,
+        progress: (done) => progress?.(metric.name, unitsIn(parts.slice(0, done)), task.units.length),
+      }
       if ((await madeOf(objects, begun, parts)).includes(undefined))
         ({ attempts, failure } = await runner.run(request, wait))
-    } catch (error) {
-      // One that could not be begun is over; one that nobody answers for may be going on.
-      if (signal?.aborted ? on_abort === 'end' : !isProblem(error, 'unavailable')) await over(run)
-      throw error
-    } finally {
-      tell?.({ runner: runner.name, parts: parts.length, attempts })
-    }
-    const texts = await madeOf(objects, begun, parts)
-    const absent = texts.flatMap((made, index) => (made === undefined ? [index] : []))
-    if (absent.length > 0) {
+      signal?.throwIfAborted()
+      const texts = await madeOf(objects, begun, parts)
+      const said = parts.map((part, index) => decodeMade(part, texts[index]))
+      const refused = said.find((made) => made instanceof Problem)
+      if (refused) throw refused
+      const made = said.filter((one): one is Made => one !== undefined && !(one instanceof Problem))
+      if (made.length === count) {
+        signal?.throwIfAborted()
+        return { task, made: joined(made), over }
+      }
       if (!(await isThere(objects, begun))) {
         await runner.end(run, begun.digest)
         throw new Problem('conflict', `${run} was ended by others: it was cancelled, or they committed it`)
       }
-      await over(run)
-      throw new Problem('unavailable', failed(run, parts.length, absent, attempts, failure))
+      const absent = said.flatMap((one, index) => (one === undefined ? [index] : []))
+      throw new RunFailed(failed(run, count, absent, attempts, failure))
+    } catch (error) {
+      // One that nobody answers for may be going on, and the next look finds it; what others began is theirs to stop.
+      const isLeft = signal?.aborted
+        ? on_abort === 'leave' || !isOurs
+        : isProblem(error, 'unavailable', 'unauthorized', 'conflict') && !(error instanceof RunFailed)
+      if (!isLeft) await over().catch(leaveFault)
+      throw error
+    } finally {
+      tell?.({ runner: runner.name, parts: count, attempts })
+      await older
     }
-    const made = joined(parts.map((part, index) => decodeMade(part, texts[index] ?? '')))
-    return { task, made, over: () => over(run) }
   }
+}
+
+/** It is over, and has not come to what it was to make. */
+class RunFailed extends Problem {
+  constructor(message: string) {
+    super('unavailable', message)
+  }
+}
+
+/** Of what is tidied up: the next look tries again. */
+function leaveFault(error: unknown): void {
+  if (!isProblem(error)) throw error
 }
 
 async function madeOf(objects: RunObjects, of: RunText, parts: readonly Task[]) {

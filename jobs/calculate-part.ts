@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { openDuckDb } from '../lake/duckdb.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
 import type { Made } from './calculate.ts'
@@ -8,7 +8,7 @@ import type { Catalogue } from './catalogue.ts'
 import type { JobsOptions } from './jobs.ts'
 import { JOBS_MEMORY_LIMIT } from './limits.ts'
 import { runObjects } from './run-objects.ts'
-import { encodeMade, openTask } from './task-form.ts'
+import { encodeMade, encodeRefusal, openTask } from './task-form.ts'
 
 export type PartOptions = Omit<JobsOptions, 'calculate' | 'metrics'> & {
   readonly metrics: Catalogue
@@ -16,7 +16,7 @@ export type PartOptions = Omit<JobsOptions, 'calculate' | 'metrics'> & {
 }
 
 /**
- * Calculates one part of a run and leaves what it made for who drives it; undefined when that is there already: it may be
+ * Calculates one part of a run and leaves what it made, or why it refuses to, for who drives it; undefined when that is there already: it may be
  * started twice. Raises `missing` when the run is over, `invalid` when it has no such part or is another Hearth's, and what
  * calculate.ts raises.
  */
@@ -36,7 +36,10 @@ export async function calculatePart(
   await using duck = await openDuckDb({
     ...{ threads: options.threads ?? 1, memory_limit: JOBS_MEMORY_LIMIT, temp_folder: join(scratch_folder, 'temp') },
   })
-  const made = await calculate({ ...options, local }, duck, task, { signal })
+  const made = await calculate({ ...options, local }, duck, task, { signal }).catch(async (error: unknown) => {
+    if (isProblem(error, 'corrupt', 'missing')) await objects.putMade(begun, index, encodeRefusal(task, error))
+    throw error
+  })
   await objects.putMade(begun, index, encodeMade(task, made))
   return { metric: task.metric.name, made }
 }

@@ -1,4 +1,4 @@
-import type { Problem } from '../contract/problem.ts'
+import { isProblem, type Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { DuckDb } from '../lake/duckdb.ts'
 import type { LocalFiles } from '../lake/local-files.ts'
@@ -28,6 +28,8 @@ export type Task = {
   /** What counts as over. */
   readonly now_ms: number
   readonly units: readonly Unit[]
+  /** What follows from these is made up to this day; what follows beyond is due then by itself. */
+  readonly last_ms?: number
   /** The metric's own table, and the cells in it. */
   readonly standing: Pinned
   readonly cells: Cells
@@ -102,7 +104,8 @@ export async function calculate(
       days.push(await makeDay(source, day_ms))
     } catch (error) {
       signal?.throwIfAborted()
-      const found = await source.damage(connection)
+      // One that could not be fetched is told by what it raised.
+      const found = (await source.damage(connection)) ?? (isProblem(error, 'missing') ? error : undefined)
       // What carries needs the day before, and a whole history all of its days.
       if (!found || metric.carry || !time) throw found ?? error
       damage ??= found
@@ -157,7 +160,8 @@ export async function calculate(
             const after_ms = hour_ms + HOUR_MS
             const follower = metric.carry && records.get(after_ms, bucket)
             const cell = cells.get(dayKey(after_ms, bucket))
-            if (follower && follower.carry !== hash.out && !(cell && isAhead(cell, metric)))
+            const isOurs = dayOf(after_ms) <= (task.last_ms ?? after_ms)
+            if (isOurs && follower && follower.carry !== hash.out && !(cell && isAhead(cell, metric)))
               due.add({ metric: metric.name, hour_ms: after_ms, bucket, cause: 'carry changed' })
           }
         }

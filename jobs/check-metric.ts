@@ -9,7 +9,7 @@ import { scanSql } from '../lake/scan.ts'
 import { identifier } from '../lake/schema.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Engine } from './engine.ts'
-import { type JobsOptions, openJobs, runAll } from './jobs.ts'
+import { type JobsOptions, openJobs } from './jobs.ts'
 import type { Metric } from './metric.ts'
 import { commitSample, type SampleOptions, sampleLake, takeSample } from './sample.ts'
 
@@ -60,7 +60,7 @@ export async function checkMetric(metric: Metric, options: MetricCheckOptions): 
       try {
         for (const where of parts) {
           await commitSample(tried, where, sampling)
-          await runAll(jobs)
+          await jobs.run()
         }
         return { rows: await rowsIn(tried) }
       } catch (error) {

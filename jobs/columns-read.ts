@@ -17,32 +17,57 @@ export function textsOf({ name, sql, only }: Metric): readonly string[] {
 }
 
 export async function columnsRead(connection: DuckDBConnection, metric: Metric): Promise<ColumnsRead> {
-  const words = new Set(textsOf(metric).join(' ').match(/\w+/g))
+  const words = new Set(textsOf(metric).join(' ').toLowerCase().match(/\w+/g))
   const parse = `SELECT CAST(json_serialize_sql(${literal(metric.sql)}) AS VARCHAR) AS parsed`
   const { parsed } = z.object({ parsed: z.string() }).parse((await rowsOf(connection, parse))[0])
+  const tree: unknown = JSON.parse(parsed)
+  // What DuckDB cannot take apart (PIVOT), or leaves a star out of (struct_pack(e.*)), may read anything.
+  const isUnknown = !isRecord(tree) || tree['error'] !== false || /(?<!count)\(\s*(\w+\.)?\*/i.test(metric.sql)
   const whole = new Set<string>()
-  addStarred(JSON.parse(parsed), whole)
+  addWhole(tree, whole)
   // In a view of the dialect a star is not looked for: it names its columns.
-  return (table, column) => whole.has(table) || words.has(column)
+  return (table, column) => isUnknown || whole.has(table.toLowerCase()) || words.has(column.toLowerCase())
 }
 
-/** Adds the tables of each SELECT with a star in it (DuckDB's `json_serialize_sql`). */
-function addStarred(node: unknown, tables: Set<string>): void {
+/** Adds the tables of each SELECT that names no column where it reads some (DuckDB's `json_serialize_sql`). */
+function addWhole(node: unknown, whole: Set<string>): void {
   if (Array.isArray(node)) {
-    for (const one of node as readonly unknown[]) addStarred(one, tables)
+    for (const one of node as readonly unknown[]) addWhole(one, whole)
     return
   }
   if (!isRecord(node)) return
-  const { select_list: list, from_table: from } = node
-  if (Array.isArray(list) && list.some((one) => isRecord(one) && one['class'] === 'STAR')) addTables(from, tables)
-  addStarred(Object.values(node), tables)
+  if (node['type'] === 'SELECT_NODE') {
+    const tables = new Map<string, string>()
+    const isNatural = addTables(node['from_table'], tables)
+    const { from_table: _, cte_map: __, ...own } = node
+    if (isNatural || hasStar(Object.values(own), tables)) for (const table of tables.values()) whole.add(table)
+  }
+  addWhole(Object.values(node), whole)
 }
 
-function addTables(from: unknown, tables: Set<string>): void {
-  if (!isRecord(from)) return
-  if (from['type'] === 'BASE_TABLE') tables.add(String(from['table_name']))
-  addTables(from['left'], tables)
-  addTables(from['right'], tables)
+/** Tables of a FROM by the name that they have there, in lower case; is one of its joins NATURAL? */
+function addTables(from: unknown, tables: Map<string, string>): boolean {
+  if (!isRecord(from)) return false
+  if (from['type'] === 'BASE_TABLE') {
+    const table = textOf(from['table_name'])
+    tables.set(textOf(from['alias']) || table, table)
+  }
+  const sides = [from['left'], from['right']].map((side) => addTables(side, tables))
+  return from['ref_type'] === 'NATURAL' || sides.includes(true)
+}
+
+/** `*`, `e.*`, `COLUMNS(…)`, or a whole row by the name of its table; not within another SELECT. */
+function hasStar(node: unknown, tables: ReadonlyMap<string, string>): boolean {
+  if (Array.isArray(node)) return (node as readonly unknown[]).some((one) => hasStar(one, tables))
+  if (!isRecord(node) || node['type'] === 'SELECT_NODE') return false
+  if (node['class'] === 'STAR') return true
+  const names = node['class'] === 'COLUMN_REF' ? node['column_names'] : undefined
+  if (Array.isArray(names) && names.length === 1 && tables.has(textOf(names[0]))) return true
+  return hasStar(Object.values(node), tables)
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value.toLowerCase() : ''
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

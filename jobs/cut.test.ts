@@ -18,7 +18,13 @@ const due = (...days: readonly number[]): Unit[] =>
   )
 
 const daysOf = (name: string, units: readonly Unit[], options: Partial<CutOptions>) => {
-  const { taken, left } = cut(metricOf(name), units, { most: 4, order: 'newest', behind: NOTHING, ...options })
+  const { taken, left } = cut(metricOf(name), units, {
+    most: 4,
+    order: 'newest',
+    behind: NOTHING,
+    stuck: NOTHING,
+    ...options,
+  })
   expect(taken.length + left.length).toBe(units.length)
   return [...new Set(taken.map(({ hour_ms }) => Math.floor(hour_ms / DAY_MS)))]
 }
@@ -44,5 +50,16 @@ test('other days than those that an input lacks are made', () => {
 
 test('a whole history is never cut', () => {
   const unit = { metric: 'hubs', hour_ms: 0, bucket: 0, cause: 'never computed' } as const
-  expect(cut(metricOf('hubs'), [unit], { most: 1, order: 'newest', behind: NOTHING }).taken).toEqual([unit])
+  expect(cut(metricOf('hubs'), [unit], { most: 1, order: 'newest', behind: NOTHING, stuck: NOTHING }).taken).toEqual([
+    unit,
+  ])
+})
+
+test('days that failed are left alone, and nothing that carries goes on past one', () => {
+  const stuck = new Set([3 * DAY_MS])
+  expect(daysOf('latency_hours', due(1, 2, 3, 4), { stuck })).toEqual([2, 4])
+  expect(daysOf('hub_hours', due(1, 2, 3, 4), { stuck, most: 100 })).toEqual([1, 2])
+  const options = { most: 100, order: 'newest', behind: NOTHING, stuck } as const
+  expect(cut(metricOf('hub_hours'), due(1, 2, 3, 4), options)).toMatchObject({ more: false })
+  expect(cut(metricOf('hub_hours'), due(1, 2, 4), { ...options, most: 2 })).toMatchObject({ more: true })
 })

@@ -57,7 +57,7 @@ export const duckDbEngine: Engine = async ({ task, span, buckets, connection, so
     !metric.carry &&
     textsOf(metric)
       .join(' ')
-      .split(new RegExp(`\\b${table}\\b`)).length === 2
+      .split(new RegExp(`\\b${table}\\b`, 'i')).length === 2
   const isRead = await columnsRead(connection, metric)
   for (const { input, only, ...pinned } of inputsOf(task)) {
     const { table } = input

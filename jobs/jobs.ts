@@ -18,6 +18,7 @@ import { giveDefaults } from './objectives-table.ts'
 import { plan, type Unit } from './plan.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
 import { unitTime } from './shape.ts'
+import { unitKey } from './touched.ts'
 
 export type JobsOptions = {
   readonly lake: Lake
@@ -48,8 +49,8 @@ export type MetricRun = {
   readonly damage?: Problem | undefined
   /** Unless this process calculated them. */
   readonly how?: How | undefined
-  /** Units that were due as well, and are left to the next run. */
-  readonly left: number
+  /** It was begun by others, and has what was due then. */
+  readonly adopted: boolean
 }
 
 export type RunOptions = {
@@ -61,21 +62,34 @@ export type RunOptions = {
   /** Which days of many first; the newest unless given. */
   readonly order?: CutOptions['order'] | undefined
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
+  /** A share is committed. */
+  readonly ran?: ((runs: readonly MetricRun[]) => void | Promise<void>) | undefined
 }
 
 export type Jobs = Pick<Look, 'status' | 'explain'> & {
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
   /**
-   * Makes what is due, one commit a metric; of a long back-fill a share that its `left` says the rest of. Raises `corrupt`
-   * when a check fails or a data file is damaged, once all else is made.
+   * Makes what is due, one commit a metric, of a long back-fill one a share. Raises `corrupt` when a check fails or a data
+   * file is damaged, once all is made that does not hang on it.
    */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** By metric: days of which units are left to the next run. */
-type Behind = Map<string, ReadonlySet<number>>
+/** Days by metric. */
+type Days = Map<string, ReadonlySet<number>>
+
+/** What is not made yet. */
+type Unmade = {
+  /** Of a share: what was due of it and of its inputs. */
+  readonly behind: Days
+  /** Of a whole run: what failed. */
+  readonly stuck: Days
+}
+
+/** What is due of a metric came to this. */
+type Made = { readonly runs: readonly MetricRun[]; readonly more: boolean }
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
@@ -109,16 +123,18 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
   const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
 
-  /** Makes what is due of one metric; undefined when nothing is. Raises `conflict` after losing to others too often. */
-  async function makeDue(
-    metric: Metric,
-    runOptions: RunOptions & CalculateOptions,
-    behind: Behind,
-  ): Promise<MetricRun | undefined> {
+  /** Makes a share of what is due of one metric. Raises `conflict` after losing to others too often. */
+  async function makeDue(metric: Metric, runOptions: RunOptions & CalculateOptions, unmade: Unmade): Promise<Made> {
+    const runs: MetricRun[] = []
+    // A history that lags behind is told later which hours it changes, as any late registry event is.
+    const byDay = metric.inputs.filter(({ reach }) => reach !== 'validity')
+    const ofInputs = (days: Days) => byDay.flatMap(({ table }) => [...(days.get(table) ?? [])])
+    const stuck = new Set([...(unmade.stuck.get(metric.name) ?? []), ...ofInputs(unmade.stuck)])
+    unmade.stuck.set(metric.name, stuck)
     for (let attempt = 1; attempt <= RUN_ATTEMPTS_MAX; attempt++) {
       runOptions.signal?.throwIfAborted()
       const { sign, standing, state } = await look.at(metric, clock.now(), standingOf)
-      if (settled.get(metric.name) === sign) return undefined
+      if (settled.get(metric.name) === sign) return { runs, more: false }
       const now = { ...state(), ...standing }
       const due = plan(now)
       if (due.length === 0) settled.set(metric.name, sign)
@@ -126,20 +142,73 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const asked = due.filter(
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
-      const { taken, left } = cut(metric, asked, {
+      unmade.behind.set(metric.name, daysOf(asked))
+      const { taken, left, more } = cut(metric, asked, {
         most: options.units_a_run ?? UNITS_A_RUN_MAX,
         order: order ?? 'newest',
-        behind: new Set(metric.inputs.flatMap(({ table }) => [...(behind.get(table) ?? [])])),
+        behind: new Set(ofInputs(unmade.behind)),
+        stuck,
       })
-      behind.set(metric.name, new Set(left.map(({ hour_ms }) => dayOf(hour_ms))))
-      if (taken.length === 0) return undefined
-      const run = await runMetric(options, calculateTask, now, taken, runOptions)
-      if (run) return { ...run, left: left.length }
+      if (taken.length === 0) return { runs, more }
+      const work = { units: taken, ...(left.length > 0 && { last_ms: Math.max(...daysOf(taken)) }) }
+      const run = await runMetric(options, calculateTask, now, work, runOptions).catch((error: unknown) => {
+        for (const day_ms of daysOf(taken)) stuck.add(day_ms)
+        throw error
+      })
+      if (!run) continue
+      runs.push(run)
+      // What others began is not what is due now: that comes next.
+      if (run.adopted) {
+        attempt--
+        continue
+      }
+      const made = new Set(run.units.map(({ hour_ms, bucket }) => unitKey(hour_ms, bucket)))
+      const failed = taken.filter(({ hour_ms, bucket }) => !made.has(unitKey(hour_ms, bucket)))
+      for (const day_ms of daysOf(failed)) stuck.add(day_ms)
+      unmade.behind.set(metric.name, daysOf([...left, ...failed]))
+      return { runs, more }
     }
     throw new Problem(
       'conflict',
       `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`,
     )
+  }
+
+  /** One share of each metric. */
+  async function runShare(runOptions: RunOptions, stuck: Days) {
+    const runs: MetricRun[] = []
+    const failed: JobRun[] = []
+    let failure: Problem | undefined
+    let more = false
+    const started_ms = clock.now()
+    const { metrics: asked } = runOptions
+    const unmade: Unmade = { behind: new Map(), stuck }
+    for (const metric of asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics) {
+      let how: How | undefined
+      const tell = (told: How) => {
+        how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
+      }
+      try {
+        const made = await makeDue(metric, { ...runOptions, tell }, unmade)
+        runs.push(...made.runs.map((run) => ({ ...run, how })))
+        more ||= made.more
+        const damage = made.runs.find((run) => run.damage)?.damage
+        if (damage) throw damage
+      } catch (error) {
+        if (runOptions.signal?.aborted) throw error
+        failed.push(failedRun(metric, error, how))
+        // Told when all is made that does not hang on it; with anything else no metric would fare better.
+        if (!isProblem(error, 'corrupt', 'missing') && !hasTried(how)) {
+          await record(started_ms, runs, failed)
+          throw error
+        }
+        failure ??= isProblem(error) ? error : undefined
+        if (!isProblem(error)) throw error
+        more = true
+      }
+    }
+    await record(started_ms, runs, failed)
+    return { runs, failure, more }
   }
 
   async function record(started_ms: number, runs: readonly MetricRun[], failed: readonly JobRun[]): Promise<void> {
@@ -153,37 +222,22 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     status: look.status,
     plan: async () => (await look.status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
-      const runs: MetricRun[] = []
-      const failed: JobRun[] = []
-      let failure: Problem | undefined
-      const started_ms = clock.now()
       if (!given) await giveDefaults(options, async () => (duck ??= await openEngine()).connection)
       given = true
-      const { metrics: asked } = runOptions
-      const behind: Behind = new Map()
-      for (const metric of asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics) {
-        let how: How | undefined
-        const tell = (told: How) => {
-          how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
-        }
-        try {
-          const run = await makeDue(metric, { ...runOptions, tell }, behind)
-          if (run) runs.push({ ...run, how })
-          if (run?.damage) throw run.damage
-        } catch (error) {
-          if (runOptions.signal?.aborted) throw error
-          failed.push(failedRun(metric, error, how))
-          // Damage is told when what it does not touch is made; with anything else no metric would fare better.
-          if (!isProblem(error, 'corrupt', 'missing')) {
-            await record(started_ms, runs, failed)
-            throw error
-          }
-          failure ??= error
-        }
+      const all: MetricRun[] = []
+      const stuck: Days = new Map()
+      let failure: Problem | undefined
+      for (;;) {
+        const before = sizeOf(stuck)
+        const share = await runShare(runOptions, stuck)
+        failure ??= share.failure
+        all.push(...share.runs)
+        if (share.runs.length > 0) await runOptions.ran?.(share.runs)
+        const isOn = share.runs.length > 0 || sizeOf(stuck) > before
+        if (!share.more || !isOn) break
       }
-      await record(started_ms, runs, failed)
       if (failure) throw failure
-      return runs
+      return all
     },
     explain: look.explain,
     async [Symbol.asyncDispose]() {
@@ -193,13 +247,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 }
 
-/** Runs until nothing is left of what is due now. */
-export async function runAll(jobs: Pick<Jobs, 'run'>, runOptions: RunOptions = {}): Promise<readonly MetricRun[]> {
-  const all: MetricRun[] = []
-  for (let runs = await jobs.run(runOptions); ; runs = await jobs.run(runOptions)) {
-    all.push(...runs)
-    if (!runs.some(({ left }) => left > 0)) return all
-  }
+function daysOf(units: readonly Unit[]): ReadonlySet<number> {
+  return new Set(units.map(({ hour_ms }) => dayOf(hour_ms)))
+}
+
+function sizeOf(days: Days): number {
+  return [...days.values()].reduce((sum, { size }) => sum + size, 0)
+}
+
+/** Parts of it were calculated elsewhere: what became of them says nothing of other metrics. */
+function hasTried(how: How | undefined): boolean {
+  return how !== undefined && how.attempts.length > 0
 }
 
 function toldRun({ metric, units, rows, ms, version, how }: MetricRun): JobRun {

@@ -99,6 +99,9 @@ export function parseMetric(file: string, text: string): Metric {
     sql: body.replace(/;\s*$/, ''),
   }
   if (!Number.isInteger(metric.revision) || metric.revision < 1) fail('revision is a whole number from 1')
+  const issued = new Set(metric.inputs.filter(({ reach }) => reach === 'issued').map(({ table }) => table))
+  const twice = metric.inputs.find(({ table, reach }) => reach !== 'issued' && issued.has(table))
+  if (twice) fail(`${twice.table} is read by the time of issue and by another: of one table all rows go by one time`)
   const named = new Set(columns.map((column) => column.name))
   const time = unitTime(metric.shape)
   if (metric.shape === 'day-all' && metric.carry) fail('only hours carry from one to the next')

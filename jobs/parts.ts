@@ -1,3 +1,5 @@
+import { Problem } from '../contract/problem.ts'
+import { UNIT_TAG } from '../lake/conflict.ts'
 import type { Made, Task } from './calculate.ts'
 import { dayOf } from './day.ts'
 import type { Unit } from './plan.ts'
@@ -19,8 +21,14 @@ export function partsOf<T extends Pick<Task, 'metric' | 'units'>>(task: T, most:
   return parts.map((part) => ({ ...task, units: part }))
 }
 
-/** What came of all parts of a task as what came of it. */
+/** What came of all parts of a task as what came of it. Raises `invalid` when two of them made the same file. */
 export function joined(parts: readonly Made[]): Made {
+  const cells = new Set<string | undefined>()
+  for (const add of parts.flatMap(({ adds }) => adds)) {
+    const cell = add.tags?.[UNIT_TAG]
+    if (cells.has(cell)) throw new Problem('invalid', `two parts of one task made ${cell}: use the same Hearth for all`)
+    cells.add(cell)
+  }
   return {
     units: parts.flatMap(({ units }) => units),
     changed: parts.flatMap(({ changed }) => changed),

@@ -4,7 +4,7 @@ import type { Clock } from '../contract/clock.ts'
 import { openFolderStore } from '../lake/folder-store.ts'
 import { openLake } from '../lake/lake.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
-import { type JobsOptions, openJobs, type RunOptions, runAll } from './jobs.ts'
+import { type JobsOptions, openJobs, type RunOptions } from './jobs.ts'
 import { REHEARSAL_KEPT_MS } from './limits.ts'
 import type { Unit } from './plan.ts'
 
@@ -37,7 +37,7 @@ export async function rehearse(
     const here = { ...options, calculate: undefined, clock, lake: tried, scratch_folder: join(folder, 'scratch') }
     await using jobs = await openJobs(here)
     if ((await jobs.plan()).length === 0) return []
-    const runs = await runAll(jobs, runOptions)
+    const runs = await jobs.run(runOptions)
     return runs.flatMap(({ units }) => units)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -4,12 +4,12 @@ import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { removeOf } from '../lake/action.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import type { Table } from '../lake/table.ts'
-import type { Calculate, CalculateOptions, Pinned } from './calculate.ts'
+import type { Calculate, CalculateOptions, Pinned, Task } from './calculate.ts'
 import { dayKey } from './day.ts'
 import { highestFloor } from './floor.ts'
 import type { JobsOptions, MetricRun } from './jobs.ts'
 import { WHOLE_HISTORY_MS } from './ledger.ts'
-import type { PlanState, Unit } from './plan.ts'
+import type { PlanState } from './plan.ts'
 import { ALL } from './touched.ts'
 
 export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const
@@ -22,9 +22,9 @@ export async function runMetric(
   { lake, clock, random }: JobsOptions,
   calculate: Calculate,
   state: PlanState & Standing,
-  units: readonly Unit[],
+  work: Pick<Task, 'units' | 'last_ms'>,
   options: CalculateOptions,
-): Promise<Omit<MetricRun, 'left'> | undefined> {
+): Promise<MetricRun | undefined> {
   const { metric, table, snapshot, cells, now_ms } = state
   const begin_ms = clock.monotonic()
   const inputs = new Map<string, Pinned>()
@@ -37,7 +37,7 @@ export async function runMetric(
   // Rows may have gone since it was planned: what they were in is not to be made anew without them.
   const floor = highestFloor([...inputs].map(([name, input]) => [name, input.snapshot]))
   if ((floor?.from_ms ?? 0) > (state.floor?.from_ms ?? 0)) return undefined
-  const asked = { metric, now_ms, units, standing: { prefix: table.prefix, snapshot }, cells, inputs, versions }
+  const asked: Task = { metric, now_ms, ...work, standing: { prefix: table.prefix, snapshot }, cells, inputs, versions }
   const calculated = await calculate(asked, options).catch((error: unknown) => {
     if (!isProblem(error, 'conflict')) throw error
   })
@@ -60,7 +60,10 @@ export async function runMetric(
     info: { touched, inputs: task.versions, revision: metric.revision, definition: metric.hash },
     ...(options.signal ? { signal: options.signal } : {}),
   })
-  await over()
+  // What it cannot tidy up now, the next look finds: the commit stands.
+  await over().catch((error: unknown) => {
+    if (!isProblem(error)) throw error
+  })
   if (outcome.kind !== 'committed') return undefined
   const sorted = made.units.toSorted((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
   return {
@@ -70,6 +73,7 @@ export async function runMetric(
     ms: clock.monotonic() - begin_ms,
     version: outcome.version,
     damage,
+    adopted: task !== asked,
   }
 }
 

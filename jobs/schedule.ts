@@ -4,7 +4,7 @@ import type { Jobs, MetricRun } from './jobs.ts'
 export type TickOptions = {
   readonly jobs: Jobs
   readonly signal: AbortSignal
-  /** A tick did something. */
+  /** A tick did something: once for each share of a long back-fill. */
   readonly ran: (runs: readonly MetricRun[]) => void | Promise<void>
   /** A tick failed; the next one tries again. */
   readonly failed: (error: unknown) => void
@@ -31,10 +31,7 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
 /** Makes what is due now, a long back-fill share by share. What goes wrong is told, and the next tick's. */
 export async function tick({ jobs, signal, ran, failed }: TickOptions): Promise<void> {
   try {
-    for (let runs = await jobs.run({ signal }); runs.length > 0; runs = await jobs.run({ signal })) {
-      await ran(runs)
-      if (!runs.some(({ left }) => left > 0)) return
-    }
+    await jobs.run({ signal, ran })
   } catch (error) {
     if (!signal.aborted) failed(error)
   }

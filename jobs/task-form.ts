@@ -8,6 +8,7 @@ import { cellsOf } from './ledger.ts'
 import type { Metric } from './metric.ts'
 import { partsOf } from './parts.ts'
 import type { Cause, Unit } from './plan.ts'
+import { unitKey } from './touched.ts'
 
 /** A task and what came of it as texts, for a calculation in another process: the versions that it reads instead of tables. */
 const FORM_VERSION = 1
@@ -24,6 +25,7 @@ const taskForm = z.object({
   inputs: z.record(z.string(), whole),
   versions: z.record(z.string(), whole),
   units,
+  last_ms: whole.optional(),
   /** Most parts that it is calculated in. */
   parts: whole.min(1),
 })
@@ -41,11 +43,21 @@ const madeForm = z.object({
   damage: z.string().optional(),
 })
 
+const refusedForm = z.object({
+  hearth_refused: z.literal(FORM_VERSION),
+  metric: z.string(),
+  kind: z.enum(['corrupt', 'missing']),
+  message: z.string(),
+})
+
 const pairsOf = (list: readonly Unit[]) => list.map(({ hour_ms, bucket, cause }) => [hour_ms, bucket, cause])
 const unitsOf = (metric: string, list: z.infer<typeof units>): readonly Unit[] =>
   list.map(([hour_ms, bucket, cause]) => ({ metric, hour_ms, bucket, cause: cause as Cause }))
 
-export function encodeTask({ metric, now_ms, standing, inputs, versions, units: due }: Task, parts: number): string {
+export function encodeTask(
+  { metric, now_ms, standing, inputs, versions, units: due, last_ms }: Task,
+  parts: number,
+): string {
   const versionOf = Object.fromEntries([...inputs].map(([name, { snapshot }]) => [name, snapshot.version]))
   const about = { hearth_task: FORM_VERSION, metric: metric.name, definition: metric.hash, now_ms }
   return JSON.stringify({
@@ -54,6 +66,7 @@ export function encodeTask({ metric, now_ms, standing, inputs, versions, units: 
     inputs: versionOf,
     versions,
     units: pairsOf(due),
+    ...(last_ms !== undefined && { last_ms }),
     parts,
   })
 }
@@ -97,9 +110,10 @@ async function pinned(lake: Lake, metric: Metric, told: z.infer<typeof taskForm>
   const standing = await pin(metric.name, told.standing)
   const inputs = new Map<string, Pinned>()
   for (const [name, version] of Object.entries(told.inputs)) inputs.set(name, await pin(name, version))
-  const { now_ms, versions } = told
+  const { now_ms, versions, last_ms } = told
   const cells = cellsOf(metric, standing.snapshot)
-  return { metric, now_ms, units: unitsOf(metric.name, told.units), standing, cells, inputs, versions }
+  const more = last_ms === undefined ? {} : { last_ms }
+  return { metric, now_ms, units: unitsOf(metric.name, told.units), ...more, standing, cells, inputs, versions }
 }
 
 export function encodeMade({ metric }: Pick<Task, 'metric'>, made: Made): string {
@@ -109,8 +123,20 @@ export function encodeMade({ metric }: Pick<Task, 'metric'>, made: Made): string
   return JSON.stringify({ ...about, adds, removes: paths, rows, ...(damage && { damage: damage.message }) })
 }
 
-/** Raises `invalid` for a text that is not what came of this task. */
-export function decodeMade({ metric, standing }: Pick<Task, 'metric' | 'standing'>, text: string): Made {
+/** Why a task is not made, whoever tries: it is told as what is made is. */
+export function encodeRefusal({ metric }: Pick<Task, 'metric'>, { kind, message }: Problem): string {
+  return JSON.stringify({ hearth_refused: FORM_VERSION, metric: metric.name, kind, message })
+}
+
+/**
+ * What came of a task, or why nothing did; undefined for no text. Raises `invalid` for a text that is not what came of just
+ * this task.
+ */
+export function decodeMade(task: Task, text: string | undefined): Made | Problem | undefined {
+  if (text === undefined) return undefined
+  const { metric, standing } = task
+  const refusal = refusedForm.safeParse(jsonOf(text))
+  if (refusal.success) return new Problem(refusal.data.kind, refusal.data.message)
   const told = read(madeForm, text, `what came of a task of ${metric.name}`)
   if (told.metric !== metric.name || told.definition !== metric.hash)
     throw new Problem(
@@ -125,7 +151,23 @@ export function decodeMade({ metric, standing }: Pick<Task, 'metric' | 'standing
   })
   const damage = told.damage === undefined ? undefined : new Problem('corrupt', told.damage)
   const { adds, changed, rows } = told
-  return { units: unitsOf(metric.name, told.units), changed, adds, removes, rows, damage }
+  const units = unitsOf(metric.name, told.units)
+  const made = new Set(units.map(({ hour_ms, bucket }) => unitKey(hour_ms, bucket)))
+  const lacks = task.units.find(({ hour_ms, bucket }) => !made.has(unitKey(hour_ms, bucket)))
+  if (lacks && !damage)
+    throw new Problem(
+      'invalid',
+      `what came of a task of ${metric.name} lacks hour ${lacks.hour_ms} of bucket ${lacks.bucket}`,
+    )
+  return { units, changed, adds, removes, rows, damage }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // told by whoever asked for more
+  }
 }
 
 function read<T>(form: z.ZodType<T>, text: string, what: string): T {
