@@ -5,29 +5,9 @@ import { checkMetric } from './check-metric.ts'
 import { HOUR_MS } from './limits.ts'
 import { parseMetric } from './metric.ts'
 import { command, connected, enrolled, openHistory } from './testing/history.ts'
+import { LAMP_SELECT, lampHours } from './testing/lamp-hours.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
-
-const definition = (select: string, inputs = 'events by hour') => `-- metric: lamp_hours
--- meaning: commands of each hub in each hour
--- grain: hub × hour
--- unit: hour
--- keys: hub_id
--- inputs: ${inputs}
--- only: kind = 'command' AND stage = 'issued'
--- affects: an event, its hour
--- owner: kitchen
--- revision: 1
--- column: hour timestamp — the hour, UTC
--- column: bucket integer — bucket of the hub
--- column: hub_id string — the hub
--- column: commands long commands — commands issued
--- check: some — commands > 0
-
-${select}
-`
-const GOOD = `SELECT date_trunc('hour', event_time) AS hour, bucket, hub_id, COUNT(*) AS commands
-FROM events GROUP BY date_trunc('hour', event_time), bucket, hub_id`
 
 /** By check: whether it holds, and what is wrong. */
 async function checked(select: string): Promise<Record<string, string | undefined>> {
@@ -39,7 +19,7 @@ async function checked(select: string): Promise<Record<string, string | undefine
       ...[0, 1, 2, 3].flatMap((i) => command(hub, `${hub}-${i}`, T0 + i * 20 * 60_000, [['issued', 0]])),
     ]),
   )
-  const metric = parseMetric('lamp_hours.sql', definition(select))
+  const metric = parseMetric('lamp_hours.sql', lampHours(select))
   const { lake, clock } = history
   const scratch_folder = lake.store.localPath?.('scratch-check') ?? ''
   const options = { lake, clock, random: seededRandom(3), scratch_folder, metrics: extended([metric]) }
@@ -48,28 +28,34 @@ async function checked(select: string): Promise<Record<string, string | undefine
 }
 
 test('a metric that is right holds', async () => {
-  expect(await checked(GOOD)).toEqual({
-    ...{ 'units named': undefined, runs: undefined },
-    ...{ 'late events come to the same': undefined, 'the same on Spark': undefined },
-  })
+  expect(Object.entries(await checked(LAMP_SELECT))).toEqual([
+    ['units named', undefined],
+    ['runs', undefined],
+    ['late events come to the same', undefined],
+    ['Spark makes the same', undefined],
+  ])
 })
 
 test.each([
-  ['a column that is not there', GOOD.replace('hub_id, COUNT', 'home, COUNT'), /home/],
-  ['a column that the header names and the SELECT lacks', GOOD.replace('AS commands', 'AS orders'), /orders|commands/],
-  ['a key that stands twice', `${GOOD} UNION ALL ${GOOD}`, /failed its check "unique"/],
-  ['a check that fails', GOOD.replace('COUNT(*)', '0 * COUNT(*)'), /failed its check "some"/],
+  ['a column that is not there', LAMP_SELECT.replace('hub_id, COUNT', 'home, COUNT'), /home/],
+  [
+    'a column that the header names and the SELECT lacks',
+    LAMP_SELECT.replace('AS commands', 'AS orders'),
+    /orders|commands/,
+  ],
+  ['a key that stands twice', `${LAMP_SELECT} UNION ALL ${LAMP_SELECT}`, /failed its check "unique"/],
+  ['a check that fails', LAMP_SELECT.replace('COUNT(*)', '0 * COUNT(*)'), /failed its check "some"/],
 ])('%s is said', async (_, select, said) => {
   expect(await checked(select)).toMatchObject({ runs: expect.stringMatching(said) })
 })
 
 test('a metric whose numbers hang on when events came is found out', async () => {
-  const found = await checked(GOOD.replace('COUNT(*) AS', 'COUNT(*) + CAST(1000000 * random() AS BIGINT) AS'))
+  const found = await checked(LAMP_SELECT.replace('COUNT(*) AS', 'COUNT(*) + CAST(1000000 * random() AS BIGINT) AS'))
   expect(found['late events come to the same']).toMatch(/first of those that differ: .*demo-0/)
 })
 
 test('metrics of one’s own come after what they read, in whatever order they are given', () => {
-  const [lamp] = [parseMetric('lamp_hours.sql', definition(GOOD))]
+  const [lamp] = [parseMetric('lamp_hours.sql', lampHours(LAMP_SELECT))]
   const rooms = { ...lamp, name: 'room_hours', inputs: [{ table: 'lamp_hours', reach: 'hour' as const }] }
   expect(extended([rooms as typeof lamp, lamp]).slice(-2)).toEqual([lamp, rooms])
   expect(() => extended([rooms as typeof lamp])).toThrow(/room_hours reads lamp_hours: expected events/)

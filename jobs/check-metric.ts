@@ -47,8 +47,16 @@ export async function checkMetric(metric: Metric, options: MetricCheckOptions): 
     return [
       unitsNamed(metric),
       { name: 'runs', note: `${told} gave ${whole.rows.length} rows` },
-      sameRows(whole.rows, late.rows),
+      sameRows('late events come to the same', whole.rows, late.rows),
+      await onSpark(whole.rows),
     ]
+
+    async function onSpark(rows: readonly string[]): Promise<MetricCheck> {
+      const name = 'Spark makes the same'
+      if (!options.spark) return { name, note: 'not tried: spark.command names no Spark' }
+      const spark = await made('spark', ['TRUE'], options.spark)
+      return 'problem' in spark ? { name, problem: spark.problem } : sameRows(name, rows, spark.rows)
+    }
 
     /** The rows of the metric in a lake to which these events came one after the other, a run after each. */
     async function made(name: string, parts: readonly string[], engine?: Engine) {
@@ -96,12 +104,11 @@ function unitsNamed({ columns }: Metric): MetricCheck {
   return { name: 'units named', ...(bare.length > 0 && { note: `whole numbers without a unit: ${bare.join(', ')}` }) }
 }
 
-function sameRows(whole: readonly string[], late: readonly string[]): MetricCheck {
-  const name = 'late events come to the same'
-  const other = whole.find((row, i) => row !== late[i]) ?? late[whole.length]
+function sameRows(name: string, whole: readonly string[], others: readonly string[]): MetricCheck {
+  const other = whole.find((row, i) => row !== others[i]) ?? others[whole.length]
   if (other === undefined) return { name }
   return {
     name,
-    problem: `it has ${late.length} rows, and ${whole.length} where all is made at once; first of those that differ: ${other}`,
+    problem: `it has ${others.length} rows, and ${whole.length} where DuckDB makes all at once; first of those that differ: ${other}`,
   }
 }

@@ -13,9 +13,12 @@ import { openLocalFiles } from '../../lake/local-files.ts'
 import type { ObjectStore } from '../../lake/object-store.ts'
 import { openS3Store } from '../../lake/s3-store.ts'
 import { seededRandom } from '../../sim/clock.ts'
-import { catalogue } from '../catalogue.ts'
+import { catalogue, extended } from '../catalogue.ts'
+import { checkMetric } from '../check-metric.ts'
 import { HOUR_MS } from '../limits.ts'
+import { parseMetric } from '../metric.ts'
 import { command, type History, openHistory, type Row } from '../testing/history.ts'
+import { LAMP_SELECT, lampHours } from '../testing/lamp-hours.ts'
 import { STORY_HOURS, tellStory } from '../testing/story.ts'
 import { openSparkEngine, type SparkEngine } from './engine.ts'
 import { openExchange } from './exchange.ts'
@@ -136,6 +139,20 @@ async function rowsIn(store: ObjectStore, select: string) {
   await using duck = await openDuckDb()
   return await rowsOf(duck.connection, `SELECT * FROM read_parquet(['${taken.paths.join("', '")}']) ORDER BY i`)
 }
+
+test('a metric of one’s own is tried out on it, and one that it makes otherwise is found out', async () => {
+  await using history = await openHistory(T0 + 2 * HOUR_MS)
+  await history.add(command('demo-01', 'c1', T0 + 60_000, [['issued', 0]]))
+  const spark_check = async (select?: string) => {
+    const metric = parseMetric('lamp_hours.sql', lampHours(select))
+    const options = { lake: history.lake, clock: history.clock, random, scratch_folder, spark: spark.engine }
+    const found = await checkMetric(metric, { ...options, metrics: extended([metric]) })
+    return found.find(({ name }) => name === 'Spark makes the same')
+  }
+  expect(await spark_check()).toEqual({ name: 'Spark makes the same' })
+  const onlyHere = LAMP_SELECT.replace('COUNT(*)', 'CAST(epoch_ms(MAX(event_time)) AS BIGINT)')
+  expect((await spark_check(onlyHere))?.problem).toMatch(/epoch_ms/)
+})
 
 test('a statement that fails is told in the words of Spark, and the next one goes on', async () => {
   await using shell = await openSparkShell({ command: words, folder: join(scratch_folder, 'shell'), clock })
