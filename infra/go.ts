@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { alone } from './alone.ts'
+import { aptInstall } from './apt.ts'
 
 const run = promisify(execFile)
 const CACHE = join(import.meta.dirname, '../.cache/go')
@@ -22,9 +23,7 @@ function find(): string | undefined {
 }
 
 async function install(): Promise<string> {
-  await run('sh', ['-c', 'apt-get update -qq && apt-get install -y -qq --no-install-recommends golang-go']).catch(
-    () => undefined, // not root, or no such package: the next way is tried
-  )
+  await aptInstall(() => (isNewEnough('go') ? [] : ['golang-go']))
   if (isNewEnough('go')) return 'go'
   await run('python3', ['-m', 'venv', CACHE])
   await run(join(CACHE, 'bin/python'), ['-m', 'pip', 'install', '--quiet', GO_PACKAGE])

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { alone } from './alone.ts'
+import { aptInstall } from './apt.ts'
 
 const run = promisify(execFile)
 
@@ -55,10 +56,7 @@ async function need(command: string, debian: string): Promise<void> {
       () => true,
       () => false,
     )
-  if (await find()) return
-  const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${debian}`
-  // It fails where we are not root, or there is no such package.
-  await alone('apt', async () => (await find()) || (await run('sh', ['-c', install]).catch(() => undefined)))
+  await aptInstall(async () => ((await find()) ? [] : [debian]))
   if (!(await find())) throw new Error(`no ${command}: install the package ${debian} (Debian); Java 17 or 21 is needed`)
 }
 

@@ -2,8 +2,7 @@ import { join } from 'node:path'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { openDuckDb } from '../lake/duckdb.ts'
 import { openLocalFiles } from '../lake/local-files.ts'
-import type { Made } from './calculate.ts'
-import { calculate } from './calculate.ts'
+import { calculate, type Made } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { JobsOptions } from './jobs.ts'
 import { JOBS_MEMORY_LIMIT } from './limits.ts'
@@ -16,9 +15,9 @@ export type PartOptions = Omit<JobsOptions, 'calculate' | 'metrics'> & {
 }
 
 /**
- * Calculates one part of a run and leaves what it made, or why it refuses to, for who drives it; undefined when that is there already: it may be
- * started twice. Raises `missing` when the run is over, `invalid` when it has no such part or is another Hearth's, and what
- * calculate.ts raises.
+ * Calculates one part of a run and leaves what it made, or why it refuses to, for who drives it; undefined when that is there
+ * already: it may be started twice. Raises `missing` when the run is over, `invalid` when it has no such part or is another
+ * Hearth's, and what calculate.ts raises.
  */
 export async function calculatePart(
   options: PartOptions,

@@ -28,10 +28,7 @@ export function openPlans(now_ms: number) {
     cellsOf(metric, { files: filesOf(metric, begin_ms, now_ms, version - 24) }),
   )
   const spans = spansOf(touched, now_ms)
-  const planOf = (cells: Cells) =>
-    plan({ metric, now_ms, events: touched, inputs, spans, cells, buckets: BUCKETS, floor: undefined } as Parameters<
-      typeof plan
-    >[0])
+  const planOf = (cells: Cells) => plan({ metric, now_ms, inputs, spans, cells, buckets: BUCKETS, floor: undefined })
   return {
     hours: METRICS * BUCKETS * DAYS * 24,
     /** Units that are due, of all metrics. */

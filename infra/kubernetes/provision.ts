@@ -6,6 +6,7 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } fr
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { alone } from '../alone.ts'
+import { aptInstall } from '../apt.ts'
 import { goCommand } from '../go.ts'
 import { writeOciImage } from './oci-image.ts'
 
@@ -70,15 +71,7 @@ export async function installPackages(): Promise<void> {
     Object.entries(PACKAGES)
       .filter(([, file]) => !existsSync(file))
       .map(([name]) => name)
-  if (missing().length === 0) return
-  await alone('apt', async () => {
-    if (missing().length === 0) return
-    const install = `apt-get update -qq && apt-get install -y -qq --no-install-recommends ${missing().join(' ')}`
-    // The package would start its service: a policy of "no" for as long as it takes.
-    const refuse = 'printf "#!/bin/sh\\nexit 101\\n" > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d'
-    const own = existsSync('/usr/sbin/policy-rc.d') ? '' : `${refuse} && trap "rm /usr/sbin/policy-rc.d" EXIT &&`
-    await run('sh', ['-c', `${own} ${install}`]).catch(() => undefined) // what is missing then is said below
-  })
+  await aptInstall(missing)
   if (missing().length > 0)
     throw new Error(`missing for Kubernetes: install the packages ${missing().join(', ')} (Debian)`)
 }

@@ -1,17 +1,13 @@
 /** A real Alertmanager on this machine, for tests. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as after } from 'node:timers/promises'
-import { freePorts, listens } from '../ports.ts'
+import { freePorts } from '../ports.ts'
+import { launchServer, type ServerProcess } from '../server-process.ts'
 import { debianProgram } from './debian.ts'
 
 const TEMPLATES = '/usr/share/prometheus/alertmanager'
-const START_LIMIT_MS = 20_000
-const LOOK_MS = 20
 
 export type Alertmanager = {
   /** `http://127.0.0.1:<port>`; the same after a restart. */
@@ -38,34 +34,20 @@ export async function startAlertmanager(webhook_url: string): Promise<Alertmanag
     `--web.listen-address=127.0.0.1:${port}`,
     '--cluster.listen-address=',
   ]
-  let kill = async () => undefined
+  let running: ServerProcess | undefined
 
   const server: Alertmanager = {
     url: `http://127.0.0.1:${port}`,
-    kill: () => kill(),
+    async kill() {
+      running?.child.kill('SIGKILL')
+      await running?.ended
+    },
     async start() {
-      const child = spawn(program, words, { cwd: home, stdio: ['ignore', 'ignore', 'pipe'] })
-      let said = ''
-      child.stderr.on('data', (part: Buffer) => {
-        said = (said + part.toString()).slice(-4096)
-      })
-      const ended = once(child, 'exit')
-      const orphan = () => void child.kill('SIGKILL')
-      process.once('exit', orphan)
-      child.once('exit', () => process.removeListener('exit', orphan))
-      kill = async () => {
-        orphan()
-        await ended
-      }
-      const begun_ms = process.uptime() * 1000
-      while (!(await listens(port))) {
-        const late = process.uptime() * 1000 - begun_ms > START_LIMIT_MS
-        if (late || child.exitCode !== null) throw new Error(`Alertmanager did not start: ${said}`)
-        await after(LOOK_MS)
-      }
+      running = launchServer(program, words, { cwd: home })
+      await running.untilListens(port)
     },
     async [Symbol.asyncDispose]() {
-      await kill()
+      await server.kill()
       await rm(home, { recursive: true, force: true })
     },
   }
