@@ -43,10 +43,10 @@ async function withHubs(
   await underLoad(system, { folder, limit_ms: LIMIT_MS }, (parts) => day({ ...parts, system }))
 }
 
-test.each<[string, () => () => void, RegExp]>([
+test.each<[string, () => Promise<() => void>, RegExp]>([
   [
     'access is denied',
-    () => {
+    async () => {
       proxy.rule = () => ({ kind: 'answer', status: 403, code: 'AccessDenied' })
       return () => (proxy.rule = () => undefined)
     },
@@ -54,16 +54,19 @@ test.each<[string, () => () => void, RegExp]>([
   ],
   [
     'the bucket is gone',
-    () => {
+    async () => {
       const bucket = join(s3.folder, s3.bucket)
+      // A put that is under way would make the bucket's folder again.
+      await s3.kill()
       renameSync(bucket, `${s3.folder}.away`)
+      await s3.restart()
       return () => renameSync(`${s3.folder}.away`, bucket)
     },
     /the writer tries again in \d+ ms: .*there is no bucket lake: make it, or correct lake.url/,
   ],
   [
     'the server takes the clock for wrong',
-    () => {
+    async () => {
       proxy.rule = () => ({ kind: 'answer', status: 403, code: 'RequestTimeTooSkewed' })
       return () => (proxy.rule = () => undefined)
     },
@@ -71,7 +74,7 @@ test.each<[string, () => () => void, RegExp]>([
   ],
 ])('%s: hubs are answered meanwhile, the reason is told, and nothing is lost', async (_, begin, reason) => {
   await withHubs({}, async ({ system, ingest, acknowledged }) => {
-    const mend = begin()
+    const mend = await begin()
     try {
       await ingest.untilSaid(reason, LIMIT_MS)
       await acknowledged()
