@@ -1,6 +1,7 @@
-import { isProblem, type Problem } from '../contract/problem.ts'
+import { assert, isProblem, type Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import type { DuckDb } from '../lake/duckdb.ts'
+import { inParallel } from '../lake/in-parallel.ts'
 import type { LocalFiles } from '../lake/local-files.ts'
 import { identifier } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -10,7 +11,7 @@ import { DUCKDB_MACROS } from './dialect.ts'
 import { duckDbEngine, type TaskDay } from './engine.ts'
 import type { JobsOptions, RunOptions } from './jobs.ts'
 import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, openRecords } from './ledger.ts'
-import { HOUR_MS } from './limits.ts'
+import { FILES_AT_ONCE, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete, type Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
@@ -170,15 +171,17 @@ export async function calculate(
     }
     done += units.length
     await bench.check()
-    const adds: AddFile[] = []
-    const removes: AddFile[] = []
-    for (const bucket of new Set(units.map((unit) => unit.bucket))) {
+    const made = [...new Set(units.map((unit) => unit.bucket))]
+    // One is uploaded while the next is written; the connection takes one statement after the other.
+    const adds = await inParallel(made.length, FILES_AT_ONCE, async (index) => {
+      const bucket = made[index]
+      assert(bucket !== undefined, 'one of those that were made')
       const hours = new Map<number, HourRecord>()
       for (let hour_ms = day_ms; hour_ms < day_ms + DAY_MS; hour_ms += HOUR_MS) {
         const record = records.get(hour_ms, bucket)
         if (record) hours.set(hour_ms, record)
       }
-      const add = await writeFile({
+      return await writeFile({
         connection,
         select: bench.cellSql({ from_ms: day_ms, to_ms: day_ms + DAY_MS }, bucket),
         store: lake.store,
@@ -192,10 +195,8 @@ export async function calculate(
         clock,
         scratch_folder,
       })
-      adds.push(add)
-      const replaced = cells.get(dayKey(day_ms, bucket))
-      if (replaced) removes.push(replaced.add)
-    }
+    })
+    const removes = made.flatMap((bucket) => cells.get(dayKey(day_ms, bucket))?.add ?? [])
     return { units, changed, adds, removes, rows }
   }
 }

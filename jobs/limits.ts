@@ -17,6 +17,8 @@ export const UNITS_A_RUN_MAX = 12_000
 export const RUN_ATTEMPTS_MAX = 3
 /** DuckDB of the jobs, as DuckDB writes it; past that it spills into the scratch folder. */
 export const JOBS_MEMORY_LIMIT = '2GB'
+/** Files of a day that are written or uploaded at once. */
+export const FILES_AT_ONCE = 2
 /** Rows that a failed check names. */
 export const CHECK_ROWS_MAX = 5
 /** Hubs whose events a metric is tried out on. */

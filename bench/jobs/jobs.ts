@@ -38,7 +38,7 @@ async function run({ rounds, folder, events = EVENTS, note }: BenchmarkOptions):
     const lake = join(folder, 'lake')
     const ours = await runChild(
       join(import.meta.dirname, 'jobs-child.ts'),
-      { lake, out: `${out}-ours`, now_ms: NOW, hour_ms },
+      { lake, out: `${out}-ours`, now_ms: NOW, day_ms: DAY, hour_ms },
       answer,
     )
     const bare = await runChild(

@@ -10,7 +10,8 @@ export const jobsTask = z.object({
   /** For what it makes. */
   out: z.string(),
   now_ms: z.number(),
-  /** Only this hour of that metric; the whole day when absent. */
+  day_ms: z.number(),
+  /** Only this hour; the whole day when absent. */
   hour_ms: z.number().optional(),
 })
 export const bareTask = z.object({

@@ -7,7 +7,7 @@
 -- only: kind = 'command' AND issued_time IS NOT NULL AND command_id IS NOT NULL
 -- affects: a stage of a command, the hour of its issue
 -- owner: jobs
--- revision: 2
+-- revision: 3
 -- column: hour timestamp — hour of issue, UTC
 -- column: bucket integer — bucket of the hub
 -- column: command_id string — the command, one id from app to device
@@ -32,7 +32,7 @@
 -- column: routed_ms double ms — issued to routed, relay's clock
 -- column: outcome_ms double ms — issued to the outcome, relay's clock
 -- check: outcome-known — outcome IN ('done', 'late', 'interrupted', 'rejected', 'expired', 'offline') OR outcome IS NULL
--- check: in-its-hour — date_trunc('hour', issued_time) = hour
+-- check: in-its-hour — issued_time >= hour AND issued_time < hour + INTERVAL 1 HOUR
 -- check: sent-before-acked — round_trip_ms IS NULL OR round_trip_ms >= 0
 
 WITH stages AS (
@@ -48,7 +48,7 @@ WITH stages AS (
       WHEN e.stage = 'expired' THEN 5
       WHEN e.stage = 'offline' THEN 6
     END AS rank
-  FROM events e JOIN hours h ON date_trunc('hour', e.issued_time) = h.hour
+  FROM events e JOIN hours h ON floor(unix_millis(e.issued_time) / 3600000) = unix_millis(h.hour) / 3600000
   WHERE e.kind = 'command' AND e.command_id IS NOT NULL
 ),
 -- Whose story counts: the relay that tells the best outcome, else the one that issued first.
