@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { scriptWords } from '../cli/script-options.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
+import { growth } from './growth/growth.ts'
 import { ingest } from './ingest/ingest.ts'
 import { jobs } from './jobs/jobs.ts'
 import { kubernetes } from './kubernetes/kubernetes.ts'
@@ -18,7 +19,20 @@ import { spark } from './spark/spark.ts'
 import { store } from './store/store.ts'
 import { writer } from './writer/writer.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [writer, ingest, peers, jobs, spark, kubernetes, relay, log, store, lake, soak]
+const BENCHMARKS: readonly Benchmark[] = [
+  writer,
+  ingest,
+  peers,
+  jobs,
+  growth,
+  spark,
+  kubernetes,
+  relay,
+  log,
+  store,
+  lake,
+  soak,
+]
 
 const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
 
@@ -29,7 +43,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${descr
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak, jobs, spark)
+  --events N    how many (soak, jobs, growth, spark)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is

@@ -52,6 +52,8 @@ export type Findings = {
   readonly figures: readonly Figure[]
   /** What was compared with what, and what differs between them. */
   readonly notes: readonly string[]
+  /** An SVG, where a plot says more than figures. */
+  readonly plot?: string
   /** Why the figures mean nothing: something that was sent was not found, or found differently. */
   readonly faults: readonly string[]
 }

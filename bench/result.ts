@@ -19,12 +19,14 @@ export type Result = Findings & {
   readonly busy: Busy
 }
 
-/** `<name>-<date>-<commit>.json`. Returns the file's name. */
+/** `<name>-<date>-<commit>.json`, and a plot as `.svg` beside it. Returns the file's name. */
 export function keep(result: Result): string {
   const folder = join(import.meta.dirname, 'results')
   mkdirSync(folder, { recursive: true })
   const name = `${result.benchmark}-${result.measured.slice(0, 10)}-${result.commit}.json`
-  writeFileSync(join(folder, name), `${JSON.stringify(result, rounded, 1)}\n`)
+  const { plot, ...figures } = result
+  writeFileSync(join(folder, name), `${JSON.stringify(figures, rounded, 1)}\n`)
+  if (plot !== undefined) writeFileSync(join(folder, name.replace(/json$/, 'svg')), plot)
   return name
 }
 
