@@ -1,5 +1,6 @@
 import type { Column } from '../contract/column.ts'
-import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
+import { EVENTS_COLUMNS, EVENTS_PARTITION, EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
+import { VIEWS } from '../contract/views.ts'
 import { LOSSES_COLUMNS, LOSSES_TABLE } from '../ingest/losses.ts'
 import { SLO_ALERTS_COLUMNS, SLO_ALERTS_TABLE } from '../jobs/alerts/alerts-table.ts'
 import { catalogue } from '../jobs/catalogue.ts'
@@ -41,7 +42,8 @@ export function tablesDocument(): string {
   const metrics = catalogue().map(
     ({ name, meaning, grain }) => `| [${name}](metrics.md#${name}) | ${meaning} | ${grain} |`,
   )
-  const views = Object.entries(EVENTS_VIEWS).map(([name, view]) => viewText(name, view))
+  const views = Map.groupBy(Object.entries(VIEWS), ([, { reads }]) => reads.includes(EVENTS_TABLE))
+  const viewTexts = (ofEvents: boolean) => (views.get(ofEvents) ?? []).map((view) => viewText(...view)).join('\n\n')
   return `# Tables
 
 Everything that the fleet says ends in the table \`${EVENTS_TABLE}\`; everything else is computed from it. Each table is a
@@ -100,7 +102,7 @@ spaces. Where the column does not say the same text (\`21.50\` for 21.5), it sta
 
 For people; each is the SELECT that stands below it.
 
-${views.join('\n\n')}
+${viewTexts(true)}
 
 ## Metrics
 
@@ -110,17 +112,9 @@ ${views.join('\n\n')}
 |---|---|---|
 ${metrics.join('\n')}
 
-Days of metrics are UTC. Days by each home's own clock are a question away, since \`hubs\` knows its time zone (an hour that
-is over two of them, where zones are off by half an hour, is in the first):
+Days of metrics are UTC; by each home's own clock they are in a view:
 
-\`\`\`sql
-select h.hub_id, cast(h.hour at time zone b.zone as date) as local_day,
-  sum(h.connected_ms) / nullif(sum(h.expected_ms - h.unknown_ms), 0) as availability,
-  sum(h.done) / nullif(sum(h.issued - h.running), 0) as success
-from hub_hours h join hubs b
-  on b.hub_id = h.hub_id and b.valid_from <= h.hour and (b.valid_to is null or h.hour < b.valid_to)
-group by all order by all
-\`\`\`
+${viewTexts(false)}
 
 ## ${OBJECTIVES_TABLE}
 
@@ -197,8 +191,8 @@ function viewText(name: string, { meaning, sql }: { readonly meaning: string; re
 
 /** One clause a line, long lists folded at commas. */
 function wrapped(sql: string): string {
-  const clauses = sql.replace(/ (FROM events|WHERE) /, '\n$1 ').replace(/ (WHERE|AND NOT EXISTS) /g, '\n$1 ')
-  const folded = (clause: string) => (clause.match(/.{1,110}(?:,|$)\s?/g) ?? [clause]).map((line) => line.trimEnd())
+  const clauses = sql.replace(/ (FROM \w+) /, '\n$1 ').replace(/ (WHERE|AND NOT EXISTS|GROUP BY) /g, '\n$1 ')
+  const folded = (clause: string) => (clause.match(/.{1,110}(?:,|$)\s?|[^,]+,\s?/g) ?? [clause]).map((line) => line.trimEnd())
   return clauses
     .split('\n')
     .map((clause) => folded(clause).join('\n  '))

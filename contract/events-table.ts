@@ -89,27 +89,3 @@ export const EVENTS_STATISTICS: readonly string[] = [
   'command_id',
   'stage',
 ]
-
-/** Views on top of `events`, for people: the SELECT that each stands for. */
-export const EVENTS_VIEWS: Readonly<Record<string, { readonly meaning: string; readonly sql: string }>> = {
-  readings: {
-    meaning: 'what devices measured and reported',
-    sql: `SELECT event_date, bucket, hub_id, device_id, attribute, value, text, unit, event_time, received_time, time_source, firmware, source_id, boot_id, stream, seq FROM events WHERE kind = 'reading'`,
-  },
-  command_stages: {
-    meaning: 'each moment in the life of each command, told by relay and hub',
-    sql: `SELECT event_date, bucket, hub_id, command_id, issued_time, stage, duration_ms, reason, device_id, source_id, event_time, received_time, firmware, extra, boot_id, stream, seq FROM events WHERE kind = 'command'`,
-  },
-  connections: {
-    meaning: 'control connections opening and closing, told by the relay',
-    sql: `SELECT event_date, bucket, hub_id, stage, reason, event_time, source_id, extra, boot_id, stream, seq FROM events WHERE kind = 'connection'`,
-  },
-  health: {
-    meaning: 'what hubs say of themselves each few minutes',
-    sql: `SELECT event_date, bucket, hub_id, event_time, firmware, TRY_CAST(extra['uptime_ms'] AS DOUBLE) AS uptime_ms, TRY_CAST(extra['queue'] AS BIGINT) AS queue, TRY_CAST(extra['rssi_dbm'] AS DOUBLE) AS rssi_dbm, boot_id, stream, seq FROM events WHERE kind = 'health'`,
-  },
-  dead_letters: {
-    meaning: 'events that could not be read, hidden once a replay has stored them',
-    sql: `SELECT event_date, bucket, hub_id, source_id, boot_id, stream, seq, reason, text, received_time, log_id, log_position, ordinal FROM events d WHERE kind = 'dead' AND NOT EXISTS (SELECT 1 FROM events s WHERE s.kind NOT IN ('dead', 'batch') AND s.source_id = d.source_id AND s.boot_id = d.boot_id AND s.stream = d.stream AND s.seq = d.seq)`,
-  },
-}

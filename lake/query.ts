@@ -1,8 +1,9 @@
 import type { DuckDBConnection, DuckDBResult, Json } from '@duckdb/node-api'
 import type { Clock } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
-import { EVENTS_TABLE, EVENTS_VIEWS } from '../contract/events-table.ts'
+import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { Problem } from '../contract/problem.ts'
+import { VIEWS, type View } from '../contract/views.ts'
 import { boundsOf } from './constant.ts'
 import { damageIn } from './damage.ts'
 import { openDuckDb } from './duckdb.ts'
@@ -104,9 +105,10 @@ export async function openQuery({
     const known = new Set(await lake.tables())
     const names = new Set<string>()
     for (const name of statement.tables) {
-      if (known.has(name)) names.add(name)
-      else if (Object.hasOwn(EVENTS_VIEWS, name)) names.add(EVENTS_TABLE)
-      else throw missingTable(name, [...known, ...Object.keys(EVENTS_VIEWS)].sort())
+      for (const table of known.has(name) ? [name] : (viewOf(name)?.reads ?? [name])) {
+        if (!known.has(table)) throw missingTable(table, [...known, ...Object.keys(VIEWS)].sort())
+        names.add(table)
+      }
     }
     for (const name of Object.keys(at?.versions ?? {})) {
       if (!names.has(name))
@@ -159,13 +161,11 @@ export async function openQuery({
       }
     }
     const events = snapshots.get(EVENTS_TABLE)
-    if (events) {
-      const promoted = promotedOf(events)
-      for (const name of statement.tables) {
-        const view = EVENTS_VIEWS[name]
-        if (!view || snapshots.has(name)) continue
-        await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${viewSql(name, view.sql, promoted)}`)
-      }
+    const promoted = events ? promotedOf(events) : []
+    for (const name of statement.tables) {
+      const view = viewOf(name)
+      if (!view || snapshots.has(name)) continue
+      await connection.run(`CREATE TEMP VIEW ${identifier(name)} AS ${viewSql(name, view.sql, promoted)}`)
     }
     const inOrder = [...days].sort()
     const [first = '', last = ''] = [inOrder[0], inOrder.at(-1)]
@@ -211,30 +211,38 @@ export async function openQuery({
   }
 
   async function schema(): Promise<readonly TableDescription[]> {
-    const tables = await Promise.all(
-      (await lake.tables()).map(async (name): Promise<TableDescription> => {
-        const { columns, metadata } = await (await lake.table(name)).snapshot()
-        return { name, kind: 'table', meaning: metadata.description ?? '', columns: columns.map(describe) }
-      }),
+    const names = await lake.tables()
+    const snapshots = new Map(
+      await Promise.all(names.map(async (name) => [name, await (await lake.table(name)).snapshot()] as const)),
     )
-    const events = tables.find(({ name }) => name === EVENTS_TABLE)
+    const tables = [...snapshots].map(([name, { columns, metadata }]): TableDescription => {
+      return { name, kind: 'table', meaning: metadata.description ?? '', columns: columns.map(describe) }
+    })
+    const there = Object.entries(VIEWS).filter(
+      ([name, { reads }]) => !snapshots.has(name) && reads.every((table) => snapshots.has(table)),
+    )
+    const events = snapshots.get(EVENTS_TABLE)
+    const promoted = events ? promotedOf(events) : []
     const connection = await duckdb.connect()
     try {
-      const snapshot = await (await lake.table(EVENTS_TABLE)).snapshot()
-      if (events) {
-        await connection.run(`CREATE TEMP VIEW ${EVENTS_TABLE} AS ${scanSql(snapshot, [])}`)
+      for (const table of new Set(there.flatMap(([, { reads }]) => reads))) {
+        const snapshot = snapshots.get(table)
+        if (snapshot) await connection.run(`CREATE TEMP VIEW ${identifier(table)} AS ${scanSql(snapshot, [])}`)
       }
-      const views = Object.entries(EVENTS_VIEWS).map(async ([name, view]): Promise<TableDescription> => {
-        const prepared = await connection.run(
-          `SELECT * FROM (${viewSql(name, view.sql, promotedOf(snapshot))}) LIMIT 0`,
-        )
+      const views = there.map(async ([name, view]): Promise<TableDescription> => {
+        const prepared = await connection.run(`SELECT * FROM (${viewSql(name, view.sql, promoted)}) LIMIT 0`)
         const types = prepared.columnTypes()
+        const known = new Map(
+          tables
+            .filter((table) => view.reads.includes(table.name))
+            .flatMap(({ columns }) => columns.map((column) => [column.name, column] as const)),
+        )
         const columns = prepared.columnNames().map((column, index) => {
-          return events?.columns.find((known) => known.name === column) ?? { name: column, type: String(types[index]) }
+          return known.get(column) ?? { name: column, type: String(types[index]) }
         })
         return { name, kind: 'view', meaning: view.meaning, columns }
       })
-      return [...tables, ...(events ? await Promise.all(views) : [])]
+      return [...tables, ...(await Promise.all(views))]
     } finally {
       connection.closeSync()
     }
@@ -250,26 +258,36 @@ export async function openQuery({
   }
 }
 
+function viewOf(name: string): View | undefined {
+  return Object.hasOwn(VIEWS, name) ? VIEWS[name] : undefined
+}
+
 /** The conditions at every place where a table is read, those inside views and on views included. */
 async function allPlaces(connection: DuckDBConnection, statement: Statement) {
   const places = new Map<string, (readonly Condition[])[]>()
   const note = (table: string, conditions: readonly Condition[]) =>
     places.set(table, [...(places.get(table) ?? []), conditions])
   for (const [name, all] of conditionsOf(statement.tree)) {
-    const view = EVENTS_VIEWS[name]
+    const view = viewOf(name)
     if (!view) {
       for (const conditions of all) note(name, conditions)
       continue
     }
+    const [table = '', ...others] = view.reads
+    // Of a view over several tables nothing is left out.
+    if (others.length > 0) {
+      for (const read of view.reads) note(read, [])
+      continue
+    }
     const { tree } = await checkStatement(connection, view.sql)
-    const inside = conditionsOf(tree).get(EVENTS_TABLE) ?? [[]]
+    const inside = conditionsOf(tree).get(table) ?? [[]]
     const passed = columnsPassedOn(tree)
     for (const conditions of all) {
       // Of a column that the view does not pass on as it is, the condition is about something else: a column that the
       // view makes, or one of a query around this one.
       const held = conditions.filter(({ column }) => passed.has(column))
       // Only of a view that reads the table once do conditions on it hold for the table too.
-      for (const own of inside) note(EVENTS_TABLE, inside.length === 1 ? [...own, ...held] : [])
+      for (const own of inside) note(table, inside.length === 1 ? [...own, ...held] : [])
     }
   }
   return places

@@ -1,6 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { EVENTS_COLUMNS, EVENTS_VIEWS } from '../../contract/events-table.ts'
+import { EVENTS_COLUMNS } from '../../contract/events-table.ts'
 import { messageOf, Problem } from '../../contract/problem.ts'
+import { VIEWS } from '../../contract/views.ts'
 import { openDuckDb } from '../../lake/duckdb.ts'
 import { type Engine, serveQueries } from '../query-child.ts'
 import type { Cell } from '../query-protocol.ts'
@@ -62,8 +63,8 @@ function sampleEngine(): Engine {
       return {
         tables: [...tables].map(([name, columns]) => ({
           name,
-          kind: name in EVENTS_VIEWS ? ('view' as const) : ('table' as const),
-          meaning: EVENTS_VIEWS[name]?.meaning ?? '',
+          kind: name in VIEWS ? ('view' as const) : ('table' as const),
+          meaning: VIEWS[name]?.meaning ?? '',
           columns,
         })),
       }

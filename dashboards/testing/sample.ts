@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { EVENTS_VIEWS } from '../../contract/events-table.ts'
 import { bucketIndexSql } from '../../contract/histogram.ts'
+import { VIEWS } from '../../contract/views.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -131,8 +131,6 @@ export async function makeSample(connection: DuckDBConnection, now_ms: number): 
       (INTERVAL 2 DAY, 1, 37411, 0, 0, 'log 0193a2c1-1f0e-7b1d-8a3b-5d2f7a1e9c44 took its place; whatever it held past 37411 is not in the table and will not come', 'replaced')
     ) t(ago, bucket, table_position, log_first, log_next, reason, kind);
   `)
-  const views = Object.entries(EVENTS_VIEWS).filter(([name]) =>
-    ['readings', 'command_stages', 'connections'].includes(name),
-  )
+  const views = Object.entries(VIEWS).filter(([name]) => ['readings', 'command_stages', 'connections'].includes(name))
   for (const [name, view] of views) await connection.run(`CREATE VIEW ${name} AS ${view.sql}`)
 }
