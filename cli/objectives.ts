@@ -7,7 +7,6 @@ import { judgeRules, MINUTE_MS } from '../jobs/alerts/burn-rate.ts'
 import { lookAtObjectives } from '../jobs/alerts/objectives-look.ts'
 import { DAY_MS } from '../jobs/day.ts'
 import { applyObjectives, defaultObjectives, readObjectives } from '../jobs/objectives-table.ts'
-import { openDuckDb } from '../lake/duckdb.ts'
 import { openQuery } from '../lake/query.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
@@ -63,11 +62,9 @@ async function apply(context: CliContext, folder: string | undefined, options: A
     context.print(`understood: ${names}`)
     return
   }
-  const { clock, random, home } = context
+  const { clock, random } = context
   const lake = await existingLake(context)
-  await using duck = await openDuckDb({ threads: 1 })
-  const scratch_folder = join(home, 'spool', 'objectives')
-  const version = await applyObjectives({ lake, clock, random, scratch_folder }, duck.connection, objectives)
+  const version = await applyObjectives({ lake, clock, random }, objectives)
   context.print(`given, as version ${version}: ${names}. The next run of the jobs counts by them`)
 }
 

@@ -1,11 +1,8 @@
-import { join } from 'node:path'
 import { isProblem, Problem } from '../contract/problem.ts'
-import { openDuckDb } from '../lake/duckdb.ts'
-import { openLocalFiles } from '../lake/local-files.ts'
 import { calculate, type Made } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
+import { openDuckDbBenches } from './duckdb-bench.ts'
 import type { JobsOptions } from './jobs.ts'
-import { JOBS_MEMORY_LIMIT } from './limits.ts'
 import { runObjects } from './run-objects.ts'
 import { encodeMade, encodeRefusal, openTask } from './task-form.ts'
 
@@ -24,18 +21,15 @@ export async function calculatePart(
   run: string,
   index: number,
 ): Promise<{ readonly metric: string; readonly made: Made } | undefined> {
-  const { lake, metrics, scratch_folder, signal } = options
+  const { lake, metrics, signal } = options
   const objects = runObjects(lake.store, run)
   const begun = await objects.begun()
   if ((await objects.made(begun, index)) !== undefined) return undefined
   const { parts } = await openTask(lake, metrics, begun.text)
   const task = parts[index]
   if (!task) throw new Problem('invalid', `${run} has ${parts.length} parts, from 0; found ${index}`)
-  await using local = await openLocalFiles(lake.store, { cache: options.cache, clock: options.clock })
-  await using duck = await openDuckDb({
-    ...{ threads: options.threads ?? 1, memory_limit: JOBS_MEMORY_LIMIT, temp_folder: join(scratch_folder, 'temp') },
-  })
-  const made = await calculate({ ...options, local }, duck, task, { signal }).catch(async (error: unknown) => {
+  await using benches = await (options.openBenches ?? openDuckDbBenches)(options)
+  const made = await calculate(benches, task, { signal }).catch(async (error: unknown) => {
     if (isProblem(error, 'corrupt', 'missing')) await objects.putMade(begun, index, encodeRefusal(task, error))
     throw error
   })

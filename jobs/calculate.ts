@@ -1,24 +1,17 @@
 import { assert, isProblem, type Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
-import type { DuckDb } from '../lake/duckdb.ts'
 import { inParallel } from '../lake/in-parallel.ts'
-import type { LocalFiles } from '../lake/local-files.ts'
-import { identifier } from '../lake/schema.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
-import { writeFile } from '../lake/write.ts'
+import { type Bench, type Benches, emptyHash } from './bench.ts'
 import { DAY_MS, dayKey, dayOf } from './day.ts'
-import { DUCKDB_MACROS } from './dialect.ts'
-import { duckDbEngine, type TaskDay } from './engine.ts'
-import type { JobsOptions, RunOptions } from './jobs.ts'
-import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, openRecords } from './ledger.ts'
+import type { RunOptions } from './jobs.ts'
+import { type Cells, cellName, cellTags, type HourRecord, isAhead, openRecords } from './ledger.ts'
 import { FILES_AT_ONCE, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete, type Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
-import { openSource, type Source } from './source.ts'
-import { ALL, unitKey } from './touched.ts'
+import { unitKey } from './touched.ts'
 import { openWork } from './work.ts'
-import { emptyHash, openWorkbench } from './workbench.ts'
 
 /** A table as it was at one version. */
 export type Pinned = { readonly prefix: string; readonly snapshot: Snapshot }
@@ -85,28 +78,27 @@ export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calcu
 
 /** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
 export async function calculate(
-  { lake, clock, random, scratch_folder, local, engine = duckDbEngine }: JobsOptions & { readonly local: LocalFiles },
-  duck: DuckDb,
+  benches: Benches,
   task: Task,
   { signal, progress }: Pick<RunOptions, 'signal' | 'progress'>,
 ): Promise<Made> {
-  const { metric, standing, cells, versions, now_ms } = task
+  const { metric, cells, versions, now_ms } = task
   const time = unitTime(metric.shape)
   const records = openRecords(cells)
   const due = openWork(task.units)
   const days: DayMade[] = []
   let damage: Problem | undefined
   let done = 0
-  const connection = duck.connection
-  for (const macro of DUCKDB_MACROS) await connection.run(macro)
   for (let day_ms = due.firstDay(); day_ms !== undefined; day_ms = due.firstDay()) {
-    await using source = openSource(local, signal)
+    // The last hour's cells of the day before are not committed yet.
+    const yesterday = days.at(-1)?.adds ?? []
+    await using bench = benches.of({ task, day_ms, units: due.ofDay(day_ms), yesterday }, signal)
     try {
-      days.push(await makeDay(source, day_ms))
+      days.push(await makeDay(bench, day_ms))
     } catch (error) {
       signal?.throwIfAborted()
       // One that could not be fetched is told by what it raised.
-      const found = (await source.damage(connection)) ?? (isProblem(error, 'missing') ? error : undefined)
+      const found = (await bench.damage()) ?? (isProblem(error, 'missing') ? error : undefined)
       // What carries needs the day before, and a whole history all of its days.
       if (!found || metric.carry || !time) throw found ?? error
       damage ??= found
@@ -122,27 +114,16 @@ export async function calculate(
     damage,
   }
 
-  async function makeDay(source: Source, day_ms: number): Promise<DayMade> {
+  async function makeDay(bench: Bench, day_ms: number): Promise<DayMade> {
     const units: Unit[] = []
     const changed: [number, number][] = []
     let rows = 0
-    // The last hour's cells of the day before are not committed yet.
-    const before = await standingSql(source, task, day_ms, days.at(-1)?.adds ?? [])
-    const select = await engine({
-      task,
-      ...reachOf(metric, due.ofDay(day_ms)),
-      connection,
-      source,
-      store: lake.store,
-      local,
-      signal,
-    })
-    const bench = await openWorkbench(connection, metric, select, before)
+    const result = await bench.open()
     for (let wave = due.ofDay(day_ms); wave.length > 0; wave = due.ofDay(day_ms)) {
       for (const step of stepsOf(metric, wave)) {
         signal?.throwIfAborted()
-        await bench.calculate(step)
-        const hashes = await bench.hashes(step)
+        await result.calculate(step)
+        const hashes = await result.hashes(step)
         for (const hour_ms of step.hours) {
           for (const bucket of step.buckets) {
             const hash = hashes.get(unitKey(hour_ms, bucket)) ?? emptyHash(metric)
@@ -170,9 +151,9 @@ export async function calculate(
       }
     }
     done += units.length
-    await bench.check()
+    await result.check()
     const made = [...new Set(units.map((unit) => unit.bucket))]
-    // One is uploaded while the next is written; the connection takes one statement after the other.
+    // One is uploaded while the next is written.
     const adds = await inParallel(made.length, FILES_AT_ONCE, async (index) => {
       const bucket = made[index]
       assert(bucket !== undefined, 'one of those that were made')
@@ -181,20 +162,7 @@ export async function calculate(
         const record = records.get(hour_ms, bucket)
         if (record) hours.set(hour_ms, record)
       }
-      return await writeFile({
-        connection,
-        select: bench.cellSql({ from_ms: day_ms, to_ms: day_ms + DAY_MS }, bucket),
-        store: lake.store,
-        prefix: standing.prefix,
-        columns: metric.columns,
-        configuration: standing.snapshot.configuration,
-        partitionValues: time ? { metric_date: dateOf(day_ms) } : {},
-        sort: time ? [time.column, ...metric.keys] : metric.keys,
-        tags: cellTags(cellName(day_ms, bucket), hours),
-        random,
-        clock,
-        scratch_folder,
-      })
+      return await result.write(bucket, cellTags(cellName(day_ms, bucket), hours))
     })
     const removes = made.flatMap((bucket) => cells.get(dayKey(day_ms, bucket))?.add ?? [])
     return { units, changed, adds, removes, rows }
@@ -203,14 +171,6 @@ export async function calculate(
 
 /** What came of a day. */
 type DayMade = Omit<Made, 'damage'>
-
-/** Which rows of its inputs may be read to make these units of a day, and those that follow from them. */
-function reachOf(metric: Metric, units: readonly Unit[]): Pick<TaskDay, 'span' | 'buckets'> {
-  const hours = units.map(({ hour_ms }) => hour_ms)
-  const [from_ms, last_ms] = [Math.min(...hours), Math.max(...hours)]
-  const to_ms = metric.carry ? dayOf(from_ms) + DAY_MS : last_ms + (unitTime(metric.shape)?.length_ms ?? HOUR_MS)
-  return { span: { from_ms, to_ms }, buckets: [...new Set(units.map(({ bucket }) => bucket))] }
-}
 
 /** An hour that carries is one statement, in order; else hours with the same buckets go together. */
 function stepsOf(metric: Metric, units: readonly Unit[]) {
@@ -226,35 +186,4 @@ function stepsOf(metric: Metric, units: readonly Unit[]) {
     byBuckets.set(buckets.join(), step)
   }
   return [...byBuckets.values()]
-}
-
-/** The rows that stand for a day, and those of the hour before it for a metric that carries. */
-async function standingSql(
-  source: Source,
-  { standing, cells, metric }: Task,
-  day_ms: number,
-  yesterday: readonly AddFile[],
-): Promise<string | undefined> {
-  // A day that is one unit is made whole.
-  if (metric.shape === 'day-all') return undefined
-  const rewritten = new Set(yesterday.map((add) => add.tags?.['unit']))
-  const before = dateOf(day_ms - HOUR_MS)
-  const files = new Map<string, AddFile>()
-  for (const { add, day_ms: of_ms } of cells.values()) {
-    const isBefore = of_ms === day_ms - DAY_MS && metric.carry && !rewritten.has(add.tags?.['unit'])
-    if (of_ms === day_ms || isBefore) files.set(add.path, add)
-  }
-  const carried = metric.carry ? yesterday.filter((add) => add.tags?.['unit']?.startsWith(before)) : []
-  for (const add of carried) files.set(add.path, add)
-  if (files.size === 0) return undefined
-  const span = { from_ms: day_ms - HOUR_MS, to_ms: day_ms + DAY_MS }
-  const input = { table: metric.name, reach: metric.shape === 'bucket' ? ('validity' as const) : ('hour' as const) }
-  const select = await source.select(
-    { ...standing, snapshot: { ...standing.snapshot, files } },
-    input,
-    span,
-    [ALL],
-    'TRUE',
-  )
-  return `SELECT ${metric.columns.map(({ name }) => identifier(name)).join(', ')} FROM (${select}) standing`
 }

@@ -1,12 +1,9 @@
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { type Clock, type Random, uuid } from '../contract/clock.ts'
+import { uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
-import type { Lake } from '../lake/lake.ts'
-import { literal } from '../lake/schema.ts'
-import { writeFile } from '../lake/write.ts'
+import { writeRows as asParquet, type Row } from '../lake/write-rows.ts'
 import type { How } from './calculate.ts'
+import type { JobsOptions } from './jobs.ts'
 import { FAILURES_CHARACTERS_MAX, HOUR_MS } from './limits.ts'
-import { timestampSql } from './source.ts'
 
 /** For people: what each run did. Nothing is decided from it; the ledger is in the metric tables. */
 export const JOB_RUNS_TABLE = 'job_runs'
@@ -47,47 +44,36 @@ export type JobRun = {
 
 /** Appends the story of one run. */
 export async function recordRuns(
-  { lake, clock, random, scratch_folder }: { lake: Lake; clock: Clock; random: Random; scratch_folder: string },
-  connection: DuckDBConnection,
+  { lake, clock, random, writeRows = asParquet }: Pick<JobsOptions, 'lake' | 'clock' | 'random' | 'writeRows'>,
   started_ms: number,
   runs: readonly JobRun[],
 ): Promise<void> {
   const table = await lake.ensureTable(JOB_RUNS_TABLE, { columns: JOB_RUNS_COLUMNS, partition: [] })
   const run_id = uuid(random)
-  const text = (value: string | undefined) => (value === undefined ? 'NULL' : literal(value))
-  const time = (ms: number | undefined) => (ms === undefined || ms < HOUR_MS ? 'NULL' : timestampSql(ms))
-  const rows = runs.map(
-    (run) =>
-      `(${[
-        ...[
-          literal(run_id),
-          timestampSql(started_ms),
-          literal(run.metric),
-          run.units,
-          time(run.first_ms),
-          time(run.last_ms),
-        ],
-        ...[run.rows, run.ms, literal(run.cause), literal(run.outcome), text(run.reason), run.version ?? 'NULL'],
-        ...howSql(run.how),
-      ].join(', ')})`,
-  )
-  const names = JOB_RUNS_COLUMNS.map(({ name }) => name).join(', ')
   // Read before the file is uploaded, as every base is: by it a commit knows whether vacuum has passed its files.
   const base = await table.snapshot()
-  const add = await writeFile({
-    ...{ connection, store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {} },
-    configuration: base.configuration,
-    ...{ sort: [], random, clock, scratch_folder },
-    select: `SELECT * FROM (VALUES ${rows.join(', ')}) runs(${names})`,
+  const add = await writeRows({
+    ...{ store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {}, random, clock },
+    rows: runs.map((run) => ({ run_id, started_time: started_ms, ...rowOf(run) })),
   })
   await table.commit({ id: run_id, kind: 'ingest', base, adds: [add], removes: [], txns: [], info: {} })
 }
 
-function howSql(how: How | undefined): readonly (string | number)[] {
-  if (!how) return [literal('process'), 1, 1, 'NULL']
+function rowOf({ metric, units, first_ms, last_ms, rows, ms, cause, outcome, reason, version, how }: JobRun): Row {
+  const hours = { first_hour: hourOf(first_ms), last_hour: hourOf(last_ms) }
+  return { metric, units, ...hours, rows, ms, cause, outcome, reason, version, ...howRow(how) }
+}
+
+/** A whole history has none. */
+function hourOf(ms: number | undefined): number | undefined {
+  return ms === undefined || ms < HOUR_MS ? undefined : ms
+}
+
+function howRow(how: How | undefined): Row {
+  if (!how) return { runner: 'process', parts: 1, attempts: 1 }
   const failures = how.attempts
     .filter(({ outcome }) => outcome === 'failed')
     .map(({ index, place, cause = 'no cause is known' }) => `part ${index} (${place}): ${cause}`)
-  const told = failures.length === 0 ? 'NULL' : literal(failures.join('\n').slice(0, FAILURES_CHARACTERS_MAX))
-  return [literal(how.runner), how.parts, how.attempts.length, told]
+  const told = failures.length === 0 ? undefined : failures.join('\n').slice(0, FAILURES_CHARACTERS_MAX)
+  return { runner: how.runner, parts: how.parts, attempts: how.attempts.length, failures: told }
 }

@@ -1,17 +1,17 @@
-import { join } from 'node:path'
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import { type DuckDb, openDuckDb } from '../lake/duckdb.ts'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
-import { openLocalFiles } from '../lake/local-files.ts'
+import type { WriteRows } from '../lake/write-rows.ts'
+import type { Benches } from './bench.ts'
 import { type Calculate, type CalculateOptions, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type CutOptions, cut } from './cut.ts'
 import { dayOf } from './day.ts'
+import { openDuckDbBenches } from './duckdb-bench.ts'
 import type { Engine } from './engine.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { JOBS_MEMORY_LIMIT, RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
+import { RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
 import { type Look, openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
@@ -36,6 +36,9 @@ export type JobsOptions = {
   readonly calculate?: ((here: Calculate) => Calculate) | undefined
   /** DuckDB unless given; of what this process calculates. */
   readonly engine?: Engine | undefined
+  /** Who makes rows and files of them: DuckDB or the engine, as Parquet, unless given; the simulator brings plainer ones. */
+  readonly openBenches?: (options: JobsOptions) => Promise<Benches>
+  readonly writeRows?: WriteRows
 }
 
 /** What one metric's run did. */
@@ -93,12 +96,11 @@ type Made = { readonly runs: readonly MetricRun[]; readonly more: boolean }
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
-  const local = await openLocalFiles(lake.store, { cache: options.cache, clock })
+  const benches = await (options.openBenches ?? openDuckDbBenches)(options)
   const metrics = options.metrics ?? catalogue()
   const look = openLook({ lake, clock, metrics, folds: lake.store })
   /** By metric: the sign of a state in which nothing was due. */
   const settled = new Map<string, string>()
-  let duck: DuckDb | undefined
   /** The lake has objectives. */
   let given = false
 
@@ -111,14 +113,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     return { table, snapshot: await table.snapshot() }
   }
 
-  function openEngine(): Promise<DuckDb> {
-    const temp_folder = join(options.scratch_folder, 'temp')
-    return openDuckDb({ threads: options.threads ?? 1, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
-  }
-
   const calculateHere: Calculate = async (task, runOptions) => {
-    duck ??= await openEngine()
-    const made = await calculate({ ...options, local }, duck, task, runOptions)
+    const made = await calculate(benches, task, runOptions)
     return { task, made, over: async () => undefined }
   }
   const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
@@ -213,16 +209,14 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 
   async function record(started_ms: number, runs: readonly MetricRun[], failed: readonly JobRun[]): Promise<void> {
     const told = [...runs.map(toldRun), ...failed]
-    if (told.length === 0) return
-    duck ??= await openEngine()
-    await recordRuns(options, duck.connection, started_ms, told)
+    if (told.length > 0) await recordRuns(options, started_ms, told)
   }
 
   return {
     status: look.status,
     plan: async () => (await look.status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
-      if (!given) await giveDefaults(options, async () => (duck ??= await openEngine()).connection)
+      if (!given) await giveDefaults(options)
       given = true
       const all: MetricRun[] = []
       const stuck: Days = new Map()
@@ -240,10 +234,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       return all
     },
     explain: look.explain,
-    async [Symbol.asyncDispose]() {
-      await duck?.[Symbol.asyncDispose]()
-      await local[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => benches[Symbol.asyncDispose](),
   }
 }
 

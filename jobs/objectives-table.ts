@@ -1,13 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { DuckDBConnection } from '@duckdb/node-api'
-import { type Clock, type Random, uuid } from '../contract/clock.ts'
+import { uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { removeOf } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
-import type { Lake } from '../lake/lake.ts'
-import { literal } from '../lake/schema.ts'
-import { writeFile } from '../lake/write.ts'
+import { writeRows as asParquet, type Row } from '../lake/write-rows.ts'
+import type { JobsOptions } from './jobs.ts'
 import { type Objective, parseObjectives } from './objective.ts'
 
 /** What `slo_hours` is made of besides the fleet: a change is a version of it, and makes every hour due (docs/decisions/075). */
@@ -65,19 +63,14 @@ export function readObjectives(
   return [...found.values()].map(({ objective }) => objective)
 }
 
-type Options = {
-  readonly lake: Lake
-  readonly clock: Clock
-  readonly random: Random
-  readonly scratch_folder: string
-}
+type Options = Pick<JobsOptions, 'lake' | 'clock' | 'random' | 'writeRows'>
 
 /** Gives a lake that was given none yet the objectives that come with Hearth. */
-export async function giveDefaults(options: Options, connect: () => Promise<DuckDBConnection>): Promise<void> {
+export async function giveDefaults(options: Options): Promise<void> {
   const table = await options.lake.ensureTable(OBJECTIVES_TABLE, DEFINITION)
   if ((await table.snapshot()).files.size > 0) return
   try {
-    await applyObjectives(options, await connect(), defaultObjectives())
+    await applyObjectives(options, defaultObjectives())
   } catch (error) {
     // Others were first.
     if (!isProblem(error, 'conflict')) throw error
@@ -89,19 +82,15 @@ export async function giveDefaults(options: Options, connect: () => Promise<Duck
  * others were given meanwhile.
  */
 export async function applyObjectives(
-  { lake, clock, random, scratch_folder }: Options,
-  connection: DuckDBConnection,
+  { lake, clock, random, writeRows = asParquet }: Options,
   objectives: readonly Objective[],
 ): Promise<number> {
   const table = await lake.ensureTable(OBJECTIVES_TABLE, DEFINITION)
   const base = await table.snapshot()
-  const rows = objectives.map((one) => `(${valuesOf(one).join(', ')})`)
-  const names = OBJECTIVES_COLUMNS.map(({ name }) => name).join(', ')
-  const add = await writeFile({
-    ...{ connection, store: lake.store, prefix: table.prefix, columns: OBJECTIVES_COLUMNS, partitionValues: {} },
-    configuration: base.configuration,
-    ...{ sort: ['objective'], tags: { [UNIT_TAG]: OBJECTIVES_TABLE }, random, clock, scratch_folder },
-    select: `SELECT * FROM (VALUES ${rows.join(', ')}) objectives(${names})`,
+  const add = await writeRows({
+    ...{ store: lake.store, prefix: table.prefix, columns: OBJECTIVES_COLUMNS, partitionValues: {}, random, clock },
+    tags: { [UNIT_TAG]: OBJECTIVES_TABLE },
+    rows: objectives.map(rowOf).toSorted((a, b) => (a.objective < b.objective ? -1 : 1)),
   })
   const removes = [...base.files.values()].map((file) => removeOf(file))
   const about = { id: uuid(random), kind: 'replace', base, txns: [], info: {} } as const
@@ -110,10 +99,6 @@ export async function applyObjectives(
   throw new Problem('conflict', 'other objectives were given meanwhile; look at them and give these again')
 }
 
-function valuesOf(objective: Objective): readonly (string | number)[] {
-  const told = (value: string | undefined) => (value === undefined ? 'NULL' : literal(value))
-  const { name, meaning, measure, hop, threshold_ms, firmware, region, model } = objective
-  const scope = [told(firmware), told(region), told(model)]
-  const judged = [objective.target, objective.window_days, objective.minimum_total, objective.alert_minimum]
-  return [literal(name), literal(meaning), literal(measure), told(hop), threshold_ms ?? 'NULL', ...scope, ...judged]
+function rowOf({ name, ...promised }: Objective): Row & { readonly objective: string } {
+  return { objective: name, ...promised }
 }

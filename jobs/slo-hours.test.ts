@@ -1,7 +1,5 @@
 /** What `slo_hours` counts for each objective, case by case. */
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openDuckDb } from '../lake/duckdb.ts'
 import { HOUR_MS } from './limits.ts'
 import type { Objective } from './objective.ts'
 import { applyObjectives, defaultObjectives } from './objectives-table.ts'
@@ -69,10 +67,9 @@ async function counted(objective: string): Promise<readonly number[]> {
 }
 
 async function give(objectives: readonly Objective[]): Promise<void> {
-  await using duck = await openDuckDb({ threads: 1 })
-  const { lake, clock, folder } = history
+  const { lake, clock } = history
   const random = { float: () => 0.5, bytes: (count: number) => new Uint8Array(count).fill(7) }
-  await applyObjectives({ lake, clock, random, scratch_folder: join(folder, 'given') }, duck.connection, objectives)
+  await applyObjectives({ lake, clock, random }, objectives)
 }
 
 test('availability counts the known ms of expected hubs, and leaves out maintenance', async () => {

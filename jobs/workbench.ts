@@ -3,24 +3,14 @@ import { z } from 'zod'
 import { Problem } from '../contract/problem.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import { duckDbType, identifier } from '../lake/schema.ts'
+import type { Result } from './bench.ts'
 import type { SelectStep } from './engine.ts'
-import { HASH_DIGITS } from './hour-tags.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { unitTime } from './shape.ts'
 import { type Span, timestampSql } from './source.ts'
 import { inStepSql, type Step } from './step.ts'
 import { ALL, unitKey } from './touched.ts'
-
-/** What stands of one unit after its calculation. */
-export type UnitHash = { readonly rows: string; readonly out: string; readonly count: number }
-
-/** Of a unit without rows. */
-export function emptyHash(metric: Metric): UnitHash {
-  return { rows: EMPTY_HASH, out: metric.carry ? EMPTY_HASH : '', count: 0 }
-}
-
-const EMPTY_HASH = '0'.repeat(HASH_DIGITS)
 
 const hashRows = z.array(
   z.object({
@@ -33,13 +23,7 @@ const hashRows = z.array(
 )
 
 /** The result of one day of one metric on a DuckDB connection, hour by hour. */
-export type Workbench = {
-  /** Calculates the units of a step into the result, in place of what stood there. */
-  calculate(step: Step): Promise<void>
-  /** By unit with rows: hashes of its rows and of what it carries on; equal rows hash alike whatever their order. */
-  hashes(step: Step): Promise<ReadonlyMap<string, UnitHash>>
-  /** Raises `corrupt`, naming the first bad rows, when a calculated row breaks a check or a key stands twice. */
-  check(): Promise<void>
+export type Workbench = Result & {
   /** The SELECT of one cell's rows. */
   cellSql(span: Span, bucket: number): string
 }

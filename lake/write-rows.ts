@@ -1,7 +1,7 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
-import type { AddFile, PartitionValues } from './action.ts'
+import type { AddFile, PartitionValues, Tags } from './action.ts'
 import { addOf, dataFileName } from './data-file.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { ChunkValues } from './parquet-chunk.ts'
@@ -11,18 +11,23 @@ import { openWords } from './words.ts'
 /** Values by column: texts, numbers, timestamps in ms since 1970; what is absent is NULL. */
 export type Row = Readonly<Record<string, string | number | undefined>>
 
-/** Writes a few rows as one data file under a random name, without DuckDB and a scratch folder. Raises what the store raises. */
-export async function writeRows(request: {
+export type RowsRequest = {
   readonly rows: readonly Row[]
   readonly store: ObjectStore
   /** The table's folder in the store. */
   readonly prefix: string
   readonly columns: readonly Column[]
   readonly partitionValues: PartitionValues
+  readonly tags?: Tags
   readonly random: Random
   readonly clock: Clock
-}): Promise<AddFile> {
-  const { rows, store, columns, partitionValues } = request
+}
+
+export type WriteRows = (request: RowsRequest) => Promise<AddFile>
+
+/** Writes a few rows as one data file under a random name, without DuckDB and a scratch folder. Raises what the store raises. */
+export async function writeRows(request: RowsRequest): Promise<AddFile> {
+  const { rows, store, columns, partitionValues, tags } = request
   const words = openWords()
   const values = new Map(columns.map((column) => [column.name, valuesOf(column)]))
 
@@ -45,6 +50,6 @@ export async function writeRows(request: {
   const { bytes, written } = file.finish()
   const name = dataFileName(partitionValues, request.random)
   await store.put(`${request.prefix}/${name}`, bytes)
-  const about = { columns, configuration: {}, partitionValues, now_ms: request.clock.now() }
+  const about = { columns, configuration: {}, partitionValues, ...(tags && { tags }), now_ms: request.clock.now() }
   return addOf({ ...about, name, size_bytes: bytes.length, rows: rows.length, written })
 }
