@@ -29,10 +29,6 @@ export class HourVersions {
     return this.days.get(dayKey(day_ms, bucket))?.newest ?? -1
   }
 
-  get isEmpty(): boolean {
-    return this.days.size === 0
-  }
-
   /** Hour, bucket, version of each. */
   *entries(): Generator<readonly [hour_ms: number, bucket: number, version: number]> {
     for (const [key, { hours }] of this.days) {

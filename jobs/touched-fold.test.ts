@@ -23,11 +23,12 @@ beforeEach(async () => {
 const at = (hour: number) => Date.UTC(2026, 10, 20) + hour * HOUR_MS
 
 /** A commit that touches an hour of bucket 1, and tells a registry row of it. */
-async function touch(hour: number, on = table): Promise<void> {
+async function touch(hour: number, on = table, received = '2026-11-24'): Promise<void> {
   const touched = { hours: [[at(hour), 1]], issued: [], registry: [[1, at(hour)]] }
   const stats = JSON.stringify({
     ...{ numRecords: 1, nullCount: {} },
-    ...{ minValues: { received_time: '2026-11-24T05:59:00Z' }, maxValues: { received_time: '2026-11-24T06:01:00Z' } },
+    minValues: { received_time: `${received}T05:59:00Z` },
+    maxValues: { received_time: `${received}T06:01:00Z` },
   })
   const adds = [sampleFile(`f${(await on.snapshot()).version}`, { stats })]
   expect(await on.commit(await requestOn(on, `c${hour}`, 'ingest', { adds, info: { touched } }))).toMatchObject({
@@ -81,6 +82,29 @@ test('a command that says it was issued in a far future takes no hour out of the
   const after = nothingTouched()
   await catchUp(after, reopenSample(store, clock), store)
   expect(after.hours.get(at(1), 1)).toBe(1)
+})
+
+test('a gateway whose clock is years ahead takes no hour out of the fold', async () => {
+  await touch(1)
+  await foldTouched(table, store)
+  await touch(2, table, '2028-12-11')
+  await foldTouched(table, store)
+  const after = nothingTouched()
+  await catchUp(after, reopenSample(store, clock), store)
+  expect([after.hours.get(at(1), 1), after.hours.get(at(2), 1)]).toEqual([1, 2])
+})
+
+test('an hour that is too old for any metric is left out of the fold', async () => {
+  await touch(1)
+  await foldTouched(table, store)
+  clock.jump(500 * 24 * HOUR_MS)
+  for (const hour of [2, 3]) {
+    await touch(hour)
+    await foldTouched(table, store)
+  }
+  const after = nothingTouched()
+  await catchUp(after, reopenSample(store, clock), store)
+  expect([...after.hours.entries()]).toEqual([])
 })
 
 test('a process that slept while the log was cleaned up takes the fold', async () => {

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { eventsCrc } from '../contract/batch.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import type { ObjectStore } from '../lake/object-store.ts'
+import type { ObjectMeta, ObjectStore } from '../lake/object-store.ts'
 import { putOnce } from '../lake/put-once.ts'
 import type { Table } from '../lake/table.ts'
 import { HourVersions } from './hour-versions.ts'
 import { FOLD_VERSIONS, HISTORY_MAX_MS, HOUR_MS } from './limits.ts'
-import { fold, newestHour, nothingTouched, type Touched, unitKey, Validity } from './touched.ts'
+import { fold, nothingTouched, type Touched, unitKey, Validity } from './touched.ts'
 
 /** What versions touched, as objects `_hearth/touched/<table>/<version>`: it outlives the log entries that told it. */
 const FORM_VERSION = 1
@@ -58,7 +58,7 @@ async function follow(touched: Touched, table: Table): Promise<void> {
 
 /** Takes over the newest good fold that is of a later version than `touched` is; false when there is none. */
 async function takeFold(touched: Touched, table: Table, store: ObjectStore): Promise<boolean> {
-  for (const path of (await pathsOf(table, store)).toReversed()) {
+  for (const { path } of (await foldsOf(table, store)).toReversed()) {
     const version = versionOf(path)
     if (version <= touched.version) return false
     try {
@@ -72,18 +72,22 @@ async function takeFold(touched: Touched, table: Table, store: ObjectStore): Pro
   return false
 }
 
-/** The content is a function of the version, so one that is there already is as good. The newest two are kept. */
+/**
+ * One of the same version that is there already is as good. The newest two are kept. What is long ago is told by the store's
+ * own time of the fold before: what hubs and gateways say of theirs may be years ahead, and the present is not to be left out.
+ */
 async function putFold(touched: Touched, table: Table, store: ObjectStore): Promise<void> {
   const path = `${folderOf(table.name)}/${String(touched.version).padStart(20, '0')}`
-  await putOnce(store, path, encodeFold(table.name, touched))
+  const before = await foldsOf(table, store)
+  await putOnce(store, path, encodeFold(table.name, touched, before.at(-1)?.modified_ms ?? 0))
   touched.folded = touched.version
-  for (const older of (await pathsOf(table, store)).slice(0, -2)) await store.delete(older)
+  for (const older of (await foldsOf(table, store)).slice(0, -2)) await store.delete(older.path)
 }
 
-async function pathsOf(table: Table, store: ObjectStore): Promise<string[]> {
-  const paths: string[] = []
-  for await (const { path } of store.list(`${folderOf(table.name)}/`)) paths.push(path)
-  return paths
+async function foldsOf(table: Table, store: ObjectStore): Promise<ObjectMeta[]> {
+  const folds: ObjectMeta[] = []
+  for await (const fold of store.list(`${folderOf(table.name)}/`)) folds.push(fold)
+  return folds
 }
 
 function versionOf(path: string): number {
@@ -91,8 +95,8 @@ function versionOf(path: string): number {
 }
 
 /** Hours that no metric is made of any more are left out. */
-function encodeFold(table: string, touched: Touched): Uint8Array {
-  const from_ms = newestHour(touched) - HISTORY_MAX_MS - 24 * HOUR_MS
+function encodeFold(table: string, touched: Touched, now_ms: number): Uint8Array {
+  const from_ms = now_ms - HISTORY_MAX_MS - 24 * HOUR_MS
   const pairsOf = (versions: HourVersions) =>
     [...versions.entries()]
       .filter(([hour_ms]) => hour_ms >= from_ms)

@@ -120,9 +120,3 @@ export function spansOf({ hours, issued, receipts }: Touched, now_ms: number): r
   if (last) last.to_ms = Math.floor(now_ms / HOUR_MS) * HOUR_MS
   return spans
 }
-
-/** The newest hour by the clock of who received or calculated: what hubs say of their times may be anything. */
-export function newestHour({ hours, receipts }: Touched): number {
-  const versions = receipts.isEmpty ? hours : receipts
-  return versions.entries().reduce((newest, [hour_ms]) => Math.max(newest, hour_ms), 0)
-}
