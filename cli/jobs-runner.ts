@@ -1,9 +1,7 @@
-import { isProblem, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
 import type { Calculate } from '../jobs/calculate.ts'
-import { calculateElsewhere, endOlderRuns } from '../jobs/calculate-elsewhere.ts'
-import type { Catalogue } from '../jobs/catalogue.ts'
-import type { Metric } from '../jobs/metric.ts'
+import { calculateElsewhere, endLeftRuns } from '../jobs/calculate-elsewhere.ts'
 import type { Runner } from '../jobs/runner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
@@ -18,7 +16,7 @@ export async function calculateOf(
   const runner = await runnerOf(context)
   if (!runner) return undefined
   const metrics = metricsOf(context)
-  await endLeftRuns(lake, metrics, runner)
+  await endLeftRuns({ lake, runner }, metrics)
   const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
   return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)
 }
@@ -38,19 +36,4 @@ export async function runnerOf({ clock, config }: CliContext): Promise<Runner | 
   client.loadFromDefault()
   const { namespace, pod_template: template, parallelism, parts_max, deadline_s } = config.kubernetes
   return openKubernetesRunner({ client, namespace, template, clock, parallelism, parts_max, deadline_s })
-}
-
-/** What a driver left that died when all was committed. */
-async function endLeftRuns(lake: Lake, metrics: Catalogue, runner: Runner): Promise<void> {
-  try {
-    const there = new Set(await lake.tables())
-    const standing: { readonly metric: Metric; readonly version: number }[] = []
-    for (const metric of metrics.filter(({ name }) => there.has(name))) {
-      const { version } = await (await lake.table(metric.name)).snapshot()
-      standing.push({ metric, version })
-    }
-    await endOlderRuns({ lake, runner }, standing)
-  } catch (error) {
-    if (!isProblem(error)) throw error // the next start tries again
-  }
 }

@@ -39,6 +39,22 @@ export async function endOlderRuns(
   }
 }
 
+/** Ends what a driver left that died when all was committed: to be called when one begins. */
+export async function endLeftRuns(place: Place, metrics: Catalogue): Promise<void> {
+  try {
+    const { lake } = place
+    const there = new Set(await lake.tables())
+    const standing: { readonly metric: Metric; readonly version: number }[] = []
+    for (const metric of metrics.filter(({ name }) => there.has(name))) {
+      const { version } = await (await lake.table(metric.name)).snapshot()
+      standing.push({ metric, version })
+    }
+    await endOlderRuns(place, standing)
+  } catch (error) {
+    leaveFault(error) // the next start tries again
+  }
+}
+
 /**
  * Calculates a task in parts, by a runner. The driver may die at any line: what it began has a name that the next finds it
  * by (run-name.ts) and goes on with, and of what it began before that nothing is left running. A run is over when each part

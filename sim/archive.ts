@@ -1,4 +1,4 @@
-import { type Commit, decodeCommit } from '../lake/action.ts'
+import { type AddFile, type Commit, decodeCommit } from '../lake/action.ts'
 import { TOMBSTONE_RETENTION_MS } from '../lake/limits.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
@@ -58,6 +58,21 @@ export class Archive {
     const found = this.#snapshots[version]
     if (!found) throw new Error(`there never was a version ${version}`)
     return found
+  }
+
+  /** All commits of another table, and the files that they leave in it. */
+  table(name: string): { readonly commits: readonly Commit[]; readonly files: readonly AddFile[] } {
+    const commits = this.paths(`${name}/_delta_log/`).flatMap((path) => {
+      const version = /(\d{20})\.json$/.exec(path)?.[1]
+      return version === undefined ? [] : [decodeCommit(Number(version), this.read(path))]
+    })
+    commits.sort((a, b) => a.version - b.version)
+    const files = new Map<string, AddFile>()
+    for (const { adds, removes } of commits) {
+      for (const { path } of removes) files.delete(path)
+      for (const add of adds) files.set(add.path, add)
+    }
+    return { commits, files: [...files.values()] }
   }
 
   /** What was put at a path first, whether or not it is still there. */

@@ -8,6 +8,8 @@ import type { Machine } from './machine.ts'
 import { periodic } from './periodic.ts'
 import { plainRemover } from './plain-remover.ts'
 
+/** One that nobody commands, and that is to be erased. */
+export const ERASED = 'hub-d'
 const FIRST_MS = 10_000
 const LAST_MS = 80_000
 const AGAIN_MS = 1_000

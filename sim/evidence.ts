@@ -5,8 +5,11 @@ import { EVENT_TIME_FUTURE_MAX_MS, EVENT_TIME_PAST_MAX_MS } from '../contract/li
 import type { LogRecord } from '../ingest/event-log.ts'
 import type { Loss } from '../ingest/loss.ts'
 import { type Ranges, streamKey } from '../ingest/ranges.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
+import type { Unit } from '../jobs/plan.ts'
 import type { Archive } from './archive.ts'
 import type { BegunBoot, Connect } from './hub-node.ts'
+import type { Ran } from './jobs-node.ts'
 import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
 import type { Stage } from './sim-disk.ts'
@@ -65,6 +68,7 @@ export type Evidence = {
     readonly positions: readonly number[]
   }[]
   readonly now_ms: number
+  readonly jobs: JobsEvidence
   /** By command: what was put on record of it, wherever that went. */
   readonly stages: ReadonlyMap<string, readonly Stage[]>
   /** Commands as they were handed to sockets, and in which session of the hub they were taken. */
@@ -77,6 +81,17 @@ export type Evidence = {
   readonly commands: readonly CommandEvidence[]
   /** What devices did, by command; also of commands that no app was told an id of. */
   readonly executions: ReadonlyMap<string, Execution>
+}
+
+export type JobsEvidence = {
+  /** Their definitions, as the drivers have them at last. */
+  readonly metrics: Catalogue
+  /** What living drivers were told that they had committed and put on record. */
+  readonly ran: readonly Ran[]
+  /** Runs that are not over once one has looked who begins. */
+  readonly left: readonly string[]
+  /** What one who looks anew finds to do. */
+  readonly due: readonly Unit[]
 }
 
 export type Execution = Done & {

@@ -1,5 +1,6 @@
 import type { Encoder } from '../ingest/encoder.ts'
 import type { EventLog } from '../ingest/event-log.ts'
+import type { Runner } from '../jobs/runner.ts'
 import type { CheckpointCodec } from '../lake/checkpoint.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
@@ -21,6 +22,7 @@ export type Plant = {
   readonly table?: (table: Table, store: ObjectStore) => Table
   readonly store?: (store: ObjectStore) => ObjectStore
   readonly checkpoints?: (codec: CheckpointCodec) => CheckpointCodec
+  readonly runner?: (runner: Runner) => Runner
   readonly core?: (core: CommandCore) => CommandCore
   readonly hubDisk?: (disk: Disk) => Disk
 }

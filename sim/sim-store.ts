@@ -3,20 +3,23 @@ import type { StepName } from './step.ts'
 import type { Life, World } from './world.ts'
 
 /** What a process commits. */
-export type Committer = 'ingest' | 'compact' | 'floor' | 'erase'
+export type Committer = 'ingest' | 'compact' | 'floor' | 'erase' | 'replace'
 
 /** An object store at the other end of a network: each call is a step, and may take effect after its caller died. */
 export function simStore(world: World, life: Life, store: ObjectStore, committer: Committer): ObjectStore {
+  const ofJobs = committer === 'replace'
+  const getStep = ofJobs ? 'jobs.get' : 'store.get'
   const putStep = (path: string): StepName => {
     if (path.startsWith('_hearth/ranges/')) return 'ranges.snapshot'
     if (path.endsWith('.checkpoint.parquet')) return 'checkpoint.put'
     if (path.endsWith('_last_checkpoint')) return 'checkpoint.hint'
-    return path.includes('/_delta_log/') ? `commit.${committer}` : 'store.put'
+    if (path.startsWith('_hearth/runs/')) return 'run.put'
+    return path.includes('/_delta_log/') ? `commit.${committer}` : ofJobs ? 'jobs.put' : 'store.put'
   }
   return {
     url: store.url,
-    get: (path, range) => world.call(life, 'store.get', () => store.get(path, range), path),
-    head: (path) => world.call(life, 'store.get', () => store.head(path), path),
+    get: (path, range) => world.call(life, getStep, () => store.get(path, range), path),
+    head: (path) => world.call(life, getStep, () => store.head(path), path),
     put: (path, body, options) => world.call(life, putStep(path), () => store.put(path, body, options), path),
     /** A listing takes a while: it comes in two pages, and the world goes on between them. */
     async *list(prefix, options) {
@@ -26,7 +29,7 @@ export function simStore(world: World, life: Life, store: ObjectStore, committer
       const page = (startAfter: string | undefined, through: string | undefined) =>
         world.call(
           life,
-          'store.list',
+          ofJobs ? 'jobs.list' : 'store.list',
           async () => {
             const found = []
             for await (const meta of store.list(prefix, startAfter === undefined ? {} : { startAfter }))
@@ -39,7 +42,8 @@ export function simStore(world: World, life: Life, store: ObjectStore, committer
       if (end !== undefined) yield* await page(end, undefined)
     },
     delete: (path) => {
-      const step = path.includes('/_delta_log/') ? 'cleanup.delete' : 'vacuum.delete'
+      const ofRun = path.startsWith('_hearth/runs/') ? 'run.delete' : 'vacuum.delete'
+      const step = path.includes('/_delta_log/') ? 'cleanup.delete' : ofRun
       return world.call(life, step, () => store.delete(path), path)
     },
   }

@@ -2,10 +2,11 @@ import { commandId } from '../contract/command.ts'
 import { createLake } from '../lake/lake.ts'
 import { APP, App, type Tap } from './app.ts'
 import { Archive } from './archive.ts'
-import { Eraser } from './eraser.ts'
+import { ERASED, Eraser } from './eraser.ts'
 import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
+import { JobsNode } from './jobs-node.ts'
 import { Operator } from './operator.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import type { Plant } from './plant.ts'
@@ -22,8 +23,6 @@ import type { World } from './world.ts'
 const FLEET = 'simulated'
 const LAYOUT = { epoch: 1, buckets: 2 }
 const HUBS = ['hub-a', 'hub-b', 'hub-c']
-/** One that nobody commands, and that is to be erased. */
-const ERASED = 'hub-d'
 const TROUBLE_MS = 90_000
 const REST_MAX_MS = 3_600_000
 /** So long nothing may happen before all has come to rest … */
@@ -70,8 +69,10 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const isErased = () => eraser.done
   const senders = [stranger(world, ingest, note), registrar(world, ingest, subjects, isErased)]
   const keepers = upkeep(lakeside, LAYOUT)
+  const jobs = new JobsNode(lakeside)
   for (const machine of keepers) machine.start()
   eraser.start()
+  jobs.start()
   owner.start()
   for (const sender of senders) sender.start()
   relay.machine.start()
@@ -90,9 +91,9 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   for (const hub of hubs) hub.quiet = true
   // What is lost does not come to rest.
   const isLost = () => world.bugs.length + ingest.losses.length > 0
-  const workers = [...ingest.writers, ...keepers, eraser.machine]
+  const workers = [...ingest.writers, ...keepers, ...jobs.drivers, eraser.machine]
   const atRest = () =>
-    [relay, ingest, eraser, ...senders, ...hubs].every((one) => one.atRest()) &&
+    [relay, ingest, eraser, jobs, ...senders, ...hubs].every((one) => one.atRest()) &&
     workers.every(({ isFrozen, stuck_ms }) => !isFrozen && stuck_ms <= GONE_ON_MS)
   const calm_ms = world.scheduler.now_ms
   const end_ms = calm_ms + REST_MAX_MS
@@ -110,6 +111,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     const who = [
       relay.atRest() ? '' : 'relay',
       ingest.atRest() ? '' : 'ingest',
+      jobs.atRest() ? '' : 'jobs',
       ...hubs.map((hub) => (hub.atRest() ? '' : hub.hub)),
     ]
     world.bugs.push(`not at rest after ${REST_MAX_MS / 60_000} simulated minutes: ${who.filter(Boolean).join(', ')}`)
@@ -130,6 +132,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       ingest,
       bugs: world.bugs,
     })),
+    jobs: await jobs.evidence(outside),
     claims: witness.claims,
     erased: new Set([ERASED]),
     readings: witness.readings,

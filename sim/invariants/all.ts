@@ -9,8 +9,11 @@ import { everyProcessGoesOn } from './every-process-goes-on.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
 import { executedInTimeAndOrder } from './executed-in-time-and-order.ts'
 import { issuedBeforeItIsSent } from './issued-before-it-is-sent.ts'
+import { metricsEqualARecompute } from './metrics-equal-a-recompute.ts'
+import { noRunIsLeft } from './no-run-is-left.ts'
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.ts'
 import { nothingIsDoubled } from './nothing-is-doubled.ts'
+import { nothingIsLeftToMake } from './nothing-is-left-to-make.ts'
 import { oneTrueOutcome } from './one-true-outcome.ts'
 import { positionsAreContiguous } from './positions-are-contiguous.ts'
 import { rangesEqualRows } from './ranges-equal-rows.ts'
@@ -49,6 +52,9 @@ export const INVARIANTS: readonly Invariant[] = [
   whatIsErasedStaysErased,
   whoComesBackIsToldOf,
   whatIsTouchedIsTold,
+  metricsEqualARecompute,
+  nothingIsLeftToMake,
+  noRunIsLeft,
   aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,
