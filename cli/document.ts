@@ -192,7 +192,8 @@ function viewText(name: string, { meaning, sql }: { readonly meaning: string; re
 /** One clause a line, long lists folded at commas. */
 function wrapped(sql: string): string {
   const clauses = sql.replace(/ (FROM \w+) /, '\n$1 ').replace(/ (WHERE|AND NOT EXISTS|GROUP BY) /g, '\n$1 ')
-  const folded = (clause: string) => (clause.match(/.{1,110}(?:,|$)\s?|[^,]+,\s?/g) ?? [clause]).map((line) => line.trimEnd())
+  const folded = (clause: string) =>
+    (clause.match(/.{1,110}(?:,|$)\s?|[^,]+,\s?/g) ?? [clause]).map((line) => line.trimEnd())
   return clauses
     .split('\n')
     .map((clause) => folded(clause).join('\n  '))
