@@ -7,7 +7,10 @@ import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
 import { metricsOf } from './metrics-of.ts'
 
-/** Who calculates what is large, as it is configured; undefined when this process does it all. */
+/**
+ * Who calculates what is large, as it is configured; undefined when this process does it all. Runs that a driver left which
+ * died are ended. `on_abort`: what becomes of a run when this process is told to stop.
+ */
 export async function calculateOf(
   context: CliContext,
   lake: Lake,

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
-import { type Jobs, type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
+import { type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
 import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
@@ -71,7 +71,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action((named: readonly string[], options: Json) => {
       const metrics = named.length === 0 ? undefined : named.map((name) => known(context, name))
-      return withJobs(context, existingLake, (open) => runOnce(context, open, options, { metrics }))
+      return runOnce(context, options, { metrics })
     })
   jobs
     .command('backfill')
@@ -88,9 +88,7 @@ export function register(program: Command, context: CliContext): void {
           `--from must be before --to, which is exclusive; found ${options.from} and ${options.to}`,
         )
       }
-      return withJobs(context, existingLake, (open) =>
-        runOnce(context, open, options, { only, order: options.oldestFirst ? 'oldest' : 'newest' }),
-      )
+      return runOnce(context, options, { only, order: options.oldestFirst ? 'oldest' : 'newest' })
     })
   jobs
     .command('status')
@@ -103,16 +101,11 @@ export function register(program: Command, context: CliContext): void {
     .command('explain <metric> <hour>')
     .description('from what an hour was made, and why it is due if it is')
     .option('--json', 'print JSON')
-    .action((metric: string, hour: string, options: Json) => {
+    .action(async (metric: string, hour: string, options: Json) => {
       const asked = { metric: known(context, metric), hour_ms: hourOption(hour) }
-      return withJobs(context, lakeToLookAt, async (open) => {
-        const told = await open.explain(asked.metric, asked.hour_ms)
-        if (options.json) {
-          context.print(JSON.stringify(told))
-          return
-        }
-        context.print(explainText(told))
-      })
+      const { look } = await lookAt(context)
+      const told = await look.explain(asked.metric, asked.hour_ms)
+      context.print(options.json ? JSON.stringify(told) : explainText(told))
     })
   registerCancel(jobs, context)
   registerCheck(jobs, context)
@@ -135,7 +128,11 @@ export async function runJobs(context: CliContext): Promise<void> {
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   await using spark = configuredSpark(context)
-  await using jobs = await openJobs({ ...(await jobsOptions(context, lake, 'leave')), engine: spark?.engine })
+  await using jobs = await openJobs({
+    ...jobsOptions(context, lake),
+    calculate: await calculateOf(context, lake, 'leave'),
+    engine: spark?.engine,
+  })
   const figures = jobsFigures(metrics, clock)
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
@@ -181,62 +178,37 @@ export async function runJobs(context: CliContext): Promise<void> {
   }
 }
 
-async function withJobs(
-  context: CliContext,
-  open: (context: CliContext) => Promise<Lake>,
-  use: (jobs: Jobs) => Promise<void>,
-): Promise<void> {
-  const lake = await open(context)
-  await using spark = configuredSpark(context)
-  await using jobs = await openJobs({ ...(await jobsOptions(context, lake, 'end')), engine: spark?.engine })
-  await use(jobs)
-}
-
 async function status(context: CliContext, { json }: Json): Promise<void> {
-  const lake = await lakeToLookAt(context)
-  const { clock } = context
-  const metrics = metricsOf(context)
-  const told = await openLook({ lake, clock, metrics, folds: lake.store }).status()
-  const rows = statusRows(metrics, told, await lookAtRuns(lake.store, metrics), clock.now())
+  const { look, lake, metrics } = await lookAt(context)
+  const rows = statusRows(metrics, await look.status(), await lookAtRuns(lake.store, metrics), context.clock.now())
   context.print(json ? JSON.stringify(rows) : statusText(rows))
 }
 
 /** The lake as it is: what looking needs, as the table of a metric that was never made, it makes in memory. */
-async function lakeToLookAt(context: CliContext): Promise<Lake> {
+async function lookAt(context: CliContext) {
   const { clock, random } = context
   const { store } = await existingLake(context)
-  return openLake({ store: overlayStore(store, openMemoryStore({ clock })), clock, random })
+  const lake = await openLake({ store: overlayStore(store, openMemoryStore({ clock })), clock, random })
+  const metrics = metricsOf(context)
+  return { lake, metrics, look: openLook({ lake, clock, metrics, folds: lake.store }) }
 }
 
-/** `on_abort`: what becomes of a run elsewhere when this process is told to stop. */
-async function jobsOptions(context: CliContext, lake: Lake, on_abort: 'leave' | 'end'): Promise<JobsOptions> {
+function jobsOptions(context: CliContext, lake: Lake): JobsOptions {
   const { clock, config, home, random } = context
-  const scratch_folder = join(home, 'spool', 'jobs')
-  const calculate = await calculateOf(context, lake, on_abort)
-  return {
-    lake,
-    clock,
-    random,
-    cache: lakeCache(context),
-    scratch_folder,
-    threads: config.jobs.threads,
-    calculate,
-    metrics: metricsOf(context),
-  }
+  const place = { lake, cache: lakeCache(context), scratch_folder: join(home, 'spool', 'jobs') }
+  return { ...place, clock, random, threads: config.jobs.threads, metrics: metricsOf(context) }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
   const show = (units: readonly Unit[]) =>
     context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
   if (options.direct) {
-    await withJobs(context, lakeToLookAt, async (jobs) => show(await jobs.plan()))
+    const { look } = await lookAt(context)
+    show((await look.status()).flatMap(({ due }) => due))
     return
   }
   const { progress, end } = terminalProgress()
-  const units = await rehearse(await jobsOptions(context, await existingLake(context), 'end'), {
-    signal: context.signal,
-    progress,
-  })
+  const units = await rehearse(jobsOptions(context, await existingLake(context)), { signal: context.signal, progress })
   end()
   show(units)
 }
@@ -256,10 +228,13 @@ function terminalProgress() {
 
 async function runOnce(
   context: CliContext,
-  jobs: Jobs,
   options: Json,
   what: Pick<RunOptions, 'only' | 'metrics' | 'order'>,
 ): Promise<void> {
+  const lake = await existingLake(context)
+  await using spark = configuredSpark(context)
+  const calculate = await calculateOf(context, lake, 'end')
+  await using jobs = await openJobs({ ...jobsOptions(context, lake), calculate, engine: spark?.engine })
   const { progress, end } = terminalProgress()
   const runs = await jobs.run({ ...what, signal: context.signal, progress })
   end()

@@ -102,3 +102,14 @@ test('a lake that nothing was ever sent to is the same after it was looked at', 
   expect(readdirSync(context.home, { recursive: true })).toEqual(before)
   expect(await lake.tables()).toEqual(['events'])
 })
+
+test('the plan of what a cluster makes asks no cluster', async () => {
+  await openLocalLake(context)
+  // Whoever asked would be told that pods cannot reach a lake in a folder.
+  context = { ...context, config: configSchema.parse({ jobs: { runner: 'kubernetes' } }) }
+  for (const line of ['jobs plan', 'jobs plan --direct']) {
+    await run(line)
+    expect(said).toBe('Nothing is due.\n')
+  }
+  await expect(run('jobs run')).rejects.toThrow('its pods need a lake that they can reach')
+})

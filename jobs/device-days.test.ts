@@ -80,11 +80,11 @@ test('radio percentiles are read from merged log buckets of 1 % relative error',
 test('a running day has no row yet, and no reason to be asked for', async () => {
   await history.add([enrolled('home', T0 + DAY_MS)])
   await history.jobs.run()
-  await expect(history.jobs.explain('device_days', T0 + DAY_MS)).rejects.toMatchObject({
+  await expect(history.look.explain('device_days', T0 + DAY_MS)).rejects.toMatchObject({
     kind: 'missing',
     message: expect.stringContaining('it is made of whole days, once they are over'),
   })
-  expect(await history.jobs.explain('device_days', at(9))).toMatchObject([{ bucket: -1, record: { open: false } }])
+  expect(await history.look.explain('device_days', at(9))).toMatchObject([{ bucket: -1, record: { open: false } }])
 })
 
 test('a command that is told days later makes its day anew, and no other', async () => {

@@ -34,7 +34,7 @@ test('no hour is made anew whose input, or the hour before it, reaches below the
   await made.jobs.run()
   expect(await made.jobs.plan()).toEqual([])
   const bucket = bucketOf('demo-01', BUCKETS)
-  const at = async (hour_ms: number) => (await made.jobs.explain('hub_hours', hour_ms))[bucket]
+  const at = async (hour_ms: number) => (await made.look.explain('hub_hours', hour_ms))[bucket]
   expect(await at(T0)).toMatchObject({ cause: undefined, frozen: { table: 'events', from_ms: MIDNIGHT } })
   expect((await at(T0))?.record).toBeDefined()
   expect(await at(MIDNIGHT)).toMatchObject({ frozen: {} })

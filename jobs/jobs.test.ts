@@ -72,16 +72,16 @@ test('a command that says it was issued a year ago makes that hour, and not the 
   )
   await history.jobs.run()
   expect(await history.rows('command_traces', `command_id = 'old'`)).toMatchObject([{ outcome: 'done' }])
-  await expect(history.jobs.explain('hub_hours', long_ago + HOUR_MS)).rejects.toThrow(
+  await expect(history.look.explain('hub_hours', long_ago + HOUR_MS)).rejects.toThrow(
     /more than a month around it; the next hour that it has is 2026-11-20T22:00Z/,
   )
 })
 
 test('tells of each metric what is computed, up to which hour, and what is due', async () => {
   await using history = await twoHubs()
-  const before = await history.jobs.status()
+  const before = await history.look.status()
   expect(before.map(({ computed, newest_ms }) => [computed, newest_ms])).toEqual(before.map(() => [0, undefined]))
-  const of = async (name: string) => (await history.jobs.status()).find(({ metric }) => metric === name)
+  const of = async (name: string) => (await history.look.status()).find(({ metric }) => metric === name)
   expect((await of('fleet_hours'))?.due).toHaveLength(5)
   await history.jobs.run()
   // Of the whole fleet an hour is one unit; the fifth still runs.

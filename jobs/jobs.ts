@@ -12,7 +12,7 @@ import { openDuckDbBenches } from './duckdb-bench.ts'
 import type { Engine } from './engine.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
 import { RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
-import { type Look, openLook } from './look.ts'
+import { openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
 import { plan, type Unit } from './plan.ts'
@@ -69,7 +69,7 @@ export type RunOptions = {
   readonly ran?: ((runs: readonly MetricRun[]) => void | Promise<void>) | undefined
 }
 
-export type Jobs = Pick<Look, 'status' | 'explain'> & {
+export type Jobs = {
   /** What is due now, by metric in order of calculation; units that follow from others are found when those are made. */
   plan(): Promise<readonly Unit[]>
   /**
@@ -213,7 +213,6 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 
   return {
-    status: look.status,
     plan: async () => (await look.status()).flatMap(({ due }) => due),
     async run(runOptions = {}) {
       if (!given) await giveDefaults(options)
@@ -233,7 +232,6 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       if (failure) throw failure
       return all
     },
-    explain: look.explain,
     [Symbol.asyncDispose]: () => benches[Symbol.asyncDispose](),
   }
 }

@@ -20,6 +20,7 @@ import { type Catalogue, catalogue } from '../catalogue.ts'
 import type { Engine } from '../engine.ts'
 import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
+import { type Look, openLook } from '../look.ts'
 import type { Unit } from '../plan.ts'
 import { rehearse } from '../rehearsal.ts'
 
@@ -43,6 +44,7 @@ export type History = {
   readonly lake: Lake
   readonly clock: ManualClock
   readonly jobs: Jobs
+  readonly look: Look
   /** Commits rows as ingest does: files by (date, bucket), and what it touched. */
   add(rows: readonly Row[]): Promise<void>
   /** Rows of a metric, ordered by all their columns. */
@@ -80,6 +82,7 @@ export async function openHistory(
     lake,
     clock,
     jobs,
+    look: openLook({ lake, clock, metrics, folds: lake.store }),
     async add(rows) {
       all.push([...rows])
       const events = await lake.table(EVENTS_TABLE)
