@@ -1,5 +1,6 @@
 /** A run that others calculate: whatever dies, each unit is committed once, and nothing of it is left running. */
 import { beforeAll, expect, test } from 'vitest'
+import { Problem } from '../contract/problem.ts'
 import { openLake } from '../lake/lake.ts'
 import { type Hooks, openHookedStore } from '../lake/testing/hooked-store.ts'
 import { seededRandom } from '../sim/clock.ts'
@@ -190,6 +191,30 @@ test('a run that is cancelled is not committed, and is planned anew', async () =
   await jobs.run()
   await isWhole(history, runner)
   expect(cancelled).toBe(true)
+})
+
+test('a store that is away when a part has failed is not taken for a run that was cancelled', async () => {
+  await using history = await someHours()
+  let failing = true
+  let away: boolean | undefined
+  const before = (index: number) => {
+    if (!failing || index !== 1) return
+    away ??= true
+    throw new Error('out of memory')
+  }
+  const runner = runnerOf(history, { before, tries: 1 })
+  const gone: Hooks['before'] = (operation, path) => {
+    if (!away || operation !== 'get' || !path.endsWith('/task')) return
+    away = false
+    throw new Problem('unavailable', 'S3 is away')
+  }
+  await using jobs = await driver(history, runner, { hooks: { before: gone } })
+  await expect(jobs.run()).rejects.toThrow('S3 is away')
+  expect((await runsUnderWay(history.lake.store)).length).toBe(1)
+  failing = false
+  await using next = await driver(history, runner)
+  await next.run().catch(() => next.run())
+  await isWhole(history, runner)
 })
 
 test('a driver that is told to stop leaves its run to the next, or ends it', async () => {

@@ -134,8 +134,12 @@ async function madeOf(objects: RunObjects, of: RunText, parts: readonly Task[]) 
 }
 
 async function isThere(objects: RunObjects, { digest }: RunText): Promise<boolean> {
-  const found = await objects.begun().catch(() => undefined)
-  return found?.digest === digest
+  try {
+    return (await objects.begun()).digest === digest
+  } catch (error) {
+    if (!isProblem(error, 'missing')) throw error
+    return false
+  }
 }
 
 function unitsIn(parts: readonly Task[]): number {

@@ -76,6 +76,14 @@ test('after a run that another began, what is due since is made before what read
   const runs = await next.run()
   expect(runs.filter(({ metric }) => metric === 'sessions').map(({ adopted }) => adopted)).toEqual([true, false])
   expect(await next.plan()).toEqual([])
+  // The run tells its own parts, and not those of the run before it.
+  const own = (await history.rows('job_runs', "metric = 'sessions' AND outcome = 'committed'")).map(
+    ({ parts, attempts }) => [parts, attempts],
+  )
+  expect(own.map((one) => one.map(Number))).toEqual([
+    [2, 2],
+    [2, 2],
+  ])
   await using anew = await history.anew()
   for (const metric of ['sessions', 'hub_hours', 'slo_hours'])
     expect(await history.rows(metric), metric).toEqual(await anew.rows(metric))

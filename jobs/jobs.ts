@@ -4,7 +4,7 @@ import type { FileCacheOptions } from '../lake/file-cache.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { WriteRows } from '../lake/write-rows.ts'
 import type { Benches } from './bench.ts'
-import { type Calculate, type CalculateOptions, calculate, type How } from './calculate.ts'
+import { type Calculate, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type CutOptions, cut } from './cut.ts'
 import { dayOf } from './day.ts'
@@ -91,8 +91,11 @@ type Unmade = {
   readonly stuck: Days
 }
 
+/** Of a metric, what failed after the runs that did not. */
+type Failed = { readonly error: unknown; readonly how?: How | undefined }
+
 /** What is due of a metric came to this. */
-type Made = { readonly runs: readonly MetricRun[]; readonly more: boolean }
+type Made = { readonly runs: readonly MetricRun[]; readonly more: boolean; readonly failed?: Failed | undefined }
 
 export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const { lake, clock } = options
@@ -119,9 +122,14 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
   const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
 
-  /** Makes a share of what is due of one metric. Raises `conflict` after losing to others too often. */
-  async function makeDue(metric: Metric, runOptions: RunOptions & CalculateOptions, unmade: Unmade): Promise<Made> {
+  /** Makes a share of what is due of one metric. Fails with `conflict` after losing to others too often. */
+  async function makeDue(metric: Metric, runOptions: RunOptions, unmade: Unmade): Promise<Made> {
     const runs: MetricRun[] = []
+    /** How the run that is not committed yet was calculated, one that was lost to others included. */
+    let how: How | undefined
+    const tell = (told: How) => {
+      how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
+    }
     // A history that lags behind is told later which hours it changes, as any late registry event is.
     const byDay = metric.inputs.filter(({ reach }) => reach !== 'validity')
     const ofInputs = (days: Days) => byDay.flatMap(({ table }) => [...(days.get(table) ?? [])])
@@ -147,12 +155,16 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       })
       if (taken.length === 0) return { runs, more }
       const work = { units: taken, ...(left.length > 0 && { last_ms: Math.max(...daysOf(taken)) }) }
-      const run = await runMetric(options, calculateTask, now, work, runOptions).catch((error: unknown) => {
+      let run: MetricRun | undefined
+      try {
+        run = await runMetric(options, calculateTask, now, work, { ...runOptions, tell })
+      } catch (error) {
         for (const day_ms of daysOf(taken)) stuck.add(day_ms)
-        throw error
-      })
+        return { runs, more: true, failed: { error, how } }
+      }
       if (!run) continue
-      runs.push(run)
+      runs.push({ ...run, how })
+      how = undefined
       // What others began is not what is due now: that comes next.
       if (run.adopted) {
         attempt--
@@ -164,10 +176,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       unmade.behind.set(metric.name, daysOf([...left, ...failed]))
       return { runs, more }
     }
-    throw new Problem(
-      'conflict',
-      `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`,
-    )
+    const often = `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`
+    return { runs, more: true, failed: { error: new Problem('conflict', often), how } }
   }
 
   /** One share of each metric. */
@@ -180,28 +190,24 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const { metrics: asked } = runOptions
     const unmade: Unmade = { behind: new Map(), stuck }
     for (const metric of asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics) {
-      let how: How | undefined
-      const tell = (told: How) => {
-        how = { ...told, attempts: [...(how?.attempts ?? []), ...told.attempts] }
+      const made = await makeDue(metric, runOptions, unmade).catch(
+        (error: unknown): Made => ({ runs: [], more: true, failed: { error } }),
+      )
+      runs.push(...made.runs)
+      more ||= made.more
+      const damaged = made.runs.find((run) => run.damage)
+      const fault = made.failed ?? (damaged && { error: damaged.damage, how: damaged.how })
+      if (!fault) continue
+      const { error, how } = fault
+      more = true
+      const isStopped = runOptions.signal?.aborted === true
+      if (!isStopped) failed.push(failedRun(metric, error, how))
+      // Told when all is made that does not hang on it; with anything else no metric would fare better.
+      if (isStopped || !(isProblem(error, 'corrupt', 'missing') || (isProblem(error) && hasTried(how)))) {
+        await record(started_ms, runs, failed).catch(leaveFault)
+        throw error
       }
-      try {
-        const made = await makeDue(metric, { ...runOptions, tell }, unmade)
-        runs.push(...made.runs.map((run) => ({ ...run, how })))
-        more ||= made.more
-        const damage = made.runs.find((run) => run.damage)?.damage
-        if (damage) throw damage
-      } catch (error) {
-        if (runOptions.signal?.aborted) throw error
-        failed.push(failedRun(metric, error, how))
-        // Told when all is made that does not hang on it; with anything else no metric would fare better.
-        if (!isProblem(error, 'corrupt', 'missing') && !hasTried(how)) {
-          await record(started_ms, runs, failed)
-          throw error
-        }
-        failure ??= isProblem(error) ? error : undefined
-        if (!isProblem(error)) throw error
-        more = true
-      }
+      failure ??= error
     }
     await record(started_ms, runs, failed)
     return { runs, failure, more }
@@ -238,6 +244,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
 
 function daysOf(units: readonly Unit[]): ReadonlySet<number> {
   return new Set(units.map(({ hour_ms }) => dayOf(hour_ms)))
+}
+
+/** What could not be told of runs: what failed before is what counts. */
+function leaveFault(error: unknown): void {
+  if (!isProblem(error)) throw error
 }
 
 function sizeOf(days: Days): number {
