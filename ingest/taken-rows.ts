@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Layout } from '../contract/bucket.ts'
 import { add, type IntervalSet } from '../contract/interval.ts'
-import type { Touched } from '../contract/touched.ts'
+import { type Touched, touchedOf, touchedSql } from '../contract/touched.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { type Addition, streamKey } from './ranges.ts'
@@ -53,23 +53,8 @@ function goneSql(taken: string): string {
 
 /** Nothing: what is taken away for its age is never calculated anew. */
 export const TOUCHED_NOTHING: Touched = { hours: [], issued: [], registry: [] }
+
 /** The hours that rows of the events table were in. */
 export async function touchedBy(connection: DuckDBConnection, taken: string): Promise<Touched> {
-  const touched: { [what in keyof Touched]: [number, number][] } = { hours: [], issued: [], registry: [] }
-  const hour = (column: string) => `epoch_ms(date_trunc('hour', ${column}))`
-  for (const { what, at, bucket } of await rowsOf(
-    connection,
-    `WITH taken AS (${taken})
-     SELECT DISTINCT 'hours' AS what, ${hour('event_time')} AS at, bucket FROM taken WHERE kind NOT IN ('batch', 'dead')
-     UNION ALL SELECT DISTINCT 'issued', ${hour('issued_time')}, bucket FROM taken
-     WHERE kind = 'command' AND issued_time IS NOT NULL
-     UNION ALL SELECT 'registry', min(coalesce(TRY_CAST(extra['valid_from_ms'] AS BIGINT), 0)), bucket FROM taken
-     WHERE kind = 'registry' GROUP BY bucket
-     ORDER BY ALL`,
-  )) {
-    if (what === 'registry') touched.registry.push([Number(bucket), Number(at)])
-    else if (what === 'issued') touched.issued.push([Number(at), Number(bucket)])
-    else touched.hours.push([Number(at), Number(bucket)])
-  }
-  return touched
+  return touchedOf(await rowsOf(connection, touchedSql(taken)))
 }

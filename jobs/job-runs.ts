@@ -9,7 +9,7 @@ import { FAILURES_CHARACTERS_MAX, HOUR_MS } from './limits.ts'
 export const JOB_RUNS_TABLE = 'job_runs'
 
 export const JOB_RUNS_COLUMNS: readonly Column[] = [
-  { name: 'run_id', type: 'string', meaning: 'one run: all metrics that one tick made' },
+  { name: 'run_id', type: 'string', meaning: 'one share of what was due, of all metrics that had some' },
   { name: 'started_time', type: 'timestamp', meaning: 'when the run began' },
   { name: 'metric', type: 'string', meaning: 'the metric' },
   { name: 'units', type: 'long', unit: 'units', meaning: 'hours × buckets that were made' },

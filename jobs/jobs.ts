@@ -58,7 +58,7 @@ export type MetricRun = {
 
 export type RunOptions = {
   readonly signal?: AbortSignal | undefined
-  /** Only these units; all that are due when absent. */
+  /** Only these units and what follows from them; all that are due when absent. */
   readonly only?: { readonly from_ms: number; readonly to_ms: number } | undefined
   /** Only these metrics, from what stands of those that they read; all when absent. */
   readonly metrics?: readonly string[] | undefined

@@ -30,7 +30,7 @@ export type Runner = {
   readonly parts_max: number
   /**
    * Starts it, or goes on with one that is started; resolves when it is over. Raises the signal's reason and leaves it as
-   * it is; `invalid` and `unauthorized` when it cannot be started.
+   * it is; `invalid` and `unauthorized` when it cannot be started, `unavailable` when nobody answers: it may be going on.
    */
   run(request: RunRequest, options: WaitOptions): Promise<RunEnd>
   /** Resolves when nothing of it is running, of this text only where it is given; one that is not there is fine. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { bucketOf } from '../contract/bucket.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { EVENTS_COLUMNS, EVENTS_SORT, EVENTS_TABLE } from '../contract/events-table.ts'
+import { touchedOf, touchedSql } from '../contract/touched.ts'
 import type { AddFile } from '../lake/action.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import { createLake, type Lake } from '../lake/lake.ts'
@@ -12,7 +13,7 @@ import { scanSql } from '../lake/scan.ts'
 import { identifier, literal } from '../lake/schema.ts'
 import { writeFile } from '../lake/write.ts'
 import { DAY_MS } from './day.ts'
-import { HOUR_MS, SAMPLE_HUBS } from './limits.ts'
+import { SAMPLE_HUBS } from './limits.ts'
 
 const BUCKETS = 2
 
@@ -27,7 +28,6 @@ export type SampleOptions = {
 export type Sample = { readonly hubs: readonly string[]; readonly rows: number }
 
 const hubRows = z.array(z.object({ hub_id: z.string() }))
-const pairRows = z.array(z.object({ at_ms: z.coerce.number(), bucket: z.coerce.number() }))
 
 /** Takes a sample of a lake's events into `sample`; without rows where there are none. */
 export async function takeSample(lake: Lake, local: LocalFiles, { connection }: SampleOptions): Promise<Sample> {
@@ -92,20 +92,6 @@ export async function commitSample(lake: Lake, where: string, options: SampleOpt
     const partitionValues = { event_date, bucket: String(bucket) }
     adds.push(await writeFile({ ...parts, ...file, connection, partitionValues, store: lake.store }))
   }
-  const pairs = async (time: string, of: string): Promise<[number, number][]> => {
-    const sql = `SELECT DISTINCT ${time} AS at_ms, bucket FROM sample WHERE ${where} AND ${of} ORDER BY ALL`
-    return pairRows.parse(await rowsOf(connection, sql)).map(({ at_ms, bucket }) => [at_ms, bucket])
-  }
-  const hourOf = (column: string) => `epoch_ms(${column}) // ${HOUR_MS} * ${HOUR_MS}`
-  const plain = "kind NOT IN ('batch', 'dead')"
-  const registry = await pairs(
-    "TRY_CAST(extra['valid_from_ms'] AS BIGINT)",
-    "kind = 'registry' AND extra['valid_from_ms'] IS NOT NULL",
-  )
-  const touched = {
-    hours: await pairs(hourOf('event_time'), plain),
-    issued: await pairs(hourOf('issued_time'), `${plain} AND issued_time IS NOT NULL`),
-    registry: registry.map(([from_ms, bucket]): [number, number] => [bucket, from_ms]),
-  }
+  const touched = touchedOf(await rowsOf(connection, touchedSql(`SELECT * FROM sample WHERE ${where}`)))
   await events.commit({ id: uuid(parts.random), kind: 'ingest', base, adds, removes: [], txns: [], info: { touched } })
 }
