@@ -1,10 +1,12 @@
 import { styleText } from 'node:util'
 import type { Catalogue } from '../jobs/catalogue.ts'
+import { freshWord } from '../jobs/fresh-word.ts'
 import type { MetricRun } from '../jobs/jobs.ts'
 import { FRESH_WITHIN_MS } from '../jobs/limits.ts'
 import type { Explained, MetricStatus } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import type { RunUnderWay } from '../jobs/runs-under-way.ts'
+import { unitTime } from '../jobs/shape.ts'
 import { ALL } from '../jobs/touched.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -48,19 +50,21 @@ export function statusRows(
   under: readonly RunUnderWay[],
   now_ms: number,
 ) {
-  const metrics = catalogue.map(({ name, revision, hash, grain }) => {
+  const metrics = catalogue.map(({ name, revision, hash, grain, shape }) => {
     const found = told.find(({ metric }) => metric === name)
     const { computed = 0, newest_ms, due = [], complete_to_ms, fresh_until_ms = now_ms } = found ?? {}
     const state = { computed, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
     const fresh = { complete_to_ms, late_ms: Math.max(0, now_ms - fresh_until_ms) }
-    return { metric: name, ...state, ...fresh, revision, definition: hash, grain }
+    const is_history = unitTime(shape) === undefined
+    const word = freshWord({ ...fresh, computed, due: due.length, reaches: complete_to_ms !== undefined, is_history })
+    return { metric: name, ...state, ...fresh, fresh: word, revision, definition: hash, grain }
   })
   return { metrics, runs_under_way: under.map(({ about, ...run }) => ({ ...run, ...about })) }
 }
 
 export function statusText({ metrics, runs_under_way }: ReturnType<typeof statusRows>): string {
   const due = metrics.some((row) => row.due > 0)
-  const late = metrics.some((row) => row.computed > 0 && row.late_ms > 0)
+  const late = metrics.some((row) => row.fresh === 'late')
   const table = textTable(
     ['metric', 'complete to', 'fresh', 'computed', 'newest hour', 'due', 'oldest due', 'revision', 'definition'],
     metrics.map((row) => [
@@ -83,10 +87,8 @@ export function statusText({ metrics, runs_under_way }: ReturnType<typeof status
 }
 
 function freshText(row: ReturnType<typeof statusRows>['metrics'][number]): string {
-  const { computed, complete_to_ms, due, late_ms } = row
-  if (computed === 0) return due > 0 ? 'not made yet' : ''
-  if (late_ms > 0) return `late ${minutes(late_ms)}`
-  return complete_to_ms === undefined && due > 0 ? 'due' : 'yes'
+  if (row.fresh === 'late') return `late ${minutes(row.late_ms)}`
+  return row.fresh === 'fresh' ? 'yes' : row.fresh
 }
 
 function minutes(ms: number): string {

@@ -192,7 +192,7 @@ export const DEFINITIONS: readonly Definition[] = [
     title: 'Under way elsewhere',
     meaning:
       'Runs that pods or other processes calculate, from what they left in the lake. What the jobs’ own process ' +
-      'calculates is not among them: its run shows below once it is committed. Retries: runs of the metric that failed since this one was begun.',
+      'calculates is not among them: its run shows below once it is committed. Failed before: runs of the metric that failed since this one was begun.',
   },
   {
     name: 'job_runs',

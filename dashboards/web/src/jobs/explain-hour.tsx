@@ -184,7 +184,8 @@ function Buckets({ answer }: { readonly answer: ExplainAnswer | undefined }) {
       </table>
       {frozen && (
         <p class="foot">
-          {frozen.table} keeps no rows from before {dayTime(frozen.from_ms)} (retention), so this hour stays as it is.
+          {frozen.table} keeps no rows from before {dayTime(frozen.from_ms)} (retention), so this hour{' '}
+          {answer.buckets.some(({ made }) => made) ? 'stays as it was made' : 'is never made'}.
         </p>
       )}
     </>

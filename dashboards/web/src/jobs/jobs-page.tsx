@@ -61,7 +61,7 @@ export function JobsPage() {
           <MetricsCard metrics={answer?.metrics} chosen={parameter('metric')} />
           <UnderWayCard runs={answer?.under_way} />
           <ExplainHour standing={state} />
-          <RunsCard runs={answer?.runs} metrics={answer?.metrics.map(({ metric }) => metric)} />
+          <RunsCard runs={answer?.runs} />
         </>
       )}
     </>

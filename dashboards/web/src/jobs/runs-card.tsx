@@ -13,11 +13,7 @@ const DAY_MS = 86_400_000
 const FEW = 12
 
 /** What runs of the window did, the newest first; one that failed says why, and each try that failed. */
-export function RunsCard(props: {
-  readonly runs: JobsAnswer['runs'] | undefined
-  readonly metrics: readonly string[] | undefined
-}) {
-  const { runs } = props
+export function RunsCard({ runs }: { readonly runs: JobsAnswer['runs'] | undefined }) {
   const all = useSignal(false)
   const metric = parameter('metric')
   const failed = parameter('failed') === '1'

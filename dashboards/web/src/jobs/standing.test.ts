@@ -16,17 +16,6 @@ test('a metric is late once its next hour is over and not there in time, and not
   expect([freshOf(late, NOW).word, lateBy(late, NOW)]).toEqual(['late', 60_000])
 })
 
-test('a metric that was never made says so, and one of no events that there is nothing yet', () => {
-  expect(freshOf({ ...hours, ...none, fresh_until_ms: 0, due: some }, NOW).word).toBe('not made yet')
-  expect(freshOf({ ...hours, ...none }, NOW).word).toBe('nothing yet')
-})
-
-test('a whole history is fresh while nothing of it is due', () => {
-  const hubs: MetricLook = { ...hours, ...none, unit: 'history', computed: 4 }
-  expect(freshOf(hubs, NOW).word).toBe('fresh')
-  expect(freshOf({ ...hubs, due: some }, NOW).word).toBe('due')
-})
-
 test('what there is to look at is late metrics, failed runs, and runs that nobody here knows', () => {
   const answer: JobsAnswer = {
     ...{ metrics: [hours, hours], under_way: [], runs: { rows: [], failed: 0, total: 9, sql: '' } },
@@ -38,7 +27,6 @@ test('what there is to look at is late metrics, failed runs, and runs that nobod
   expect(troublesOf({ metrics: [hours, late], under_way: [stranger], runs }, NOW)).toEqual([
     ...['1 metric late', '2 runs failed in this window', '1 run of another Hearth under way'],
   ])
-  expect(troublesOf({ ...answer, metrics: [late, late] }, NOW)).toEqual(['every metric is late'])
   const unmade = { ...hours, ...none, due: some }
   expect(troublesOf({ ...answer, metrics: [unmade, hours] }, NOW)).toEqual(['1 metric not made yet'])
   expect(troublesOf({ ...answer, metrics: [unmade] }, NOW)).toEqual(['no metric is made yet'])

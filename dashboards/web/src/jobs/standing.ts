@@ -1,9 +1,14 @@
+import { type FreshWord, freshWord } from '../../../../jobs/fresh-word.ts'
 import type { JobsAnswer, MetricLook } from '../../../jobs-api.ts'
 import type { Tone } from '../icon.tsx'
 import { counted } from '../number-format.ts'
 
 /** Whether a metric is as fresh as it should be, in a word. */
-export type Fresh = { readonly tone: Tone; readonly word: 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet' }
+export type Fresh = { readonly tone: Tone; readonly word: FreshWord }
+
+const TONES: Readonly<Record<FreshWord, Tone>> = {
+  ...{ late: 'bad', fresh: 'good', due: 'warn', 'not made yet': 'idle', 'nothing yet': 'idle' },
+}
 
 /** How long a metric has been late; 0 when it is not, and for one that was never made, which is another matter. */
 export function lateBy({ computed, fresh_until_ms }: MetricLook, now_ms: number): number {
@@ -15,12 +20,14 @@ export function dueUnits({ due }: MetricLook): number {
 }
 
 export function freshOf(metric: MetricLook, now_ms: number): Fresh {
-  if (lateBy(metric, now_ms) > 0) return { tone: 'bad', word: 'late' }
-  const due = dueUnits(metric) > 0
-  if (metric.complete_to_ms !== null) return { tone: 'good', word: 'fresh' }
-  if (metric.unit === 'history' && metric.computed > 0)
-    return due ? { tone: 'warn', word: 'due' } : { tone: 'good', word: 'fresh' }
-  return due ? { tone: 'idle', word: 'not made yet' } : { tone: 'idle', word: 'nothing yet' }
+  const word = freshWord({
+    computed: metric.computed,
+    due: dueUnits(metric),
+    reaches: metric.complete_to_ms !== null,
+    is_history: metric.unit === 'history',
+    late_ms: lateBy(metric, now_ms),
+  })
+  return { tone: TONES[word], word }
 }
 
 /** What there is to look at, in words; empty when nothing is. */
@@ -29,7 +36,7 @@ export function troublesOf({ metrics, under_way, runs }: JobsAnswer, now_ms: num
   const unmade = metrics.filter((metric) => freshOf(metric, now_ms).word === 'not made yet').length
   const unknown = under_way.filter(({ about }) => about === null).length
   return [
-    ...(late > 0 ? [late === metrics.length ? 'every metric is late' : `${counted(late, 'metric')} late`] : []),
+    ...(late > 0 ? [`${counted(late, 'metric')} late`] : []),
     ...(unmade > 0
       ? [unmade === metrics.length ? 'no metric is made yet' : `${counted(unmade, 'metric')} not made yet`]
       : []),

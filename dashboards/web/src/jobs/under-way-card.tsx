@@ -27,7 +27,7 @@ export function UnderWayCard({ runs }: { readonly runs: JobsAnswer['under_way'] 
               <th>Parts made</th>
               <th class="number">Units</th>
               <th class="number">Since</th>
-              <th class="number">Retries</th>
+              <th class="number">Failed before</th>
               <th>To end it</th>
             </tr>
           </thead>
@@ -64,7 +64,7 @@ function Row({ one }: { readonly one: JobsAnswer['under_way'][number] }) {
       <td data-label="Since" class="number">
         {age(now.value - since_ms)}
       </td>
-      <td data-label="Retries" class="number">
+      <td data-label="Failed before" class="number">
         {whole(failed)}
       </td>
       <td data-label="To end it">

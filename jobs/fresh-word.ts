@@ -1,0 +1,19 @@
+export type FreshWord = 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet'
+
+export type HowFresh = {
+  /** Units that stand. */
+  readonly computed: number
+  readonly due: number
+  /** It reaches to some time in every bucket; a whole history reaches to none. */
+  readonly reaches: boolean
+  readonly is_history: boolean
+  readonly late_ms: number
+}
+
+/** Whether a metric is as fresh as it should be, in the word that people are told. One that was never made is not late. */
+export function freshWord({ computed, due, reaches, is_history, late_ms }: HowFresh): FreshWord {
+  if (computed > 0 && late_ms > 0) return 'late'
+  if (reaches) return 'fresh'
+  if (is_history && computed > 0) return due > 0 ? 'due' : 'fresh'
+  return due > 0 ? 'not made yet' : 'nothing yet'
+}
