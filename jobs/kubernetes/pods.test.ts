@@ -7,16 +7,12 @@ const INDEX = 'batch.kubernetes.io/job-completion-index'
 let second = 0
 
 /** A pod of a part, each made a second after the one before. */
-function pod(index: number, status: V1PodStatus, metadata: V1Pod['metadata'] = {}): V1Pod {
+function pod(index: number, status: V1PodStatus, deletionTimestamp?: Date): V1Pod {
   second++
-  const name = `pod-${second}`
+  const annotations = { [INDEX]: String(index) }
+  const about = { name: `pod-${second}`, creationTimestamp: new Date(second * 1000), annotations }
   return {
-    metadata: {
-      name,
-      creationTimestamp: new Date(second * 1000),
-      annotations: { [INDEX]: String(index) },
-      ...metadata,
-    },
+    metadata: deletionTimestamp ? { ...about, deletionTimestamp } : about,
     spec: { containers: [], nodeName: 'node-a' },
     status,
   }
@@ -31,40 +27,40 @@ const ended = (exitCode: number, reason: string, message = '') =>
   withState('Failed', { terminated: { exitCode, reason, message } })
 
 describe('a pod as a try of its part', () => {
-  test.each<[string, V1PodStatus, V1Pod['metadata'], string, string | undefined]>([
-    ['that ended well', { phase: 'Succeeded' }, {}, 'done', undefined],
-    ['that runs', { phase: 'Running' }, {}, 'running', undefined],
+  test.each<[string, V1PodStatus, Date | undefined, string, string | undefined]>([
+    ['that ended well', { phase: 'Succeeded' }, undefined, 'done', undefined],
+    ['that runs', { phase: 'Running' }, undefined, 'running', undefined],
     [
       'that failed says its exit code and its last words',
       ended(3, 'Error', 'first line\nsessions failed its check'),
-      {},
+      undefined,
       ...(['failed', 'Error (exit code 3); first line\nsessions failed its check'] as const),
     ],
-    ['that had too little memory', ended(137, 'OOMKilled'), {}, 'failed', 'OOMKilled (exit code 137)'],
+    ['that had too little memory', ended(137, 'OOMKilled'), undefined, 'failed', 'OOMKilled (exit code 137)'],
     [
       'that was drained',
       { phase: 'Failed', conditions: [condition('DisruptionTarget', 'True', 'EvictionByEvictionAPI', 'evicting')] },
-      {},
+      undefined,
       ...(['failed', 'EvictionByEvictionAPI: evicting'] as const),
     ],
-    ['that is being deleted', { phase: 'Running' }, { deletionTimestamp: new Date() }, 'failed', 'its pod was deleted'],
-    ['that failed and says nothing', { phase: 'Failed' }, {}, 'failed', 'its pod was deleted'],
+    ['that is being deleted', { phase: 'Running' }, new Date(0), 'failed', 'its pod was deleted'],
+    ['that failed and says nothing', { phase: 'Failed' }, undefined, 'failed', 'its pod was deleted'],
     [
       'that waits for room',
       { phase: 'Pending', conditions: [condition('PodScheduled', 'False', 'Unschedulable', 'Insufficient memory')] },
-      {},
+      undefined,
       ...(['running', 'Unschedulable: Insufficient memory'] as const),
     ],
     [
       'that waits for its image',
       withState('Pending', { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } }),
-      {},
+      undefined,
       ...(['running', 'ImagePullBackOff: no such image'] as const),
     ],
     [
       'that is on its way',
       withState('Pending', { waiting: { reason: 'ContainerCreating' } }),
-      {},
+      undefined,
       'running',
       undefined,
     ],
@@ -76,9 +72,9 @@ describe('a pod as a try of its part', () => {
   })
 
   test('comes in the order in which pods were made, and a pod of something else is none', () => {
-    const [first, second_, stranger] = [pod(0, { phase: 'Failed' }), pod(0, { phase: 'Succeeded' }), pod(0, {})]
-    const other: V1Pod = { ...stranger, metadata: { name: 'other' } }
-    expect(attemptsOf([second_, other, first]).map(({ outcome }) => outcome)).toEqual(['failed', 'done'])
+    const [first, next] = [pod(0, { phase: 'Failed' }), pod(0, { phase: 'Succeeded' })]
+    const other: V1Pod = { metadata: { name: 'other' }, status: { phase: 'Running' } }
+    expect(attemptsOf([next, other, first]).map(({ outcome }) => outcome)).toEqual(['failed', 'done'])
   })
 
   test('keeps the end of what it said last', () => {
