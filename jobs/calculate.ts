@@ -8,6 +8,7 @@ import type { RunOptions } from './jobs.ts'
 import { type Cells, cellName, cellTags, type HourRecord, isAhead, openRecords } from './ledger.ts'
 import { FILES_AT_ONCE, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
+import { joined } from './parts.ts'
 import { isComplete, type Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
 import { unitKey } from './touched.ts'
@@ -86,7 +87,7 @@ export async function calculate(
   const time = unitTime(metric.shape)
   const records = openRecords(cells)
   const due = openWork(task.units)
-  const days: DayMade[] = []
+  const days: Made[] = []
   let damage: Problem | undefined
   let done = 0
   for (let day_ms = due.firstDay(); day_ms !== undefined; day_ms = due.firstDay()) {
@@ -105,16 +106,9 @@ export async function calculate(
       due.drop(day_ms)
     }
   }
-  return {
-    units: days.flatMap(({ units }) => units),
-    changed: days.flatMap(({ changed }) => changed),
-    adds: days.flatMap(({ adds }) => adds),
-    removes: days.flatMap(({ removes }) => removes),
-    rows: days.reduce((sum, { rows }) => sum + rows, 0),
-    damage,
-  }
+  return { ...joined(days), damage }
 
-  async function makeDay(bench: Bench, day_ms: number): Promise<DayMade> {
+  async function makeDay(bench: Bench, day_ms: number): Promise<Made> {
     const units: Unit[] = []
     const changed: [number, number][] = []
     let rows = 0
@@ -165,12 +159,9 @@ export async function calculate(
       return await result.write(bucket, cellTags(cellName(day_ms, bucket), hours))
     })
     const removes = made.flatMap((bucket) => cells.get(dayKey(day_ms, bucket))?.add ?? [])
-    return { units, changed, adds, removes, rows }
+    return { units, changed, adds, removes, rows, damage: undefined }
   }
 }
-
-/** What came of a day. */
-type DayMade = Omit<Made, 'damage'>
 
 /** An hour that carries is one statement, in order; else hours with the same buckets go together. */
 function stepsOf(metric: Metric, units: readonly Unit[]) {

@@ -21,7 +21,7 @@ export function partsOf<T extends Pick<Task, 'metric' | 'units'>>(task: T, most:
   return parts.map((part) => ({ ...task, units: part }))
 }
 
-/** What came of all parts of a task as what came of it. Raises `invalid` when two of them made the same file. */
+/** What came of all parts, or days, of a task as what came of it. Raises `invalid` when two of them made the same file. */
 export function joined(parts: readonly Made[]): Made {
   const cells = new Set<string | undefined>()
   for (const add of parts.flatMap(({ adds }) => adds)) {
