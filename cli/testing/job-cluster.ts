@@ -8,7 +8,7 @@ import { createLake } from '../../lake/lake.ts'
 import { openS3Store } from '../../lake/s3-store.ts'
 import { seededRandom } from '../../sim/clock.ts'
 import { machineClock } from '../machine.ts'
-import { openSystem, type System } from './system.ts'
+import { openSystem, type System, until } from './system.ts'
 
 export const NAMESPACE = 'hearth'
 const TEMPLATE = 'hearth-task'
@@ -29,6 +29,8 @@ export type JobCluster = {
   fleet(name: string, day: { readonly hubs: number; readonly events_a_hub: number }): Promise<System>
   pods(): Promise<readonly V1Pod[]>
   jobs(): Promise<readonly string[]>
+  /** Deletes those that there are, and resolves when they and their pods are gone. */
+  endJobs(): Promise<void>
   /** Puts the PodTemplate in place, otherwise than it is; slow to begin unless told otherwise. */
   template(change?: (pod: V1PodTemplateSpec) => void): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -120,6 +122,11 @@ export async function startJobCluster(): Promise<JobCluster> {
     },
     pods: async () => (await core.listNamespacedPod({ namespace })).items,
     jobs: async () => (await batch.listNamespacedJob({ namespace })).items.map(({ metadata }) => metadata?.name ?? ''),
+    async endJobs() {
+      const body = { propagationPolicy: 'Foreground' }
+      for (const name of await owned.jobs()) await batch.deleteNamespacedJob({ namespace, name, body })
+      await until('no Job is left', 60_000, async () => (await owned.jobs()).length === 0)
+    },
     async template(change) {
       const template = podTemplate(url)
       ;(change ?? begin)(template)
