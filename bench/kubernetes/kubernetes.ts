@@ -1,7 +1,7 @@
 import { globSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { V1Pod } from '@kubernetes/client-node'
-import { type JobCluster, NAMESPACE, startJobCluster } from '../../cli/testing/job-cluster.ts'
+import { type JobCluster, startJobCluster } from '../../cli/testing/job-cluster.ts'
 import { openWatch } from '../../jobs/kubernetes/api.ts'
 import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
 import { overRounds } from '../figure.ts'
@@ -49,12 +49,15 @@ async function run({ rounds, note }: BenchmarkOptions): Promise<Findings> {
 
 async function oneRun(cluster: JobCluster, name: string): Promise<Times> {
   await using system = await cluster.fleet(name, DAY)
-  await cluster.template(() => undefined)
   await system.run(['jobs', 'run', 'hubs'], { HEARTH_JOBS_RUNNER: 'process' })
   const seen = new Map<string, number>()
   const see = (what: string) => void (seen.has(what) || seen.set(what, Date.now()))
   using watch = openWatch<V1Pod>({
-    ...{ client: cluster.cluster.client, path: `/api/v1/namespaces/${NAMESPACE}/pods`, labelSelector: 'hearth/run' },
+    ...{
+      client: cluster.cluster.client,
+      path: `/api/v1/namespaces/${system.namespace}/pods`,
+      labelSelector: 'hearth/run',
+    },
     heard(pod) {
       see(`there ${pod.metadata?.uid}`)
       if (pod.status?.phase === 'Running') see(`running ${pod.metadata?.uid}`)

@@ -13,8 +13,8 @@ export type Component = {
   /** SIGSTOP: it answers nothing, and its connections stay open. */
   pause(): void
   resume(): void
-  /** Kills it where it runs, and starts it; when it is of use again, its clients see. */
-  restart(): Promise<void>
+  /** Kills it where it runs, and starts it, with these words after its others; when it is of use again, its clients see. */
+  restart(...more: readonly string[]): Promise<void>
   /** The end of what it said. */
   log(): string
 }
@@ -51,9 +51,9 @@ export function openComponent(name: ComponentName, layout: Layout, node: Node): 
       signal('SIGCONT')
       child?.kill('SIGCONT')
     },
-    async restart() {
+    async restart(...more) {
       await kill()
-      const [command = '', ...words] = [...node.enter, ...commandOf(name, layout)]
+      const [command = '', ...words] = [...node.enter, ...commandOf(name, layout), ...more]
       const log = openSync(file, 'a')
       child = spawn(command, words, { stdio: ['ignore', log, log] })
       closeSync(log)
