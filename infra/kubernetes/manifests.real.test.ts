@@ -2,7 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { ApiException, BatchV1Api, CoreV1Api } from '@kubernetes/client-node'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startSender, type Told } from '../../cli/testing/sender.ts'
 import { openSystem, type Running, type System } from '../../cli/testing/system.ts'
+import { OUTCOMES } from '../../contract/command.ts'
 import { type Kafka, startKafka } from '../kafka/kafka.ts'
 import { startS3 } from '../s3/server.ts'
 import { S3_BUILD_LIMIT_MS } from '../s3/versitygw.ts'
@@ -27,6 +29,7 @@ let s3: Awaited<ReturnType<typeof startS3>>
 let image: string
 let system: System
 let hub: Running
+let relay: { readonly url: string; readonly token: string }
 
 beforeAll(
   async () => {
@@ -139,8 +142,9 @@ realTest('telemetry of a hub outside arrives in the lake, and a command reaches 
 
   const { token } = JSON.parse(await hearthIn(gateway, 'registry', 'token', 'create', 'panel', '--json'))
   await writeFile(join(system.home, 'token'), token)
-  const relay = ['--relay', `http://127.0.0.1:${apps}`, '--token-file', join(system.home, 'token')]
-  expect(await system.must(['send', 'kitchen-1', 'kitchen-lamp', 'powered=1', ...relay])).toContain('done')
+  relay = { url: `http://127.0.0.1:${apps}`, token }
+  const through = ['--relay', relay.url, '--token-file', join(system.home, 'token')]
+  expect(await system.must(['send', 'kitchen-1', 'kitchen-lamp', 'powered=1', ...through])).toContain('done')
   const acked = "events where stage = 'acked' and hub_id = 'kitchen-1'"
   await expect.poll(() => count(acked), WAIT).toBe(1)
 })
@@ -259,18 +263,43 @@ realTest('of two writers a drain takes one at a time', LIMIT, async () => {
   await kubectl('-n', namespace, 'rollout', 'status', 'deployment/hearth-writer', '--timeout=120s')
 })
 
+/** Of each command: the outcomes that the relay told, and how often the hub carried it out. */
+const COMMANDS = `
+  SELECT command_id, count(*) FILTER (WHERE stage = 'executed') AS executed,
+    string_agg(stage, ' ') FILTER (WHERE source_id = 'relay-0' AND stage IN ('${OUTCOMES.join("', '")}')) AS outcomes
+  FROM events WHERE kind = 'command' GROUP BY command_id`
+
+/** Those of which the tables do not tell what the app was told, or that they were carried out as often as that says. */
+async function toldOtherwise(told: readonly Told[]): Promise<readonly Told[]> {
+  const { rows } = JSON.parse(await hearthIn('deploy/hearth-writer', 'sql', '--json', COMMANDS)) as {
+    rows: { command_id: string; executed: string; outcomes: string }[]
+  }
+  const byId = new Map(rows.map((row) => [row.command_id, row]))
+  return told.filter(({ command, outcome }) => {
+    const { executed = '', outcomes = '' } = byId.get(command) ?? {}
+    // What was carried out too late was expired first.
+    if (outcome === 'expired') return Number(executed) > 1 || !outcomes.includes('expired')
+    return outcomes !== outcome || executed !== (outcome === 'done' ? '1' : '0')
+  })
+}
+
 realTest(
-  'an update of everything, one pod after the other, loses and doubles nothing of what was sent',
+  'an update of everything, one pod after the other, loses and doubles nothing of what was sent, nor a command',
   LIMIT,
   async () => {
+    const devices = ['kitchen-lamp', 'living-lamp', 'bedroom-lamp']
+    const app = startSender(relay.url, { token: relay.token, hub: 'kitchen-1', devices })
     await kubectl('-n', namespace, 'rollout', 'restart', ...WORKLOADS)
     await untilReady()
     const before = await count(READINGS)
     await expect.poll(() => count(READINGS), WAIT).toBeGreaterThan(before)
+    const told = await app.end()
+    expect(told.filter(({ tries }) => tries > 1)).not.toEqual([])
     hub.signal('SIGINT')
     expect(await hub.ended).toEqual({ code: 0, signal: null })
     const verified = () => hearthIn('hearth-gateway-0', 'verify').catch(String)
     await expect.poll(verified, WAIT).toContain('complete: nothing acknowledged is lost or doubled')
+    expect(await toldOtherwise(told)).toEqual([])
   },
 )
 
