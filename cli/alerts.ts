@@ -52,9 +52,9 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
       const ids = notifications.map(({ id }) => id)
       log.info('told', `told the ${receiver} of ${ids.length} changes`, { receiver, ids })
     },
-    untold: (receiver, error) => {
+    untold: (receiver, error, refused) => {
       figures.told(receiver, 'failed')
-      log.failed('untold', error, { receiver })
+      log.failed('untold', error, { receiver, ...(refused && { refused: refused.id }) })
     },
   })
   while (!signal.aborted) {

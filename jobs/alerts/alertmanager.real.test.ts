@@ -68,7 +68,7 @@ const passedOn = (objective: string) =>
 
 test('what fires is an alert with its labels, what stands behind it, and links; once over, it is over', async () => {
   const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
-  await alertmanager.tell([notification('success', 'firing')], signal)
+  await alertmanager.tell(notification('success', 'firing'), signal)
   const [alert] = await active('success')
   expect(alert).toMatchObject({
     labels: { alertname: 'HearthObjective', objective: 'success', severity: 'page', fleet: 'test' },
@@ -80,7 +80,7 @@ test('what fires is an alert with its labels, what stands behind it, and links; 
     generatorURL: 'http://pages/fleet',
   })
   await until('it is passed on', LIMIT_MS, () => passedOn('success').includes('firing'))
-  await alertmanager.tell([notification('success', 'ok')], signal)
+  await alertmanager.tell(notification('success', 'ok'), signal)
   await until('it is passed on that it is over', LIMIT_MS, () => passedOn('success').at(-1) === 'resolved')
   expect(await active('success')).toEqual([])
 })
@@ -90,7 +90,7 @@ test('what still fires is told with a later end, and is the same alert', async (
   const clock = { ...machineClock, now: () => machineClock.now() + ahead_ms }
   const alertmanager = openAlertmanager({ url: server.url, clock })
   const firing = notification('loss', 'firing')
-  await alertmanager.tell([firing], signal)
+  await alertmanager.tell(firing, signal)
   const [before] = await active('loss')
   ahead_ms = 60_000
   await alertmanager.remind?.([firing], signal)
@@ -103,16 +103,19 @@ test('what still fires is told with a later end, and is the same alert', async (
 test('one that is gone is a fault, and takes it once it is back', async () => {
   const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
   await server.kill()
-  await expect(alertmanager.tell([notification('light', 'firing')], signal)).rejects.toMatchObject({
+  await expect(alertmanager.tell(notification('light', 'firing'), signal)).rejects.toMatchObject({
     kind: 'unavailable',
   })
   await server.start()
-  await alertmanager.tell([notification('light', 'firing')], signal)
+  await alertmanager.tell(notification('light', 'firing'), signal)
   expect(await active('light')).toHaveLength(1)
 })
 
-test('what it does not understand is told in its words', async () => {
+test('what it does not understand is refused, and keeps out nothing that it is reminded of beside it', async () => {
   const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
   const wrong = { ...notification('light', 'firing'), started_ms: machineClock.now() + 86_400_000 }
-  await expect(alertmanager.tell([wrong], signal)).rejects.toMatchObject({ kind: 'invalid' })
+  await expect(alertmanager.tell(wrong, signal)).rejects.toMatchObject({ kind: 'invalid' })
+  const right = notification('beside it', 'firing')
+  await expect(alertmanager.remind?.([wrong, right], signal)).rejects.toMatchObject({ kind: 'invalid' })
+  expect(await active('beside it')).toHaveLength(1)
 })

@@ -16,15 +16,7 @@ export function openAlertmanager({ url, clock }: { readonly url: string; readonl
       ...{ name: 'alertmanager', url: `${url.replace(/\/$/, '')}/api/v2/alerts`, headers: {}, clock, signal },
       body: JSON.stringify(notifications.map((one) => alertOf(one, clock.now()))),
     })
-  return {
-    name: 'alertmanager',
-    // Of several changes of one alert it knows the last: it has no history.
-    tell: (notifications, signal) => {
-      const last = new Map(notifications.map((one) => [`${one.objective}/${one.severity}`, one]))
-      return post([...last.values()], signal)
-    },
-    remind: post,
-  }
+  return { name: 'alertmanager', last_only: true, tell: (one, signal) => post([one], signal), remind: post }
 }
 
 function alertOf(one: Notification, now_ms: number) {

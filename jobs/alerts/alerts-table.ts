@@ -161,7 +161,10 @@ export function openAlertsTable({ lake, query, clock, random, scratch_folder }: 
       const table = await ensure()
       const base = await table.snapshot()
       const last = new Map(told.map((one) => [toldTxn(receiver, one), one.sequence]))
-      const txns = [...last].map(([appId, next]) => ({ appId, next, expected: base.txns.get(appId) }))
+      const txns = [...last]
+        .map(([appId, next]) => ({ appId, next, expected: base.txns.get(appId) }))
+        .filter(({ next, expected = 0 }) => next > expected)
+      if (txns.length === 0) return
       // Fenced: another told the same, and noted it.
       await table.commit({ id: uuid(random), kind: 'ingest', base, adds: [], removes: [], txns, info: {} })
     },

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Problem } from '../../contract/problem.ts'
+import { messageOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { openQuery, type Query } from '../../lake/query.ts'
 import { seededRandom } from '../../sim/clock.ts'
 import { HOUR_MS } from '../limits.ts'
@@ -12,24 +12,31 @@ import type { Receiver } from './receiver.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 8)
 const { signal } = new AbortController()
+const [PAGE, TICKET] = ['test/command-success/page/1', 'test/command-success/ticket/1']
 
 let history: History
 let query: Query
 let told: Notification[]
-let refuses = false
+let untold: unknown[]
+let reminded: string[]
+/** What the receiver answers to a change of that id. */
+let answer: (id: string) => ProblemKind | undefined
 
 /** A receiver that is this test. */
 const receiver: Receiver = {
   name: 'here',
-  async tell(notifications) {
-    if (refuses) throw new Problem('unavailable', 'not now')
-    told.push(...notifications)
+  async tell(one) {
+    const kind = answer(one.id)
+    if (kind) throw new Problem(kind, `${one.id}: ${kind}`)
+    told.push(one)
   },
 }
 
 beforeEach(async () => {
   told = []
-  refuses = false
+  untold = []
+  reminded = []
+  answer = () => undefined
   history = await openHistory(T0 + HOUR_MS)
   query = await openQuery({ lake: history.lake, clock: history.clock, threads: 1 })
   await history.add([enrolled('north', T0), ...connected('north', T0, T0 + HOUR_MS), ...commands(0, 60, 'done')])
@@ -55,7 +62,8 @@ function scheduler(seed: number, to = receiver): Alerts {
   return openAlerts({
     ...{ lake, query, clock, random: seededRandom(seed), scratch_folder: join(folder, `alerts-${seed}`) },
     ...{ receivers: [to], dashboards_url: 'http://pages', changed: () => undefined },
-    ...{ told: () => undefined, untold: () => undefined },
+    told: () => undefined,
+    untold: (name, error, refused) => untold.push([name, messageOf(error), refused?.id]),
   })
 }
 
@@ -111,13 +119,54 @@ test('what burns is told with what stands behind it, once, and that it is over',
   expect(
     told.filter(({ objective, severity }) => objective === 'command-success' && severity === 'page'),
   ).toMatchObject([{ state: 'ok', previous: 'firing', started_ms: T0 + 80 * MINUTE_MS, time_ms: T0 + 111 * MINUTE_MS }])
+  told = []
+  await scheduler(2, { ...receiver, name: 'without history', last_only: true }).tick(signal)
+  expect(told.filter(({ severity }) => severity === 'page').map(({ state }) => state)).toEqual(['ok'])
+})
+
+test('what a receiver does not want is said once, and keeps nothing else waiting', async () => {
+  const alerts = scheduler(1)
+  await pass(20, 'offline')
+  answer = (id) => (id.includes('/page/') ? 'invalid' : undefined)
+  await alerts.tick(signal)
+  await alerts.tick(signal)
+  expect(told.map(({ id }) => id)).toEqual([TICKET])
+  expect(untold).toEqual([['here', `${PAGE}: invalid`, PAGE]])
+})
+
+test('what cannot be taken now waits with all that follow, and what was taken before it does not come again', async () => {
+  await pass(20, 'offline')
+  for (const [wrong, left] of [
+    [TICKET, [TICKET]],
+    [PAGE, [PAGE, TICKET]],
+  ] as const) {
+    const name = `without ${wrong}`
+    told = []
+    untold = []
+    answer = (id) => (id === wrong ? 'unauthorized' : undefined)
+    await scheduler(1, { ...receiver, name }).tick(signal)
+    expect(untold).toEqual([[name, `${wrong}: unauthorized`, undefined]])
+    answer = () => undefined
+    told = []
+    await scheduler(2, { ...receiver, name }).tick(signal)
+    expect(told.map(({ id }) => id)).toEqual(left)
+  }
+})
+
+test('who is reminded of what fires is, though it takes no change', async () => {
+  await pass(20, 'offline')
+  answer = () => 'unavailable'
+  const remind: Receiver['remind'] = async (firing) => void reminded.push(...firing.map(({ id }) => id))
+  await scheduler(1, { ...receiver, remind }).tick(signal)
+  expect(reminded).toEqual([PAGE, TICKET])
+  expect(untold).toHaveLength(1)
 })
 
 test('two schedulers write a change once, and one that starts anew tells what was not told', async () => {
   const [one, other] = [scheduler(1), scheduler(2)]
   await one.tick(signal)
   await pass(20, 'offline')
-  refuses = true
+  answer = () => 'unavailable'
   await Promise.all([one.tick(signal), other.tick(signal)])
   await other.tick(signal)
   expect(await changes()).toEqual([
@@ -125,9 +174,9 @@ test('two schedulers write a change once, and one that starts anew tells what wa
     ['ticket', 1, 'ok', 'firing'],
   ])
   expect(told).toEqual([])
-  refuses = false
+  answer = () => undefined
   await scheduler(3).tick(signal)
-  expect(told.map(({ id }) => id)).toEqual(['test/command-success/page/1', 'test/command-success/ticket/1'])
+  expect(told.map(({ id }) => id)).toEqual([PAGE, TICKET])
   await one.tick(signal)
   await other.tick(signal)
   expect(told).toHaveLength(2)

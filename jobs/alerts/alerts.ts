@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Clock, Random } from '../../contract/clock.ts'
+import { isProblem } from '../../contract/problem.ts'
 import type { Lake } from '../../lake/lake.ts'
 import type { Query } from '../../lake/query.ts'
 import { literal } from '../../lake/schema.ts'
@@ -23,8 +24,8 @@ export type AlertsOptions = {
   /** Alerts changed, and it is on record. */
   readonly changed: (transitions: readonly Transition[]) => void
   readonly told: (receiver: string, notifications: readonly Notification[]) => void
-  /** A receiver was not told; the next tick tries again. */
-  readonly untold: (receiver: string, error: unknown) => void
+  /** A receiver was not told; the next tick tries again, unless it is of one that the receiver does not want. */
+  readonly untold: (receiver: string, error: unknown, refused?: Notification) => void
 }
 
 export type Alerts = {
@@ -80,13 +81,33 @@ export function openAlerts(options: AlertsOptions): Alerts {
   async function tell(receiver: Receiver, signal: AbortSignal): Promise<void> {
     const { behind, changes } = await untold(table, receiver.name, clock.now())
     if (behind.length === 0) return
-    const notifications: Notification[] = []
-    for (const change of changes) notifications.push(await notification(change, signal))
-    if (notifications.length > 0) await receiver.tell(notifications, signal)
+    const taken: Notification[] = []
     // What is too old to be told is noted too, and not looked for again.
     const all = behind.map((one) => ({ ...one, sequence: one.told_sequence }))
-    await table.noteTold(receiver.name, changes.length < TOLD_AT_ONCE_MAX ? all : changes)
-    if (notifications.length > 0) options.told(receiver.name, notifications)
+    const done: Pick<AlertChange, 'objective' | 'severity' | 'sequence'>[] = []
+    try {
+      for (const change of receiver.last_only ? lastOf(changes) : changes) {
+        const one = await notification(change, signal)
+        if (await takes(receiver, one, signal)) taken.push(one)
+        done.push(change)
+      }
+      if (changes.length < TOLD_AT_ONCE_MAX) done.push(...all)
+    } finally {
+      await table.noteTold(receiver.name, done)
+      if (taken.length > 0) options.told(receiver.name, taken)
+    }
+  }
+
+  /** False for one that the receiver does not want, now or ever. */
+  async function takes(receiver: Receiver, one: Notification, signal: AbortSignal): Promise<boolean> {
+    try {
+      await receiver.tell(one, signal)
+      return true
+    } catch (error) {
+      if (!isProblem(error, 'invalid')) throw error
+      options.untold(receiver.name, error, one)
+      return false
+    }
   }
 
   async function remind(receiver: Receiver, signal: AbortSignal): Promise<void> {
@@ -109,12 +130,13 @@ export function openAlerts(options: AlertsOptions): Alerts {
     async tick(signal) {
       const [judged] = await Promise.allSettled([judge(signal)])
       for (const receiver of receivers) {
-        try {
-          await tell(receiver, signal)
-          await remind(receiver, signal)
-        } catch (error) {
-          signal.throwIfAborted()
-          options.untold(receiver.name, error)
+        for (const step of [tell, remind]) {
+          try {
+            await step(receiver, signal)
+          } catch (error) {
+            signal.throwIfAborted()
+            options.untold(receiver.name, error)
+          }
         }
       }
       if (judged.status === 'rejected') throw judged.reason
@@ -133,6 +155,10 @@ async function untold(table: AlertsTable, receiver: string, now_ms: number) {
   })
   const changes = (await table.changes(wanted.join(' OR '))).filter(isTold)
   return { behind, changes: changes.slice(0, TOLD_AT_ONCE_MAX) }
+}
+
+function lastOf(changes: readonly AlertChange[]): readonly AlertChange[] {
+  return [...new Map(changes.map((one) => [alertKey(one), one])).values()]
 }
 
 /** Rows of `behindSql`. */

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../../contract/clock.ts'
-import { causeOf, isProblem, Problem } from '../../contract/problem.ts'
+import { causeOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { TELL_ATTEMPTS, TELL_TIMEOUT_MS, TELL_WAIT_MS } from './limits.ts'
 
 export type Post = {
@@ -11,20 +11,25 @@ export type Post = {
   readonly signal: AbortSignal
 }
 
-/** Posts JSON until it is taken, TELL_ATTEMPTS times at most. The URL may be a secret, and is in no message. */
+type Fault = { readonly problem: Problem; readonly retry_after_ms: number }
+
+/**
+ * Posts JSON until it is taken, TELL_ATTEMPTS times at most. Raises `invalid` for what the server does not want, `unauthorized`
+ * where it does not know who asks, else `unavailable`: of a wrong address too. The URL may be a secret, and is in no message.
+ */
 export async function postJson(post: Post): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    try {
-      await postOnce(post)
-      return
-    } catch (error) {
-      if (post.signal.aborted || !isProblem(error, 'unavailable') || attempt === TELL_ATTEMPTS) throw error
-    }
-    await sleep(post.clock, TELL_WAIT_MS * 2 ** (attempt - 1), post.signal)
+    const fault = await postOnce(post)
+    if (!fault) return
+    const { problem, retry_after_ms } = fault
+    const over = attempt === TELL_ATTEMPTS || retry_after_ms >= TELL_TIMEOUT_MS
+    if (problem.kind !== 'unavailable' || over) throw problem
+    await sleep(post.clock, Math.max(retry_after_ms, TELL_WAIT_MS * 2 ** (attempt - 1)), post.signal)
   }
 }
 
-async function postOnce({ name, url, body, headers, clock, signal }: Post): Promise<void> {
+/** Undefined once it is taken. */
+async function postOnce({ name, url, body, headers, clock, signal }: Post): Promise<Fault | undefined> {
   const overdue = new AbortController()
   const cancel = clock.timer(TELL_TIMEOUT_MS, () => overdue.abort())
   try {
@@ -33,14 +38,21 @@ async function postOnce({ name, url, body, headers, clock, signal }: Post): Prom
       headers: { 'content-type': 'application/json', ...headers },
     })
     const said = (await answer.text()).slice(0, 200)
-    if (answer.ok) return
-    const kind = answer.status >= 500 || [408, 425, 429].includes(answer.status) ? 'unavailable' : 'invalid'
-    throw new Problem(kind, `the ${name} answered ${answer.status}: ${said}`)
-  } catch (error) {
-    if (isProblem(error) || signal.aborted) throw error
-    const why = overdue.signal.aborted ? `no answer in ${TELL_TIMEOUT_MS} ms` : causeOf(error)
-    throw new Problem('unavailable', `the ${name} could not be told: ${why}`, { outcome: 'unknown', cause: error })
+    if (answer.ok) return undefined
+    const problem = new Problem(kindOf(answer.status), `the ${name} answered ${answer.status}: ${said}`)
+    return { problem, retry_after_ms: 1000 * (Number(answer.headers.get('retry-after')) || 0) }
+  } catch (cause) {
+    if (signal.aborted) throw cause
+    const why = overdue.signal.aborted ? `no answer in ${TELL_TIMEOUT_MS} ms` : causeOf(cause)
+    const problem = new Problem('unavailable', `the ${name} could not be told: ${why}`, { outcome: 'unknown', cause })
+    return { problem, retry_after_ms: 0 }
   } finally {
     cancel()
   }
+}
+
+/** Only what is said of the body is said of this one alone. */
+function kindOf(status: number): ProblemKind {
+  if ([400, 413, 422].includes(status)) return 'invalid'
+  return [401, 403, 407].includes(status) ? 'unauthorized' : 'unavailable'
 }

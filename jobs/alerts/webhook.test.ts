@@ -6,18 +6,23 @@ import { type Catcher, openCatcher } from './testing/catcher.ts'
 import { openWebhook, signatureOf } from './webhook.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 20)
+let waits_ms: number[] = []
 /** Waits between tries pass at once, the time for an answer never. */
 const clock: Clock = {
   now: () => NOW_MS,
   monotonic: () => 0,
   timer: (delay_ms, callback) => {
-    if (delay_ms < TELL_TIMEOUT_MS) setImmediate(callback)
+    if (delay_ms < TELL_TIMEOUT_MS) {
+      waits_ms.push(delay_ms)
+      setImmediate(callback)
+    }
     return () => undefined
   },
 }
 
 let catcher: Catcher
 beforeEach(async () => {
+  waits_ms = []
   catcher = await openCatcher()
 })
 afterEach(() => catcher[Symbol.asyncDispose]())
@@ -28,7 +33,7 @@ const one: Notification = {
   links: { commands: 'c', rows: 'r', fleet: 'f' },
 }
 const tell = (secret?: string) =>
-  openWebhook({ url: catcher.url, secret, clock }).tell([one], new AbortController().signal)
+  openWebhook({ url: catcher.url, secret, clock }).tell(one, new AbortController().signal)
 
 test('a change is one POST, signed where there is a secret', async () => {
   await tell('of both')
@@ -45,10 +50,28 @@ test('what a server in trouble did not take comes again', async () => {
   expect(catcher.caught).toHaveLength(3)
 })
 
-test('what it does not want does not', async () => {
-  catcher.answer(400)
-  await expect(tell()).rejects.toMatchObject({ kind: 'invalid', message: 'the webhook answered 400: said' })
-  expect(catcher.caught).toHaveLength(1)
+test('who says when to come again is asked then, and in the next tick where that is long', async () => {
+  catcher.answer(429, 503)
+  catcher.retryAfter(7)
+  await tell()
+  expect(waits_ms).toEqual([7_000, 7_000])
+  catcher.answer(429)
+  catcher.retryAfter(60)
+  await expect(tell()).rejects.toMatchObject({ kind: 'unavailable' })
+  expect(waits_ms).toHaveLength(2)
+})
+
+test.each([
+  [400, 'invalid', 1],
+  [413, 'invalid', 1],
+  [422, 'invalid', 1],
+  [401, 'unauthorized', 1],
+  [403, 'unauthorized', 1],
+  [404, 'unavailable', 3],
+])('an answer of %i is %s', async (status, kind, times) => {
+  catcher.answer(status, status, status)
+  await expect(tell()).rejects.toMatchObject({ kind, message: `the webhook answered ${status}: said` })
+  expect(catcher.caught).toHaveLength(times)
 })
 
 test('nobody there is a fault that says so, and not where', async () => {

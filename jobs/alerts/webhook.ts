@@ -16,16 +16,14 @@ export function signatureOf(secret: string, body: string): string {
   return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
 }
 
-/** One POST a change, in order: what was taken before a failure comes again, with the same id. */
+/** One POST a change. */
 export function openWebhook({ url, secret, clock }: WebhookOptions): Receiver {
   return {
     name: 'webhook',
-    async tell(notifications, signal) {
-      for (const one of notifications) {
-        const body = webhookBody(one)
-        const headers = { 'x-hearth-id': one.id, ...(secret && { 'x-hearth-signature': signatureOf(secret, body) }) }
-        await postJson({ name: 'webhook', url, body, headers, clock, signal })
-      }
+    async tell(one, signal) {
+      const body = webhookBody(one)
+      const headers = { 'x-hearth-id': one.id, ...(secret && { 'x-hearth-signature': signatureOf(secret, body) }) }
+      await postJson({ name: 'webhook', url, body, headers, clock, signal })
     },
   }
 }

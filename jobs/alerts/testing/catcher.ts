@@ -8,12 +8,15 @@ export type Catcher = {
   readonly caught: readonly Caught[]
   /** The next answers, one after the other: a status, or `never`. 200 after that. */
   answer(...next: readonly (number | 'never')[]): void
+  /** Each of them says to come again after so many seconds. */
+  retryAfter(seconds: number): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
 export async function openCatcher(): Promise<Catcher> {
   const caught: Caught[] = []
   let answers: (number | 'never')[] = []
+  let headers = {}
   const server = createServer((request, response) => {
     let body = ''
     request.on('data', (part: Buffer) => {
@@ -22,7 +25,7 @@ export async function openCatcher(): Promise<Catcher> {
     request.on('end', () => {
       caught.push({ headers: request.headers, body })
       const status = answers.shift() ?? 200
-      if (status !== 'never') response.writeHead(status).end('said')
+      if (status !== 'never') response.writeHead(status, headers).end('said')
     })
   })
   await new Promise<void>((resolve) => {
@@ -34,6 +37,9 @@ export async function openCatcher(): Promise<Catcher> {
     caught,
     answer: (...next) => {
       answers = [...next]
+    },
+    retryAfter: (seconds) => {
+      headers = { 'retry-after': String(seconds) }
     },
     async [Symbol.asyncDispose]() {
       if (!server.listening) return
