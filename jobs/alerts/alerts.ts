@@ -75,7 +75,7 @@ export function openAlerts(options: AlertsOptions): Alerts {
         ? behindOf((await query.run(behindSql(change.objective, measure, windowOf(change)), { signal })).rows)
         : []
     const { dashboards_url } = options
-    return notificationOf(change, { fleet: lake.fleet, dashboards_url, measure: measure ?? 'availability', behind })
+    return notificationOf(change, { fleet: lake.fleet, dashboards_url, measure, behind })
   }
 
   async function tell(receiver: Receiver, signal: AbortSignal): Promise<void> {

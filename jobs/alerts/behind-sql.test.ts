@@ -87,13 +87,19 @@ test('of events that were lost: the firmware that lost them', async () => {
   expect(lost['relay']).toBeUndefined()
 })
 
-test.each(['command_success', 'latency', 'availability', 'loss'])('people are led to rows of %s', async (measure) => {
-  expect((await query.run(rowsSql(measure, WINDOW, []))).rows.length).toBeGreaterThan(0)
+test.each([
+  ['command-success', 'command_success', 5],
+  ['tap-to-light', 'latency', 5],
+  ['connection-availability', 'availability', 1],
+  ['telemetry-loss', 'loss', 1],
+])('people are led to the bad rows of %s, and no others', async (objective, measure, count) => {
+  expect((await query.run(rowsSql(objective, measure, WINDOW, []))).rows).toHaveLength(count)
 })
 
 test('the rows are narrowed to what has most of the bad, and more than its part', async () => {
-  const firmware = { dimension: 'firmware', name: '5.0.0', share_of_bad: 0.9, share_of_all: 0.5 }
-  const region = { dimension: 'region', name: 'north', share_of_bad: 1, share_of_all: 1 }
-  const { rows } = await query.run(rowsSql('loss', WINDOW, [firmware, region]))
-  expect(rows).toEqual([['north', '3', '10', '5.0.0']])
+  const firmware = { dimension: 'firmware', name: '4.2.1', share_of_bad: 0.9, share_of_all: 0.5 }
+  const region = { dimension: 'region', name: 'south', share_of_bad: 1, share_of_all: 1 }
+  const relay = { dimension: 'relay', name: 'relay-1', share_of_bad: 0.6, share_of_all: 0.1 }
+  expect((await query.run(rowsSql('command-success', 'command_success', WINDOW, [firmware]))).rows).toEqual([])
+  expect((await query.run(rowsSql('command-success', 'command_success', WINDOW, [region, relay]))).rows).toHaveLength(5)
 })

@@ -12,3 +12,5 @@ export const TOLD_AT_ONCE_MAX = 100
 /** How often Alertmanager is told again of what fires, and how much later than the next time it would take it for over. */
 export const REMIND_MS = 60_000
 export const REMINDS_MISSED_MAX = 4
+/** Rows are narrowed to names with a larger share of the bad: three such names always have some of it in common. */
+export const SHARE_MIN = 2 / 3

@@ -1,7 +1,9 @@
 import { HOUR_MS } from '../limits.ts'
 import type { AlertChange } from './alerts-table.ts'
-import { type Behind, rowsSql, type Window } from './behind-sql.ts'
+import { type Behind, rowsSql } from './behind-sql.ts'
 import type { AlertState, Severity } from './burn-rate.ts'
+import type { Window } from './counted-sql.ts'
+import { minutesFrom } from './points-sql.ts'
 
 export type BurnTold = {
   readonly window_ms: number
@@ -25,20 +27,23 @@ export type Notification = {
   readonly threshold: number | undefined
   readonly burns: readonly BurnTold[]
   readonly behind: readonly Behind[]
-  readonly links: { readonly commands: string; readonly rows: string; readonly fleet: string }
+  /** Without `rows` of an objective that does not stand any more. */
+  readonly links: { readonly commands: string; readonly rows?: string; readonly fleet: string }
 }
 
 export type About = {
   readonly fleet: string
   /** Where the dashboards are: `http://127.0.0.1:8990`. */
   readonly dashboards_url: string
-  readonly measure: string
+  /** Undefined where the objective does not stand any more. */
+  readonly measure: string | undefined
   readonly behind: readonly Behind[]
 }
 
-/** What the notification is about: the long window of its rule, up to the change. */
+/** What the notification is about: the long window of its rule, up to the change; from a whole hour on where it is counted so. */
 export function windowOf({ time_ms, long_ms }: AlertChange): Window {
-  return { from_ms: time_ms - (long_ms ?? HOUR_MS), to_ms: time_ms }
+  const from_ms = time_ms - (long_ms ?? HOUR_MS)
+  return { from_ms: from_ms < minutesFrom(time_ms) ? Math.floor(from_ms / HOUR_MS) * HOUR_MS : from_ms, to_ms: time_ms }
 }
 
 /** Pure. */
@@ -55,7 +60,7 @@ export function notificationOf(change: AlertChange, { fleet, dashboards_url, mea
     ...{ fleet, objective, severity, state, previous, time_ms, threshold, burns, behind },
     started_ms: state === 'firing' ? time_ms : (change.previous_ms ?? time_ms),
     summary: summaryOf(change, burns),
-    links: linksOf(dashboards_url, measure, windowOf(change), behind),
+    links: linksOf(dashboards_url, objective, measure, windowOf(change), behind),
   }
 }
 
@@ -82,16 +87,22 @@ export function windowText(ms: number): string {
 }
 
 /** Addresses of pages, as the pages' own links have them: the whole view is in the URL. */
-function linksOf(base: string, measure: string, { from_ms, to_ms }: Window, behind: readonly Behind[]) {
+function linksOf(
+  base: string,
+  objective: string,
+  measure: string | undefined,
+  window: Window,
+  behind: readonly Behind[],
+): Notification['links'] {
   const address = (page: string, more: Readonly<Record<string, string>>) => {
-    const range = { from: new Date(from_ms).toISOString(), to: new Date(to_ms).toISOString() }
+    const range = { from: new Date(window.from_ms).toISOString(), to: new Date(window.to_ms).toISOString() }
     return `${base.replace(/\/$/, '')}/${page}?${new URLSearchParams({ ...range, ...more }).toString()}`
   }
   const outcome =
     measure === 'command_success' ? behind.find(({ dimension }) => dimension === 'outcome')?.name : undefined
   return {
     commands: address('commands', outcome === undefined ? {} : { outcome }),
-    rows: address('query', { sql: rowsSql(measure, { from_ms, to_ms }, behind) }),
+    ...(measure !== undefined && { rows: address('query', { sql: rowsSql(objective, measure, window, behind) }) }),
     fleet: address('fleet', {}),
   }
 }

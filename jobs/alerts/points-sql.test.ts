@@ -1,9 +1,7 @@
-/** Minutes of the objectives, against the hours that `slo_hours` has of the same history. */
 import { afterEach, expect, test } from 'vitest'
 import { openQuery } from '../../lake/query.ts'
 import { HOUR_MS } from '../limits.ts'
 import { command, connected, connection, enrolled, type History, openHistory } from '../testing/history.ts'
-import { STORY_HOURS, tellStory } from '../testing/story.ts'
 import { MINUTE_MS } from './burn-rate.ts'
 import { pointRow } from './objectives-look.ts'
 import { minutesFrom, pointsSql } from './points-sql.ts'
@@ -18,27 +16,6 @@ async function points(at_ms: number) {
   await using query = await openQuery({ lake: history.lake, clock: history.clock, threads: 1 })
   return (await query.run(pointsSql(at_ms))).rows.map((row) => pointRow.parse(row))
 }
-
-test.each([1, 2, 3])('minutes of an hour sum to what the hour has: history %i', async (seed) => {
-  const end_ms = T0 + STORY_HOURS * HOUR_MS
-  history = await openHistory(end_ms)
-  await history.add(tellStory(seed, T0))
-  await history.jobs.run()
-  const sums = new Map<string, number[]>()
-  for (const [objective, from_ms, to_ms, bad, total] of await points(end_ms)) {
-    expect(to_ms - from_ms).toBe(objective === 'telemetry-loss' ? HOUR_MS : MINUTE_MS)
-    const hour = `${objective} ${Math.floor(from_ms / HOUR_MS)}`
-    const [bads = 0, totals = 0] = sums.get(hour) ?? []
-    sums.set(hour, [bads + bad, totals + total])
-  }
-  expect(sums.size).toBeGreaterThan(STORY_HOURS)
-  const hours = await history.rows('slo_hours', '(total <> 0 OR bad <> 0)')
-  const found = hours.map((row) => [
-    `${String(row['objective'])} ${Date.parse(String(row['hour'])) / HOUR_MS}`,
-    [Number(row['bad']), Number(row['total'])],
-  ])
-  expect(Object.fromEntries(sums)).toEqual(Object.fromEntries(found))
-})
 
 test('a command counts in the minute of its issue, a connection while it is open, up to when the hour is made', async () => {
   const at_ms = T0 + 10 * MINUTE_MS

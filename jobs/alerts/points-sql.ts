@@ -2,9 +2,9 @@
  * What the objectives counted, as finely as alerts need it (docs/decisions/080): by the minute for as long as the short
  * windows reach, by the hour before. Loss is known by the hour alone. In DuckDB's SQL over the lake's tables.
  */
-import { bucketIndexSql } from '../../contract/histogram.ts'
 import { HOUR_MS } from '../limits.ts'
 import { LONGEST_MS, MINUTE_MS } from './burn-rate.ts'
+import { countedRows, OF_SCOPE, timeSql, withinSql } from './counted-sql.ts'
 
 /** The windows of pages are in minutes, and so are those short ones of tickets that are not longer. */
 const MINUTES_BACK_MS = 6 * HOUR_MS
@@ -14,24 +14,14 @@ export function minutesFrom(at_ms: number): number {
   return Math.floor((at_ms - MINUTES_BACK_MS) / HOUR_MS) * HOUR_MS
 }
 
-/** `TIMESTAMPTZ '2026-11-24 14:03:00+00'`. */
-export function timeSql(time_ms: number): string {
-  return `TIMESTAMPTZ '${new Date(time_ms).toISOString().replace('T', ' ').replace('Z', '')}+00'`
-}
-
-/** Rows of a table of hours within [from, to), and nothing read of other days. */
-export function withinSql(from_ms: number, to_ms: number): string {
-  const day = (ms: number) => `DATE '${new Date(ms).toISOString().slice(0, 10)}'`
-  return `metric_date BETWEEN ${day(from_ms)} AND ${day(to_ms - 1)} AND hour >= ${timeSql(from_ms)} AND hour < ${timeSql(to_ms)}`
-}
-
-const SCOPE = ['region', 'model', 'firmware']
-const ofScope = (of: string) => SCOPE.map((name) => `(o.${name} IS NULL OR o.${name} = ${of}.${name})`).join(' AND ')
-
 /** objective, from_ms, to_ms, bad, total: all that `judgeAlerts` reads of the time up to `at_ms`, a whole minute. */
 export function pointsSql(at_ms: number): string {
   const from_ms = minutesFrom(at_ms)
-  const minutes = withinSql(from_ms, at_ms)
+  const window = { from_ms, to_ms: at_ms }
+  const minutes = withinSql(window)
+  const commands = ['command_success', 'latency'].map(
+    (measure) => `SELECT objective, time, bad, total FROM (\n${countedRows(measure, window)}\n  )`,
+  )
   return `
 WITH promised AS (SELECT * FROM objectives),
 of_hubs AS (SELECT hour, hub_id, region, model, firmware, expected_ms FROM hub_hours WHERE ${minutes}),
@@ -66,7 +56,7 @@ spans AS (
 of_objectives AS (
   SELECT o.objective, s.good, s.total, s.from_ms - ${from_ms} AS from_ms, s.to_ms - ${from_ms} AS to_ms
   FROM spans s JOIN of_hubs h ON h.hour = s.hour AND h.hub_id = s.hub_id
-  JOIN promised o ON o.measure = 'availability' AND ${ofScope('h')}
+  JOIN promised o ON o.measure = 'availability' AND ${OF_SCOPE}
   WHERE s.to_ms > s.from_ms
 ),
 -- Of many spans the time within each minute: all that began less all that ended, each since its moment.
@@ -93,39 +83,17 @@ availability AS (
   SELECT objective, minute, good - LAG(good, 1, 0) OVER before AS good, total - LAG(total, 1, 0) OVER before AS total
   FROM run_up WINDOW before AS (PARTITION BY objective ORDER BY minute)
 ),
-traces AS (
-  SELECT hour, hub_id, (epoch_ms(issued_time) - ${from_ms}) // ${MINUTE_MS} AS minute, outcome, expected,
-    COALESCE(firmware, 'unknown') AS firmware, tap_to_light_ms AS tap_to_light, issued_to_acked_ms AS issued_to_acked,
-    issued_to_sent_ms AS relay_share, round_trip_ms AS round_trip, network_ms AS network, hub_ms AS hub
-  FROM command_traces WHERE ${minutes}
-),
-success AS (
-  SELECT o.objective, t.minute, COUNT(*) FILTER (WHERE t.outcome = 'done') AS good, COUNT(*) AS total
-  FROM traces t JOIN of_hubs h ON h.hour = t.hour AND h.hub_id = t.hub_id
-  JOIN promised o ON o.measure = 'command_success' AND ${ofScope('h')}
-  WHERE t.expected AND t.outcome IS NOT NULL
-  GROUP BY o.objective, t.minute
-),
-durations AS (
-  SELECT minute, firmware, hop, ms
-  FROM (SELECT * FROM traces WHERE outcome IN ('done', 'late'))
-  UNPIVOT (ms FOR hop IN (tap_to_light, issued_to_acked, relay_share, round_trip, network, hub))
-),
-latency AS (
-  SELECT o.objective, d.minute,
-    COUNT(*) FILTER (WHERE d.ms <= 0 OR ${bucketIndexSql('d.ms')} <= ${bucketIndexSql('o.threshold_ms')}) AS good,
-    COUNT(*) AS total
-  FROM durations d
-  JOIN promised o ON o.measure = 'latency' AND o.hop = d.hop AND (o.firmware IS NULL OR o.firmware = d.firmware)
-  GROUP BY o.objective, d.minute
+commands AS (
+  SELECT objective, (epoch_ms(time) - ${from_ms}) // ${MINUTE_MS} AS minute, SUM(total - bad) AS good, SUM(total) AS total
+  FROM (${commands.join(' UNION ALL ')}) GROUP BY objective, minute
 ),
 by_minute AS (
-  SELECT * FROM availability UNION ALL SELECT * FROM success UNION ALL SELECT * FROM latency
+  SELECT * FROM availability UNION ALL SELECT * FROM commands
 ),
 by_hour AS (
   SELECT objective, epoch_ms(hour) AS from_ms, bad, total
   FROM slo_hours
-  WHERE ${withinSql(Math.floor((at_ms - LONGEST_MS) / HOUR_MS) * HOUR_MS, at_ms)}
+  WHERE ${withinSql({ from_ms: at_ms - LONGEST_MS, to_ms: at_ms })}
     AND (measure = 'loss' OR hour < ${timeSql(from_ms)})
 )
 SELECT objective, ${from_ms} + minute * ${MINUTE_MS} AS from_ms, ${from_ms} + (minute + 1) * ${MINUTE_MS} AS to_ms,
