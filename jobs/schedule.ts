@@ -17,14 +17,17 @@ export type ScheduleOptions = TickOptions & {
 
 /** Makes what is due, each interval, until the signal aborts. A tick with nothing to do costs one look at each log. */
 export async function runSchedule(options: ScheduleOptions): Promise<void> {
-  const { clock, interval_ms, signal } = options
+  await eachInterval(options, () => tick(options))
+}
+
+/** Works, and again an interval after it has, until the signal aborts. */
+async function eachInterval(
+  { clock, interval_ms, signal }: Pick<ScheduleOptions, 'clock' | 'interval_ms' | 'signal'>,
+  work: () => Promise<void>,
+): Promise<void> {
   while (!signal.aborted) {
-    await tick(options)
-    try {
-      await sleep(clock, interval_ms, signal)
-    } catch (error) {
-      if (!signal.aborted) throw error
-    }
+    await work()
+    await sleep(clock, interval_ms, signal).catch(() => undefined) // aborted
   }
 }
 
