@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Registry } from 'prom-client'
-import { sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { openAlertmanager } from '../jobs/alerts/alertmanager.ts'
 import { openAlerts } from '../jobs/alerts/alerts.ts'
+import { REMIND_MS } from '../jobs/alerts/limits.ts'
 import type { Receiver } from '../jobs/alerts/receiver.ts'
 import { openWebhook } from '../jobs/alerts/webhook.ts'
+import { eachInterval } from '../jobs/schedule.ts'
 import type { Lake } from '../lake/lake.ts'
 import { openQuery } from '../lake/query.ts'
 import { alertsFigures } from './alerts-figures.ts'
@@ -23,8 +24,8 @@ export type RunAlertsOptions = {
 }
 
 /**
- * Judges the objectives beside the schedule of the jobs, at its pace, until the signal aborts: a receiver that does not answer
- * keeps no metric waiting, nor a long run an alert.
+ * Judges the objectives beside the schedule of the jobs, at its pace and at least once a minute, until the signal aborts: a
+ * receiver that does not answer keeps no metric waiting, nor a long run an alert.
  */
 export async function runAlerts(context: CliContext, options: RunAlertsOptions): Promise<void> {
   const { lake, log, receivers, signal } = options
@@ -57,17 +58,17 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
       log.failed('untold', error, { receiver, ...(refused && { refused: refused.id }) })
     },
   })
-  while (!signal.aborted) {
+  // What fires ends at Alertmanager where it is not told again in time.
+  const interval_ms = Math.min(config.jobs.interval_ms, REMIND_MS)
+  await eachInterval({ clock, interval_ms, signal }, async () => {
     try {
       await alerts.tick(signal)
-      await sleep(clock, config.jobs.interval_ms, signal)
     } catch (error) {
       if (signal.aborted) return
       figures.failed()
       log.failed('alerts-failed', error)
-      await sleep(clock, config.jobs.interval_ms, signal).catch(() => undefined)
     }
-  }
+  })
 }
 
 /** Who is told, as configured. Raises `missing` when the secret cannot be read. */

@@ -21,7 +21,7 @@ export async function runSchedule(options: ScheduleOptions): Promise<void> {
 }
 
 /** Works, and again an interval after it has, until the signal aborts. */
-async function eachInterval(
+export async function eachInterval(
   { clock, interval_ms, signal }: Pick<ScheduleOptions, 'clock' | 'interval_ms' | 'signal'>,
   work: () => Promise<void>,
 ): Promise<void> {
