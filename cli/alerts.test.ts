@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Registry } from 'prom-client'
-import { onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { createLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
-import { runAlerts } from './alerts.ts'
+import { receiversOf, runAlerts } from './alerts.ts'
 import { configSchema } from './config.ts'
 import { openLog } from './log.ts'
 import { until } from './testing/system.ts'
@@ -36,4 +36,15 @@ test.each([
   }
   ending.abort()
   await running
+})
+
+test('a secret that cannot be read is told by the name of its setting', () => {
+  const alerts = { webhook_url: 'http://here/', webhook_secret_file: '/nowhere/secret' }
+  const context = { clock: new ManualClock(), config: configSchema.parse({ alerts }) }
+  expect(() => receiversOf(context)).toThrow(
+    expect.objectContaining({
+      kind: 'invalid',
+      message: expect.stringContaining('alerts.webhook_secret_file: ENOENT'),
+    }),
+  )
 })

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Registry } from 'prom-client'
-import { messageOf, Problem } from '../contract/problem.ts'
 import { openAlertmanager } from '../jobs/alerts/alertmanager.ts'
 import { openAlerts } from '../jobs/alerts/alerts.ts'
 import { REMIND_MS } from '../jobs/alerts/limits.ts'
@@ -14,6 +12,7 @@ import { alertsFigures } from './alerts-figures.ts'
 import type { CliContext } from './context.ts'
 import { lakeCache } from './lake-store.ts'
 import type { Log } from './log.ts'
+import { readSetting } from './setting-file.ts'
 
 export type RunAlertsOptions = {
   readonly lake: Lake
@@ -71,24 +70,12 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
   })
 }
 
-/** Who is told, as configured. Raises `missing` when the secret cannot be read. */
+/** Who is told, as configured. Raises `invalid` when the secret cannot be read. */
 export function receiversOf({ clock, config }: Pick<CliContext, 'clock' | 'config'>): readonly Receiver[] {
   const { webhook_url, webhook_secret_file, alertmanager_url } = config.alerts
+  const secret = () => webhook_secret_file && readSetting('alerts.webhook_secret_file', webhook_secret_file).trim()
   return [
-    ...(webhook_url ? [openWebhook({ url: webhook_url, secret: secretIn(webhook_secret_file), clock })] : []),
+    ...(webhook_url ? [openWebhook({ url: webhook_url, secret: secret() || undefined, clock })] : []),
     ...(alertmanager_url ? [openAlertmanager({ url: alertmanager_url, clock })] : []),
   ]
-}
-
-function secretIn(file: string): string | undefined {
-  if (file === '') return undefined
-  try {
-    return readFileSync(file, 'utf8').trim()
-  } catch (cause) {
-    throw new Problem(
-      'missing',
-      `alerts.webhook_secret_file names ${file}, which cannot be read: ${messageOf(cause)}`,
-      { cause },
-    )
-  }
 }
