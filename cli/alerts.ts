@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Registry } from 'prom-client'
 import { openAlertmanager } from '../jobs/alerts/alertmanager.ts'
 import { openAlerts } from '../jobs/alerts/alerts.ts'
@@ -32,11 +31,11 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
     options.metrics,
     receivers.map(({ name }) => name),
   )
-  const { clock, config, home, random } = context
+  const { clock, config, random } = context
   await using query = await openQuery({ lake, clock, threads: 1, cache: lakeCache(context) })
   const { host, port } = config.dashboards
   const alerts = openAlerts({
-    ...{ lake, query, clock, random, scratch_folder: join(home, 'spool'), receivers },
+    ...{ lake, query, clock, random, receivers },
     dashboards_url: config.alerts.dashboards_url || `http://${host}:${port}`,
     changed: (transitions) => {
       for (const { objective, severity, previous, state } of transitions)

@@ -80,7 +80,7 @@ test('each change of an alert is told, with how fast the budget was spent', asyn
   const lake = await existingLake({ home, clock, random, config: configSchema.parse({}) })
   await using query = await openQuery({ lake, clock })
   const alerts = openAlerts({
-    ...{ lake, query, clock, random, scratch_folder: join(home, 'spool'), receivers: [], dashboards_url: '' },
+    ...{ lake, query, clock, random, receivers: [], dashboards_url: '' },
     ...{ changed: () => undefined, told: () => undefined, untold: () => undefined },
   })
   await alerts.tick(new AbortController().signal)

@@ -106,8 +106,8 @@ async function alertHistory(context: CliContext, { days, json }: HistoryOptions)
 
 /** What looks at the lake, and at its alerts; it writes nothing. */
 async function openLookingQuery(context: CliContext) {
-  const { clock, random, home } = context
+  const { clock, random } = context
   const lake = await existingLake(context)
   const query = await openQuery({ lake, clock, cache: lakeCache(context) })
-  return { ...query, alerts: openAlertsTable({ lake, query, clock, random, scratch_folder: join(home, 'spool') }) }
+  return { ...query, alerts: openAlertsTable({ lake, query, clock, random }) }
 }

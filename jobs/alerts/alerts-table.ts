@@ -1,14 +1,10 @@
-import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, type Random, uuid } from '../../contract/clock.ts'
 import type { Column } from '../../contract/column.ts'
-import { openDuckDb } from '../../lake/duckdb.ts'
 import type { Lake } from '../../lake/lake.ts'
 import type { Query } from '../../lake/query.ts'
-import { literal } from '../../lake/schema.ts'
 import type { Table } from '../../lake/table.ts'
-import { writeFile } from '../../lake/write.ts'
-import { timestampSql } from '../source.ts'
+import { type Row, writeRows } from '../../lake/write-rows.ts'
 import { SEVERITIES } from './burn-rate.ts'
 import { alertKey, type Standing, type Transition } from './transition.ts'
 
@@ -91,10 +87,9 @@ export type AlertsTableOptions = {
   readonly query: Query
   readonly clock: Clock
   readonly random: Random
-  readonly scratch_folder: string
 }
 
-export function openAlertsTable({ lake, query, clock, random, scratch_folder }: AlertsTableOptions): AlertsTable {
+export function openAlertsTable({ lake, query, clock, random }: AlertsTableOptions): AlertsTable {
   const ensure = () => lake.ensureTable(SLO_ALERTS_TABLE, DEFINITION)
   let there: Table | undefined
   /** As of a version. */
@@ -134,13 +129,9 @@ export function openAlertsTable({ lake, query, clock, random, scratch_folder }: 
       const table = await ensure()
       // Read before the file is uploaded, as every base is: by it a commit knows whether vacuum has passed its files.
       const base = await table.snapshot()
-      await using duck = await openDuckDb({ threads: 1 })
-      const names = SLO_ALERTS_COLUMNS.map(({ name }) => name).join(', ')
-      const add = await writeFile({
-        ...{ connection: duck.connection, store: lake.store, prefix: table.prefix, columns: SLO_ALERTS_COLUMNS },
-        ...{ partitionValues: {}, configuration: base.configuration, sort: ['time', 'objective'], random, clock },
-        scratch_folder: join(scratch_folder, 'alerts'),
-        select: `SELECT * FROM (VALUES ${transitions.map(valuesOf).join(', ')}) changes(${names})`,
+      const add = await writeRows({
+        ...{ store: lake.store, prefix: table.prefix, columns: SLO_ALERTS_COLUMNS, partitionValues: {}, random, clock },
+        rows: transitions.map(rowOf),
       })
       const txns = transitions.map((one) => ({
         ...{ appId: `alert/${alertKey(one)}`, next: one.sequence },
@@ -181,12 +172,11 @@ function toldTxn(receiver: string, alert: Pick<Standing, 'objective' | 'severity
   return `told/${receiver}/${alertKey(alert)}`
 }
 
-function valuesOf({ time_ms, objective, severity, sequence, state, previous, rule }: Transition): string {
-  const spent = (one: { bad: number; total: number; burn: number | undefined } | undefined) =>
-    one ? [one.burn ?? 'NULL', one.bad, one.total] : ['NULL', 'NULL', 'NULL']
-  return `(${[
-    ...[timestampSql(time_ms), literal(objective), literal(severity), sequence, literal(state), literal(previous)],
-    ...[rule?.burn ?? 'NULL', rule?.long_ms ?? 'NULL', ...spent(rule?.long)],
-    ...[rule?.short_ms ?? 'NULL', ...spent(rule?.short)],
-  ].join(', ')})`
+function rowOf({ time_ms, rule, ...change }: Transition): Row {
+  const { burn, long_ms, short_ms, long, short } = rule ?? {}
+  return {
+    ...{ time: time_ms, ...change, threshold: burn, long_ms, short_ms },
+    ...{ long_burn: long?.burn, long_bad: long?.bad, long_total: long?.total },
+    ...{ short_burn: short?.burn, short_bad: short?.bad, short_total: short?.total },
+  }
 }

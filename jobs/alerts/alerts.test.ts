@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { messageOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { openQuery, type Query } from '../../lake/query.ts'
@@ -58,9 +57,9 @@ function commands(from: number, to: number, outcome: string): Row[] {
 }
 
 function scheduler(seed: number, to = receiver): Alerts {
-  const { lake, clock, folder } = history
+  const { lake, clock } = history
   return openAlerts({
-    ...{ lake, query, clock, random: seededRandom(seed), scratch_folder: join(folder, `alerts-${seed}`) },
+    ...{ lake, query, clock, random: seededRandom(seed) },
     ...{ receivers: [to], dashboards_url: 'http://pages', changed: () => undefined },
     told: () => undefined,
     untold: (name, error, refused) => untold.push([name, messageOf(error), refused?.id]),

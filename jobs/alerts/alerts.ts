@@ -18,7 +18,6 @@ export type AlertsOptions = {
   readonly query: Query
   readonly clock: Clock
   readonly random: Random
-  readonly scratch_folder: string
   readonly receivers: readonly Receiver[]
   readonly dashboards_url: string
   /** Alerts changed, and it is on record. */
