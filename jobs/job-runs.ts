@@ -1,9 +1,10 @@
 import { uuid } from '../contract/clock.ts'
 import type { Column } from '../contract/column.ts'
+import { Problem } from '../contract/problem.ts'
 import { writeRows as asParquet, type Row } from '../lake/write-rows.ts'
 import type { How } from './calculate.ts'
 import type { JobsOptions } from './jobs.ts'
-import { FAILURES_CHARACTERS_MAX, HOUR_MS } from './limits.ts'
+import { FAILURES_CHARACTERS_MAX, HOUR_MS, RUN_ATTEMPTS_MAX } from './limits.ts'
 
 /** For people: what each run did. Nothing is decided from it; the ledger is in the metric tables. */
 export const JOB_RUNS_TABLE = 'job_runs'
@@ -42,7 +43,7 @@ export type JobRun = {
   readonly how?: How | undefined
 }
 
-/** Appends the story of one run. */
+/** Appends the story of one run. Raises `conflict` when that is passed by vacuum each time. */
 export async function recordRuns(
   { lake, clock, random, writeRows = asParquet }: Pick<JobsOptions, 'lake' | 'clock' | 'random' | 'writeRows'>,
   started_ms: number,
@@ -50,13 +51,23 @@ export async function recordRuns(
 ): Promise<void> {
   const table = await lake.ensureTable(JOB_RUNS_TABLE, { columns: JOB_RUNS_COLUMNS, partition: [] })
   const run_id = uuid(random)
-  // Read before the file is uploaded, as every base is: by it a commit knows whether vacuum has passed its files.
-  const base = await table.snapshot()
-  const add = await writeRows({
-    ...{ store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {}, random, clock },
-    rows: runs.map((run) => ({ run_id, started_time: started_ms, ...rowOf(run) })),
-  })
-  await table.commit({ id: run_id, kind: 'ingest', base, adds: [add], removes: [], txns: [], info: {} })
+  const rows = runs.map((run) => ({ run_id, started_time: started_ms, ...rowOf(run) }))
+  for (let attempt = 1; ; attempt++) {
+    // Read before the file is uploaded, as every base is: by it a commit knows whether vacuum has passed its files.
+    const base = await table.snapshot()
+    const add = await writeRows({
+      ...{ rows, store: lake.store, prefix: table.prefix, columns: JOB_RUNS_COLUMNS, partitionValues: {} },
+      ...{ random, clock },
+    })
+    const about = { kind: 'ingest', removes: [], txns: [], info: {} } as const
+    const outcome = await table.commit({ ...about, id: run_id, base, adds: [add] })
+    if (outcome.kind === 'committed') return
+    if (attempt < RUN_ATTEMPTS_MAX) continue
+    throw new Problem(
+      'conflict',
+      `what runs did could not be told in ${JOB_RUNS_TABLE}; the runs themselves are committed`,
+    )
+  }
 }
 
 function rowOf({ metric, units, first_ms, last_ms, rows, ms, cause, outcome, reason, version, how }: JobRun): Row {
