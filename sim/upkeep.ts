@@ -1,14 +1,16 @@
 import type { Layout } from '../contract/bucket.ts'
 import { isProblem } from '../contract/problem.ts'
 import { dropAdditions, keepAllRanges } from '../ingest/ranges-upkeep.ts'
+import { JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
 import { foldTouched } from '../jobs/touched-fold.ts'
 import { cleanLog } from '../lake/clean-log.ts'
 import { compact } from '../lake/compact.ts'
 import { vacuum } from '../lake/vacuum.ts'
-import { type Lakeside, openEvents } from './lake-process.ts'
+import { type Lakeside, openEvents, openTableAs } from './lake-process.ts'
 import type { Machine } from './machine.ts'
 import { periodic } from './periodic.ts'
 import { plainJoiner } from './plain-joiner.ts'
+import { NEW_METRICS } from './plain-metrics.ts'
 import type { Life } from './world.ts'
 
 const COMPACT_EVERY_MS = 4_000
@@ -27,8 +29,11 @@ const RETENTION_MS = 5_000
 const CLOCK_SLACK_MS = 500
 const LOG_RETENTION_MS = 6_000
 const FRESH_CHANCE = 0.5
+/** What the jobs make and tell: a run of theirs takes longer than a commit of ingest. */
+const TABLES_OF_JOBS = [...NEW_METRICS.map(({ name }) => name), JOB_RUNS_TABLE]
+const JOBS_RETENTION_MS = 20_000
 
-/** Those who work on the table beside the writers: two compactors, a vacuum, a cleaner of its log, and a reader. */
+/** Those who work on tables beside the writers: two compactors, a vacuum, a cleaner of the log, a janitor of the jobs, and a reader. */
 export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boolean>[] {
   const { world } = lakeside
   const compactor = (name: string) =>
@@ -66,6 +71,17 @@ export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boo
           },
           removing: (info) => dropAdditions(lake, info),
         })
+      }
+    }),
+    periodic(world, 'janitor', VACUUM_EVERY_MS, async (life) => {
+      const { clock, random } = life
+      const tables = TABLES_OF_JOBS.map((name) => openTableAs(lakeside, life, 'floor', name))
+      const shortest = { retention_min_ms: JOBS_RETENTION_MS, clock_slack_ms: CLOCK_SLACK_MS }
+      return async () => {
+        const { store, table } = world.pick(tables)
+        const options = { store, table, clock, random, ...shortest, retention_ms: JOBS_RETENTION_MS }
+        await vacuum(options)
+        await cleanLog({ ...options, before: async () => void (await foldTouched(table, store)) })
       }
     }),
     periodic(world, 'analyst-1', READ_EVERY_MS, async (life) => {

@@ -28,6 +28,7 @@ import { whatIsClosedIsComplete } from './what-is-closed-is-complete.ts'
 import { whatIsErasedStaysErased } from './what-is-erased-stays-erased.ts'
 import { whatIsNeededIsThere } from './what-is-needed-is-there.ts'
 import { whatIsTouchedIsTold } from './what-is-touched-is-told.ts'
+import { whatRunsTellIsTrue } from './what-runs-tell-is-true.ts'
 import { whoComesBackIsToldOf } from './who-comes-back-is-told-of.ts'
 
 /** A new invariant is a file of its own and a line here. */
@@ -55,6 +56,7 @@ export const INVARIANTS: readonly Invariant[] = [
   metricsEqualARecompute,
   nothingIsLeftToMake,
   noRunIsLeft,
+  whatRunsTellIsTrue,
   aBootIsBegunOnce,
   executedAtMostOnce,
   executedInTimeAndOrder,
