@@ -1,10 +1,11 @@
 /** A run that others calculate: whatever dies, each unit is committed once, and nothing of it is left running. */
 import { beforeAll, expect, test } from 'vitest'
 import { Problem } from '../contract/problem.ts'
-import { openLake } from '../lake/lake.ts'
+import { createLake, openLake } from '../lake/lake.ts'
+import { openMemoryStore } from '../lake/memory-store.ts'
 import { type Hooks, openHookedStore } from '../lake/testing/hooked-store.ts'
-import { seededRandom } from '../sim/clock.ts'
-import { calculateElsewhere, type ElsewhereOptions, endOlderRuns } from './calculate-elsewhere.ts'
+import { ManualClock, seededRandom } from '../sim/clock.ts'
+import { calculateElsewhere, type ElsewhereOptions, endOlderRuns, endRun } from './calculate-elsewhere.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type Jobs, openJobs } from './jobs.ts'
 import { HOUR_MS } from './limits.ts'
@@ -215,6 +216,43 @@ test('a store that is away when a part has failed is not taken for a run that wa
   await using next = await driver(history, runner)
   await next.run().catch(() => next.run())
   await isWhole(history, runner)
+})
+
+test('a run that was cancelled and begun anew by another is gone on with, and not ended', async () => {
+  await using history = await someHours()
+  const { store } = history.lake
+  let anew = false
+  const before = async () => {
+    if (anew) return
+    anew = true
+    for (const run of await runsUnderWay(store)) {
+      const objects = runObjects(store, run)
+      const { text } = await objects.begun()
+      await objects.clear()
+      await objects.begin(text.replace(/"now_ms":(\d+)/, (_, ms) => `"now_ms":${Number(ms) - 1}`))
+    }
+  }
+  const runner = runnerOf(history, { before, tries: 1 })
+  await using jobs = await driver(history, runner)
+  const [first] = await jobs.run()
+  expect(first).toMatchObject({ metric: 'hubs', adopted: true })
+  await isWhole(history, runner)
+})
+
+test('what runs is ended before what it leaves is cleared, of which the task goes first', async () => {
+  const [clock, random] = [new ManualClock(), seededRandom(1)]
+  const did: string[] = []
+  const before: Hooks['before'] = (operation, path) => {
+    if (operation === 'delete') did.push(path)
+  }
+  const store = openHookedStore(openMemoryStore({ clock }), { before })
+  const lake = await createLake({ store, clock, random, fleet: 'f', region: 'r', buckets: 1 })
+  const objects = runObjects(store, 'hubs-1')
+  const begun = await objects.begin('a task')
+  await objects.putMade(begun, 0, 'a part')
+  await endRun({ lake, runner: { end: async (run) => void did.push(`end ${run}`) } }, 'hubs-1')
+  const made = `_hearth/runs/hubs-1/made-${begun.digest}-0`
+  expect(did).toEqual(['end hubs-1', '_hearth/runs/hubs-1/task', made])
 })
 
 test('a driver that is told to stop leaves its run to the next, or ends it', async () => {

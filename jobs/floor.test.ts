@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
+import { assert } from '../contract/problem.ts'
 import { raiseFloor } from '../lake/table-floor.ts'
 import { seededRandom } from '../sim/clock.ts'
 import { catalogue } from './catalogue.ts'
 import { openJobs } from './jobs.ts'
 import { HOUR_MS } from './limits.ts'
+import { openLook } from './look.ts'
+import { plan } from './plan.ts'
+import { runMetric } from './run-metric.ts'
 import { BUCKETS, connected, enrolled, health, openHistory } from './testing/history.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -39,6 +43,27 @@ test('no hour is made anew whose input, or the hour before it, reaches below the
   expect((await at(T0))?.record).toBeDefined()
   expect(await at(MIDNIGHT)).toMatchObject({ frozen: {} })
   expect(await at(MIDNIGHT + HOUR_MS)).not.toHaveProperty('frozen')
+})
+
+test('what was planned before a floor rose is not made of what is left', async () => {
+  await using made = await history()
+  await made.add(late)
+  const { lake, clock } = made
+  const metrics = catalogue()
+  const look = openLook({ lake, clock, metrics, folds: lake.store })
+  const [hubHours] = metrics.filter(({ name }) => name === 'hub_hours')
+  assert(hubHours, 'it is one of Hearth')
+  const { standing, state } = await look.at(hubHours, clock.now(), async ({ name }) => {
+    const table = await lake.table(name)
+    return { table, snapshot: await table.snapshot() }
+  })
+  const planned = { ...state(), ...standing }
+  const units = plan(planned)
+  expect(units).toHaveLength(4)
+  await raiseFloor(await lake.table('events'), DATE, seededRandom(1))
+  const calculate = () => Promise.reject(new Error('it was calculated'))
+  const options = { lake, clock, random: seededRandom(2), scratch_folder: '/nowhere' }
+  expect(await runMetric(options, calculate, planned, { units }, {})).toBeUndefined()
 })
 
 test('old hours keep the definition that they were made with when it changes', async () => {

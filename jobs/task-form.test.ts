@@ -38,3 +38,24 @@ test('a text that is not a task, or not of this Hearth, is refused by what it is
   const other = made.replace('"removes":[]', '"removes":["gone"]')
   expect(() => decodeMade(known.task, other)).toThrow(/has no file gone/)
 })
+
+test('a task is opened on the versions that it names, whatever came since', async () => {
+  await using history = await openHistory(T0 + 2 * HOUR_MS)
+  const { lake, clock } = history
+  await history.add([enrolled('demo-01', T0)])
+  const texts: string[] = []
+  const keeps =
+    (here: Calculate): Calculate =>
+    async (task, options) => {
+      texts.push(encodeTask(task, 1))
+      return await here(task, options)
+    }
+  const scratch_folder = lake.store.localPath?.('scratch') ?? ''
+  const metrics = catalogue().slice(0, 1)
+  await using jobs = await openJobs({ lake, clock, random: seededRandom(5), scratch_folder, metrics, calculate: keeps })
+  await jobs.run()
+  await history.add([enrolled('demo-02', T0)])
+  const { task } = await openTask(lake, metrics, texts[0] ?? '')
+  const [standing, events] = [task.standing, task.inputs.get('events')].map((of) => of?.snapshot)
+  expect([standing?.version, standing?.files.size, events?.version, events?.files.size]).toEqual([0, 0, 1, 1])
+})
