@@ -85,7 +85,7 @@ export class Cluster {
           return found
         }),
     }
-    return this.#lakeside.plant?.runner?.(runner) ?? runner
+    return runner
   }
 
   /** undefined while there is one of another text, or one that is ending. */
@@ -154,7 +154,7 @@ export class Cluster {
   }
 
   async #make(life: Life, { request, metrics }: Started, index: number): Promise<void> {
-    const lake = await openLakeAs(this.#lakeside, life, 'replace')
-    await calculatePart({ ...plainly(this.#world, life), lake, metrics }, request.run, index)
+    const lake = await openLakeAs(this.#lakeside, life, 'part')
+    await calculatePart({ ...plainly(this.#lakeside, life), lake, metrics }, request.run, index)
   }
 }

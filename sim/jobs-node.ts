@@ -60,7 +60,8 @@ export class JobsNode {
 
   /** As one finds it who comes anew. */
   async evidence(life: Life): Promise<JobsEvidence> {
-    const { world, store } = this.#lakeside
+    const { world, plant } = this.#lakeside
+    const store = plant?.store?.(this.#lakeside.store) ?? this.#lakeside.store
     const { clock } = world
     const lake = await openLake({ store, clock, random: life.random, checkpoints: plainCheckpoints })
     // As each does that begins; nothing runs any more that would have to be ended.
@@ -84,7 +85,7 @@ export class JobsNode {
       const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort: 'leave' })
       if (!isAlone) await endLeftRuns({ lake, runner }, metrics)
       const jobs = await openJobs({
-        ...{ ...plainly(world, life), lake, units_a_run, metrics },
+        ...{ ...plainly(this.#lakeside, life), lake, units_a_run, metrics },
         ...(!isAlone && { calculate: (here) => bySize(units_min, here, elsewhere) }),
       })
       const loop = async () => {

@@ -38,7 +38,7 @@ export function openTableAs(
   const environment = environmentOf(lakeside, life, committer)
   const { store } = environment
   const table = openTable(environment, name)
-  return { store, table: lakeside.plant?.table?.(table, store) ?? table }
+  return { store, table: lakeside.plant?.table?.(table, store, committer) ?? table }
 }
 
 /** The lake as one process sees it. */
@@ -46,7 +46,7 @@ export async function openLakeAs(lakeside: Lakeside, life: Life, committer: Comm
   const environment = environmentOf(lakeside, life, committer)
   const { store } = environment
   const lake = await openLake({ ...environment, random: life.random })
-  const seen = (table: Table) => lakeside.plant?.table?.(table, store) ?? table
+  const seen = (table: Table) => lakeside.plant?.table?.(table, store, committer) ?? table
   return {
     ...lake,
     table: async (name) => seen(await lake.table(name)),

@@ -16,7 +16,7 @@ import { decodePlainRows, writePlainRows } from './plain-rows.ts'
 import { decodeRows } from './row-encoder.ts'
 
 /** Metrics by TypeScript over lines of JSON, in place of DuckDB over Parquet. */
-export async function openPlainBenches({ lake, random, clock }: JobsOptions): Promise<Benches> {
+export function openPlainBenches({ lake, random, clock }: JobsOptions): Benches {
   const { store } = lake
 
   async function read(prefix: string, files: readonly AddFile[]): Promise<readonly Row[]> {

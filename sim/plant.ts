@@ -1,11 +1,12 @@
 import type { Encoder } from '../ingest/encoder.ts'
 import type { EventLog } from '../ingest/event-log.ts'
-import type { Runner } from '../jobs/runner.ts'
+import type { Benches } from '../jobs/bench.ts'
 import type { CheckpointCodec } from '../lake/checkpoint.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import type { Table } from '../lake/table.ts'
 import type { Disk } from '../link/disk.ts'
 import type { CommandCore } from '../relay/command-core.ts'
+import type { Committer } from './sim-store.ts'
 
 /**
  * A planted bug: seams of the system replaced by ones that break a promise. They prove that the invariants see what
@@ -19,10 +20,10 @@ export type Plant = {
   readonly log?: (log: EventLog, who: string, shared: Map<string, number>) => EventLog
   readonly encoder?: (encoder: Encoder) => Encoder
   /** As each process of the data plane sees it. */
-  readonly table?: (table: Table, store: ObjectStore) => Table
+  readonly table?: (table: Table, store: ObjectStore, committer: Committer) => Table
   readonly store?: (store: ObjectStore) => ObjectStore
   readonly checkpoints?: (codec: CheckpointCodec) => CheckpointCodec
-  readonly runner?: (runner: Runner) => Runner
+  readonly benches?: (benches: Benches) => Benches
   readonly core?: (core: CommandCore) => CommandCore
   readonly hubDisk?: (disk: Disk) => Disk
 }

@@ -2,19 +2,20 @@ import type { ObjectStore } from '../lake/object-store.ts'
 import type { StepName } from './step.ts'
 import type { Life, World } from './world.ts'
 
-/** What a process commits. */
-export type Committer = 'ingest' | 'compact' | 'floor' | 'erase' | 'replace'
+/** What a process commits; a part of a run commits nothing. */
+export type Committer = 'ingest' | 'compact' | 'floor' | 'erase' | 'replace' | 'part'
 
 /** An object store at the other end of a network: each call is a step, and may take effect after its caller died. */
 export function simStore(world: World, life: Life, store: ObjectStore, committer: Committer): ObjectStore {
-  const ofJobs = committer === 'replace'
+  const ofJobs = committer === 'replace' || committer === 'part'
   const getStep = ofJobs ? 'jobs.get' : 'store.get'
   const putStep = (path: string): StepName => {
     if (path.startsWith('_hearth/ranges/')) return 'ranges.snapshot'
     if (path.endsWith('.checkpoint.parquet')) return 'checkpoint.put'
     if (path.endsWith('_last_checkpoint')) return 'checkpoint.hint'
     if (path.startsWith('_hearth/runs/')) return 'run.put'
-    return path.includes('/_delta_log/') ? `commit.${committer}` : ofJobs ? 'jobs.put' : 'store.put'
+    if (committer !== 'part' && path.includes('/_delta_log/')) return `commit.${committer}`
+    return ofJobs ? 'jobs.put' : 'store.put'
   }
   return {
     url: store.url,

@@ -1,7 +1,11 @@
 import type { Plant } from '../plant.ts'
+import { aLostRunTold } from './a-lost-run-told.ts'
+import { aPartOfTheNewestVersions } from './a-part-of-the-newest-versions.ts'
 import { ackBeforeSync } from './ack-before-sync.ts'
 import { acknowledgedAndGivenUp } from './acknowledged-and-given-up.ts'
 import { bucketOfTheGateway } from './bucket-of-the-gateway.ts'
+import { carryThatNeverChanges } from './carry-that-never-changes.ts'
+import { changesToldACommitLate } from './changes-told-a-commit-late.ts'
 import { checkpointWithoutPositions } from './checkpoint-without-positions.ts'
 import { cleanUpWithoutRanges } from './clean-up-without-ranges.ts'
 import { commitWhereNobodyReads } from './commit-where-nobody-reads.ts'
@@ -22,6 +26,8 @@ import { hoursOfReceiptTold } from './hours-of-receipt-told.ts'
 import { ingestOverAMark } from './ingest-over-a-mark.ts'
 import { lastInTheLogStored } from './last-in-the-log-stored.ts'
 import { lateCalledFailed } from './late-called-failed.ts'
+import { madeOfTheNewestInput } from './made-of-the-newest-input.ts'
+import { metricsOfTwoDrivers } from './metrics-of-two-drivers.ts'
 import { offsetOutsideCommit } from './offset-outside-commit.ts'
 import { ownCommitTakenForAnothers } from './own-commit-taken-for-anothers.ts'
 import { pastTheLimitOfDates } from './past-the-limit-of-dates.ts'
@@ -30,11 +36,14 @@ import { positionsUsedAgain } from './positions-used-again.ts'
 import { rangesBeforeTheCommit } from './ranges-before-the-commit.ts'
 import { rangesOfAnotherVersion } from './ranges-of-another-version.ts'
 import { replayThatDoubles } from './replay-that-doubles.ts'
+import { revisionOfAnotherHearth } from './revision-of-another-hearth.ts'
+import { rowsKnownByTheirNumber } from './rows-known-by-their-number.ts'
 import { servicesTellOfAnErasedHub } from './services-tell-of-an-erased-hub.ts'
 import { topicAnewUnderItsId } from './topic-anew-under-its-id.ts'
 import { trimBeforeTheCommit } from './trim-before-the-commit.ts'
 import { unknownTakenForRefused } from './unknown-taken-for-refused.ts'
 import { vacuumWithoutAFloor } from './vacuum-without-a-floor.ts'
+import { whatWasMadeStays } from './what-was-made-stays.ts'
 
 /** A new planted bug is a file of its own and a line here. */
 export const PLANTS: readonly Plant[] = [
@@ -74,4 +83,13 @@ export const PLANTS: readonly Plant[] = [
   trimBeforeTheCommit,
   unknownTakenForRefused,
   vacuumWithoutAFloor,
+  aLostRunTold,
+  changesToldACommitLate,
+  madeOfTheNewestInput,
+  metricsOfTwoDrivers,
+  revisionOfAnotherHearth,
+  rowsKnownByTheirNumber,
+  whatWasMadeStays,
+  aPartOfTheNewestVersions,
+  carryThatNeverChanges,
 ]
