@@ -40,7 +40,7 @@ test.each([
 
 test('a secret that cannot be read is told by the name of its setting', () => {
   const alerts = { webhook_url: 'http://here/', webhook_secret_file: '/nowhere/secret' }
-  const context = { clock: new ManualClock(), config: configSchema.parse({ alerts }) }
+  const context = { clock: new ManualClock(), random: seededRandom(1), config: configSchema.parse({ alerts }) }
   expect(() => receiversOf(context)).toThrow(
     expect.objectContaining({
       kind: 'invalid',

@@ -70,11 +70,15 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
 }
 
 /** Who is told, as configured. Raises `invalid` when the secret cannot be read. */
-export function receiversOf({ clock, config }: Pick<CliContext, 'clock' | 'config'>): readonly Receiver[] {
+export function receiversOf({
+  clock,
+  config,
+  random,
+}: Pick<CliContext, 'clock' | 'config' | 'random'>): readonly Receiver[] {
   const { webhook_url, webhook_secret_file, alertmanager_url } = config.alerts
   const secret = () => webhook_secret_file && readSetting('alerts.webhook_secret_file', webhook_secret_file).trim()
   return [
-    ...(webhook_url ? [openWebhook({ url: webhook_url, secret: secret() || undefined, clock })] : []),
-    ...(alertmanager_url ? [openAlertmanager({ url: alertmanager_url, clock })] : []),
+    ...(webhook_url ? [openWebhook({ url: webhook_url, secret: secret() || undefined, clock, random })] : []),
+    ...(alertmanager_url ? [openAlertmanager({ url: alertmanager_url, clock, random })] : []),
   ]
 }

@@ -1,7 +1,7 @@
 /** Alerts as a real Alertmanager takes them, and passes them on. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { machineClock } from '../../cli/machine.ts'
+import { machineClock, machineRandom as random } from '../../cli/machine.ts'
 import { until } from '../../cli/testing/system.ts'
 import { type Alertmanager, startAlertmanager } from '../../infra/prometheus/alertmanager.ts'
 import { openAlertmanager } from './alertmanager.ts'
@@ -67,7 +67,7 @@ const passedOn = (objective: string) =>
   })
 
 test('what fires is an alert with its labels, what stands behind it, and links; once over, it is over', async () => {
-  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
+  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock, random })
   await alertmanager.tell(notification('success', 'firing'), signal)
   const [alert] = await active('success')
   expect(alert).toMatchObject({
@@ -88,7 +88,7 @@ test('what fires is an alert with its labels, what stands behind it, and links; 
 test('what still fires is told with a later end, and is the same alert', async () => {
   let ahead_ms = 0
   const clock = { ...machineClock, now: () => machineClock.now() + ahead_ms }
-  const alertmanager = openAlertmanager({ url: server.url, clock })
+  const alertmanager = openAlertmanager({ url: server.url, clock, random })
   const firing = notification('loss', 'firing')
   await alertmanager.tell(firing, signal)
   const [before] = await active('loss')
@@ -101,7 +101,7 @@ test('what still fires is told with a later end, and is the same alert', async (
 })
 
 test('one that is gone is a fault, and takes it once it is back', async () => {
-  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
+  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock, random })
   await server.kill()
   await expect(alertmanager.tell(notification('light', 'firing'), signal)).rejects.toMatchObject({
     kind: 'unavailable',
@@ -112,7 +112,7 @@ test('one that is gone is a fault, and takes it once it is back', async () => {
 })
 
 test('what it does not understand is refused, and keeps out nothing that it is reminded of beside it', async () => {
-  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock })
+  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock, random })
   const wrong = { ...notification('light', 'firing'), started_ms: machineClock.now() + 86_400_000 }
   await expect(alertmanager.tell(wrong, signal)).rejects.toMatchObject({ kind: 'invalid' })
   const right = notification('beside it', 'firing')

@@ -1,19 +1,21 @@
 /** Alertmanager, by its API v2 (github.com/prometheus/alertmanager, api/v2/openapi.yaml: postAlerts). */
-import type { Clock } from '../../contract/clock.ts'
+import type { Clock, Random } from '../../contract/clock.ts'
 import type { Behind } from './behind-sql.ts'
 import { REMIND_MS, REMINDS_MISSED_MAX } from './limits.ts'
 import type { Notification } from './notification.ts'
 import { postJson } from './post-json.ts'
 import type { Receiver } from './receiver.ts'
 
+export type AlertmanagerOptions = { readonly url: string; readonly clock: Clock; readonly random: Random }
+
 /**
  * It takes an alert for over at its `endsAt`, so that what fires is told again each REMIND_MS with a later one, as
  * Prometheus does; were Hearth gone, it would end by itself.
  */
-export function openAlertmanager({ url, clock }: { readonly url: string; readonly clock: Clock }): Receiver {
+export function openAlertmanager({ url, clock, random }: AlertmanagerOptions): Receiver {
   const post = (notifications: readonly Notification[], signal: AbortSignal) =>
     postJson({
-      ...{ name: 'alertmanager', url: `${url.replace(/\/$/, '')}/api/v2/alerts`, headers: {}, clock, signal },
+      ...{ name: 'alertmanager', url: `${url.replace(/\/$/, '')}/api/v2/alerts`, headers: {}, clock, random, signal },
       body: JSON.stringify(notifications.map((one) => alertOf(one, clock.now()))),
     })
   return { name: 'alertmanager', last_only: true, tell: (one, signal) => post([one], signal), remind: post }

@@ -1,4 +1,4 @@
-import { type Clock, sleep } from '../../contract/clock.ts'
+import { type Clock, type Random, sleep } from '../../contract/clock.ts'
 import { causeOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { TELL_ATTEMPTS, TELL_TIMEOUT_MS, TELL_WAIT_MS } from './limits.ts'
 
@@ -8,6 +8,7 @@ export type Post = {
   readonly body: string
   readonly headers: Readonly<Record<string, string>>
   readonly clock: Clock
+  readonly random: Random
   readonly signal: AbortSignal
 }
 
@@ -18,13 +19,16 @@ type Fault = { readonly problem: Problem; readonly retry_after_ms: number }
  * where it does not know who asks, else `unavailable`: of a wrong address too. The URL may be a secret, and is in no message.
  */
 export async function postJson(post: Post): Promise<void> {
+  const { clock, random, signal } = post
   for (let attempt = 1; ; attempt++) {
     const fault = await postOnce(post)
     if (!fault) return
     const { problem, retry_after_ms } = fault
     const over = attempt === TELL_ATTEMPTS || retry_after_ms >= TELL_TIMEOUT_MS
     if (problem.kind !== 'unavailable' || over) throw problem
-    await sleep(post.clock, Math.max(retry_after_ms, TELL_WAIT_MS * 2 ** (attempt - 1)), post.signal)
+    // Schedulers that tell the same at the same time do not come again at the same time.
+    const wait_ms = TELL_WAIT_MS * 2 ** (attempt - 1) * (0.5 + random.float() / 2)
+    await sleep(clock, Math.max(retry_after_ms, wait_ms), signal)
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Clock } from '../../contract/clock.ts'
-import { TELL_TIMEOUT_MS } from './limits.ts'
+import { seededRandom } from '../../sim/clock.ts'
+import { TELL_TIMEOUT_MS, TELL_WAIT_MS } from './limits.ts'
 import type { Notification } from './notification.ts'
 import { type Catcher, openCatcher } from './testing/catcher.ts'
 import { openWebhook, signatureOf } from './webhook.ts'
@@ -32,8 +33,8 @@ const one: Notification = {
   ...{ time_ms: NOW_MS, started_ms: NOW_MS, summary: 'o burns', threshold: 14.4, burns: [], behind: [] },
   links: { commands: 'c', rows: 'r', fleet: 'f' },
 }
-const tell = (secret?: string) =>
-  openWebhook({ url: catcher.url, secret, clock }).tell(one, new AbortController().signal)
+const tell = (secret?: string, seed = 1) =>
+  openWebhook({ url: catcher.url, secret, clock, random: seededRandom(seed) }).tell(one, new AbortController().signal)
 
 test('a change is one POST, signed where there is a secret', async () => {
   await tell('of both')
@@ -48,6 +49,19 @@ test('what a server in trouble did not take comes again', async () => {
   catcher.answer(503, 429)
   await tell()
   expect(catcher.caught).toHaveLength(3)
+})
+
+test('waits double, and are not those of another that began at the same time', async () => {
+  for (const seed of [1, 2]) {
+    catcher.answer(503, 503)
+    await tell(undefined, seed)
+  }
+  const [first = 0, second = 0, other] = waits_ms
+  expect(first).toBeGreaterThanOrEqual(TELL_WAIT_MS / 2)
+  expect(first).toBeLessThan(TELL_WAIT_MS)
+  expect(second).toBeGreaterThanOrEqual(TELL_WAIT_MS)
+  expect(second).toBeLessThan(2 * TELL_WAIT_MS)
+  expect(other).not.toBe(first)
 })
 
 test('who says when to come again is asked then, and in the next tick where that is long', async () => {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Clock } from '../../contract/clock.ts'
+import type { Clock, Random } from '../../contract/clock.ts'
 import type { Notification } from './notification.ts'
 import { postJson } from './post-json.ts'
 import type { Receiver } from './receiver.ts'
@@ -9,6 +9,7 @@ export type WebhookOptions = {
   /** The body is signed with it. */
   readonly secret: string | undefined
   readonly clock: Clock
+  readonly random: Random
 }
 
 /** HMAC-SHA256 of the body, in hex, as the header `x-hearth-signature: sha256=…` has it. */
@@ -17,13 +18,13 @@ export function signatureOf(secret: string, body: string): string {
 }
 
 /** One POST a change. */
-export function openWebhook({ url, secret, clock }: WebhookOptions): Receiver {
+export function openWebhook({ url, secret, clock, random }: WebhookOptions): Receiver {
   return {
     name: 'webhook',
     async tell(one, signal) {
       const body = webhookBody(one)
       const headers = { 'x-hearth-id': one.id, ...(secret && { 'x-hearth-signature': signatureOf(secret, body) }) }
-      await postJson({ name: 'webhook', url, body, headers, clock, signal })
+      await postJson({ name: 'webhook', url, body, headers, clock, random, signal })
     },
   }
 }
