@@ -51,6 +51,7 @@ export async function runAlerts(context: CliContext, options: RunAlertsOptions):
       const ids = notifications.map(({ id }) => id)
       log.info('told', `told the ${receiver} of ${ids.length} changes`, { receiver, ids })
     },
+    unexplained: (error) => log.failed('unexplained', error),
     untold: (receiver, error, refused) => {
       figures.told(receiver, 'failed')
       log.failed('untold', error, { receiver, ...(refused && { refused: refused.id }) })

@@ -81,7 +81,7 @@ test('each change of an alert is told, with how fast the budget was spent', asyn
   await using query = await openQuery({ lake, clock })
   const alerts = openAlerts({
     ...{ lake, query, clock, random, receivers: [], dashboards_url: '' },
-    ...{ changed: () => undefined, told: () => undefined, untold: () => undefined },
+    ...{ changed: () => undefined, told: () => undefined, untold: () => undefined, unexplained: () => undefined },
   })
   await alerts.tick(new AbortController().signal)
   await run('history', '--days', '1')

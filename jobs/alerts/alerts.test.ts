@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { messageOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { openQuery, type Query } from '../../lake/query.ts'
@@ -17,6 +19,7 @@ let history: History
 let query: Query
 let told: Notification[]
 let untold: unknown[]
+let unexplained: unknown[]
 let reminded: string[]
 /** What the receiver answers to a change of that id. */
 let answer: (id: string) => ProblemKind | undefined
@@ -34,6 +37,7 @@ const receiver: Receiver = {
 beforeEach(async () => {
   told = []
   untold = []
+  unexplained = []
   reminded = []
   answer = () => undefined
   history = await openHistory(T0 + HOUR_MS)
@@ -62,6 +66,7 @@ function scheduler(seed: number, to = receiver): Alerts {
     ...{ lake, query, clock, random: seededRandom(seed) },
     ...{ receivers: [to], dashboards_url: 'http://pages', changed: () => undefined },
     told: () => undefined,
+    unexplained: (error) => unexplained.push(error),
     untold: (name, error, refused) => untold.push([name, messageOf(error), refused?.id]),
   })
 }
@@ -159,6 +164,21 @@ test('who is reminded of what fires is, though it takes no change', async () => 
   await scheduler(1, { ...receiver, remind }).tick(signal)
   expect(reminded).toEqual([PAGE, TICKET])
   expect(untold).toHaveLength(1)
+})
+
+test('an alert is told without what stands behind it where that cannot be found', async () => {
+  const alerts = scheduler(1)
+  await pass(20, 'offline')
+  answer = () => 'unavailable'
+  await alerts.tick(signal)
+  await rm(join(history.folder, 'lake', 'command_traces'), { recursive: true })
+  answer = () => undefined
+  await alerts.tick(signal)
+  expect(told.map(({ id, behind }) => [id, behind])).toEqual([
+    [PAGE, []],
+    [TICKET, []],
+  ])
+  expect(unexplained).toHaveLength(2)
 })
 
 test('two schedulers write a change once, and one that starts anew tells what was not told', async () => {

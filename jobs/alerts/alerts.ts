@@ -25,6 +25,8 @@ export type AlertsOptions = {
   readonly told: (receiver: string, notifications: readonly Notification[]) => void
   /** A receiver was not told; the next tick tries again, unless it is of one that the receiver does not want. */
   readonly untold: (receiver: string, error: unknown, refused?: Notification) => void
+  /** What stands behind an alert could not be found; it is told without. */
+  readonly unexplained: (error: unknown) => void
 }
 
 export type Alerts = {
@@ -69,12 +71,19 @@ export function openAlerts(options: AlertsOptions): Alerts {
 
   async function notification(change: AlertChange, signal: AbortSignal): Promise<Notification> {
     const measure = looked?.of.find(({ objective }) => objective === change.objective)?.measure
-    const behind =
-      measure !== undefined && change.state === 'firing'
-        ? behindOf((await query.run(behindSql(change.objective, measure, windowOf(change)), { signal })).rows)
-        : []
+    const behind = measure === undefined || change.state !== 'firing' ? [] : await whatIsBehind(change, measure, signal)
     const { dashboards_url } = options
     return notificationOf(change, { fleet: lake.fleet, dashboards_url, measure, behind })
+  }
+
+  async function whatIsBehind(change: AlertChange, measure: string, signal: AbortSignal): Promise<readonly Behind[]> {
+    try {
+      return behindOf((await query.run(behindSql(change.objective, measure, windowOf(change)), { signal })).rows)
+    } catch (error) {
+      signal.throwIfAborted()
+      options.unexplained(error)
+      return []
+    }
   }
 
   async function tell(receiver: Receiver, signal: AbortSignal): Promise<void> {

@@ -27,7 +27,7 @@ export type Notification = {
   readonly threshold: number | undefined
   readonly burns: readonly BurnTold[]
   readonly behind: readonly Behind[]
-  /** Without `rows` of an objective that does not stand any more. */
+  /** Without `rows` where the measure is not known. */
   readonly links: { readonly commands: string; readonly rows?: string; readonly fleet: string }
 }
 
@@ -35,7 +35,7 @@ export type About = {
   readonly fleet: string
   /** Where the dashboards are: `http://127.0.0.1:8990`. */
   readonly dashboards_url: string
-  /** Undefined where the objective does not stand any more. */
+  /** Undefined where the objective does not stand any more, or nobody has looked at it yet. */
   readonly measure: string | undefined
   readonly behind: readonly Behind[]
 }
