@@ -1,6 +1,7 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { machineClock, machineRandom } from '../cli/machine.ts'
 import { type S3Server, startS3 } from '../infra/s3/server.ts'
@@ -55,6 +56,15 @@ describe('an S3 store', () => {
     for (const put of puts) {
       if (put.status === 'rejected') expect(put.reason).toMatchObject({ kind: 'conflict', outcome: 'did-not-happen' })
     }
+  })
+
+  test('does not list the mark of a folder, which others leave', async () => {
+    const store = openStore('marked')
+    await store.put('folder/object', Buffer.from('x'))
+    const { bucket, endpoint, region } = s3
+    const client = new S3Client({ endpoint, region, forcePathStyle: true })
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: 'marked/empty/' }))
+    expect((await Array.fromAsync(store.list(''))).map(({ path }) => path)).toEqual(['folder/object'])
   })
 
   test('lists past one page, in order', async () => {

@@ -84,7 +84,8 @@ export function openS3Store(options: S3Options): ObjectStore {
       for (;;) {
         for (const { key, size_bytes, modified_ms } of page.found) {
           const path = key.slice(base.length)
-          if (path <= startAfter) continue
+          // Others mark folders so (Hadoop's S3A, consoles): it is no object of a store, and no path.
+          if (path <= startAfter || path.endsWith('/')) continue
           // All that reads a log rests on it; buckets for "directory" storage classes list otherwise.
           if (path <= last)
             throw new Problem('invalid', `${url} does not list in the order of keys: use another bucket (docs/s3.md)`)
