@@ -83,6 +83,8 @@ export async function openSparkShell(
         // A statement on standard input is echoed, with a cost that grows as the square of its length; one in a file is not.
         child.stdin.write(`SOURCE ${file};\n${tell('over', index)};\n`)
         const done = await outcome(index)
+        // The end of what it says is heard before its own end is known, and what it said on standard error.
+        if (done === undefined) await ended
         signal?.throwIfAborted()
         if (done === undefined)
           throw new Problem('unavailable', `Spark ended before it was done (${command}): ${said.last()}`)
