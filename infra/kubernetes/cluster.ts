@@ -44,6 +44,8 @@ export type Kubernetes = {
   readonly components: Readonly<Record<ComponentName, Component>>
   /** Everything that the cluster writes. */
   readonly folder: string
+  /** Before a command that shall be in the node's network, where pods and this machine's exposed ports are reached. */
+  readonly enterNetwork: readonly string[]
   /** Runs a command in the node's namespaces, `kubectl` among others, and resolves with what it wrote. */
   exec(command: string, ...words: readonly string[]): Promise<string>
   /** Loads the images of an OCI or Docker archive into the node. */
@@ -103,6 +105,7 @@ export async function startKubernetes(): Promise<Kubernetes> {
     client,
     components,
     folder: node.folder,
+    enterNetwork: node.enterNetwork,
     async exec(command, ...words) {
       const [enter = '', ...more] = node.enter
       const { stdout } = await run(enter, [...more, command, ...words], { env: environment, maxBuffer: 2 ** 26 })

@@ -1,10 +1,11 @@
 /** This checkout as an image for tests: `infra/Containerfile`, over a base of this machine's own libraries. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cp, glob, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { glob, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { alone } from '../alone.ts'
+import { copyLibraries } from './libraries.ts'
 import { writeOciImage } from './oci-image.ts'
 import { installPackages } from './provision.ts'
 
@@ -18,7 +19,7 @@ const MADE_OF = [
   '{package,package-lock,tsconfig,tsconfig.build}.json',
   'infra/{image,pack}.ts',
   'infra/Containerfile',
-  'infra/kubernetes/{hearth,oci}-image.ts',
+  'infra/kubernetes/{hearth-image,libraries,oci-image}.ts',
 ]
 
 /** Longest time that it may take to build it, on a machine with much else to do. */
@@ -84,9 +85,7 @@ async function makeBase(building: string, context: string): Promise<string> {
   const linked = [join(context, 'node')]
   // Some packages bring one for musl as well, which the base does not have and nobody loads.
   for await (const file of glob(`${context}/node_modules/**/*.{node,so}`)) if (!/\bmusl\b/.test(file)) linked.push(file)
-  const { stdout } = await run('ldd', linked)
-  const libraries = new Set([...stdout.matchAll(/(?<=\s)(\/(?:usr\/)?lib\S+) \(0x/g)].map(([, path = '']) => path))
-  for (const library of libraries) await cp(library, join(root, library), { dereference: true })
+  await copyLibraries(root, linked)
   const texts = {
     'etc/passwd': 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:1000:1000:nonroot:/:/sbin/nologin\n',
     'etc/nsswitch.conf': 'hosts: files dns\n',

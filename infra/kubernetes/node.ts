@@ -20,6 +20,8 @@ export type Node = {
   readonly cgroup: string
   /** Before a command that shall run in the namespaces. */
   readonly enter: readonly string[]
+  /** Before one that shall be in the network alone. */
+  readonly enterNetwork: readonly string[]
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -36,7 +38,8 @@ export async function openNode(address: string): Promise<Node> {
   const node: Node = {
     folder,
     cgroup,
-    enter: ['nsenter', ...namespacesOf(child)],
+    enter: ['nsenter', namespaceOf(child, 'net'), namespaceOf(child, 'mount'), namespaceOf(child, 'pid')],
+    enterNetwork: ['nsenter', namespaceOf(child, 'net')],
     async [Symbol.asyncDispose]() {
       child.stdin.end()
       await ended
@@ -55,10 +58,11 @@ export async function openNode(address: string): Promise<Node> {
   return node
 }
 
-/** `unshare` itself stays outside of the new process namespace, where only its children are. */
-function namespacesOf({ pid }: ChildProcess): readonly string[] {
-  const names = { net: 'net', mount: 'mnt', pid: 'pid_for_children' }
-  return Object.entries(names).map(([flag, name]) => `--${flag}=/proc/${pid}/ns/${name}`)
+/** Names of the kernel by flags of nsenter. `unshare` itself stays outside of the new process namespace, where only its children are. */
+const NAMESPACES = { net: 'net', mount: 'mnt', pid: 'pid_for_children' } as const
+
+function namespaceOf({ pid }: ChildProcess, flag: keyof typeof NAMESPACES): string {
+  return `--${flag}=/proc/${pid}/ns/${NAMESPACES[flag]}`
 }
 
 async function sweepNodes(): Promise<void> {

@@ -12,19 +12,17 @@ import { openFolderStore } from '../../lake/folder-store.ts'
 import { openLocalFiles } from '../../lake/local-files.ts'
 import type { ObjectStore } from '../../lake/object-store.ts'
 import { openS3Store } from '../../lake/s3-store.ts'
-import { seededRandom } from '../../sim/clock.ts'
 import { catalogue, extended } from '../catalogue.ts'
 import { checkMetric } from '../check-metric.ts'
 import { HOUR_MS } from '../limits.ts'
 import { parseMetric } from '../metric.ts'
-import { command, type History, openHistory, type Row } from '../testing/history.ts'
+import { command, openHistory } from '../testing/history.ts'
 import { LAMP_SELECT, lampHours } from '../testing/lamp-hours.ts'
+import { expectEqual, STORY_BEGINS_MS as T0, told } from '../testing/spark-story.ts'
 import { STORY_HOURS, tellStory } from '../testing/story.ts'
 import { openSparkEngine, type SparkEngine } from './engine.ts'
 import { openExchange } from './exchange.ts'
 import { openSparkShell } from './shell.ts'
-
-const T0 = Date.UTC(2026, 10, 20, 22)
 
 let scratch_folder: string
 let s3: S3Server
@@ -47,56 +45,6 @@ afterAll(async () => {
 
 const engine = (words: string, from_bytes = 0) =>
   openSparkEngine({ command: words, metrics: undefined, from_bytes, clock, random, scratch_folder })
-
-/** Commands of both hubs whose durations have all the digits that there are. */
-function commands(until_ms: number): readonly Row[] {
-  const { float } = seededRandom(3)
-  return Array.from({ length: 300 }, (_, i) => {
-    const sent_ms = float() * 3
-    const hub_ms = 10 ** (float() * 4)
-    const acked_ms = sent_ms + hub_ms + float() * 200
-    const issued_ms = T0 + Math.floor(float() * (until_ms - T0 - 60_000))
-    return command(`demo-0${1 + (i % 2)}`, `c${i}`, issued_ms, [
-      ['issued', 0],
-      ['routed', float()],
-      ['sent', sent_ms],
-      ['executed', hub_ms, true],
-      ['acked', acked_ms],
-      [acked_ms < 5000 ? 'done' : 'late', acked_ms],
-    ])
-  }).flat()
-}
-
-async function told(
-  hours: number,
-  more: Parameters<typeof openHistory>[3],
-  names?: readonly string[],
-): Promise<History> {
-  const metrics = catalogue().filter(({ name }) => names?.includes(name) ?? true)
-  const history = await openHistory(T0, 1, metrics, more)
-  const now_ms = T0 + (hours + 0.1) * HOUR_MS
-  await history.add([...tellStory(1, T0), ...commands(now_ms)].filter(({ event_time }) => event_time < now_ms))
-  await history.clock.advance(now_ms - T0)
-  await history.jobs.run()
-  return history
-}
-
-/** Of each cell of a metric: what its file's tags say of its hours. */
-async function ledger({ lake }: History, metric: string): Promise<unknown> {
-  const { files } = await (await lake.table(metric)).snapshot()
-  return [...files.values()]
-    .map(({ tags }) => tags)
-    .sort((a, b) => String(a?.['unit']).localeCompare(String(b?.['unit'])))
-}
-
-async function expectEqual(ours: History, theirs: History, metrics: readonly string[]): Promise<void> {
-  for (const metric of metrics) {
-    const rows = await ours.rows(metric)
-    expect(rows.length, metric).toBeGreaterThan(0)
-    expect(await theirs.rows(metric), metric).toEqual(rows)
-    expect(await ledger(theirs, metric), metric).toEqual(await ledger(ours, metric))
-  }
-}
 
 test('over files, every metric has the rows and the ledger that DuckDB makes', async () => {
   await using ours = await told(STORY_HOURS, {})
