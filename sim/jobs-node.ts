@@ -7,6 +7,7 @@ import { openLook } from '../jobs/look.ts'
 import { runsUnderWay } from '../jobs/run-objects.ts'
 import { tick } from '../jobs/schedule.ts'
 import { openLake } from '../lake/lake.ts'
+import type { ObjectStore } from '../lake/object-store.ts'
 import { Cluster } from './cluster.ts'
 import type { JobsEvidence } from './evidence.ts'
 import { type Lakeside, openLakeAs } from './lake-process.ts'
@@ -14,7 +15,7 @@ import { Machine } from './machine.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import { NEW_METRICS, OLD_METRICS } from './plain-metrics.ts'
 import { plainly } from './plainly.ts'
-import { KILLED, type Life } from './world.ts'
+import { KILLED, type World } from './world.ts'
 
 const LOOK_EVERY_MS = 8_000
 /** So few that what is days old is made in several shares. */
@@ -59,16 +60,16 @@ export class JobsNode {
   }
 
   /** As one finds it who comes anew. */
-  async evidence(life: Life): Promise<JobsEvidence> {
-    const { world, plant } = this.#lakeside
-    const store = plant?.store?.(this.#lakeside.store) ?? this.#lakeside.store
-    const { clock } = world
-    const lake = await openLake({ store, clock, random: life.random, checkpoints: plainCheckpoints })
-    // As each does that begins; nothing runs any more that would have to be ended.
-    await endLeftRuns({ lake, runner: { end: async () => undefined } }, NEW_METRICS)
-    const left = [...(await runsUnderWay(store)), ...this.#cluster.running]
-    const status = await openLook({ lake, clock, metrics: NEW_METRICS, folds: store }).status()
-    return { metrics: NEW_METRICS, ran: this.ran, left, due: status.flatMap(({ due }) => due) }
+  async evidence(): Promise<JobsEvidence> {
+    const { world, plant, store } = this.#lakeside
+    const told = { metrics: NEW_METRICS, ran: this.ran, left: this.#cluster.running, due: [] }
+    try {
+      return { ...told, ...(await lookAnew(plant?.store?.(store) ?? store, world)) }
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      world.bugs.push(`one who looks at the jobs anew: ${error.message}`)
+      return told
+    }
   }
 
   #driver(name: string, units_a_run: number): Machine<boolean> {
@@ -122,4 +123,12 @@ export class JobsNode {
 /** The hours that a plan counts as begun, and as over. */
 function hoursOver(clock: Clock): string {
   return [0, SETTLE_MS].map((ms) => Math.floor((clock.now() - ms) / HOUR_MS)).join(' ')
+}
+
+/** What is left of runs, and due, once one has looked who begins; nothing is running any more that would have to be ended. */
+async function lookAnew(store: ObjectStore, { clock, random }: World): Promise<Pick<JobsEvidence, 'left' | 'due'>> {
+  const lake = await openLake({ store, clock, random, checkpoints: plainCheckpoints })
+  await endLeftRuns({ lake, runner: { end: async () => undefined } }, NEW_METRICS)
+  const status = await openLook({ lake, clock, metrics: NEW_METRICS, folds: store }).status()
+  return { left: await runsUnderWay(store), due: status.flatMap(({ due }) => due) }
 }

@@ -15,7 +15,7 @@ import { registrar } from './registrar.ts'
 import { RelayNode } from './relay-node.ts'
 import { stranger } from './stranger.ts'
 import { TopicOwner } from './topic-owner.ts'
-import { upkeep } from './upkeep.ts'
+import { janitor, upkeep } from './upkeep.ts'
 import { Witness } from './witness.ts'
 import { Work } from './work.ts'
 import type { World } from './world.ts'
@@ -24,7 +24,7 @@ const FLEET = 'simulated'
 const LAYOUT = { epoch: 1, buckets: 2 }
 const HUBS = ['hub-a', 'hub-b', 'hub-c']
 const TROUBLE_MS = 90_000
-const REST_MAX_MS = 3_600_000
+const REST_MAX_MS = 900_000
 /** So long nothing may happen before all has come to rest … */
 const QUIET_S = 60
 /** … nor may anybody have gone on longer ago than a writer waits before it looks again (LOG_CHECK_MS). */
@@ -68,8 +68,9 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const eraser = new Eraser(lakeside, LAYOUT, ERASED)
   const isErased = () => eraser.done
   const senders = [stranger(world, ingest, note), registrar(world, ingest, subjects, isErased)]
-  const keepers = upkeep(lakeside, LAYOUT)
-  const jobs = new JobsNode(lakeside)
+  const besideIngest = { ...lakeside, world: world.beside() }
+  const jobs = new JobsNode(besideIngest)
+  const keepers = [...upkeep(lakeside, LAYOUT), janitor(besideIngest)]
   for (const machine of keepers) machine.start()
   eraser.start()
   jobs.start()
@@ -132,7 +133,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
       ingest,
       bugs: world.bugs,
     })),
-    jobs: await jobs.evidence(outside),
+    jobs: await jobs.evidence(),
     claims: witness.claims,
     erased: new Set([ERASED]),
     readings: witness.readings,

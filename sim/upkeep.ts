@@ -33,7 +33,7 @@ const FRESH_CHANCE = 0.5
 const TABLES_OF_JOBS = [...NEW_METRICS.map(({ name }) => name), JOB_RUNS_TABLE]
 const JOBS_RETENTION_MS = 20_000
 
-/** Those who work on tables beside the writers: two compactors, a vacuum, a cleaner of the log, a janitor of the jobs, and a reader. */
+/** Those who work on the table beside the writers: two compactors, a vacuum, a cleaner of its log, and a reader. */
 export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boolean>[] {
   const { world } = lakeside
   const compactor = (name: string) =>
@@ -73,17 +73,6 @@ export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boo
         })
       }
     }),
-    periodic(world, 'janitor', VACUUM_EVERY_MS, async (life) => {
-      const { clock, random } = life
-      const tables = TABLES_OF_JOBS.map((name) => openTableAs(lakeside, life, 'floor', name))
-      const shortest = { retention_min_ms: JOBS_RETENTION_MS, clock_slack_ms: CLOCK_SLACK_MS }
-      return async () => {
-        const { store, table } = world.pick(tables)
-        const options = { store, table, clock, random, ...shortest, retention_ms: JOBS_RETENTION_MS }
-        await vacuum(options)
-        await cleanLog({ ...options, before: async () => void (await foldTouched(table, store)) })
-      }
-    }),
     periodic(world, 'analyst-1', READ_EVERY_MS, async (life) => {
       let events = openEvents(lakeside, life, 'ingest')
       return async () => {
@@ -92,6 +81,22 @@ export function upkeep(lakeside: Lakeside, layout: Layout): readonly Machine<boo
       }
     }),
   ]
+}
+
+/** Vacuums the tables of the jobs, and cleans their logs. */
+export function janitor(lakeside: Lakeside): Machine<boolean> {
+  const { world } = lakeside
+  return periodic(world, 'janitor', VACUUM_EVERY_MS, async (life) => {
+    const { clock, random } = life
+    const tables = TABLES_OF_JOBS.map((name) => openTableAs(lakeside, life, 'floor', name))
+    const shortest = { retention_min_ms: JOBS_RETENTION_MS, clock_slack_ms: CLOCK_SLACK_MS }
+    return async () => {
+      const { store, table } = world.pick(tables)
+      const options = { store, table, clock, random, ...shortest, retention_ms: JOBS_RETENTION_MS }
+      await vacuum(options)
+      await cleanLog({ ...options, before: async () => void (await foldTouched(table, store)) })
+    }
+  })
 }
 
 /** Asks for the newest version, and reads some of its files. */

@@ -36,30 +36,66 @@ export type WorldOptions = {
   readonly coverage: Coverage
 }
 
-/** Time, chance, faults and the trace of one simulated run: everything that is not the system itself. */
-export class World {
+/** What there is once in a run, whose chances it may be by. */
+class Common {
   readonly scheduler = new Scheduler()
-  readonly random: Random
-  readonly seed: number
-  /** The last lines of what happened, for reading; the hash is over all of them. */
   readonly lines: string[] = []
-  /** No fault strikes while it is set: the system is left to finish. */
+  readonly bugs: string[] = []
+  readonly hash = createHash('sha256')
+  readonly deaths = new Map<Life, (death: Death) => void>()
+  readonly offsets = new Map<string, number>()
   calm = false
   steps = 0
-  /** Errors that are nobody's fault but the code's. */
-  readonly bugs: string[] = []
-  #hash = createHash('sha256')
-  #faults: readonly { readonly fault: Fault; readonly chance: number }[]
-  #coverage: Coverage
-  #deaths = new Map<Life, (death: Death) => void>()
-  #offsets = new Map<string, number>()
+}
 
-  constructor({ seed, faults, coverage }: WorldOptions) {
+/** Time, chance, faults and the trace of one simulated run: everything that is not the system itself. */
+export class World {
+  readonly random: Random
+  readonly seed: number
+  readonly #common: Common
+  readonly #options: WorldOptions
+  readonly #faults: readonly { readonly fault: Fault; readonly chance: number }[]
+
+  constructor(options: WorldOptions, common = new Common()) {
+    const { seed, faults } = options
     this.seed = seed
     this.random = seededRandom(seed)
-    this.#coverage = coverage
+    this.#options = options
+    this.#common = common
     // Swarm testing (Groce et al., 2012): each run has its own mix, so that faults do not always hide one another.
     this.#faults = faults.map((fault) => ({ fault, chance: fault.chance * this.pick([0, 0.3, 1, 1, 3]) }))
+  }
+
+  /** The same world by chances of their own: whatever befalls who is of it, the others fare as they did without. */
+  beside(): World {
+    return new World({ ...this.#options, seed: Math.floor(seededRandom(this.seed).float() * 2 ** 32) }, this.#common)
+  }
+
+  get scheduler(): Scheduler {
+    return this.#common.scheduler
+  }
+
+  /** The last lines of what happened, for reading; the hash is over all of them. */
+  get lines(): readonly string[] {
+    return this.#common.lines
+  }
+
+  /** Errors that are nobody's fault but the code's. */
+  get bugs(): string[] {
+    return this.#common.bugs
+  }
+
+  get steps(): number {
+    return this.#common.steps
+  }
+
+  /** No fault strikes while it is set: the system is left to finish. */
+  get calm(): boolean {
+    return this.#common.calm
+  }
+
+  set calm(calm: boolean) {
+    this.#common.calm = calm
   }
 
   pick<T>(choices: readonly T[]): T {
@@ -74,13 +110,14 @@ export class World {
 
   trace(who: string, what: string): void {
     const line = `${this.scheduler.now_ms.toFixed(3)} ${who} ${what}`
-    this.#hash.update(line).update('\n')
-    this.lines.push(line)
-    if (this.lines.length > TRACE_KEPT) this.lines.splice(0, TRACE_KEPT / 2)
+    const { hash, lines } = this.#common
+    hash.update(line).update('\n')
+    lines.push(line)
+    if (lines.length > TRACE_KEPT) lines.splice(0, TRACE_KEPT / 2)
   }
 
   traceHash(): string {
-    return this.#hash.copy().digest('hex').slice(0, 16)
+    return this.#common.hash.copy().digest('hex').slice(0, 16)
   }
 
   /** True wall time, which no process sees. */
@@ -107,12 +144,12 @@ export class World {
       frozen_until_ms: 0,
       random: seededRandom(Math.floor(this.random.float() * 2 ** 32)),
       clock: {
-        now: () => Math.round(this.wall_ms() + (this.#offsets.get(name) ?? 0)),
+        now: () => Math.round(this.wall_ms() + (this.#common.offsets.get(name) ?? 0)),
         monotonic: () => (this.scheduler.now_ms - origin_ms) * rate,
         timer: (delay_ms, callback) => this.later(life, delay_ms / rate, callback),
       },
     }
-    this.#deaths.set(life, died)
+    this.#common.deaths.set(life, died)
     this.trace(name, 'begins')
     return life
   }
@@ -141,9 +178,9 @@ export class World {
 
   /** The process stands still; with its whole machine, all that run there (writer-1, compactor-1, …). */
   #freeze(life: Life, { pause_ms, suspended }: Strike): void {
-    const isBeside = (name: string) =>
-      /^(gateway|writer|compactor|analyst)-/.test(name) && name.at(-1) === life.name.at(-1)
-    for (const one of this.#deaths.keys()) {
+    const isOfPlane = (name: string) => /^(gateway|writer|compactor|analyst)-/.test(name)
+    const isBeside = (name: string) => isOfPlane(life.name) && isOfPlane(name) && name.at(-1) === life.name.at(-1)
+    for (const one of this.#common.deaths.keys()) {
       if (one !== life && !(suspended && isBeside(one.name))) continue
       one.frozen_until_ms = Math.max(one.frozen_until_ms, this.scheduler.now_ms + pause_ms)
       this.trace(one.name, `stands still for ${Math.round(pause_ms)} ms`)
@@ -154,31 +191,31 @@ export class World {
     if (!life.alive) return
     life.alive = false
     this.trace(life.name, death.power ? 'loses power' : 'is killed')
-    this.#deaths.get(life)?.(death)
-    this.#deaths.delete(life)
+    this.#common.deaths.get(life)?.(death)
+    this.#common.deaths.delete(life)
   }
 
   /** What strikes this step of this process. */
   strike(life: Pick<Life, 'name'>, step: StepName): Strike {
-    this.steps++
+    this.#common.steps++
     const strike = noStrike()
     if (this.calm) return strike
     for (const { fault, chance } of this.#faults) {
       const { weight = 1 } = stepOf(step)
       if (chance === 0 || !fault.strikes(stepOf(step), step) || this.random.float() >= chance * weight) continue
       fault.act(strike, () => this.random.float())
-      hit(this.#coverage, fault.name, step)
+      hit(this.#options.coverage, fault.name, step)
       this.trace(life.name, `${fault.name} at ${step}`)
     }
     if (strike.jump_ms !== 0) {
-      this.#offsets.set(life.name, (this.#offsets.get(life.name) ?? 0) + Math.round(strike.jump_ms))
+      this.#common.offsets.set(life.name, (this.#common.offsets.get(life.name) ?? 0) + Math.round(strike.jump_ms))
     }
     return strike
   }
 
   /** All clocks right again, as after a time server was reached. */
   setClocks(): void {
-    this.#offsets.clear()
+    this.#common.offsets.clear()
   }
 
   /** A step that is asked and answered. A dead caller waits for ever. */
