@@ -66,7 +66,7 @@ export class Cluster {
     const runner: Runner = {
       name: 'cluster',
       parts_max: this.#parts_max,
-      run: async (request, { progress }) => {
+      run: async (request, { signal, progress }) => {
         const { run } = request
         let started: Started | undefined
         while (!(started = await ask('pods.start', run, () => this.#start(request, metrics)))) await runner.end(run)
@@ -75,6 +75,7 @@ export class Cluster {
           progress?.([...started.over.values()].filter((how) => how === 'done').length)
           if (end) return end
           await world.pause(life, LOOK_MS)
+          signal?.throwIfAborted()
         }
       },
       end: (run, digest) =>

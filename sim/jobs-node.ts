@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
-import { calculateElsewhere, endLeftRuns } from '../jobs/calculate-elsewhere.ts'
+import { calculateElsewhere, endLeftRuns, endRun } from '../jobs/calculate-elsewhere.ts'
 import { openJobs } from '../jobs/jobs.ts'
 import { openLook } from '../jobs/look.ts'
 import { runsUnderWay } from '../jobs/run-objects.ts'
@@ -12,12 +12,14 @@ import { Cluster } from './cluster.ts'
 import type { JobsEvidence } from './evidence.ts'
 import { type Lakeside, openLakeAs } from './lake-process.ts'
 import { Machine } from './machine.ts'
+import { periodic } from './periodic.ts'
 import { plainCheckpoints } from './plain-checkpoints.ts'
 import { NEW_METRICS, OLD_METRICS } from './plain-metrics.ts'
 import { plainly } from './plainly.ts'
 import { KILLED, type World } from './world.ts'
 
 const LOOK_EVERY_MS = 8_000
+const CANCEL_EVERY_MS = 15_000
 /** So few that what is days old is made in several shares. */
 const UNITS_A_RUN = [48, 100, 400]
 /** Tasks of so few units a driver calculates itself. */
@@ -34,6 +36,7 @@ export type Ran = { readonly metric: string; readonly version: number | undefine
 /** Drivers of the jobs, each a process of its own that looks for due work again and again. */
 export class JobsNode {
   readonly drivers: readonly Machine<boolean>[]
+  readonly canceller: Machine<boolean>
   readonly ran: Ran[] = []
   readonly #lakeside: Lakeside
   readonly #cluster: Cluster
@@ -47,10 +50,24 @@ export class JobsNode {
     const units_a_run = world.pick(UNITS_A_RUN)
     const count = world.pick([2, 2, 3])
     this.drivers = Array.from({ length: count }, (_, i) => this.#driver(`scheduler-${i + 1}`, units_a_run))
+    this.canceller = this.#canceller()
   }
 
   start(): void {
-    for (const driver of this.drivers) driver.start()
+    for (const machine of [...this.drivers, this.canceller]) machine.start()
+  }
+
+  /** Somebody has runs that are under way cancelled now and then. */
+  #canceller(): Machine<boolean> {
+    const { world } = this.#lakeside
+    return periodic(world, 'canceller', CANCEL_EVERY_MS, async (life) => {
+      const lake = await openLakeAs(this.#lakeside, life, 'replace')
+      const runner = this.#cluster.runner(life, NEW_METRICS)
+      return async () => {
+        const runs = await runsUnderWay(lake.store)
+        if (!world.calm && runs.length > 0) await endRun({ lake, runner }, world.pick(runs))
+      }
+    })
   }
 
   /** Each has looked of late, and found nothing to do. */
@@ -77,13 +94,17 @@ export class JobsNode {
     const update_ms = world.between(UPDATE_MIN_MS, UPDATE_MAX_MS)
     const units_min = world.pick(UNITS_ELSEWHERE)
     const isAlone = world.pick([true, false, false])
+    const on_abort = world.pick(['leave', 'end'] as const)
     const machine: Machine<boolean> = new Machine(world, name, async (life) => {
       this.#idle.delete(name)
       const metrics = world.scheduler.now_ms < update_ms ? OLD_METRICS : NEW_METRICS
-      if (metrics === OLD_METRICS) world.later(life, update_ms - world.scheduler.now_ms, () => world.kill(life, KILLED))
+      const stop = new AbortController()
+      const { signal } = stop
+      if (metrics === OLD_METRICS)
+        world.later(life, update_ms - world.scheduler.now_ms, () => stop.abort(new Error('it is updated')))
       const lake = await openLakeAs(this.#lakeside, life, 'replace')
       const runner = this.#cluster.runner(life, metrics)
-      const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort: 'leave' })
+      const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
       if (!isAlone) await endLeftRuns({ lake, runner }, metrics)
       const jobs = await openJobs({
         ...{ ...plainly(this.#lakeside, life), lake, units_a_run, metrics },
@@ -96,7 +117,7 @@ export class JobsNode {
           let isIdle = true
           await tick({
             jobs,
-            signal: new AbortController().signal,
+            signal,
             ran: (runs) => {
               isIdle = false
               machine.goesOn()
@@ -108,6 +129,7 @@ export class JobsNode {
               world.trace(name, `fails, and tries again: ${messageOf(error)}`)
             },
           })
+          if (signal.aborted) return world.kill(life, KILLED)
           if (isIdle) machine.goesOn()
           if (isIdle) this.#idle.set(name, began)
           else this.#idle.delete(name)

@@ -92,7 +92,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   for (const hub of hubs) hub.quiet = true
   // What is lost does not come to rest.
   const isLost = () => world.bugs.length + ingest.losses.length > 0
-  const workers = [...ingest.writers, ...keepers, ...jobs.drivers, eraser.machine]
+  const workers = [...ingest.writers, ...keepers, ...jobs.drivers, jobs.canceller, eraser.machine]
   const atRest = () =>
     [relay, ingest, eraser, jobs, ...senders, ...hubs].every((one) => one.atRest()) &&
     workers.every(({ isFrozen, stuck_ms }) => !isFrozen && stuck_ms <= GONE_ON_MS)
