@@ -66,7 +66,7 @@ test('a status tells how far a metric reaches, what is due and under way, and wh
   expect(lines.slice(-4)).toEqual([
     'fleet-hours-1f0c9a-2s-9b1e44  fleet_hours      1  2 of 3      2026-11-24 13:00Z',
     'late: the rows of an hour are to be final 15 min after its end.',
-    'hearth jobs plan says why each is due.',
+    'hearth jobs plan says why each is due, and what follows from it.',
     'hearth jobs cancel RUN ends one that is under way.',
   ])
   const quiet = statusText(statusRows(catalogue(), [{ ...told, due: [] }], [], hour_ms))

@@ -80,7 +80,7 @@ export function statusText({ metrics, runs_under_way }: ReturnType<typeof status
   )
   const advice = [
     ...(late ? [`late: the rows of an hour are to be final ${minutes(FRESH_WITHIN_MS)} after its end.`] : []),
-    ...(due ? ['hearth jobs plan says why each is due.'] : []),
+    ...(due ? ['hearth jobs plan says why each is due, and what follows from it.'] : []),
     ...(runs_under_way.length > 0 ? ['hearth jobs cancel RUN ends one that is under way.'] : []),
   ].map((line) => styleText('dim', line))
   return [table, ...(runs_under_way.length > 0 ? ['', runs] : []), ...advice].join('\n')

@@ -10,9 +10,13 @@ export type HowFresh = {
   readonly late_ms: number
 }
 
-/** Whether a metric is as fresh as it should be, in the word that people are told. One that was never made is not late. */
+/**
+ * Whether a metric is as fresh as it should be, in the word that people are told. One that was never made is not late, and late
+ * data makes hours due without making the rest old; but where all that stands is due, it is of another definition.
+ */
 export function freshWord({ computed, due, reaches, is_history, late_ms }: HowFresh): FreshWord {
   if (computed > 0 && late_ms > 0) return 'late'
+  if (computed > 0 && due >= computed) return 'due'
   if (reaches) return 'fresh'
   if (is_history && computed > 0) return due > 0 ? 'due' : 'fresh'
   return due > 0 ? 'not made yet' : 'nothing yet'
