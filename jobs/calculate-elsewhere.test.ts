@@ -16,7 +16,7 @@ import { openPartRunner, type PartRunner, type PartRunnerOptions } from './testi
 import { STORY_HOURS, tellStory } from './testing/story.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
-/** Two that suffice: the second reads the first. */
+/** Two that suffice: neither reads the other. */
 const FEW: Catalogue = catalogue().filter(({ name }) => name === 'hubs' || name === 'sessions')
 
 /** Rows of each metric as one process makes them. */
@@ -263,7 +263,7 @@ test('a driver that is told to stop leaves its run to the next, or ends it', asy
     await using jobs = await driver(history, runner, { on_abort })
     await expect(jobs.run({ signal: stop.signal })).rejects.toThrow('stop')
     expect([await runsUnderWay(history.lake.store), [...runner.started.keys()]].map(({ length }) => length)).toEqual(
-      on_abort === 'leave' ? [1, 1] : [0, 0],
+      on_abort === 'leave' ? [2, 2] : [0, 0],
     )
     await using next = await driver(history, runner)
     await next.run()
@@ -323,4 +323,25 @@ test('a run that went on from an older version of the table is ended by the next
   await using jobs = await driver(history, runner)
   await jobs.run()
   expect(await runsUnderWay(history.lake.store)).not.toContain(left)
+})
+
+test('metrics that do not read each other are under way at once, and one that reads others is after them', async () => {
+  const metrics = catalogue().filter(({ name }) => ['hubs', 'command_traces', 'sessions'].includes(name))
+  await using history = await openHistory(T0 + HOUR_MS + 5 * 60_000, 1, metrics)
+  await history.add([enrolled('demo-01', T0), ...connected('demo-01', T0, T0 + HOUR_MS)])
+  const seen: string[][] = []
+  const both = Promise.withResolvers<void>()
+  const runner: PartRunner = runnerOf(history, {
+    metrics,
+    async before() {
+      const names = (await runsUnderWay(history.lake.store)).map((run) => run.replace(/-[0-9a-f]{6}-.*$/, ''))
+      seen.push(names.sort())
+      if (names.length === 2) both.resolve()
+      if (!names.includes('command-traces')) await both.promise
+    },
+  })
+  await using jobs = await driver(history, runner, { metrics })
+  expect((await jobs.run()).map(({ metric }) => metric)).toEqual(['hubs', 'command_traces', 'sessions'])
+  expect(seen).toContainEqual(['hubs', 'sessions'])
+  expect(seen.filter((names) => names.includes('command-traces')).every(({ length }) => length === 1)).toBe(true)
 })

@@ -1,8 +1,10 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
+import { inParallel } from '../lake/in-parallel.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { WriteRows } from '../lake/write-rows.ts'
+import { openBaton } from './baton.ts'
 import type { Benches } from './bench.ts'
 import { type Calculate, calculate, type How } from './calculate.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
@@ -11,7 +13,7 @@ import { dayOf } from './day.ts'
 import { openDuckDbBenches } from './duckdb-bench.ts'
 import type { Engine } from './engine.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
-import { RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
+import { METRICS_AT_ONCE, RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
 import { openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
@@ -120,7 +122,11 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     const made = await calculate(benches, task, runOptions)
     return { task, made, over: async () => undefined }
   }
-  const calculateTask = options.calculate?.(calculateHere) ?? calculateHere
+  const baton = openBaton()
+  const elsewhere = options.calculate?.((task, runOptions) => baton.within(() => calculateHere(task, runOptions)))
+  const calculateTask: Calculate = elsewhere
+    ? (task, runOptions) => baton.without(() => elsewhere(task, runOptions))
+    : calculateHere
 
   /** Makes a share of what is due of one metric. Fails with `conflict` after losing to others too often. */
   async function makeDue(metric: Metric, runOptions: RunOptions, unmade: Unmade): Promise<Made> {
@@ -180,7 +186,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     return { runs, more: true, failed: { error: new Problem('conflict', often), how } }
   }
 
-  /** One share of each metric. */
+  /** One share of each metric; where others calculate, of several that do not read each other at once. */
   async function runShare(runOptions: RunOptions, stuck: Days) {
     const runs: MetricRun[] = []
     const failed: JobRun[] = []
@@ -188,8 +194,10 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     let more = false
     const started_ms = clock.now()
     const { metrics: asked } = runOptions
+    const wanted = asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics
     const unmade: Unmade = { behind: new Map(), stuck }
-    for (const metric of asked ? metrics.filter(({ name }) => asked.includes(name)) : metrics) {
+
+    async function makeOne(metric: Metric): Promise<void> {
       const made = await makeDue(metric, runOptions, unmade).catch(
         (error: unknown): Made => ({ runs: [], more: true, failed: { error } }),
       )
@@ -197,18 +205,29 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       more ||= made.more
       const damaged = made.runs.find((run) => run.damage)
       const fault = made.failed ?? (damaged && { error: damaged.damage, how: damaged.how })
-      if (!fault) continue
+      if (!fault) return
       const { error, how } = fault
       more = true
       const isStopped = runOptions.signal?.aborted === true
       if (!isStopped) failed.push(failedRun(metric, error, how))
       // Told when all is made that does not hang on it; with anything else no metric would fare better.
-      if (isStopped || !(isProblem(error, 'corrupt', 'missing') || (isProblem(error) && hasTried(how)))) {
-        await record(started_ms, runs, failed).catch(leaveFault)
-        throw error
-      }
+      if (isStopped || !(isProblem(error, 'corrupt', 'missing') || (isProblem(error) && hasTried(how)))) throw error
       failure ??= error
     }
+
+    try {
+      for (const wave of elsewhere ? wavesOf(wanted) : [wanted]) {
+        await inParallel(wave.length, elsewhere ? METRICS_AT_ONCE : 1, async (index) => {
+          const metric = wave[index]
+          if (metric) await baton.within(() => makeOne(metric))
+        })
+      }
+    } catch (error) {
+      await record(started_ms, runs, failed).catch(leaveFault)
+      throw error
+    }
+    const places = new Map(wanted.map(({ name }, index) => [name, index]))
+    runs.sort((a, b) => (places.get(a.metric) ?? 0) - (places.get(b.metric) ?? 0))
     await record(started_ms, runs, failed)
     return { runs, failure, more }
   }
@@ -240,6 +259,14 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
     },
     [Symbol.asyncDispose]: () => benches[Symbol.asyncDispose](),
   }
+}
+
+/** Of a catalogue, those that can be made beside each other, after all that they read. */
+function wavesOf(metrics: Catalogue): readonly Catalogue[] {
+  const waves = new Map<string, number>()
+  for (const { name, inputs } of metrics)
+    waves.set(name, Math.max(0, ...inputs.map(({ table }) => (waves.get(table) ?? -1) + 1)))
+  return [...Map.groupBy(metrics, ({ name }) => waves.get(name)).values()]
 }
 
 function daysOf(units: readonly Unit[]): ReadonlySet<number> {

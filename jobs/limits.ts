@@ -13,6 +13,8 @@ export const SILENCE_MAX_MS = 31 * 86_400_000
 export const LOOKBACK_MS = 3_600_000
 /** Units that are committed at once, a month of 16 buckets: a back-fill of years is seen to go on, and a crash costs a share. */
 export const UNITS_A_RUN_MAX = 12_000
+/** Metrics that others calculate at the same time for one run. */
+export const METRICS_AT_ONCE = 4
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */
 export const RUN_ATTEMPTS_MAX = 3
 /** DuckDB of the jobs, as DuckDB writes it; past that it spills into the scratch folder. */
