@@ -1,9 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
-import { z } from 'zod'
-import { rowsOf } from '../lake/duckdb.ts'
-import { literal } from '../lake/schema.ts'
 import { DUCKDB_VIEWS } from './dialect.ts'
 import type { Metric } from './metric.ts'
+import { isRecord, nameOf, selectTree } from './select-tree.ts'
 
 /**
  * Which columns of its inputs a metric may read: none is left out that it does read. A day's `events` has thirty columns, and
@@ -18,11 +16,9 @@ export function textsOf({ name, sql, only }: Metric): readonly string[] {
 
 export async function columnsRead(connection: DuckDBConnection, metric: Metric): Promise<ColumnsRead> {
   const words = new Set(textsOf(metric).join(' ').toLowerCase().match(/\w+/g))
-  const parse = `SELECT CAST(json_serialize_sql(${literal(metric.sql)}) AS VARCHAR) AS parsed`
-  const { parsed } = z.object({ parsed: z.string() }).parse((await rowsOf(connection, parse))[0])
-  const tree: unknown = JSON.parse(parsed)
+  const tree = await selectTree(connection, metric.sql)
   // What DuckDB cannot take apart (PIVOT), or leaves a star out of (struct_pack(e.*)), may read anything.
-  const isUnknown = !isRecord(tree) || tree['error'] !== false || /(?<!count)\(\s*(\w+\.)?\*/i.test(metric.sql)
+  const isUnknown = 'refused' in tree || /(?<!count)\(\s*(\w+\.)?\*/i.test(metric.sql)
   const whole = new Set<string>()
   addWhole(tree, whole)
   // In a view of the dialect a star is not looked for: it names its columns.
@@ -49,8 +45,8 @@ function addWhole(node: unknown, whole: Set<string>): void {
 function addTables(from: unknown, tables: Map<string, string>): boolean {
   if (!isRecord(from)) return false
   if (from['type'] === 'BASE_TABLE') {
-    const table = textOf(from['table_name'])
-    tables.set(textOf(from['alias']) || table, table)
+    const table = nameOf(from['table_name'])
+    tables.set(nameOf(from['alias']) || table, table)
   }
   const sides = [from['left'], from['right']].map((side) => addTables(side, tables))
   return from['ref_type'] === 'NATURAL' || sides.includes(true)
@@ -62,14 +58,6 @@ function hasStar(node: unknown, tables: ReadonlyMap<string, string>): boolean {
   if (!isRecord(node) || node['type'] === 'SELECT_NODE') return false
   if (node['class'] === 'STAR') return true
   const names = node['class'] === 'COLUMN_REF' ? node['column_names'] : undefined
-  if (Array.isArray(names) && names.length === 1 && tables.has(textOf(names[0]))) return true
+  if (Array.isArray(names) && names.length === 1 && tables.has(nameOf(names[0]))) return true
   return hasStar(Object.values(node), tables)
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value.toLowerCase() : ''
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

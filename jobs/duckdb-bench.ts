@@ -15,6 +15,7 @@ import type { Metric } from './metric.ts'
 import type { Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
 import { openSource, type Source } from './source.ts'
+import { checkTablesRead } from './tables-read.ts'
 import { ALL } from './touched.ts'
 import { openWorkbench } from './workbench.ts'
 
@@ -26,6 +27,7 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
   const { store } = lake
   const local = await openLocalFiles(store, { cache: options.cache, clock })
   let duck: DuckDb | undefined
+  const looked = new Set<Metric>()
   const connect = async () => {
     const [threads, temp_folder] = [options.threads ?? 1, join(scratch_folder, 'temp')]
     duck ??= await openDuckDb({ threads, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
@@ -40,6 +42,8 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
     return {
       async open() {
         const connection = await connect()
+        if (!looked.has(metric)) await checkTablesRead(connection, metric)
+        looked.add(metric)
         for (const macro of DUCKDB_MACROS) await connection.run(macro)
         const before = await standingSql(source, day)
         const about = { task, ...reachOf(metric, day.units) }
