@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { isProblem } from '../contract/problem.ts'
 import { catalogue } from './catalogue.ts'
 import { metricsDocument } from './document.ts'
-import { parseMetric } from './metric.ts'
 
 test('docs/metrics.md tells what the files define', () => {
   expect(readFileSync(new URL('../docs/metrics.md', import.meta.url), 'utf8')).toBe(metricsDocument(catalogue()))
@@ -25,14 +23,4 @@ test('a definition that changes without its revision is caught', () => {
       "stream_hours": "1 3b1796a4079d6be4",
     }
   `)
-})
-
-test('a header that lacks a line is refused by its name', () => {
-  const refused = () => parseMetric('metrics/x.sql', '-- metric: x\nSELECT 1')
-  expect(refused).toThrow(/metrics\/x.sql: the header lacks "-- meaning: …"/)
-  try {
-    refused()
-  } catch (error) {
-    expect(isProblem(error, 'invalid')).toBe(true)
-  }
 })

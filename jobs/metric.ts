@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
 import type { Column, ColumnType } from '../contract/column.ts'
 import { Problem } from '../contract/problem.ts'
-import { type UnitShape, unitTime } from './shape.ts'
+import { type HeaderLine, type MetricHeader, readHeader } from './metric-header.ts'
+import { ofAllBuckets, type UnitShape, unitTime } from './shape.ts'
 
 /** How a metric reads another table: rows of the hour, of commands issued in it, of batches received in it, or all. */
 export type Reach = 'hour' | 'issued' | 'receipt' | 'validity'
@@ -38,7 +40,7 @@ export type Metric = {
   readonly hash: string
 }
 
-const TYPES: ReadonlySet<string> = new Set<ColumnType>(['string', 'long', 'integer', 'double', 'boolean', 'timestamp'])
+const TYPES: readonly ColumnType[] = ['string', 'long', 'integer', 'double', 'boolean', 'timestamp']
 const SHAPES: Readonly<Record<string, UnitShape>> = {
   hour: 'hour',
   'hour of all buckets': 'hour-all',
@@ -51,80 +53,87 @@ const REACHES: Readonly<Record<string, Reach>> = {
   'by receipt': 'receipt',
   'by validity': 'validity',
 }
+const NAME = /^[a-z][a-z0-9_]*$/
+const COLUMN = /^(\S+) (\S+)(?: ([^\s—–-]\S*))? [—–-] (.+)$/
+const CHECK = /^(.+?) [—–-] (.+)$/
+const INPUT = /^([a-z][a-z0-9_]*)(?: (by [a-z]+))?$/
 
 /**
  * Reads one metric file: comment lines `-- key: value`, then one SELECT.
  * Raises `invalid`, naming the file and the line that it cannot read.
  */
 export function parseMetric(file: string, text: string): Metric {
-  const fail = (message: string): never => {
-    throw new Problem('invalid', `${file}: ${message}`)
-  }
-  const fields = new Map<string, string>()
-  const columns: Column[] = []
-  const checks: RowCheck[] = []
-  const lines = text.split('\n')
-  let at = 0
-  for (; at < lines.length; at++) {
-    const line = lines[at] ?? ''
-    const match = /^-- ([a-z]+): (.+)$/.exec(line)
-    if (!match) break
-    const [, key = '', value = ''] = match
-    if (key === 'column') columns.push(parseColumn(value) ?? fail(`expected "name type [unit] — meaning": ${line}`))
-    else if (key === 'check') {
-      const [name = '', condition] = value.split(' — ')
-      checks.push({ name, condition: condition ?? fail(`expected "name — condition": ${line}`) })
-    } else if (fields.has(key)) fail(`"${key}" stands there twice`)
-    else fields.set(key, value)
-  }
-  const field = (key: string): string => fields.get(key) ?? fail(`the header lacks "-- ${key}: …"`)
-  const body = lines.slice(at).join('\n').trim()
-  const carry = fields.get('carry')
+  const header = readHeader(file, text)
+  const { one, maybe, all, wrong, body } = header
+  const name = one('metric')
+  if (!NAME.test(name.value)) wrong(name, 'small letters, digits and _')
+  const path = basename(file, '.sql')
+  if (name.value !== path) wrong(name, `the name of the file, ${path}`)
+  const unit = one('unit')
+  const shape = SHAPES[unit.value] ?? wrong(unit, `one of ${Object.keys(SHAPES).join('; ')}`)
+  const keys = one('keys')
+  const inputs = one('inputs')
+  const carry = maybe('carry')
+  const revision = one('revision')
+  if (!/^[1-9]\d{0,8}$/.test(revision.value)) wrong(revision, 'a whole number from 1')
   const metric = {
-    name: field('metric'),
-    meaning: field('meaning'),
-    grain: field('grain'),
-    shape: SHAPES[field('unit')] ?? fail(`unit is one of ${Object.keys(SHAPES).join(', ')}; found ${field('unit')}`),
-    keys: field('keys').split(', '),
-    inputs: field('inputs')
-      .split(', ')
-      .map((input) => parseInput(input) ?? fail(`an input is a table, or a table "by hour", "by issued" …: ${input}`)),
-    only: fields.get('only') ?? 'TRUE',
-    carry: carry === undefined ? undefined : parseCarry(carry),
-    affects: field('affects'),
-    owner: field('owner'),
-    revision: Number(field('revision')),
-    columns,
-    checks,
+    name: name.value,
+    meaning: one('meaning').value,
+    grain: one('grain').value,
+    shape,
+    keys: listOf(keys.value),
+    inputs: listOf(inputs.value).map(
+      (input) =>
+        parseInput(input) ??
+        wrong(inputs, `tables, each alone or with one of ${Object.keys(REACHES).join('; ')}`, `"${input}"`),
+    ),
+    only: maybe('only')?.value ?? 'TRUE',
+    carry: carry && parseCarry(carry.value),
+    affects: one('affects').value,
+    owner: one('owner').value,
+    revision: Number(revision.value),
+    columns: all('column').map((at) => parseColumn(header, at)),
+    checks: all('check').map((at): RowCheck => {
+      const [, check = '', condition = ''] = CHECK.exec(at.value) ?? wrong(at, '"name — condition"')
+      return { name: check, condition }
+    }),
     sql: body.replace(/;\s*$/, ''),
   }
-  if (!Number.isInteger(metric.revision) || metric.revision < 1) fail('revision is a whole number from 1')
   const issued = new Set(metric.inputs.filter(({ reach }) => reach === 'issued').map(({ table }) => table))
   const twice = metric.inputs.find(({ table, reach }) => reach !== 'issued' && issued.has(table))
-  if (twice) fail(`${twice.table} is read by the time of issue and by another: of one table all rows go by one time`)
-  const named = new Set(columns.map((column) => column.name))
-  const time = unitTime(metric.shape)
-  if (metric.shape === 'day-all' && metric.carry) fail('only hours carry from one to the next')
-  for (const name of [...metric.keys, ...(time ? [time.column] : []), ...(metric.carry?.columns ?? [])]) {
-    if (!named.has(name)) fail(`"${name}" is not one of its columns`)
+  if (twice) wrong(inputs, `all rows of ${twice.table} to go by one time`, 'by issued and by another')
+  if (shape === 'day-all' && carry) wrong(carry, 'none of a day: only hours carry from one to the next')
+  const named = metric.columns.map((column) => column.name)
+  const known = (at: HeaderLine, columns: readonly string[]) => {
+    const other = columns.find((column) => !named.includes(column))
+    if (other !== undefined) wrong(at, `names of its columns (${named.join(', ')})`, `"${other}"`)
   }
+  known(keys, metric.keys)
+  if (carry && metric.carry) known(carry, metric.carry.columns)
+  const placed = [unitTime(shape)?.column, ofAllBuckets(shape) ? undefined : 'bucket']
+  const lacks = placed.find((column) => column !== undefined && !named.includes(column))
+  if (lacks !== undefined) wrong(unit, `with this unit a column "${lacks}"`, 'none')
+  for (const [i, at] of all('column').entries())
+    if (named.indexOf(named[i] ?? '') < i) wrong(at, 'each column once', `"${named[i]}" again`)
+  if (metric.sql.replaceAll(/--.*$/gm, '').trim() === '')
+    throw new Problem('invalid', `${file}: no SELECT after the header`)
   return { ...metric, hash: definitionHash(metric) }
 }
 
-function parseColumn(text: string): Column | undefined {
-  const match = /^([a-z][a-z0-9_]*) ([a-z]+)(?: ([^ —]+))? — (.+)$/.exec(text)
-  if (!match) return undefined
-  const [, name = '', type = '', unit, meaning = ''] = match
-  if (!isColumnType(type)) return undefined
+function listOf(text: string): readonly string[] {
+  return text.split(',').map((one) => one.trim())
+}
+
+function parseColumn({ wrong }: MetricHeader, at: HeaderLine): Column {
+  const [, name = '', text = '', unit, meaning = ''] =
+    COLUMN.exec(at.value) ?? wrong(at, '"name type [unit] — meaning"')
+  if (!NAME.test(name)) wrong(at, 'a name of small letters, digits and _', name)
+  const type = TYPES.find((one) => one === text) ?? wrong(at, `a type of ${TYPES.join(', ')}`, text)
   return unit === undefined ? { name, type, meaning } : { name, type, unit, meaning }
 }
 
-function isColumnType(text: string): text is ColumnType {
-  return TYPES.has(text)
-}
-
 function parseInput(text: string): MetricInput | undefined {
-  const match = /^([a-z_]+)(?: (by [a-z]+))?$/.exec(text)
+  const match = INPUT.exec(text)
   if (!match) return undefined
   const [, table = '', by = 'by hour'] = match
   const reach = REACHES[by]
@@ -132,8 +141,8 @@ function parseInput(text: string): MetricInput | undefined {
 }
 
 function parseCarry(text: string): Carry {
-  const [columns = '', where = 'TRUE'] = text.split(' where ')
-  return { columns: columns.split(', '), where }
+  const [, columns = text, where = 'TRUE'] = /^(.*?) where (.*)$/.exec(text) ?? []
+  return { columns: listOf(columns), where }
 }
 
 /** Hash of everything that decides the numbers: not of names' meanings, nor of the comments. */
