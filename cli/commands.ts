@@ -4,7 +4,13 @@ import { pathOf } from './examples.ts'
 import { version } from './version.ts'
 
 type Room = { readonly register: (program: Command, context: CliContext) => void }
-export type Entry = { readonly name: string; readonly summary: string; readonly load: () => Promise<Room> }
+export type Entry = {
+  readonly name: string
+  readonly summary: string
+  /** What it says that a signal ended before it was done. */
+  readonly stopped?: string
+  readonly load: () => Promise<Room>
+}
 
 /** Each command's file is loaded only when it is asked for: `hearth sql` pays nothing for the web server. */
 export const COMMANDS: readonly Entry[] = [
@@ -16,7 +22,10 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'run hubs with simulated homes, or one that replays a recording',
     load: () => import('./hub.ts'),
   },
-  { name: 'jobs', summary: 'plan, run and explain the metrics', load: () => import('./jobs.ts') },
+  {
+    ...{ name: 'jobs', summary: 'plan, run and explain the metrics', load: () => import('./jobs.ts') },
+    stopped: 'stopped; what was not committed is due again',
+  },
   { name: 'objectives', summary: 'what is promised, and whether it is kept', load: () => import('./objectives.ts') },
   { name: 'lake', summary: 'look into the tables of the lake, and look after them', load: () => import('./lake.ts') },
   { name: 'registry', summary: 'hubs, apps and tokens of the fleet', load: () => import('./registry.ts') },

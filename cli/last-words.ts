@@ -24,7 +24,7 @@ export function keepLine(lines: string[], line: string): void {
   if (lines.length > LAST_LINES_MAX) lines.shift()
 }
 
-/** The words of `report` in main.ts, an error as its stack begins, and what Node adds to it. */
+/** The words of main.ts, an error as its stack begins, and what Node adds to it. */
 const REPORTED = /^hearth: (?!this is a bug)(.+)$/
 const THROWN = /^((?:\w*Error|Problem)(?: \[\w+\])?: .+)$/
 const FRAME = /^\s+at |^Node\.js v|^\s*[~^]+$/

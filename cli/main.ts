@@ -1,16 +1,12 @@
 import { resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { closest } from '../contract/closest.ts'
-import { isProblem } from '../contract/problem.ts'
 import { COMMANDS, newProgram } from './commands.ts'
 import type { CliContext } from './context.ts'
+import { endingOf, INTERRUPTED } from './ending.ts'
 import { type Interrupt, openInterrupt } from './interrupt.ts'
 import { loadConfig } from './load-config.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { worldFault } from './world-fault.ts'
-
-/** As a shell says of a command that SIGINT (2) ended: 128 + 2. */
-const INTERRUPTED = 130
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -34,8 +30,11 @@ async function main(given: readonly string[]): Promise<number> {
     return typeof process.exitCode === 'number' ? process.exitCode : 0
   } catch (error) {
     // What a failed command left open (a thread, a timer, a socket) must not keep it: its supervisor waits for its end.
-    const code = report(error)
-    return process.exit(interrupt.signal.aborted ? INTERRUPTED : code)
+    const { code, told, isFault } = endingOf(error, interrupt.signal, entry?.stopped)
+    const head = styleText('red', 'hearth:', { stream: process.stderr })
+    if (isFault) process.stderr.write(`${head} ${told}\n`)
+    else if (told !== '') process.stderr.write(`hearth: this is a bug, please report it\n${told}\n`)
+    return process.exit(code)
   }
 }
 
@@ -68,23 +67,4 @@ function unknownCommand(word: string): number {
     `hearth: unknown command ${word}${suggestion ? `; did you mean ${suggestion}?` : ''} (hearth --help shows all)\n`,
   )
   return 2
-}
-
-/** The world's faults are one line; a bug keeps its stack. Exit codes: 2 wrong use, 1 anything else, 130 when interrupted. */
-function report(error: unknown): number {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number')
-    return error.exitCode === 0 ? 0 : 2
-  if (isProblem(error)) {
-    process.stderr.write(`${styleText('red', 'hearth:', { stream: process.stderr })} ${error.message}\n`)
-    return error.kind === 'invalid' ? 2 : 1
-  }
-  const fault = worldFault(error)
-  if (fault !== undefined) {
-    process.stderr.write(`${styleText('red', 'hearth:', { stream: process.stderr })} ${fault}\n`)
-    return 1
-  }
-  process.stderr.write(
-    `hearth: this is a bug, please report it\n${error instanceof Error ? error.stack : String(error)}\n`,
-  )
-  return 70
 }

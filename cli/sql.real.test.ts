@@ -1,6 +1,6 @@
 /** `hearth sql` as a person meets it: what it prints, and that nothing asked of it goes on without an end. */
 
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { configSchema } from './config.ts'
 import { openLocalLake } from './fleet.ts'
 import { machineClock, machineRandom } from './machine.ts'
-import { openSystem, type System, until } from './testing/system.ts'
+import { cpuOf_s, openSystem, type System, until } from './testing/system.ts'
 
 let system: System
 beforeAll(async () => {
@@ -89,7 +89,3 @@ it('ends at Ctrl-C, while it computes, with code 130', async () => {
   expect(await asked.ended).toEqual({ code: 130, signal: null })
   expect(asked.said()).toMatch(/^hearth: the query was cancelled\n$/)
 })
-
-function cpuOf_s(pid: number): number {
-  return Number(execFileSync('ps', ['-o', 'cputimes=', '-p', String(pid)], { encoding: 'utf8' }))
-}

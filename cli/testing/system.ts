@@ -238,3 +238,8 @@ function isFree(port: number): Promise<boolean> {
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
+
+/** Whole seconds that a process has computed. */
+export function cpuOf_s(pid: number): number {
+  return Number(execFileSync('ps', ['-o', 'cputimes=', '-p', String(pid)], { encoding: 'utf8' }))
+}
