@@ -8,6 +8,7 @@ import type { Pinned, Task } from './calculate.ts'
 import { columnsRead, textsOf } from './columns-read.ts'
 import { DUCKDB_VIEWS } from './dialect.ts'
 import type { MetricInput } from './metric.ts'
+import { asPart } from './metric-part.ts'
 import { unitTime } from './shape.ts'
 import { columnsOf, type Source, type Span, timeColumn, timestampSql } from './source.ts'
 import { type Step, stepViews } from './step.ts'
@@ -69,12 +70,13 @@ export const duckDbEngine: Engine = async ({ task, span, buckets, connection, so
     const rows = `SELECT ${columns.join(', ')} FROM (${select}) day`
     // What has the name may be either, of a metric before.
     await drop(connection, `${table}_day`)
-    await connection.run(`CREATE TEMP ${readOnce(table) ? 'VIEW' : 'TABLE'} ${table}_day AS ${rows}`)
+    const create = `CREATE TEMP ${readOnce(table) ? 'VIEW' : 'TABLE'} ${table}_day AS ${rows}`
+    await asPart(metric.name, 'only', () => connection.run(create))
   }
   return async (step, before, insert) => {
     const views = stepViews(metric, step, task.now_ms, timestampSql)
-    const own = [`CREATE OR REPLACE TEMP VIEW before AS ${before}`, ...(DUCKDB_VIEWS[metric.name] ?? [])]
-    for (const view of [...views, ...own]) await connection.run(view)
+    await asPart(metric.name, 'carry', () => connection.run(`CREATE OR REPLACE TEMP VIEW before AS ${before}`))
+    for (const view of [...views, ...(DUCKDB_VIEWS[metric.name] ?? [])]) await connection.run(view)
     await insert(metric.sql)
   }
 }

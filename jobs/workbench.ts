@@ -7,6 +7,7 @@ import type { Result } from './bench.ts'
 import type { SelectStep } from './engine.ts'
 import { CHECK_ROWS_MAX, HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
+import { asPart } from './metric-part.ts'
 import { unitTime } from './shape.ts'
 import { type Span, timestampSql } from './source.ts'
 import { inStepSql, type Step } from './step.ts'
@@ -42,6 +43,7 @@ export async function openWorkbench(
   await connection.run(`CREATE OR REPLACE TEMP TABLE result (${columns.join(', ')})`)
   if (standing) await connection.run(`INSERT INTO result BY NAME ${standing}`)
   const time = unitTime(metric.shape)
+  let areCompared = false
   const inStep = (step: Step) => inStepSql(metric, step, timestampSql)
 
   function beforeSql(step: Step): string {
@@ -56,7 +58,10 @@ export async function openWorkbench(
     async calculate(step) {
       await select(step, beforeSql(step), async (rows) => {
         await connection.run(`DELETE FROM result WHERE ${inStep(step)}`)
-        await connection.run(`INSERT INTO result BY NAME ${rows}`)
+        await asPart(metric.name, 'SELECT', async () => {
+          await compareColumns(rows)
+          await connection.run(`INSERT INTO result BY NAME ${rows}`)
+        })
       })
     },
     async hashes(step) {
@@ -95,7 +100,11 @@ export async function openWorkbench(
       ]
       // All in one pass; only what is suspected is looked for.
       const counts = checks.map(({ suspects }, i) => `${suspects} AS c${i}`)
-      const [found] = await rowsOf(connection, `SELECT ${counts.join(', ')} FROM result`)
+      const count = (what: string) => rowsOf(connection, `SELECT ${what} FROM result`)
+      const [found] = await count(counts.join(', ')).catch(async (error: unknown) => {
+        for (const { name, suspects } of checks) await asPart(metric.name, `check "${name}"`, () => count(suspects))
+        throw error
+      })
       for (const [i, { name, rows }] of checks.entries())
         if (Number(found?.[`c${i}`]) > 0) await fails(name, `${rows} LIMIT ${CHECK_ROWS_MAX}`)
     },
@@ -105,6 +114,23 @@ export async function openWorkbench(
         : 'TRUE'
       return `SELECT * FROM result WHERE ${within}${bucket === ALL ? '' : ` AND bucket = ${bucket}`}`
     },
+  }
+
+  /** Once: a column that the SELECT lacks would be NULL in each row. */
+  async function compareColumns(rows: string): Promise<void> {
+    if (areCompared) return
+    const prepared = await connection.prepare(rows)
+    const given = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i).toLowerCase())
+    prepared.destroySync()
+    const named = metric.columns.map(({ name }) => name)
+    const [lacks] = named.filter((name) => !given.includes(name))
+    const [other] = given.filter((name) => !named.includes(name))
+    const wrong = [
+      lacks !== undefined && `it does not give "${lacks}", which is a column of the header`,
+      other !== undefined && `it gives "${other}", which is no column of the header`,
+    ].filter((one) => one !== false)
+    if (wrong.length > 0) throw new Problem('invalid', `${metric.name}: its SELECT: ${wrong.join('; ')}`)
+    areCompared = true
   }
 
   async function fails(name: string, sql: string): Promise<void> {
