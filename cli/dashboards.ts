@@ -8,6 +8,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
 import { dashboardsFigures } from './dashboards-figures.ts'
 import { namesOf, openRegistry } from './fleet.ts'
+import { metricsOf } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { writerLags } from './writer-lags.ts'
@@ -46,6 +47,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
         arguments: [home, JSON.stringify(config)],
       },
       ...{ clock, random, host, port },
+      metrics: metricsOf(context),
       lags: () => writerLags(home, clock),
       names: namesOf(config.dashboards),
       note: (text, level) => log[level ?? 'warn']('note', text),

@@ -196,4 +196,18 @@ describe('the doctor', () => {
     await new Promise((resolve) => relay.close(resolve))
     expect(hubs).toMatchObject({ state: 'warning', found: '1 of 2 not connected: away (never enrolled)' })
   })
+
+  test('names a metric of the configured folder that cannot be used, and a folder that is not there', async () => {
+    const folder = join(home, 'metrics')
+    const ownMetrics = async () => {
+      const { config, ...rest } = context()
+      const own = { ...rest, config: { ...config, jobs: { ...config.jobs, metrics: folder } } }
+      return (await examine(own)).find(({ check }) => check === 'own metrics')
+    }
+    expect(await ownMetrics()).toMatchObject({ state: 'bad', found: expect.stringContaining(folder) })
+    mkdirSync(folder)
+    expect(await ownMetrics()).toMatchObject({ state: 'good', found: `0 in ${folder}` })
+    writeFileSync(join(folder, 'half.sql'), '-- metric: half\n')
+    expect(await ownMetrics()).toMatchObject({ state: 'bad', found: expect.stringMatching(/^half\.sql: /) })
+  })
 })

@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import { z } from 'zod'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { RANGES_KEY_PATH } from '../ingest/ranges-store.ts'
+import { catalogue } from '../jobs/catalogue.ts'
 import { LAKE_PATH } from '../lake/lake.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { absentHubs } from './absent-hubs.ts'
@@ -21,6 +22,7 @@ import { existingLake, openRegistry } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
+import { placedMetrics } from './metrics-of.ts'
 import { lockState } from './state-lock.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
@@ -70,6 +72,7 @@ export async function examine(context: DoctorContext): Promise<readonly Finding[
     disk(home),
     clockOf(context),
     ...(await stored(context)),
+    ...ownMetrics(context),
     ...(await queueFindings(context)),
     ...(alive.size > 0
       ? []
@@ -84,6 +87,22 @@ function node(): Finding {
   const major = Number(process.versions.node.split('.')[0])
   if (major >= 24) return { check: 'node', state: 'good', found: process.version }
   return { check: 'node', state: 'bad', found: process.version, advice: 'Hearth needs Node 24: npm ci brings it' }
+}
+
+/** Metrics of the folder that is configured. */
+function ownMetrics(context: DoctorContext): readonly Finding[] {
+  const check = 'own metrics'
+  const { metrics: folder } = context.config.jobs
+  if (folder === '') return []
+  const advice = 'hearth jobs check FILE says more; until it is mended the other metrics go on without it'
+  try {
+    const { metrics, faults } = placedMetrics(context)
+    if (faults.length > 0) return faults.map((found) => ({ check, state: 'bad', found, advice }))
+    return [{ check, state: 'good', found: `${metrics.length - catalogue().length} in ${folder}` }]
+  } catch (error) {
+    const lost = 'jobs and dashboards do not start without it: correct jobs.metrics (HEARTH_JOBS_METRICS)'
+    return [{ check, state: 'bad', found: messageOf(error), advice: lost }]
+  }
 }
 
 function stateFolder(home: string): Finding {

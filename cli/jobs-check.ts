@@ -8,7 +8,7 @@ import { parseMetric } from '../jobs/metric.ts'
 import type { CliContext } from './context.ts'
 import { existingLake } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
-import { metricsOf } from './metrics-of.ts'
+import { placedMetrics } from './metrics-of.ts'
 import { configuredSpark } from './spark.ts'
 import { textTable } from './text-table.ts'
 
@@ -27,7 +27,9 @@ export function registerCheck(jobs: Command, context: CliContext): void {
 async function check(context: CliContext, files: readonly string[], json: boolean): Promise<void> {
   const { clock, random, home } = context
   const own = files.map((file) => parseMetric(basename(file), readFileSync(file, 'utf8')))
-  const metrics = files.length > 0 ? extended(own) : metricsOf(context)
+  const placed = files.length > 0 ? { metrics: extended(own), faults: [] } : placedMetrics(context)
+  if (placed.faults.length > 0) throw new Problem('invalid', placed.faults.join('; '))
+  const { metrics } = placed
   const asked = metrics.filter(({ name }) => !catalogue().some((metric) => metric.name === name))
   if (asked.length === 0)
     throw new Problem(

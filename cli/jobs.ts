@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
 import { type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
 import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
@@ -23,7 +24,7 @@ import { calculateOf } from './jobs-runner.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
-import { metricsOf } from './metrics-of.ts'
+import { metricsOf, placedMetrics } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 import { configuredSpark } from './spark.ts'
@@ -125,17 +126,20 @@ export async function runJobs(context: CliContext): Promise<void> {
   runAlone(context, 'jobs', 'jobs scheduler', place ? ONE_A_FOLDER : undefined)
   const receivers = receiversOf(context)
   const metrics = processMetrics('jobs')
+  const { metrics: placed, faults } = placedMetrics(context)
+  for (const fault of faults) log.warn('metric', `a metric of your own is left out: ${fault}`, { fault })
   const throughFigures = storeFigures(metrics, clock)
   const lake = await untilThere(context, log, () => openLocalLake(context, throughFigures))
   await using spark = configuredSpark(context)
   await using jobs = await openJobs({
-    ...jobsOptions(context, lake),
+    ...jobsOptions(context, lake, placed),
     calculate: await calculateOf(context, lake, 'leave'),
     engine: spark?.engine,
   })
   const figures = jobsFigures(metrics, clock)
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
+    ...faults.map((fault) => `a metric is left out: ${fault}`),
     ...(figures.failing === undefined ? [] : [`the last run failed: ${figures.failing}`]),
     ...(sharing.away === undefined ? [] : [sharing.away]),
   ]
@@ -178,6 +182,13 @@ export async function runJobs(context: CliContext): Promise<void> {
   }
 }
 
+/** Those that can be used; of those that cannot, people are told. */
+function toldMetrics(context: CliContext): Catalogue {
+  const { metrics, faults } = placedMetrics(context)
+  for (const fault of faults) context.note(`left out: ${fault}`)
+  return metrics
+}
+
 async function status(context: CliContext, { json }: Json): Promise<void> {
   const { look, lake, metrics } = await lookAt(context)
   const rows = statusRows(metrics, await look.status(), await lookAtRuns(lake.store, metrics), context.clock.now())
@@ -189,14 +200,14 @@ async function lookAt(context: CliContext) {
   const { clock, random } = context
   const { store } = await existingLake(context)
   const lake = await openLake({ store: overlayStore(store, openMemoryStore({ clock })), clock, random })
-  const metrics = metricsOf(context)
+  const metrics = toldMetrics(context)
   return { lake, metrics, look: openLook({ lake, clock, metrics, folds: lake.store }) }
 }
 
-function jobsOptions(context: CliContext, lake: Lake): JobsOptions {
+function jobsOptions(context: CliContext, lake: Lake, metrics: Catalogue): JobsOptions {
   const { clock, config, home, random } = context
   const place = { lake, cache: lakeCache(context), scratch_folder: join(home, 'spool', 'jobs') }
-  return { ...place, clock, random, threads: config.jobs.threads, metrics: metricsOf(context) }
+  return { ...place, clock, random, threads: config.jobs.threads, metrics }
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
@@ -208,7 +219,10 @@ async function planOnce(context: CliContext, options: PlanOptions): Promise<void
     return
   }
   const { progress, end } = terminalProgress()
-  const units = await rehearse(jobsOptions(context, await existingLake(context)), { signal: context.signal, progress })
+  const units = await rehearse(jobsOptions(context, await existingLake(context), toldMetrics(context)), {
+    signal: context.signal,
+    progress,
+  })
   end()
   show(units)
 }
@@ -234,7 +248,11 @@ async function runOnce(
   const lake = await existingLake(context)
   await using spark = configuredSpark(context)
   const calculate = await calculateOf(context, lake, 'end')
-  await using jobs = await openJobs({ ...jobsOptions(context, lake), calculate, engine: spark?.engine })
+  await using jobs = await openJobs({
+    ...jobsOptions(context, lake, toldMetrics(context)),
+    calculate,
+    engine: spark?.engine,
+  })
   const { progress, end } = terminalProgress()
   const runs = await jobs.run({ ...what, signal: context.signal, progress })
   end()

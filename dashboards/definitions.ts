@@ -1,4 +1,4 @@
-import { catalogue } from '../jobs/catalogue.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
 import type { Definition } from './api.ts'
 
 /**
@@ -205,8 +205,8 @@ export const DEFINITIONS: readonly Definition[] = [
 ]
 
 /** Of each metric's own table: `metric_hub_hours`. */
-export function metricDefinitions(): readonly Definition[] {
-  return catalogue().map(({ name, meaning, grain, affects, revision, hash, owner }) => ({
+export function metricDefinitions(metrics: Catalogue): readonly Definition[] {
+  return metrics.map(({ name, meaning, grain, affects, revision, hash, owner }) => ({
     name: `metric_${name}`,
     title: name,
     meaning:

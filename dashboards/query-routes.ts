@@ -1,3 +1,4 @@
+import type { Catalogue } from '../jobs/catalogue.ts'
 import { csvOf } from '../lake/answer.ts'
 import { definitionsAnswer, queryAnswer, queryRequest, schemaAnswer } from './api.ts'
 import { arrowOf } from './arrow.ts'
@@ -9,8 +10,8 @@ const ARROW = 'application/vnd.apache.arrow.stream'
 const CSV = 'text/csv'
 
 /** Asking the lake: SQL, its tables, and what the figures mean. */
-export function mountQuery(route: Router, options: { readonly queries: Queries }): void {
-  const { queries } = options
+export function mountQuery(route: Router, options: { readonly queries: Queries; readonly metrics: Catalogue }): void {
+  const { queries, metrics } = options
   route({
     method: 'POST',
     url: '/api/query',
@@ -42,6 +43,6 @@ export function mountQuery(route: Router, options: { readonly queries: Queries }
     summary: 'What each figure of the pages means.',
     scope: 'observe',
     answer: definitionsAnswer,
-    handle: async () => ({ definitions: [...DEFINITIONS, ...metricDefinitions()] }),
+    handle: async () => ({ definitions: [...DEFINITIONS, ...metricDefinitions(metrics)] }),
   })
 }

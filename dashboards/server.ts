@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import Fastify from 'fastify'
 import type { Clock, Random } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { type Catalogue, catalogue } from '../jobs/catalogue.ts'
 import type { Registry } from '../registry/registry.ts'
 import { isBuilt, mountWeb, NOT_BUILT, webFolder } from './built-app.ts'
 import { mountCommands } from './command-routes.ts'
@@ -30,6 +31,8 @@ export type DashboardsOptions = {
   readonly names?: readonly string[]
   /** Folder of the built web app; absent: `web/dist` beside this file. */
   readonly web?: string
+  /** Those whose definitions are shown: Hearth's unless given. */
+  readonly metrics?: Catalogue
   /** How far each bucket's writer is behind its log, where one runs beside. */
   readonly lags?: Lags
   readonly note: Note
@@ -113,7 +116,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
   // Routes are mounted in a plugin of their own, so that swagger's hook sees each.
   await app.register(async (scope) => {
     const route = openRouter(scope, registry)
-    mountQuery(route, { queries })
+    mountQuery(route, { queries, metrics: options.metrics ?? catalogue() })
     mountFleet(route, { queries, clock })
     mountLake(route, { queries, clock, lags: options.lags ?? (() => Promise.resolve(undefined)) })
     mountJobs(route, { queries, clock })

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { assert, Problem } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { JOB_RUNS_TABLE } from './job-runs.ts'
 import { type Metric, parseMetric } from './metric.ts'
 import { OBJECTIVES_TABLE } from './objectives-table.ts'
@@ -38,41 +38,55 @@ export function catalogue(): Catalogue {
   return loaded
 }
 
-/**
- * Those of Hearth and those of a folder of `*.sql` files, each after what it reads. Raises `invalid`, naming the file, for one
- * that cannot be read, has the name of another or reads what nobody defines, itself included.
- */
-export function catalogueWith(folder: string): Catalogue {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'))
-  return extended(files.sort().map((file) => parseMetric(file, readFileSync(join(folder, file), 'utf8'))))
+/** Metrics of Hearth and more, each after what it reads, and why others cannot be among them. */
+export type Placed = { readonly metrics: Catalogue; readonly faults: readonly string[] }
+
+/** Those of Hearth and of a folder of `*.sql` files: one that is wrong keeps no other. Raises what reading the folder raises. */
+export function catalogueWith(folder: string): Placed {
+  const own: Metric[] = []
+  const faults: string[] = []
+  for (const file of readdirSync(folder).sort()) {
+    if (!file.endsWith('.sql')) continue
+    try {
+      own.push(parseMetric(file, readFileSync(join(folder, file), 'utf8')))
+    } catch (error) {
+      faults.push(isProblem(error) ? error.message : `${file}: ${messageOf(error)}`)
+    }
+  }
+  const { metrics, faults: more } = placed(own)
+  return { metrics, faults: [...faults, ...more] }
 }
 
-/** Those of Hearth and more. Raises as `catalogueWith` does. */
+/** Those of Hearth and more. Raises `invalid` for one that has the name of another or reads what nobody defines. */
 export function extended(more: readonly Metric[]): Catalogue {
-  const all = [...catalogue()]
+  const { metrics, faults } = placed(more)
+  if (faults.length > 0) throw new Problem('invalid', faults.join('; '))
+  return metrics
+}
+
+function placed(more: readonly Metric[]): Placed {
+  const metrics = [...catalogue()]
+  const faults: string[] = []
   const taken = (name: string) =>
-    [...GIVEN, JOB_RUNS_TABLE].includes(name) || all.some((metric) => metric.name === name)
+    [...GIVEN, JOB_RUNS_TABLE].includes(name) || metrics.some((metric) => metric.name === name)
   let waiting = [...more]
   while (waiting.length > 0) {
-    const known = new Set([...GIVEN, ...all.map(({ name }) => name)])
+    const known = new Set([...GIVEN, ...metrics.map(({ name }) => name)])
     const ready = waiting.filter(({ inputs }) => inputs.every(({ table }) => known.has(table)))
     if (ready.length === 0) {
       const lacks = waiting.map(({ name, inputs }) => {
         const unknown = inputs.map(({ table }) => table).filter((table) => !known.has(table))
-        return `${name} reads ${unknown.join(', ')}`
+        return `${name} reads ${unknown.join(', ')}: expected events, objectives, or metrics that are defined before`
       })
-      throw new Problem(
-        'invalid',
-        `${lacks.join('; ')}: expected events, objectives, or metrics that are defined before`,
-      )
+      return { metrics, faults: [...faults, ...lacks] }
     }
     for (const metric of ready) {
-      if (taken(metric.name)) throw new Problem('invalid', `there is a table or metric ${metric.name} already`)
-      all.push(metric)
+      if (taken(metric.name)) faults.push(`there is a table or metric ${metric.name} already`)
+      else metrics.push(metric)
     }
     waiting = waiting.filter((metric) => !ready.includes(metric))
   }
-  return all
+  return { metrics, faults }
 }
 
 /** The same metrics, checked that each stands after those that it reads. */
