@@ -133,7 +133,7 @@ export async function runJobs(context: CliContext): Promise<void> {
   await using spark = configuredSpark(context)
   await using jobs = await openJobs({
     ...jobsOptions(context, lake, placed),
-    calculate: await calculateOf(context, lake, 'leave'),
+    calculate: await calculateOf(context, lake, 'leave', (message) => log.warn('cluster-away', message)),
     engine: spark?.engine,
   })
   const figures = jobsFigures(metrics, clock)
@@ -247,7 +247,7 @@ async function runOnce(
 ): Promise<void> {
   const lake = await existingLake(context)
   await using spark = configuredSpark(context)
-  const calculate = await calculateOf(context, lake, 'end')
+  const calculate = await calculateOf(context, lake, 'end', context.note)
   await using jobs = await openJobs({
     ...jobsOptions(context, lake, toldMetrics(context)),
     calculate,

@@ -6,7 +6,7 @@ import type { Metric } from './metric.ts'
 import { joined } from './parts.ts'
 import { readRunName, runName, runsOf } from './run-name.ts'
 import { type RunObjects, type RunText, runObjects, runsUnderWay } from './run-objects.ts'
-import type { Runner, WaitOptions } from './runner.ts'
+import type { EndOptions, Runner, WaitOptions } from './runner.ts'
 import { decodeMade, encodeTask, openTask } from './task-form.ts'
 
 export type ElsewhereOptions = {
@@ -19,10 +19,10 @@ export type ElsewhereOptions = {
 
 type Place = { readonly lake: Lake; readonly runner: Pick<Runner, 'end'> }
 
-/** Ends a run, whatever it is at; what it made is gone. */
-export async function endRun({ lake, runner }: Place, run: string): Promise<void> {
+/** Ends a run, whatever it is at; what it made is gone. Raises what the runner's `end` raises, and then it stands. */
+export async function endRun({ lake, runner }: Place, run: string, how?: EndOptions): Promise<void> {
   // In this order: what runs finds its task, and what is begun anew by this name finds nothing of this one.
-  await runner.end(run)
+  await runner.end(run, undefined, how)
   await runObjects(lake.store, run).clear()
 }
 
@@ -30,17 +30,18 @@ export async function endRun({ lake, runner }: Place, run: string): Promise<void
 export async function endOlderRuns(
   place: Place,
   standing: readonly { readonly metric: Metric; readonly version: number }[],
+  how?: EndOptions,
 ): Promise<void> {
   const { id, store } = place.lake
   const versions = new Map(standing.map(({ metric, version }) => [runsOf(id, metric), version]))
   for (const run of await runsUnderWay(store)) {
     const name = readRunName(run)
-    if (name && name.version < (versions.get(name.of) ?? 0)) await endRun(place, run)
+    if (name && name.version < (versions.get(name.of) ?? 0)) await endRun(place, run, how)
   }
 }
 
-/** Ends what a driver left that died when all was committed: to be called when one begins. */
-export async function endLeftRuns(place: Place, metrics: Catalogue): Promise<void> {
+/** Ends what a driver left that died when all was committed: to be called when one begins. Raises the signal's reason. */
+export async function endLeftRuns(place: Place, metrics: Catalogue, signal?: AbortSignal): Promise<void> {
   try {
     const { lake } = place
     const there = new Set(await lake.tables())
@@ -49,7 +50,7 @@ export async function endLeftRuns(place: Place, metrics: Catalogue): Promise<voi
       const { version } = await (await lake.table(metric.name)).snapshot()
       standing.push({ metric, version })
     }
-    await endOlderRuns(place, standing)
+    await endOlderRuns(place, standing, { signal })
   } catch (error) {
     leaveFault(error) // the next start tries again
   }
@@ -67,9 +68,11 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
   return async (asked, { signal, progress, tell }) => {
     const { metric, standing } = asked
     const run = runName(lake.id, metric, standing.snapshot.version)
-    const over = () => endRun({ lake, runner }, run)
+    const over = () => endRun({ lake, runner }, run, { hurry: signal })
     // Beside the new one, whose name is another: one that cannot be ended must not keep it.
-    const older = endOlderRuns({ lake, runner }, [{ metric, version: standing.snapshot.version }]).catch(leaveFault)
+    const older = endOlderRuns({ lake, runner }, [{ metric, version: standing.snapshot.version }], {
+      hurry: signal,
+    }).catch(leaveFault)
     const objects = runObjects(store, run)
     const text = encodeTask(asked, runner.parts_max)
     const begun = await objects.begin(text)
@@ -98,7 +101,7 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
         return { task, made: joined(made), over }
       }
       if (!(await isThere(objects, begun))) {
-        await runner.end(run, begun.digest)
+        await runner.end(run, begun.digest, { hurry: signal })
         throw new Problem('conflict', `${run} was ended by others: it was cancelled, or they committed it`)
       }
       const absent = said.flatMap((one, index) => (one === undefined ? [index] : []))

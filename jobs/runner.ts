@@ -33,6 +33,15 @@ export type Runner = {
    * it is; `invalid` and `unauthorized` when it cannot be started, `unavailable` when nobody answers: it may be going on.
    */
   run(request: RunRequest, options: WaitOptions): Promise<RunEnd>
-  /** Resolves when nothing of it is running, of this text only where it is given; one that is not there is fine. */
-  end(run: string, digest?: string): Promise<void>
+  /**
+   * Resolves when nothing of it is running, of this text only where it is given; one that is not there is fine. Raises
+   * `unavailable` when nobody answers, and the signal's reason.
+   */
+  end(run: string, digest?: string, options?: EndOptions): Promise<void>
+}
+
+export type EndOptions = {
+  readonly signal?: AbortSignal | undefined
+  /** Once it aborts, who does not answer is not waited for much longer. */
+  readonly hurry?: AbortSignal | undefined
 }

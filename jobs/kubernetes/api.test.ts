@@ -2,7 +2,7 @@ import { ApiException } from '@kubernetes/client-node'
 import { expect, test } from 'vitest'
 import { ManualClock } from '../../sim/clock.ts'
 import { ask, type Refusal, refusalOf, refusalText } from './api.ts'
-import { AWAY_LIMIT_MS, AWAY_MS } from './limits.ts'
+import { AWAY_LIMIT_MS, AWAY_MS, STOP_AWAY_LIMIT_MS } from './limits.ts'
 
 const refused = (code: number, body: unknown = '{"message":"because"}') => new ApiException(code, 'no', body, {})
 
@@ -47,4 +47,28 @@ test('one that is away for long, or refuses, is told by kind', async () => {
   ] as const)
     await expect(ask(clock, 'create a Job', () => Promise.reject(refused(code)))).rejects.toMatchObject({ kind })
   await expect(ask(clock, 'read a Job', () => Promise.reject(refused(404)))).resolves.toBeUndefined()
+})
+
+test('what waiting does not mend is told at once: how the client is configured, and whom it does not trust', async () => {
+  const clock = new ManualClock(0)
+  const untrusted = Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+  for (const [error, message] of [
+    [new Error('HTTP protocol is not allowed'), 'the API server does not list pods: HTTP protocol is not allowed'],
+    [new TypeError('fetch failed', { cause: untrusted }), 'the API server does not list pods: self-signed certificate'],
+  ] as const)
+    await expect(ask(clock, 'list pods', () => Promise.reject(error))).rejects.toMatchObject({ message })
+})
+
+test('who is told to stop waits a moment for one that is away, and before that says that it waits', async () => {
+  const clock = new ManualClock(0)
+  const stop = new AbortController()
+  let waited = 0
+  const options = { hurry: stop.signal, waits: () => waited++ }
+  const told = ask(clock, 'read a Job', () => Promise.reject(new TypeError('fetch failed')), options)
+  const ended = expect(told).rejects.toMatchObject({ kind: 'unavailable' })
+  await clock.advance(STOP_AWAY_LIMIT_MS)
+  expect(waited).toBeGreaterThan(1)
+  stop.abort()
+  await clock.advance(2 * AWAY_MS)
+  await ended
 })

@@ -12,6 +12,8 @@ export const LOOK_MS = 5_000
 export const AWAY_MS = 500
 /** One that is away for longer fails the tick; the next one finds the run as it is. */
 export const AWAY_LIMIT_MS = 300_000
+/** So long it is waited for by who is told to stop and has something to tidy up there. */
+export const STOP_AWAY_LIMIT_MS = 5_000
 /** So long a deletion may take, its pods' farewell included. */
 export const END_LIMIT_MS = 120_000
 /** What is kept of the last words of a part. */

@@ -8,10 +8,10 @@ import {
 } from '@kubernetes/client-node'
 import { type Clock, sleep } from '../../contract/clock.ts'
 import { Problem } from '../../contract/problem.ts'
-import type { RunEnd, Runner, RunRequest, WaitOptions } from '../runner.ts'
-import { ask, openWatch } from './api.ts'
+import type { EndOptions, RunEnd, Runner, RunRequest, WaitOptions } from '../runner.ts'
+import { ask as askUntil, openWatch, orAborted } from './api.ts'
 import { DIGEST_ANNOTATION, jobOf, RUN_LABEL } from './job.ts'
-import { AWAY_MS, END_LIMIT_MS, IMAGE_WAIT_MS, LOOK_MS } from './limits.ts'
+import { AWAY_LIMIT_MS, AWAY_MS, END_LIMIT_MS, IMAGE_WAIT_MS, LOOK_MS } from './limits.ts'
 import { attemptsOf, imageTrouble, succeededOf } from './pods.ts'
 
 export type KubernetesRunnerOptions = {
@@ -24,6 +24,8 @@ export type KubernetesRunnerOptions = {
   readonly parallelism: number
   readonly parts_max: number
   readonly deadline_s: number
+  /** Told, once until it answers, that the API server is away and is waited for. */
+  readonly waits?: (message: string) => void
   /** IMAGE_WAIT_MS unless given. */
   readonly image_wait_ms?: number
 }
@@ -33,13 +35,28 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
   const { client, namespace, clock, image_wait_ms = IMAGE_WAIT_MS } = options
   const [batch, core] = [client.makeApiClient(BatchV1Api), client.makeApiClient(CoreV1Api)]
 
-  const read = (run: string, signal?: AbortSignal) =>
-    ask(clock, `read Job ${run}`, () => batch.readNamespacedJob({ namespace, name: run }), signal)
+  let told = false
+  const waits = () => {
+    if (told) return
+    told = true
+    const server = client.getCurrentCluster()?.server ?? 'no server'
+    options.waits?.(`waiting for the API server at ${server}, up to ${AWAY_LIMIT_MS / 60_000} min`)
+  }
+  async function ask<T>(what: string, call: () => Promise<T>, how?: EndOptions): Promise<T | undefined> {
+    const answer = await askUntil(clock, what, call, { ...how, waits })
+    told = false
+    return answer
+  }
+
+  const look = <T>(what: string, call: () => Promise<T>, how?: EndOptions) =>
+    ask(what, () => orAborted(call(), how?.signal), how)
+  const read = (run: string, how?: EndOptions) =>
+    look(`read Job ${run}`, () => batch.readNamespacedJob({ namespace, name: run }), how)
 
   async function template(signal?: AbortSignal): Promise<V1PodTemplateSpec> {
     const name = options.template
     const read = () => core.readNamespacedPodTemplate({ namespace, name })
-    const found = await ask(clock, `read PodTemplate ${name}`, read, signal)
+    const found = await look(`read PodTemplate ${name}`, read, { signal })
     if (!found?.template)
       throw new Problem('invalid', `there is no PodTemplate ${name} in namespace ${namespace}, to make pods from`)
     return found.template
@@ -48,33 +65,33 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
   /** A Job of this run and text: there is one when it resolves. */
   async function start(request: RunRequest, signal?: AbortSignal): Promise<void> {
     for (;;) {
-      const found = await read(request.run, signal)
+      const found = await read(request.run, { signal })
       if (found?.metadata?.annotations?.[DIGEST_ANNOTATION] === request.digest && !found.metadata.deletionTimestamp)
         return
-      if (found) await end(request.run, undefined, signal)
+      if (found) await end(request.run, undefined, { signal })
       const body = jobOf(request, { ...options, template: await template(signal) })
       const create = () => batch.createNamespacedJob({ namespace, body })
-      if (await ask(clock, `create Job ${request.run}`, create, signal)) return
-      if (!(await read(request.run, signal)))
+      if (await ask(`create Job ${request.run}`, create, { signal })) return
+      if (!(await read(request.run, { signal })))
         throw new Problem('invalid', `there is no namespace ${namespace} to create a Job in`)
     }
   }
 
-  async function end(run: string, digest?: string, signal?: AbortSignal): Promise<void> {
+  async function end(run: string, digest?: string, how: EndOptions = {}): Promise<void> {
     const begun_ms = clock.monotonic()
     for (;;) {
-      const found = await read(run, signal)
+      const found = await read(run, how)
       if (!found || (digest !== undefined && found.metadata?.annotations?.[DIGEST_ANNOTATION] !== digest)) return
       const { uid = '', deletionTimestamp } = found.metadata ?? {}
       const body = { propagationPolicy: 'Foreground', preconditions: { uid } }
       if (!deletionTimestamp)
-        await ask(clock, `delete Job ${run}`, () => batch.deleteNamespacedJob({ namespace, name: run, body }), signal)
+        await ask(`delete Job ${run}`, () => batch.deleteNamespacedJob({ namespace, name: run, body }), how)
       if (clock.monotonic() - begun_ms > END_LIMIT_MS)
         throw new Problem(
           'unavailable',
           `Job ${run} was deleted, and its pods are still there after ${END_LIMIT_MS / 1000} s`,
         )
-      await sleep(clock, AWAY_MS / 10, signal)
+      await sleep(clock, AWAY_MS / 10, how.signal)
     }
   }
 
@@ -98,16 +115,16 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
     using ofJob = openWatch<V1Job>({ client, path: jobsPath, labelSelector, heard: hearJob })
 
     /** What no watch told, since it had broken off. */
-    async function look(): Promise<void> {
+    async function lookAll(): Promise<void> {
       await Promise.all([ofPods.renew(), ofJob.renew()])
-      job = await read(request.run, signal)
+      job = await read(request.run, { signal })
       const list = () => core.listNamespacedPod({ namespace, labelSelector })
-      for (const pod of (await ask(clock, `list the pods of ${request.run}`, list, signal))?.items ?? []) see(pod)
+      for (const pod of (await look(`list the pods of ${request.run}`, list, { signal }))?.items ?? []) see(pod)
     }
 
     await start(request, signal)
     const begun_ms = clock.monotonic()
-    await look()
+    await lookAll()
     let looked_ms = begun_ms
     let done = 0
     for (;;) {
@@ -126,7 +143,7 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
       await wokenOr(woken, LOOK_MS)
       signal?.throwIfAborted()
       if (clock.monotonic() - looked_ms < LOOK_MS) continue
-      await look()
+      await lookAll()
       looked_ms = clock.monotonic()
     }
 
@@ -146,11 +163,11 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
     if (pods > 0) return undefined
     const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${run}`
     const list = () => core.listNamespacedEvent({ namespace, fieldSelector })
-    const events = await ask(clock, `list the events of ${run}`, list, signal)
+    const events = await look(`list the events of ${run}`, list, { signal })
     return events?.items.findLast(({ reason }) => reason === 'FailedCreate')?.message
   }
 
-  return { name: 'kubernetes', parts_max: options.parts_max, run, end: (name, digest) => end(name, digest) }
+  return { name: 'kubernetes', parts_max: options.parts_max, run, end }
 }
 
 function conditionOf(job: V1Job | undefined, type: string) {
