@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { endRun } from '../jobs/calculate-elsewhere.ts'
 import { runsUnderWay } from '../jobs/run-objects.ts'
 import type { CliContext } from './context.ts'
@@ -28,14 +28,19 @@ async function cancel(context: CliContext, asked: readonly string[]): Promise<vo
     const there = under.length === 0 ? 'none is' : `there are ${under.join(', ')}`
     throw new Problem('missing', `no run ${run} is under way; ${there}`)
   }
-  const runner = await runnerOf(context)
+  const runner = await runnerOf(context, context.note)
   if (!runner)
     throw new Problem(
       'invalid',
       'jobs.runner is process here: what calculates a run elsewhere is ended where it is kubernetes',
     )
   for (const run of asked) {
-    await endRun({ lake, runner }, run)
+    try {
+      await endRun({ lake, runner }, run, { signal: context.signal })
+    } catch (cause) {
+      if (!isProblem(cause)) throw cause
+      throw new Problem(cause.kind, `${run} is not ended and stays under way: ${cause.message}`, { cause })
+    }
     context.print(`${run} is ended, and nothing of it was committed; what is due stays due for the next run`)
   }
 }
