@@ -7,6 +7,7 @@ import { openAlerts } from '../jobs/alerts/alerts.ts'
 import { openJobs } from '../jobs/jobs.ts'
 import { openQuery } from '../lake/query.ts'
 import { configSchema } from './config.ts'
+import { endingOf } from './ending.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
 import { machineClock as clock, machineRandom as random } from './machine.ts'
 import { register } from './objectives.ts'
@@ -70,7 +71,8 @@ test('an objective that matches no data is told, and is an error', async () => {
   await expect(run('status', '--json')).rejects.toThrow(/no data of its window .*: command-success, .*telemetry-loss:/)
   const found: unknown = JSON.parse(printed.join())
   expect(found).toMatchObject(Array.from({ length: 4 }, () => ({ state: 'no data', total: 0, alerts: [] })))
-  await expect(run('status')).rejects.toThrow()
+  const failed = await run('status').catch((error: unknown) => error)
+  expect(endingOf(failed, new AbortController().signal)).toMatchObject({ code: 1, isFault: true })
   expect(printed[0]).toMatch(/^command-success +page +1h and 5m +– and – +14\.4× +no data$/m)
 })
 

@@ -91,7 +91,7 @@ async function status(context: CliContext, json: boolean): Promise<void> {
   const silent = found.filter(({ state }) => state === 'no data').map(({ objective }) => objective)
   if (silent.length > 0)
     throw new Problem(
-      'invalid',
+      'missing',
       `no data of its window is what the objective is about: ${silent.join(', ')}: look at its firmware, region and model, and whether the jobs ran`,
     )
 }
