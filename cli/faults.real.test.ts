@@ -151,7 +151,7 @@ describe('a port that another has', () => {
         HEARTH_DASHBOARDS_PORT: String(dashboards),
       })
       expect(stderr.split('\n').at(-2)).toBe(
-        `hearth: 127.0.0.1:${app}, 127.0.0.1:${dashboards} are in use: end what holds them, or choose other ports with HEARTH_RELAY_APP_PORT, HEARTH_DASHBOARDS_PORT`,
+        `hearth: 127.0.0.1:${app}, 127.0.0.1:${dashboards} are in use: end what holds them, or choose other ports with HEARTH_RELAY_APP_PORT (relay.app_port), HEARTH_DASHBOARDS_PORT (dashboards.port)`,
       )
       expect(code).toBe(1)
     } finally {

@@ -3,6 +3,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { SCRAPE_MAX_BYTES } from './limits.ts'
+import { takenText, type WantedPort } from './wanted-ports.ts'
 
 export type Operations = {
   /** `http://127.0.0.1:9101` */
@@ -11,9 +12,8 @@ export type Operations = {
 }
 
 export type OperationsOptions = {
-  readonly host: string
-  /** 0: any free one. */
-  readonly port: number
+  /** Port 0: any free one. */
+  readonly at: WantedPort
   readonly metrics: Registry
   /** Why the process should get no traffic now, each in a sentence; empty when it should. */
   readonly unready: () => readonly string[]
@@ -34,7 +34,7 @@ export function processMetrics(name: string): Registry {
  * neither a probe nor Prometheus brings a certificate or a token. Raises `unavailable` when the port cannot be had.
  */
 export async function listenOperations(options: OperationsOptions): Promise<Operations> {
-  const { metrics } = options
+  const { at, metrics } = options
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0] ?? ''
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, { error: 'GET only' })
@@ -58,22 +58,16 @@ export async function listenOperations(options: OperationsOptions): Promise<Oper
   }
 
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(
-        new Problem(
-          'unavailable',
-          `cannot listen on ${options.host}:${options.port} for health and metrics: ${error.message}`,
-          {
-            cause: error,
-          },
-        ),
-      ),
-    )
-    server.listen({ host: options.host, port: options.port }, resolve)
+    server.once('error', (cause) => {
+      const isTaken = 'code' in cause && cause.code === 'EADDRINUSE'
+      const why = isTaken ? takenText([at]) : `${at.host}:${at.port} (${at.key}): ${cause.message}`
+      reject(new Problem('unavailable', `cannot listen for health and metrics: ${why}`, { cause }))
+    })
+    server.listen({ host: at.host, port: at.port }, resolve)
   })
   const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : options.port
-  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  const port = typeof address === 'object' && address ? address.port : at.port
+  const host = at.host.includes(':') ? `[${at.host}]` : at.host
   return {
     url: `http://${host}:${port}`,
     async close() {

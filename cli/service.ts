@@ -37,7 +37,8 @@ export function serveOperations(
   const { metrics, log, unready } = options
   diskFigures(metrics, home)
   const fault = (error: unknown) => log.failed('scrape', error)
-  return listenOperations({ host: config.ops_host, port: config[section].ops_port, metrics, unready, fault })
+  const at = { key: `${section}.ops_port`, host: config.ops_host, port: config[section].ops_port }
+  return listenOperations({ at, metrics, unready, fault })
 }
 
 /** Locks that this process holds until it is over, however it ends. */

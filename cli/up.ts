@@ -6,7 +6,6 @@ import { sleep } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
 import { SCOPES } from '../registry/registry.ts'
-import { variableOf } from './config.ts'
 import type { CliContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
@@ -16,7 +15,7 @@ import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
-import { type WantedPort, wantedPorts } from './wanted-ports.ts'
+import { takenText, type WantedPort, wantedPorts } from './wanted-ports.ts'
 
 /** Jobs run below everything that a person waits for. */
 const JOBS_NICENESS = 10
@@ -143,11 +142,7 @@ async function refuseTakenPorts({ config, clock, signal }: CliContext): Promise<
     taken = await takenOf(taken)
   }
   if (taken.length === 0 || signal.aborted) return
-  const [verb, what, other] = taken.length === 1 ? ['is', 'it', 'another port'] : ['are', 'them', 'other ports']
-  throw new Problem(
-    'unavailable',
-    `${taken.map(({ host, port }) => `${host}:${port}`).join(', ')} ${verb} in use: end what holds ${what}, or choose ${other} with ${taken.map(({ key }) => variableOf(key)).join(', ')}`,
-  )
+  throw new Problem('unavailable', takenText(taken))
 }
 
 async function takenOf(ports: readonly WantedPort[]): Promise<readonly WantedPort[]> {

@@ -1,4 +1,4 @@
-import type { Config } from './config.ts'
+import { type Config, variableOf } from './config.ts'
 
 /** A port that a service listens on; `key` is its place in the configuration. */
 export type WantedPort = {
@@ -23,4 +23,12 @@ export function wantedPorts(config: Config): readonly WantedPort[] {
     { key: 'hub.ops_port', host: ops_host, port: hub.ops_port },
   ]
   return ports.filter(({ port }) => port !== 0)
+}
+
+/** That others hold these ports, and what to do. */
+export function takenText(taken: readonly WantedPort[]): string {
+  const [verb, what, other] = taken.length === 1 ? ['is', 'it', 'another port'] : ['are', 'them', 'other ports']
+  const where = taken.map(({ host, port }) => `${host}:${port}`).join(', ')
+  const settings = taken.map(({ key }) => `${variableOf(key)} (${key})`).join(', ')
+  return `${where} ${verb} in use: end what holds ${what}, or choose ${other} with ${settings}`
 }
