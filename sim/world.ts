@@ -28,6 +28,8 @@ const START_MS = Date.UTC(2026, 10, 24, 23, 58)
 const LATENCY_MS = 4
 /** How far the clocks of a machine run fast or slow, of 1: cheap crystals are within 100 ppm. */
 const DRIFT = 1e-4
+/** No timer takes less, so that one who waits for what a rounding has left does not wait for ever in no time. */
+const TIMER_MIN_MS = 1e-3
 const TRACE_KEPT = 20_000
 
 export type WorldOptions = {
@@ -146,7 +148,7 @@ export class World {
       clock: {
         now: () => Math.round(this.wall_ms() + (this.#common.offsets.get(name) ?? 0)),
         monotonic: () => (this.scheduler.now_ms - origin_ms) * rate,
-        timer: (delay_ms, callback) => this.later(life, delay_ms / rate, callback),
+        timer: (delay_ms, callback) => this.later(life, Math.max(delay_ms, TIMER_MIN_MS) / rate, callback),
       },
     }
     this.#common.deaths.set(life, died)
