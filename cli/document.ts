@@ -116,6 +116,24 @@ Days of metrics are UTC; by each home's own clock they are in a view:
 
 ${viewTexts(false)}
 
+A percentile of any window and any groups is read from histograms whose counts are added. The rank of quantile q among n is
+q · (n − 1), from 0, as DDSketch has it, and the value of a bucket is within 1 % of all in it:
+
+\`\`\`sql
+WITH merged AS (
+  SELECT firmware, log_bucket, SUM(count) AS count FROM latency_hours
+  WHERE hop = 'tap_to_light' AND hour >= TIMESTAMPTZ '2026-11-24 00:00Z' GROUP BY ALL
+), ranked AS (
+  SELECT *, SUM(count) OVER (PARTITION BY firmware ORDER BY log_bucket NULLS FIRST) AS seen,
+    SUM(count) OVER (PARTITION BY firmware) AS total FROM merged
+)
+SELECT firmware, MIN(2 * POWER(1.01 / 0.99, log_bucket) / (1 + 1.01 / 0.99)) FILTER (WHERE seen > 0.99 * (total - 1)) AS p99_ms
+FROM ranked GROUP BY ALL ORDER BY ALL
+\`\`\`
+
+A hub has a row of \`hubs\` for every time in which nothing of it changed, so that a join by \`hub_id\` alone counts twice: take the
+newest that had begun, with \`ASOF JOIN hubs b ON b.hub_id = h.hub_id AND b.valid_from <= h.hour\`.
+
 ## ${OBJECTIVES_TABLE}
 
 What is promised, as it was last given: those that come with Hearth (\`jobs/objectives/\`), until others are. \`slo_hours\` counts by it.
