@@ -24,7 +24,7 @@ import { calculateOf } from './jobs-runner.ts'
 import { registerTask } from './jobs-task.ts'
 import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
-import { metricsOf, placedMetrics } from './metrics-of.ts'
+import { metricsOf, placedMetrics, withoutMetrics } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
 import { announce, processLog, runAlone, serveOperations, withdraw } from './service.ts'
 import { configuredSpark } from './spark.ts'
@@ -49,6 +49,7 @@ Examples:
   hearth jobs status
   hearth jobs explain hub_hours 2026-11-24T13
   hearth jobs check metrics/kitchen_hours.sql
+  hearth jobs check metrics
   hearth jobs cancel
   hearth jobs cancel hub-hours-1f0c9a-2s-9b1e44
   hearth jobs task hub-hours-1f0c9a-2s-9b1e44 0
@@ -145,6 +146,8 @@ export async function runJobs(context: CliContext): Promise<void> {
   ]
   const operations = await serveOperations(context, 'jobs', { metrics, log, unready })
   announce(context, 'jobs', { ops_url: operations.url })
+  const none = withoutMetrics(context)
+  if (none !== undefined) log.warn('no-metrics', none)
   const { interval_ms } = config.jobs
   const through = place ? `, shared through ${placeText(place)}` : ''
   log.info('ready', `looks for due work each ${interval_ms} ms${through}`, { interval_ms })

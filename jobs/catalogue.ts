@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
 import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
@@ -41,34 +41,48 @@ export function catalogue(): Catalogue {
 /** Metrics of Hearth and more, each after what it reads, and why others cannot be among them. */
 export type Placed = { readonly metrics: Catalogue; readonly faults: readonly string[] }
 
-/** Those of Hearth and of a folder of `*.sql` files: one that is wrong keeps no other. Raises what reading the folder raises. */
-export function catalogueWith(folder: string): Placed {
-  const own: Metric[] = []
+/**
+ * Those of Hearth, of files and of the `*.sql` of folders: one that is wrong keeps no other, and is told with its file. Raises
+ * `invalid` for a path at which nothing is.
+ */
+export function catalogueWith(paths: readonly string[]): Placed {
+  const own = new Map<Metric, string>()
   const faults: string[] = []
-  for (const file of readdirSync(folder).sort()) {
-    if (!file.endsWith('.sql')) continue
+  for (const file of new Set(paths.flatMap(filesAt))) {
     try {
-      own.push(parseMetric(file, readFileSync(join(folder, file), 'utf8')))
+      own.set(parseMetric(file, readFileSync(file, 'utf8')), file)
     } catch (error) {
       faults.push(isProblem(error) ? error.message : `${file}: ${messageOf(error)}`)
     }
   }
-  const { metrics, faults: more } = placed(own)
+  const { metrics, faults: more } = placed([...own.keys()], (metric) => own.get(metric) ?? 'Hearth')
   return { metrics, faults: [...faults, ...more] }
+}
+
+function filesAt(path: string): readonly string[] {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (!found) throw new Problem('invalid', `expected a folder of metrics, or a file with one; nothing is at ${path}`)
+  if (!found.isDirectory()) return [path]
+  const names = readdirSync(path).filter((file) => file.endsWith('.sql'))
+  return names.sort().map((name) => join(path, name))
 }
 
 /** Those of Hearth and more. Raises `invalid` for one that has the name of another or reads what nobody defines. */
 export function extended(more: readonly Metric[]): Catalogue {
-  const { metrics, faults } = placed(more)
+  const { metrics, faults } = placed(more, ({ name }) => name)
   if (faults.length > 0) throw new Problem('invalid', faults.join('; '))
   return metrics
 }
 
-function placed(more: readonly Metric[]): Placed {
+/** `placeOf`: for people, where each was found. */
+function placed(more: readonly Metric[], placeOf: (metric: Metric) => string): Placed {
   const metrics = [...catalogue()]
   const faults: string[] = []
-  const taken = (name: string) =>
-    [...GIVEN, JOB_RUNS_TABLE].includes(name) || metrics.some((metric) => metric.name === name)
+  const tables = [...GIVEN, JOB_RUNS_TABLE]
+  const takenBy = (name: string) => {
+    const other = metrics.find((metric) => metric.name === name)
+    return other && more.includes(other) ? placeOf(other) : other || tables.includes(name) ? 'Hearth' : undefined
+  }
   let waiting = [...more]
   while (waiting.length > 0) {
     const known = new Set([...GIVEN, ...metrics.map(({ name }) => name)])
@@ -81,8 +95,9 @@ function placed(more: readonly Metric[]): Placed {
       return { metrics, faults: [...faults, ...lacks] }
     }
     for (const metric of ready) {
-      if (taken(metric.name)) faults.push(`there is a table or metric ${metric.name} already`)
-      else metrics.push(metric)
+      const other = takenBy(metric.name)
+      if (other === undefined) metrics.push(metric)
+      else faults.push(`${placeOf(metric)}: there is a table or metric ${metric.name} already, of ${other}`)
     }
     waiting = waiting.filter((metric) => !ready.includes(metric))
   }

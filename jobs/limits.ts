@@ -23,6 +23,8 @@ export const JOBS_MEMORY_LIMIT = '2GB'
 export const FILES_AT_ONCE = 2
 /** Rows that a failed check names. */
 export const CHECK_ROWS_MAX = 5
+/** … and of those, rows that a check of a metric tells. */
+export const CHECK_ROWS_TOLD = 3
 /** Hubs whose events a metric is tried out on. */
 export const SAMPLE_HUBS = 20
 /** A rehearsal's folder that is older than this was left by one that was killed. */

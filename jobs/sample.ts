@@ -22,6 +22,7 @@ export type SampleOptions = {
   readonly random: Random
   readonly scratch_folder: string
   readonly connection: DuckDBConnection
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Events of some hubs in the two newest days of a lake, in a table `sample` of the connection. */
@@ -30,13 +31,14 @@ export type Sample = { readonly hubs: readonly string[]; readonly rows: number }
 const hubRows = z.array(z.object({ hub_id: z.string() }))
 
 /** Takes a sample of a lake's events into `sample`; without rows where there are none. */
-export async function takeSample(lake: Lake, local: LocalFiles, { connection }: SampleOptions): Promise<Sample> {
+export async function takeSample(lake: Lake, local: LocalFiles, options: SampleOptions): Promise<Sample> {
+  const { connection, signal } = options
   const events = await lake.table(EVENTS_TABLE)
   const snapshot = await events.snapshot()
   const dateOf = (add: AddFile) => add.partitionValues['event_date'] ?? ''
   const newest = Math.max(...[...snapshot.files.values()].map((add) => Date.parse(dateOf(add))))
   const recent = [...snapshot.files.values()].filter((add) => Date.parse(dateOf(add)) >= newest - DAY_MS)
-  await using held = await local.hold(events.prefix, recent)
+  await using held = await local.hold(events.prefix, recent, signal)
   const all = scanSql(snapshot, held.files)
   const hubs = hubRows.parse(
     await rowsOf(

@@ -23,6 +23,14 @@ const hashRows = z.array(
   }),
 )
 
+/** What a failed check found; the cause of the Problem that it raises. */
+export const failedCheck = z.object({
+  /** Of the header; undefined for that of the keys. */
+  check: z.string().optional(),
+  rows: z.number(),
+  first: z.array(z.record(z.string(), z.unknown())).readonly(),
+})
+
 /** The result of one day of one metric on a DuckDB connection, hour by hour. */
 export type Workbench = Result & {
   /** The SELECT of one cell's rows. */
@@ -91,9 +99,9 @@ export async function openWorkbench(
         .join(', ')
       const twice = `SELECT ${keys} FROM result GROUP BY ${keys} HAVING COUNT(*) > 1`
       const checks = [
-        { name: 'unique', suspects: `COUNT(*) - COUNT(DISTINCT hash(${keys}))`, rows: twice },
+        { name: 'unique', check: undefined, suspects: `COUNT(*) - COUNT(DISTINCT hash(${keys}))`, rows: twice },
         ...metric.checks.map(({ name, condition }) => ({
-          name,
+          ...{ name, check: name },
           suspects: `COUNT(*) FILTER (WHERE NOT (${condition}))`,
           rows: `SELECT * FROM result WHERE NOT (${condition})`,
         })),
@@ -105,8 +113,17 @@ export async function openWorkbench(
         for (const { name, suspects } of checks) await asPart(metric.name, `check "${name}"`, () => count(suspects))
         throw error
       })
-      for (const [i, { name, rows }] of checks.entries())
-        if (Number(found?.[`c${i}`]) > 0) await fails(name, `${rows} LIMIT ${CHECK_ROWS_MAX}`)
+      for (const [i, { name, check, rows }] of checks.entries()) {
+        const suspected = Number(found?.[`c${i}`])
+        if (suspected === 0) continue
+        const first = await rowsOf(connection, `${rows} LIMIT ${CHECK_ROWS_MAX}`)
+        if (first.length === 0) continue
+        throw new Problem(
+          'corrupt',
+          `${metric.name} failed its check "${name}", so nothing of it was committed: ${JSON.stringify(first)}`,
+          { cause: { check, rows: suspected, first } satisfies z.infer<typeof failedCheck> },
+        )
+      }
     },
     cellSql(span, bucket) {
       const within = time
@@ -131,14 +148,5 @@ export async function openWorkbench(
     ].filter((one) => one !== false)
     if (wrong.length > 0) throw new Problem('invalid', `${metric.name}: its SELECT: ${wrong.join('; ')}`)
     areCompared = true
-  }
-
-  async function fails(name: string, sql: string): Promise<void> {
-    const rows = await rowsOf(connection, sql)
-    if (rows.length === 0) return
-    throw new Problem(
-      'corrupt',
-      `${metric.name} failed its check "${name}", so nothing of it was committed: ${JSON.stringify(rows)}`,
-    )
   }
 }
