@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
-import { isProblem } from '../contract/problem.ts'
+import type { Command } from 'commander'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { calculatePart } from '../jobs/calculate-part.ts'
 import { PART_HOPELESS_EXIT } from '../jobs/limits.ts'
 import type { CliContext } from './context.ts'
@@ -25,7 +25,11 @@ export function registerTask(jobs: Command, context: CliContext): void {
 function indexOf(said = process.env[INDEX_VARIABLE]): number {
   const index = Number(said)
   if (said !== undefined && /^\d{1,6}$/.test(said)) return index
-  throw new InvalidArgumentError(`expected the index of a part, from 0, here or in ${INDEX_VARIABLE}`)
+  const found = said === undefined ? 'none' : JSON.stringify(said)
+  throw new Problem(
+    'invalid',
+    `expected the index of a part, from 0, after the run or in ${INDEX_VARIABLE}; found ${found}`,
+  )
 }
 
 async function runTask(context: CliContext, run: string, index: number): Promise<void> {
