@@ -29,7 +29,10 @@ test('a percentile from histograms is the one that fleet_hours has, in each hour
   expect(hours.length).toBeGreaterThan(1)
   for (const [hour, firmware, p99_ms] of hours) {
     const of = documented
-      .replace("hour >= TIMESTAMPTZ '2026-11-24 00:00Z'", `hour = TIMESTAMPTZ '${String(hour)}'`)
+      .replace(
+        "hour >= TIMESTAMPTZ '2026-11-24 00:00Z'",
+        `hour = TIMESTAMPTZ '${typeof hour === 'string' ? hour : ''}'`,
+      )
       .replace("'tap_to_light'", "'issued_to_acked'")
     expect(of).toMatch(/hour = .*issued_to_acked|issued_to_acked.*hour = /)
     const { rows } = await query.run(of)
