@@ -3,7 +3,7 @@ import { Problem } from '../contract/problem.ts'
 import { type Claims, openClaims } from '../jobs/claims.ts'
 import { QUEUE_AWAY_MAX_MS } from '../jobs/limits.ts'
 import { runQueueSchedule } from '../jobs/queue-schedule.ts'
-import type { RedisPlace } from '../jobs/redis.ts'
+import { placeText, type RedisPlace } from '../jobs/redis.ts'
 import { runSchedule, type ScheduleOptions } from '../jobs/schedule.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
@@ -28,6 +28,8 @@ export function queuePlace({ config }: Pick<CliContext, 'config'>): RedisPlace |
 export type Sharing = {
   /** Why it cannot share its work now; undefined when it can, or has none to share it with. */
   readonly away: string | undefined
+  /** Did the first try to reach what it shares it through come to something? */
+  readonly reached: Promise<boolean>
   /** Makes what is due until the signal aborts. */
   run(schedule: ScheduleOptions): Promise<void>
   /** See `Claims`; absent where there is nobody to share with. */
@@ -37,7 +39,7 @@ export type Sharing = {
 
 /** The schedule of this process alone. */
 export function workAlone(): Sharing {
-  return { away: undefined, run: runSchedule, [Symbol.dispose]: () => undefined }
+  return { away: undefined, reached: Promise.resolve(true), run: runSchedule, [Symbol.dispose]: () => undefined }
 }
 
 /** A schedule that is shared through Redis. */
@@ -51,6 +53,7 @@ export async function shareWork(
     get away() {
       return away
     },
+    reached: claims.reached,
     run: (schedule) =>
       runQueueSchedule({
         ...{ ...schedule, redis: place, lake_id: lake.id },
@@ -64,9 +67,14 @@ export async function shareWork(
         },
         alone: () =>
           log.warn('queue-alone', 'the job queue is still away: this scheduler works by itself until it is back'),
+        drops: (policy) => log.warn('queue-drops', dropsText(place, policy)),
         trouble: ({ message }) => log.debug('queue-trouble', message),
       }),
     claim: claims.claim,
     [Symbol.dispose]: () => claims.close(),
   }
+}
+
+function dropsText(place: RedisPlace, policy: string): string {
+  return `${placeText(place)} drops keys when it is full (maxmemory-policy ${policy}), of the schedule too, which is then put anew: set its maxmemory-policy to noeviction`
 }

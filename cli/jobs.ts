@@ -149,7 +149,8 @@ export async function runJobs(context: CliContext): Promise<void> {
   const none = withoutMetrics(context)
   if (none !== undefined) log.warn('no-metrics', none)
   const { interval_ms } = config.jobs
-  const through = place ? `, shared through ${placeText(place)}` : ''
+  const reached = (await sharing.reached) ? '' : ', which is not connected yet'
+  const through = place ? `, shared through ${placeText(place)}${reached}` : ''
   log.info('ready', `looks for due work each ${interval_ms} ms${through}`, { interval_ms })
   const over = new AbortController()
   const upkeep = runUpkeepSchedule({

@@ -7,6 +7,8 @@ import { answerOf, openRedis, type RedisPlace } from './redis.ts'
 export type Claims = {
   /** True for one of them a period, the first that asks; true for each while Redis is away. */
   claim(task: string, period_ms: number, signal: AbortSignal): Promise<boolean>
+  /** See `RedisConnection`. */
+  readonly reached: Promise<boolean>
   close(): void
 }
 
@@ -27,6 +29,7 @@ export async function openClaims(clock: Clock, place: RedisPlace, lake_id: strin
         return !signal.aborted
       }
     },
+    reached: connection.reached,
     close: () => connection.end(),
   }
 }

@@ -1,5 +1,5 @@
 /** Several schedulers of one lake over a real Redis, which is killed, emptied, paused and restarted. */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { machineClock as clock } from '../cli/machine.ts'
 import { until } from '../cli/testing/system.ts'
 import { type RedisServer, type RedisServerOptions, startRedis } from '../infra/redis/server.ts'
@@ -75,6 +75,7 @@ async function start(more: { readonly password?: string; readonly away_max_ms?: 
     lost: ({ message }) => scheduler.said.push(`lost: ${message}`),
     found: () => scheduler.said.push('found'),
     alone: () => scheduler.said.push('alone'),
+    drops: (policy) => scheduler.said.push(`drops: ${policy}`),
     trouble: () => undefined,
   })
   const over = schedule.then(() => jobs[Symbol.asyncDispose]())
@@ -161,6 +162,27 @@ test('a Redis that stood still goes on, and what it missed is one tick', async (
   expect((await ticksThere()).length).toBeLessThanOrEqual(2)
   await moreTicks(2)
   expect(one.said).toEqual([expect.stringMatching(/^lost: .* no answer$/), 'found'])
+})
+
+test('a Redis that drops keys when it is full is told once, and nothing is written beside the log', async () => {
+  const written = vi.spyOn(console, 'warn')
+  await serve({ settings: ['maxmemory 100mb', 'maxmemory-policy allkeys-lru'] })
+  const one = await start()
+  await moreTicks(2)
+  expect([one.said, written.mock.calls]).toEqual([['drops: allkeys-lru'], []])
+  written.mockRestore()
+})
+
+test('whether Redis was reached at first is known', async () => {
+  const reached = async () => {
+    const claims = await openClaims(clock, { url: redis.url }, 'a-lake')
+    const found = await claims.reached
+    claims.close()
+    return found
+  }
+  expect(await reached()).toBe(true)
+  await redis.kill()
+  expect(await reached()).toBe(false)
 })
 
 test('a Redis that stands still holds up no end', async () => {

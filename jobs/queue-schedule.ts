@@ -9,7 +9,7 @@ import {
   QUEUE_LOOK_MS,
   QUEUE_STALLED_MS,
 } from './limits.ts'
-import { answerOf, openRedis, type RedisPlace } from './redis.ts'
+import { answerOf, dropsKeys, infoOf, openRedis, type RedisPlace } from './redis.ts'
 import { type ScheduleOptions, tick } from './schedule.ts'
 
 export type QueueScheduleOptions = ScheduleOptions & {
@@ -23,6 +23,8 @@ export type QueueScheduleOptions = ScheduleOptions & {
   readonly found: () => void
   /** It has been away for too long: this scheduler makes ticks by itself until it is there again. */
   readonly alone: () => void
+  /** It drops keys when it is full, by this policy; told once. */
+  readonly drops: (policy: string) => void
   /** Something that went wrong with Redis and is tried again. */
   readonly trouble: (error: Error) => void
 }
@@ -51,6 +53,7 @@ export async function runQueueSchedule(options: QueueScheduleOptions): Promise<v
     return running
   }
   let session: Session | undefined
+  let asked = false
   /** When it is to look by itself, and whether it has begun to. */
   let away: { readonly alone_at_ms: number; readonly told: boolean } | undefined
   while (!signal.aborted) {
@@ -59,6 +62,11 @@ export async function runQueueSchedule(options: QueueScheduleOptions): Promise<v
       await session.keep()
       if (away) found()
       away = undefined
+      if (!asked) {
+        asked = true
+        const policy = await session.dropsBy()
+        if (policy !== undefined) options.drops(policy)
+      }
     } catch (error) {
       if (signal.aborted) break
       if (!isProblem(error)) throw error
@@ -84,6 +92,8 @@ export async function runQueueSchedule(options: QueueScheduleOptions): Promise<v
 type Session = {
   /** Sees to it that the schedule stands in Redis. Raises `unavailable`. */
   keep(): Promise<void>
+  /** The policy by which Redis drops keys; undefined where it does not, or does not say. */
+  dropsBy(): Promise<string | undefined>
   /** Redis refused, and did not just not answer: it is better made anew. */
   isBroken(): boolean
   close(): Promise<void>
@@ -94,7 +104,8 @@ async function openSession(options: QueueScheduleOptions, work: () => Promise<vo
   const { Queue, Worker } = await import('bullmq')
   const connection = await openRedis(redis)
   const name = queueName(lake_id)
-  const common = { connection: connection.client, prefix: QUEUE_PREFIX }
+  // With the check BullMQ writes to the console what it thinks of the policy; without it a tick comes at whole seconds.
+  const common = { connection: connection.client, prefix: QUEUE_PREFIX, skipVersionCheck: true }
   const queue = new Queue(name, { ...common, streams: { events: { maxLen: QUEUE_EVENTS_MAX } } })
   // How often a tick may be lost (maxStalledCount) is not set: of what a schedule puts BullMQ keeps no such count.
   const worker = new Worker(name, work, {
@@ -125,6 +136,15 @@ async function openSession(options: QueueScheduleOptions, work: () => Promise<vo
           keeping = undefined
         })
       await answerOf(clock, redis, connection, keeping, signal)
+    },
+    async dropsBy() {
+      try {
+        const info = await answerOf(clock, redis, connection, infoOf(connection), signal)
+        return dropsKeys(info) ? info.get('maxmemory_policy') : undefined
+      } catch (error) {
+        if (!isProblem(error)) throw error
+        return undefined
+      }
     },
     isBroken: () => broken,
     async close() {

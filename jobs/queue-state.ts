@@ -1,6 +1,6 @@
 import type { Clock } from '../contract/clock.ts'
 import { QUEUE_PREFIX, queueName, TICK } from './queue-schedule.ts'
-import { answerOf, openRedis, type RedisPlace } from './redis.ts'
+import { answerOf, dropsKeys, infoOf, openRedis, type RedisPlace } from './redis.ts'
 
 /** The job queue as somebody finds it who only looks. */
 export type QueueState = {
@@ -22,11 +22,11 @@ export async function queueState(clock: Clock, place: RedisPlace, lake_id: strin
   const queue = new Queue(queueName(lake_id), { connection: client, prefix: QUEUE_PREFIX, skipMetasUpdate: true })
   queue.on('error', () => undefined) // told by who asks
   const look = async (): Promise<QueueState> => {
-    const info = new Map((await client.info()).split('\r\n').map((line) => splitAt(line, line.indexOf(':'))))
+    const info = await infoOf(connection)
     const scheduler = await queue.getJobScheduler(TICK)
     return {
       version: info.get('redis_version') ?? 'of no known version',
-      drops_keys: info.get('maxmemory') !== '0' && info.get('maxmemory_policy') !== 'noeviction',
+      drops_keys: dropsKeys(info),
       schedulers: await queue.getWorkersCount(),
       next_ms: scheduler?.next,
     }
@@ -36,8 +36,4 @@ export async function queueState(clock: Clock, place: RedisPlace, lake_id: strin
   } finally {
     connection.end()
   }
-}
-
-function splitAt(line: string, at: number): readonly [string, string] {
-  return [line.slice(0, Math.max(0, at)), line.slice(at + 1)]
 }

@@ -21,6 +21,8 @@ export type RedisPlace = {
 
 export type RedisConnection = {
   readonly client: Redis
+  /** Did the first try to connect come to something? */
+  readonly reached: Promise<boolean>
   /** Why it is not there, as far as is known. */
   reason(): string
   /** Ends it and all that were made from it; what waits for an answer is refused. */
@@ -67,8 +69,14 @@ export async function openRedis(place: RedisPlace): Promise<RedisConnection> {
     all.push(redis)
     return redis
   }
+  const client = connect()
+  const reached = new Promise<boolean>((resolve) => {
+    client.once('ready', () => resolve(true))
+    client.once('close', () => resolve(false))
+  })
   return {
-    client: connect(),
+    client,
+    reached,
     reason: () => last,
     end() {
       for (const redis of all) {
@@ -112,6 +120,20 @@ function queueProblem(place: RedisPlace, error: unknown): Problem {
   return new Problem('unavailable', `the job queue ${placeText(place)} cannot be used: ${reason}${advice}`, {
     cause: error,
   })
+}
+
+/** What Redis says of itself: `redis_version`, `maxmemory_policy` … */
+export async function infoOf({ client }: Pick<RedisConnection, 'client'>): Promise<ReadonlyMap<string, string>> {
+  return new Map((await client.info()).split('\r\n').map((line) => splitAt(line, line.indexOf(':'))))
+}
+
+/** Does it drop keys when it is full, whichever they are? */
+export function dropsKeys(info: ReadonlyMap<string, string>): boolean {
+  return info.get('maxmemory') !== '0' && (info.get('maxmemory_policy') ?? 'noeviction') !== 'noeviction'
+}
+
+function splitAt(line: string, at: number): readonly [string, string] {
+  return [line.slice(0, Math.max(0, at)), line.slice(at + 1)]
 }
 
 const ADVICE: readonly (readonly [RegExp, string])[] = [
