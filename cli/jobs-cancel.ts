@@ -13,14 +13,16 @@ export function registerCancel(jobs: Command, context: CliContext): void {
     .description(
       'end runs that others calculate, nothing of them being committed; without a name, list those under way',
     )
-    .action((runs: readonly string[]) => cancel(context, runs))
+    .option('--json', 'print JSON')
+    .action((runs: readonly string[], { json = false }: { readonly json?: boolean }) => cancel(context, runs, json))
 }
 
-async function cancel(context: CliContext, asked: readonly string[]): Promise<void> {
+async function cancel(context: CliContext, asked: readonly string[], json: boolean): Promise<void> {
   const lake = await existingLake(context)
   const under = await runsUnderWay(lake.store)
   if (asked.length === 0) {
-    context.print(under.length === 0 ? 'no run is under way elsewhere' : under.join('\n'))
+    const told = under.length === 0 ? 'no run is under way elsewhere' : under.join('\n')
+    context.print(json ? JSON.stringify({ under_way: under }) : told)
     return
   }
   for (const run of asked) {
@@ -41,6 +43,7 @@ async function cancel(context: CliContext, asked: readonly string[]): Promise<vo
       if (!isProblem(cause)) throw cause
       throw new Problem(cause.kind, `${run} is not ended and stays under way: ${cause.message}`, { cause })
     }
-    context.print(`${run} is ended, and nothing of it was committed; what is due stays due for the next run`)
+    if (!json) context.print(`${run} is ended, and nothing of it was committed; what is due stays due for the next run`)
   }
+  if (json) context.print(JSON.stringify({ ended: asked }))
 }
