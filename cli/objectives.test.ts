@@ -67,6 +67,18 @@ test('the files of a folder take the place of all that stand', async () => {
   )
 })
 
+test('what is given is told as JSON, and what is to be given is one thing and a folder', async () => {
+  await run('apply', '--defaults', '--dry-run', '--json')
+  expect(JSON.parse(printed.join())).toMatchObject({ objectives: expect.arrayContaining(['tap-to-light']) })
+  await run('apply', '--defaults', '--json')
+  expect(JSON.parse(printed.join())).toMatchObject({ version: expect.any(Number), objectives: expect.any(Array) })
+  await expect(run('apply', 'mine', '--defaults')).rejects.toThrow(/or --defaults; found both, mine and --defaults$/)
+  await expect(run('apply')).rejects.toThrow(/or --defaults; found neither$/)
+  const file = join(home, 'mine.yaml')
+  writeFileSync(file, '')
+  await expect(run('apply', file)).rejects.toThrow(`${file} is a file: give the folder that it is in`)
+})
+
 test('an objective that matches no data is told, and is an error', async () => {
   await expect(run('status', '--json')).rejects.toThrow(/no data of its window .*: command-success, .*telemetry-loss:/)
   const found: unknown = JSON.parse(printed.join())

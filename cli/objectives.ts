@@ -22,7 +22,7 @@ Examples:
   hearth objectives history                   what became of their alerts`
 
 type HistoryOptions = { readonly days: string; readonly json?: boolean }
-type ApplyOptions = { readonly defaults?: boolean; readonly dryRun?: boolean }
+type ApplyOptions = { readonly defaults?: boolean; readonly dryRun?: boolean; readonly json?: boolean }
 
 /** `hearth objectives apply | status | history`: what is promised, and whether it is kept. */
 export function register(program: Command, context: CliContext): void {
@@ -37,6 +37,7 @@ export function register(program: Command, context: CliContext): void {
     )
     .option('--defaults', 'those that come with Hearth')
     .option('--dry-run', 'only read the files')
+    .option('--json', 'as JSON')
     .action((folder: string | undefined, options: ApplyOptions) => apply(context, folder, options))
   group
     .command('status')
@@ -54,18 +55,22 @@ export function register(program: Command, context: CliContext): void {
 }
 
 async function apply(context: CliContext, folder: string | undefined, options: ApplyOptions): Promise<void> {
-  if ((folder === undefined) !== (options.defaults === true))
-    throw new Problem('invalid', 'expected a folder of OpenSLO files, or --defaults')
+  const { defaults = false, dryRun = false, json = false } = options
+  if ((folder === undefined) !== defaults) {
+    const found = defaults ? `found both, ${folder} and --defaults` : 'found neither'
+    throw new Problem('invalid', `expected a folder of OpenSLO files, or --defaults; ${found}`)
+  }
   const objectives = folder === undefined ? defaultObjectives() : ofFolder(folder)
-  const names = objectives.map(({ name }) => name).join(', ')
-  if (options.dryRun) {
-    context.print(`understood: ${names}`)
+  const names = objectives.map(({ name }) => name)
+  if (dryRun) {
+    context.print(json ? JSON.stringify({ objectives: names }) : `understood: ${names.join(', ')}`)
     return
   }
   const { clock, random } = context
   const lake = await existingLake(context)
   const version = await applyObjectives({ lake, clock, random }, objectives)
-  context.print(`given, as version ${version}: ${names}. The next run of the jobs counts by them`)
+  const told = `given, as version ${version}: ${names.join(', ')}. The next run of the jobs counts by them`
+  context.print(json ? JSON.stringify({ version, objectives: names }) : told)
 }
 
 function ofFolder(folder: string) {
@@ -73,6 +78,8 @@ function ofFolder(folder: string) {
     return readObjectives(folder, readdirSync(folder), (name) => readFileSync(join(folder, name), 'utf8'))
   } catch (error) {
     if (error instanceof Problem) throw error
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')
+      throw new Problem('invalid', `${folder} is a file: give the folder that it is in`, { cause: error })
     throw new Problem('missing', `${folder}: expected a folder that can be read: ${String(error)}`, { cause: error })
   }
 }

@@ -70,6 +70,20 @@ test.each([
     '"many"',
     /metadata.annotations.hearth\/minimum-total: expected a whole number from 1; found "many"/,
   ],
+  [
+    'a minimum without quotes',
+    '"864000000"',
+    '200',
+    /hearth\/minimum-total: .*expected string.*; found 200; put it in quotes$/,
+  ],
+  [
+    'an annotation that is not known',
+    'hearth/minimum-total',
+    'hearth/minimum',
+    /hearth\/minimum: there is no such annotation; did you mean hearth\/minimum-total\?/,
+  ],
+  ['another annotation of ours', 'hearth/minimum-total', 'hearth/owner', /there are hearth\/minimum-total and /],
+  ['a target in percent', 'target: 0.995', 'target: 95', /target: .*found 95; a percentage is targetPercent: 95$/],
   ['what is not YAML', 'kind: SLO', 'kind: [', /^slo.yaml: not YAML: /],
 ])('%s is refused by its place, with what is expected', (_, from, to, message) => {
   expect(availability).toContain(from)
@@ -103,4 +117,16 @@ test('the example of docs/objectives.md is understood', () => {
   expect(parseObjectives('docs/objectives.md', yaml)).toMatchObject([
     { measure: 'latency', hop: 'tap_to_light', threshold_ms: 300, firmware: '5.0.0', minimum_total: 200 },
   ])
+})
+
+test('of several files and documents that are not understood each is told', () => {
+  const [kind, op] = [availability.replace('kind: SLO', 'kind: SLI'), tapToLight.replace('op: lte', 'op: gt')]
+  const files = new Map([
+    ['a.yaml', `${kind}---\n${op}`],
+    ['b.yaml', tapToLight],
+    ['c.yaml', op],
+  ])
+  expect(() => readObjectives('slos', [...files.keys()], (name) => files.get(name) ?? '')).toThrow(
+    /^slos\/a.yaml, document 1: kind.*\nslos\/a.yaml, document 2: .*op: .*\nslos\/c.yaml: .*op: .*$/,
+  )
 })

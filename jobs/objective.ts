@@ -4,7 +4,8 @@
  */
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { Problem } from '../contract/problem.ts'
+import { closest } from '../contract/closest.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 
 /** What an objective is about: which column of which metric is good, or bad, and of what. */
 const RATIOS = [
@@ -38,6 +39,7 @@ export type Objective = {
 
 const MINIMUM = 'hearth/minimum-total'
 const ALERT_MINIMUM = 'hearth/alert-minimum-total'
+const ANNOTATIONS: readonly string[] = [MINIMUM, ALERT_MINIMUM]
 const text = z.string().min(1)
 const words = z.union([text, z.array(text)])
 const source = (measures: readonly [string, ...string[]]) =>
@@ -112,7 +114,7 @@ export function parseObjectives(file: string, yaml: string): readonly Objective[
   const documents = parseAllDocuments(yaml)
   if (!Array.isArray(documents) || documents.length === 0)
     throw new Problem('invalid', `${file}: expected an OpenSLO document of kind SLO; found nothing`)
-  return documents.map((document, i) => {
+  return eachOf([...documents.entries()], ([i, document]) => {
     const where = documents.length > 1 ? `${file}, document ${i + 1}` : file
     const [broken] = document.errors
     if (broken) throw new Problem('invalid', `${where}: not YAML: ${broken.message}`)
@@ -122,10 +124,34 @@ export function parseObjectives(file: string, yaml: string): readonly Objective[
     const told = parsed.error.issues.map(({ path, message }) => {
       const at = valueAt(found, path)
       const there = at === undefined || typeof at === 'object' ? '' : `; found ${JSON.stringify(at)}`
-      return `${path.join('.') || 'the document'}: ${message}${there}`
+      return `${path.join('.') || 'the document'}: ${message}${there}${hintOf(path, message, at)}`
     })
     throw new Problem('invalid', `${where}: ${told.join('; ')}`)
   })
+}
+
+/** Makes something of each; raises `invalid` with the faults of all, a line each. */
+export function eachOf<T, R>(all: readonly T[], make: (one: T) => R): readonly R[] {
+  const faults: string[] = []
+  const made = all.flatMap((one) => {
+    try {
+      return [make(one)]
+    } catch (error) {
+      if (!isProblem(error, 'invalid')) throw error
+      faults.push(error.message)
+      return []
+    }
+  })
+  if (faults.length > 0) throw new Problem('invalid', faults.join('\n'))
+  return made
+}
+
+/** What was probably meant. */
+function hintOf(path: readonly PropertyKey[], message: string, at: unknown): string {
+  if (/expected string/.test(message) && ['number', 'boolean'].includes(typeof at)) return '; put it in quotes'
+  if (path.at(-1) === 'target' && typeof at === 'number' && at >= 1 && at < 100)
+    return `; a percentage is targetPercent: ${at}`
+  return ''
 }
 
 function valueAt(found: unknown, path: readonly PropertyKey[]): unknown {
@@ -150,6 +176,12 @@ function objectiveOf(where: string, { metadata, spec }: z.infer<typeof slo>): Ob
     if (!/^[1-9][0-9]{0,14}$/.test(found))
       fail(`metadata.annotations.${annotation}`, `expected a whole number from 1; found "${found}"`)
     return found
+  }
+  for (const found of Object.keys(metadata.annotations ?? {})) {
+    if (!found.startsWith('hearth/') || ANNOTATIONS.includes(found)) continue
+    const meant = ANNOTATIONS.find((known) => known.startsWith(found)) ?? closest(found, ANNOTATIONS)
+    const advice = meant === undefined ? `there are ${ANNOTATIONS.join(' and ')}` : `did you mean ${meant}?`
+    fail(`metadata.annotations.${found}`, `there is no such annotation; ${advice}`)
   }
   const minimum = least(MINIMUM, '1')
   const common = {

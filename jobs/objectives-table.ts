@@ -6,7 +6,7 @@ import { removeOf } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
 import { writeRows as asParquet, type Row } from '../lake/write-rows.ts'
 import type { JobsOptions } from './jobs.ts'
-import { type Objective, parseObjectives } from './objective.ts'
+import { eachOf, type Objective, parseObjectives } from './objective.ts'
 
 /** What `slo_hours` is made of besides the fleet: a change is a version of it, and makes every hour due (docs/decisions/075). */
 export const OBJECTIVES_TABLE = 'objectives'
@@ -38,8 +38,8 @@ export function defaultObjectives(): readonly Objective[] {
 }
 
 /**
- * The objectives of the YAML files of a folder, in the order of their names. Raises `invalid` for a file that is not
- * understood, for a name that stands twice, and for a folder without any.
+ * The objectives of the YAML files of a folder, in the order of their names. Raises `invalid` for files that are not
+ * understood, naming each, for a name that stands twice, and for a folder without any.
  */
 export function readObjectives(
   folder: string,
@@ -47,7 +47,7 @@ export function readObjectives(
   read: (file: string) => string,
 ): readonly Objective[] {
   const found = new Map<string, { readonly file: string; readonly objective: Objective }>()
-  for (const name of files.filter((one) => /\.ya?ml$/.test(one)).toSorted()) {
+  eachOf(files.filter((one) => /\.ya?ml$/.test(one)).toSorted(), (name) => {
     const file = `${folder}/${name}`
     for (const objective of parseObjectives(file, read(name))) {
       const twice = found.get(objective.name)
@@ -58,7 +58,7 @@ export function readObjectives(
         )
       found.set(objective.name, { file, objective })
     }
-  }
+  })
   if (found.size === 0) throw new Problem('invalid', `${folder}: expected objectives in files *.yaml; found none`)
   return [...found.values()].map(({ objective }) => objective)
 }
