@@ -4,7 +4,7 @@ import { catalogue, extended } from './catalogue.ts'
 import { checkMetric, type MetricCheck } from './check-metric.ts'
 import { HOUR_MS } from './limits.ts'
 import { parseMetric } from './metric.ts'
-import { command, connected, enrolled, openHistory } from './testing/history.ts'
+import { batch, command, connected, enrolled, openHistory } from './testing/history.ts'
 import { LAMP_SELECT, lampHours } from './testing/lamp-hours.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -16,6 +16,7 @@ async function checked(text: string, signal?: AbortSignal): Promise<Record<strin
     ['demo-01', 'demo-02', 'demo-03'].flatMap((hub) => [
       enrolled(hub, T0),
       ...connected(hub, T0, T0 + 2 * HOUR_MS),
+      { ...batch(hub, T0 + 60_000, 0, 1), source_id: 'relay-0', of_service: true },
       ...[0, 1, 2, 3].flatMap((i) => command(hub, `${hub}-${i}`, T0 + i * 20 * 60_000, [['issued', 0]])),
     ]),
   )
@@ -59,7 +60,7 @@ test('a SELECT that does not run is said, with where it is wrong', async () => {
 
 test('a key that stands twice is said, with rows', async () => {
   const found = await checked(lampHours(`${LAMP_SELECT} UNION ALL ${LAMP_SELECT}`))
-  expect(found['keys unique']).toMatchObject({ holds: false, problem: 'not unique in 6 rows, as:' })
+  expect(found['keys unique']).toMatchObject({ holds: false, problem: 'not unique in 6 rows of a day, as:' })
   expect(found['keys unique']?.lines).toHaveLength(3)
   expect(found).toMatchObject({ runs: { holds: true }, 'checks hold': { holds: null } })
 })
@@ -69,7 +70,7 @@ test('a check that fails is said, with rows', async () => {
   expect(found).toMatchObject({
     runs: { holds: true },
     'keys unique': { holds: true },
-    'checks hold': { holds: false, problem: '"some" fails in 6 rows, as:' },
+    'checks hold': { holds: false, problem: '"some" fails in 6 rows of a day, as:' },
   })
   expect(found['checks hold']?.lines?.[0]).toMatch(/"hub_id":"demo-0.*"commands":"0"/)
 })

@@ -156,7 +156,7 @@ function failedRun(error: Error, told: string): readonly MetricCheck[] {
 
 function failedText({ check, rows, first }: z.infer<typeof failedCheck>): [string, string[]] {
   const which = check === undefined ? 'not unique' : `"${check}" fails`
-  return [`${which} in ${rows} rows, as:`, first.slice(0, CHECK_ROWS_TOLD).map((row) => JSON.stringify(row))]
+  return [`${which} in ${rows} rows of a day, as:`, first.slice(0, CHECK_ROWS_TOLD).map((row) => JSON.stringify(row))]
 }
 
 /** The metric, and all that it is made of. */

@@ -43,7 +43,7 @@ export async function takeSample(lake: Lake, local: LocalFiles, options: SampleO
   const hubs = hubRows.parse(
     await rowsOf(
       connection,
-      `SELECT hub_id FROM (${all}) e GROUP BY hub_id ORDER BY COUNT(*) DESC LIMIT ${SAMPLE_HUBS}`,
+      `SELECT hub_id FROM (${all}) e WHERE hub_id IS NOT NULL GROUP BY hub_id ORDER BY COUNT(*) DESC LIMIT ${SAMPLE_HUBS}`,
     ),
   )
   const names = hubs.map(({ hub_id }) => hub_id)

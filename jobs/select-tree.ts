@@ -16,7 +16,8 @@ export async function selectTree(connection: DuckDBConnection, sql: string): Pro
   const { parsed } = z.object({ parsed: z.string() }).parse((await rowsOf(connection, parse))[0])
   const tree = trees.parse(JSON.parse(parsed))
   if (!tree.error) return { selects: tree.statements }
-  if (tree.position === undefined) return { refused: tree.error_message }
+  if (tree.position === undefined)
+    return { refused: `expected one SELECT, and no other statement (${tree.error_message})` }
   const line = sql.slice(0, tree.position).split('\n').length
   return { refused: `${tree.error_message}\nLINE ${line}: ${sql.split('\n')[line - 1] ?? ''}` }
 }

@@ -32,6 +32,8 @@ export type Row = {
   readonly received_time?: number
   readonly issued_time?: number
   readonly extra?: Readonly<Record<string, string>>
+  /** It is of the bucket of its hub, and names none. */
+  readonly of_service?: boolean
   readonly [column: string]: unknown
 }
 
@@ -98,7 +100,10 @@ export async function openHistory(
             ? `make_timestamp(r.${name} * 1000) AT TIME ZONE 'UTC' AS ${name}`
             : `r."${name}" AS "${name}"`,
         )
-        const filled = group.map((row) => ({ received_time: row.event_time, ...row }))
+        const filled = group.map((row) => ({
+          ...{ received_time: row.event_time, ...row },
+          ...(row.of_service && { hub_id: null }),
+        }))
         const json = `from_json(${literal(JSON.stringify(filled))}, ${literal(JSON.stringify([form]))})`
         const add = await writeFile({
           ...{ connection: duck.connection, select: `SELECT ${list.join(', ')} FROM (SELECT unnest(${json}) AS r) x` },
