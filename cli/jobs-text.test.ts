@@ -56,7 +56,7 @@ test('a status tells how far a metric reaches, what is due and under way, and wh
   const told = { metric: 'fleet_hours', computed: 5, newest_ms: hour_ms - 3_600_000, due: [due], ...reached }
   const about = { metric: 'fleet_hours', units: 1, parts: 3 }
   const run = { run: 'fleet-hours-1f0c9a-2s-9b1e44', since_ms: hour_ms, made: 2, about }
-  const rows = statusRows(catalogue(), [told], [run], hour_ms + 6_000_000)
+  const rows = statusRows(catalogue(), [told], [run], [], hour_ms + 6_000_000)
   expect(rows.metrics.find(({ metric }) => metric === 'fleet_hours')).toMatchObject({ late_ms: 1_500_000, due: 1 })
   const lines = stripVTControlCharacters(statusText(rows)).split('\n')
   expect(lines[0]).toMatch(/^metric +complete to +fresh +computed +newest hour +due +oldest due +revision/)
@@ -69,7 +69,29 @@ test('a status tells how far a metric reaches, what is due and under way, and wh
     'hearth jobs plan says why each is due, and what follows from it.',
     'hearth jobs cancel RUN ends one that is under way.',
   ])
-  const quiet = statusText(statusRows(catalogue(), [{ ...told, due: [] }], [], hour_ms))
+  const quiet = statusText(statusRows(catalogue(), [{ ...told, due: [] }], [], [], hour_ms))
   expect(quiet).not.toMatch(/jobs plan|under way|late: /)
   expect(quiet).toMatch(/fleet_hours +2026-11-24 13:00Z +yes /)
+})
+
+test('a metric that fails is told to be failing though its newest hour is there, since when and why', () => {
+  const [hour_ms, old_ms] = [Date.UTC(2026, 10, 28, 16), Date.UTC(2026, 10, 27, 3)]
+  const due = { metric: 'sessions', hour_ms: old_ms, bucket: 0, cause: 'never computed' as const }
+  const failure = {
+    ...{ metric: 'sessions', reason: 'the data file events/part-7 cannot be read', times: 19 },
+    ...{ since_ms: hour_ms, last_ms: hour_ms + 3_420_000, first_hour_ms: old_ms, last_hour_ms: old_ms },
+  }
+  const reached = { complete_to_ms: hour_ms, fresh_until_ms: hour_ms + 4_500_000 }
+  const told = { metric: 'sessions', computed: 5, newest_ms: hour_ms, due: [due], ...reached }
+  const rows = statusRows(catalogue(), [told], [], [failure], hour_ms)
+  expect(rows.metrics.find(({ metric }) => metric === 'sessions')).toMatchObject({ fresh: 'failing', failing: failure })
+  const text = stripVTControlCharacters(statusText(rows))
+  expect(text).toMatch(/^sessions +2026-11-28 16:00Z +failing +5 /m)
+  const why =
+    'failed 19 times since 2026-11-28 16:00Z, last 2026-11-28 16:57Z: the data file events/part-7 cannot be read'
+  expect(text).toContain(`sessions ${why}`)
+  const never: Explained = { bucket: 0, record: undefined, cause: 'never computed' }
+  const explained = stripVTControlCharacters(explainText([never], failure))
+  expect(explained).toContain(`Not computed yet: it ${why}\nmend that; `)
+  expect(explained).not.toContain('when its turn comes')
 })

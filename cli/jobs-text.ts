@@ -1,5 +1,6 @@
 import { styleText } from 'node:util'
 import type { Catalogue } from '../jobs/catalogue.ts'
+import { type Failure, failureOf } from '../jobs/failure.ts'
 import { freshWord } from '../jobs/fresh-word.ts'
 import type { MetricRun } from '../jobs/jobs.ts'
 import { FRESH_WITHIN_MS } from '../jobs/limits.ts'
@@ -48,6 +49,7 @@ export function statusRows(
   catalogue: Catalogue,
   told: readonly MetricStatus[],
   under: readonly RunUnderWay[],
+  failures: readonly Failure[],
   now_ms: number,
 ) {
   const metrics = catalogue.map(({ name, revision, hash, grain, shape }) => {
@@ -56,10 +58,27 @@ export function statusRows(
     const state = { computed, newest_ms, due: due.length, oldest_ms: due[0]?.hour_ms }
     const fresh = { complete_to_ms, late_ms: Math.max(0, now_ms - fresh_until_ms) }
     const is_history = unitTime(shape) === undefined
-    const word = freshWord({ ...fresh, computed, due: due.length, reaches: complete_to_ms !== undefined, is_history })
-    return { metric: name, ...state, ...fresh, fresh: word, revision, definition: hash, grain }
+    const failing = failureIn(failures, name, due)
+    const how = { ...fresh, computed, due: due.length, reaches: complete_to_ms !== undefined, is_history }
+    const word = freshWord({ ...how, failing: failing !== undefined })
+    return { metric: name, ...state, ...fresh, fresh: word, failing, revision, definition: hash, grain }
   })
   return { metrics, runs_under_way: under.map(({ about, ...run }) => ({ ...run, ...about })) }
+}
+
+function failureIn(failures: readonly Failure[], metric: string, due: readonly Unit[]): Failure | undefined {
+  return failureOf(
+    failures,
+    metric,
+    due.map(({ hour_ms }) => ({ first_ms: hour_ms, last_ms: hour_ms })),
+  )
+}
+
+/** `failed 19 times since 2026-11-28 16:03Z, last 2026-11-28 16:57Z: why` */
+function failureText({ times, since_ms, last_ms, reason }: Failure): string {
+  const when =
+    times === 1 ? shortTime(last_ms) : `${times} times since ${shortTime(since_ms)}, last ${shortTime(last_ms)}`
+  return `failed ${when}: ${reason}`
 }
 
 export function statusText({ metrics, runs_under_way }: ReturnType<typeof statusRows>): string {
@@ -78,12 +97,18 @@ export function statusText({ metrics, runs_under_way }: ReturnType<typeof status
       ...[run, metric, units, `${made} of ${parts}`, shortTime(since_ms)],
     ]),
   )
+  const failing = metrics.flatMap((row) => (row.failing ? [`${row.metric} ${failureText(row.failing)}`] : []))
   const advice = [
     ...(late ? [`late: the rows of an hour are to be final ${minutes(FRESH_WITHIN_MS)} after its end.`] : []),
     ...(due ? ['hearth jobs plan says why each is due, and what follows from it.'] : []),
     ...(runs_under_way.length > 0 ? ['hearth jobs cancel RUN ends one that is under way.'] : []),
   ].map((line) => styleText('dim', line))
-  return [table, ...(runs_under_way.length > 0 ? ['', runs] : []), ...advice].join('\n')
+  return [
+    table,
+    ...(failing.length > 0 ? ['', ...failing] : []),
+    ...(runs_under_way.length > 0 ? ['', runs] : []),
+    ...advice,
+  ].join('\n')
 }
 
 function freshText(row: ReturnType<typeof statusRows>['metrics'][number]): string {
@@ -97,7 +122,7 @@ function minutes(ms: number): string {
 }
 
 /** From what each bucket of an hour was made, and below it what that means for who asked. */
-export function explainText(told: readonly Explained[]): string {
+export function explainText(told: readonly Explained[], failing?: Failure): string {
   const rows = told.map(({ bucket, record, cause, frozen }) => [
     ...[bucket === ALL ? 'all' : String(bucket), cause ?? (frozen ? 'never again' : 'no'), madeFrom(record)],
     ...[record ? String(record.revision) : '', record?.definition ?? '', record?.carry.slice(0, 8) ?? ''],
@@ -119,6 +144,10 @@ export function explainText(told: readonly Explained[]): string {
       : never.length > 0
         ? `${never.length} of ${told.length} buckets are not computed yet`
         : 'Computed, and due to be made anew'
+  if (failing) {
+    const advice = 'mend that; hearth up tries it again, hearth jobs run tries it now.'
+    return `${table}\n${what}: it ${failureText(failing)}\n${styleText('dim', advice)}`
+  }
   const advice = 'hearth up makes it when its turn comes (hearth jobs status); hearth jobs run makes it now.'
   return `${table}\n${styleText('dim', `${what}: ${advice}`)}`
 }

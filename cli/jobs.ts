@@ -3,15 +3,20 @@ import type { Command } from 'commander'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Catalogue } from '../jobs/catalogue.ts'
+import { type Failure, failureOf } from '../jobs/failure.ts'
+import { failuresIn } from '../jobs/failures-told.ts'
 import { type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
+import { HOUR_MS } from '../jobs/limits.ts'
 import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
 import { rehearse } from '../jobs/rehearsal.ts'
 import { lookAtRuns } from '../jobs/runs-under-way.ts'
+import { unitTime } from '../jobs/shape.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
 import { overlayStore } from '../lake/overlay-store.ts'
+import { openQuery } from '../lake/query.ts'
 import { receiversOf, runAlerts } from './alerts.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
@@ -105,9 +110,15 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'print JSON')
     .action(async (metric: string, hour: string, options: Json) => {
       const asked = { metric: known(context, metric), hour_ms: hourOption(hour) }
-      const { look } = await lookAt(context)
+      const { look, lake, metrics } = await lookAt(context)
       const told = await look.explain(asked.metric, asked.hour_ms)
-      context.print(options.json ? JSON.stringify(told) : explainText(told))
+      if (options.json) return context.print(JSON.stringify(told))
+      const isDue = told.some(({ cause }) => cause !== undefined)
+      const shape = metrics.find(({ name }) => name === asked.metric)?.shape ?? 'hour'
+      const length_ms = unitTime(shape)?.length_ms ?? HOUR_MS
+      const hour_ms = Math.floor(asked.hour_ms / length_ms) * length_ms
+      const failures = isDue ? await failuresOf(context, lake) : []
+      context.print(explainText(told, failureOf(failures, asked.metric, [{ first_ms: hour_ms, last_ms: hour_ms }])))
     })
   registerCancel(jobs, context)
   registerCheck(jobs, context)
@@ -195,8 +206,17 @@ function toldMetrics(context: CliContext): Catalogue {
 
 async function status(context: CliContext, { json }: Json): Promise<void> {
   const { look, lake, metrics } = await lookAt(context)
-  const rows = statusRows(metrics, await look.status(), await lookAtRuns(lake.store, metrics), context.clock.now())
+  const told = await look.status()
+  const under = await lookAtRuns(lake.store, metrics)
+  const failures = told.some(({ due }) => due.length > 0) ? await failuresOf(context, lake) : []
+  const rows = statusRows(metrics, told, under, failures, context.clock.now())
   context.print(json ? JSON.stringify(rows) : statusText(rows))
+}
+
+async function failuresOf(context: CliContext, lake: Lake): Promise<readonly Failure[]> {
+  const { clock } = context
+  await using query = await openQuery({ lake, clock, threads: 1, cache: lakeCache(context) })
+  return await failuresIn(lake, query, clock.now())
 }
 
 /** The lake as it is: what looking needs, as the table of a metric that was never made, it makes in memory. */

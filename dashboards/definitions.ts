@@ -175,7 +175,7 @@ export const DEFINITIONS: readonly Definition[] = [
     meaning:
       'Complete to: the end of the newest hour (or day) that was over when it was calculated, in every bucket. It is ' +
       'late when the next one has been over for 15 minutes and is not there. A whole history, as of hubs, is fresh when ' +
-      'nothing of it is due.',
+      'nothing of it is due. Failing: a run of it failed, and no later one made what that was to make, which is due still.',
   },
   {
     name: 'due_units',

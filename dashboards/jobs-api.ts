@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { failure } from '../jobs/failure.ts'
 import { windowQuery } from './api.ts'
 
 /** What the Jobs page is answered. */
@@ -64,7 +65,13 @@ export const jobsQuery = windowQuery.extend({
   failed: z.literal('1').optional().describe('only runs that failed'),
 })
 
+const metricNow = metricLook.extend({
+  failing: failure.nullable().describe('what its last run failed with, while what that was to make is due'),
+})
+export type MetricNow = z.infer<typeof metricNow>
+
 export const jobsAnswer = standingLook.extend({
+  metrics: z.array(metricNow),
   under_way: z.array(
     runUnderWay.extend({ failed: z.number().describe('runs of its metric that failed since it was begun') }),
   ),

@@ -46,8 +46,8 @@ async function openIn(state: SampleState, use: (page: Awaited<ReturnType<typeof 
 describe('with data', () => {
   it('says at the top what there is to look at, and shows each figure with its meaning', async () => {
     const page = await open('/jobs')
-    await page.getByText('To look at: 1 run failed in this window; 1 run of another Hearth under way.').waitFor()
-    const facts = { 'Late metrics': '0', 'Due units': '2 208', 'Failed runs': '1', 'Fleet complete to': ':00' }
+    await page.getByText('To look at: 1 run of another Hearth under way.').waitFor()
+    const facts = { 'Late metrics': '0', 'Due units': '2 208', 'Failing metrics': '0', 'Fleet complete to': ':00' }
     for (const [name, value] of Object.entries(facts)) {
       const fact = page.getByRole('region', { name, exact: true })
       await fact.getByRole('button', { name: /^What is/ }).click()
@@ -61,7 +61,7 @@ describe('with data', () => {
     const page = await open('/jobs')
     const metrics = page.getByRole('region', { name: 'Metrics' })
     await metrics
-      .getByRole('row', { name: /^latency_hours .* fresh .* 2 208 definition rose: 2 204 .* events moved: 4 / })
+      .getByRole('row', { name: /^latency_hours .* due .* 2 208 definition rose: 2 204 .* events moved: 4 / })
       .waitFor()
     await metrics.getByRole('row', { name: /^hubs .* fresh whole history 0 / }).waitFor()
     await metrics.getByRole('button', { name: 'What is metric hub hours?' }).click()
@@ -133,11 +133,22 @@ describe('with data', () => {
 
 it('says first that metrics are late, each by how much, in words', async () => {
   await openIn('behind', async (page) => {
-    await page.getByText('To look at: 7 metrics late;').waitFor()
+    await page.getByText('1 metric failing; 7 metrics late;').waitFor()
     await page
       .getByRole('region', { name: 'Metrics' })
       .getByRole('row', { name: /^fleet_hours .* late .* 20 never computed: 16/ })
       .waitFor()
+  })
+})
+
+it('says first that a metric fails, since when and why, however new its newest hour is', async () => {
+  await openIn('failing', async (page) => {
+    await page.getByText('To look at: 1 metric failing; 1 run of another Hearth under way.').waitFor()
+    const fact = page.getByRole('region', { name: 'Failing metrics', exact: true })
+    expect(await fact.innerText()).toMatch(/1\s+see below\s+command_traces/)
+    const metrics = page.getByRole('region', { name: 'Metrics', exact: true })
+    await metrics.getByRole('row', { name: /^command_traces .* failing .* 96 never computed from/ }).waitFor()
+    await metrics.getByText(/^failed 19 times since .*, last .*: the data file events\/.* cannot be read/).waitFor()
   })
 })
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { Clock } from '../contract/clock.ts'
+import { type Failure, failure, failureOf } from '../jobs/failure.ts'
+import { failuresSql } from '../jobs/failures-told.ts'
 import { JOB_RUNS_TABLE } from '../jobs/job-runs.ts'
 import { count, numeric, rowsOf } from './answer-rows.ts'
 import { explainAnswer, explainParams, explainQuery, type JobsAnswer, jobsAnswer, jobsQuery } from './jobs-api.ts'
@@ -25,8 +27,9 @@ export function mountJobs(route: Router, options: { readonly queries: Queries; r
     answer: jobsAnswer,
     handle: async ({ query }): Promise<JobsAnswer> => {
       const key = `runs ${query.from} ${query.to} ${query.metric ?? ''} ${query.failed ?? ''}`
-      const [{ metrics, under_way }, runs] = await Promise.all([
+      const [{ metrics, under_way }, failures, runs] = await Promise.all([
         shared('standing', () => queries.standing(nobody)),
+        shared('failures', () => failuresOf(queries, clock.now(), nobody)),
         shared(key, () => runsOf(queries, query, nobody)),
       ])
       const failed = await Promise.all(
@@ -34,7 +37,11 @@ export function mountJobs(route: Router, options: { readonly queries: Queries; r
           about ? await shared(`failed ${run}`, () => failedSince(queries, about.metric, since_ms, nobody)) : 0,
         ),
       )
-      return { metrics, under_way: under_way.map((run, index) => ({ ...run, failed: failed[index] ?? 0 })), runs }
+      return {
+        metrics: metrics.map((one) => ({ ...one, failing: failureOf(failures, one.metric, one.due) ?? null })),
+        under_way: under_way.map((run, index) => ({ ...run, failed: failed[index] ?? 0 })),
+        runs,
+      }
     },
   })
   route({
@@ -83,6 +90,11 @@ async function runsOf(
   ])
   const [sum = { total: 0, failed: 0 }] = rowsOf(sums, z.object({ total: count, failed: count }))
   return { rows: rowsOf(rows, runRow), ...sum, sql }
+}
+
+async function failuresOf(queries: Queries, now_ms: number, signal: AbortSignal): Promise<readonly Failure[]> {
+  if (!(await runColumns(queries, signal))) return []
+  return rowsOf(await queries.run({ sql: failuresSql(now_ms), max_rows: RUNS_MAX }, signal), failure)
 }
 
 async function failedSince(queries: Queries, metric: string, since_ms: number, signal: AbortSignal): Promise<number> {

@@ -1,4 +1,4 @@
-export type FreshWord = 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet'
+export type FreshWord = 'failing' | 'late' | 'fresh' | 'due' | 'not made yet' | 'nothing yet'
 
 export type HowFresh = {
   /** Units that stand. */
@@ -8,13 +8,16 @@ export type HowFresh = {
   readonly reaches: boolean
   readonly is_history: boolean
   readonly late_ms: number
+  /** Its last run failed, and what it was to make is due still. */
+  readonly failing: boolean
 }
 
 /**
  * Whether a metric is as fresh as it should be, in the word that people are told. One that was never made is not late, and late
  * data makes hours due without making the rest old; but where all that stands is due, it is of another definition.
  */
-export function freshWord({ computed, due, reaches, is_history, late_ms }: HowFresh): FreshWord {
+export function freshWord({ computed, due, reaches, is_history, late_ms, failing }: HowFresh): FreshWord {
+  if (failing) return 'failing'
   if (computed > 0 && late_ms > 0) return 'late'
   if (computed > 0 && due >= computed) return 'due'
   if (reaches) return 'fresh'

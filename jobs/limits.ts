@@ -25,6 +25,8 @@ export const FILES_AT_ONCE = 2
 export const CHECK_ROWS_MAX = 5
 /** … and of those, rows that a check of a metric tells. */
 export const CHECK_ROWS_TOLD = 3
+/** A run that failed longer ago says nothing of whether its metric fails now. */
+export const FAILING_WITHIN_MS = 7 * 86_400_000
 /** Hubs whose events a metric is tried out on. */
 export const SAMPLE_HUBS = 20
 /** A rehearsal's folder that is older than this was left by one that was killed. */

@@ -13,7 +13,7 @@ import { sampleLook } from './sample-lake.ts'
 const [now_ms, state] = process.argv.slice(2)
 const { connect, connection } = await openDuckDb({ threads: 2 })
 if (state !== 'empty') await makeSample(connection, Number(now_ms))
-if (state !== 'empty' && state !== 'unmeasured') await makeSampleRuns(connection, Number(now_ms))
+if (state !== 'empty' && state !== 'unmeasured') await makeSampleRuns(connection, Number(now_ms), state)
 if (state === 'unmeasured')
   await connection.run('DROP TABLE fleet_hours; DROP TABLE hub_hours; DROP TABLE latency_hours')
 if (state === 'behind') {

@@ -9,7 +9,7 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const WITHIN_MS = 15 * MINUTE_MS
 
-/** For tests only: where metrics stand, by arithmetic. `behind`: they end four hours ago. */
+/** For tests only: where metrics stand, by arithmetic. `behind`: they end four hours ago; `failing`: a day of one is not made. */
 export function sampleJobs(now_ms: number, state: string | undefined): JobsLook {
   const none = state === 'empty' || state === 'unmeasured'
   const behind_ms = state === 'behind' ? 4 * HOUR_MS : 0
@@ -35,7 +35,7 @@ export function sampleJobs(now_ms: number, state: string | undefined): JobsLook 
           ...{ ...about, computed: unit === 'day' ? 10 : metric.shape === 'hour' ? 960 : 240 },
           ...{ newest_ms: unit === 'day' ? to_ms - length_ms : to_ms, complete_to_ms: to_ms },
           fresh_until_ms: to_ms + length_ms + WITHIN_MS,
-          due: dueOf(metric.name, unit, to_ms, behind_ms),
+          due: dueOf(metric.name, unit, to_ms, behind_ms, state),
         }
       }),
       under_way: none
@@ -66,7 +66,17 @@ export function sampleJobs(now_ms: number, state: string | undefined): JobsLook 
   }
 }
 
-function dueOf(name: string, unit: 'hour' | 'day', to_ms: number, behind_ms: number): MetricLook['due'] {
+function dueOf(
+  name: string,
+  unit: 'hour' | 'day',
+  to_ms: number,
+  behind_ms: number,
+  state: string | undefined,
+): MetricLook['due'] {
+  if (state === 'failing' && name === 'command_traces') {
+    const day_ms = Math.floor(to_ms / DAY_MS) * DAY_MS - DAY_MS
+    return [{ cause: 'never computed', units: 96, first_ms: day_ms, last_ms: day_ms + 23 * HOUR_MS }]
+  }
   if (behind_ms > 0 && unit === 'hour')
     return [
       { cause: 'never computed', units: 16, first_ms: to_ms + HOUR_MS, last_ms: to_ms + 4 * HOUR_MS },
@@ -80,7 +90,11 @@ function dueOf(name: string, unit: 'hour' | 'day', to_ms: number, behind_ms: num
 }
 
 /** For tests only: what runs did, each five minutes; every seventh by pods, one of them with a try that failed. */
-export async function makeSampleRuns(connection: DuckDBConnection, now_ms: number): Promise<void> {
+export async function makeSampleRuns(
+  connection: DuckDBConnection,
+  now_ms: number,
+  state: string | undefined,
+): Promise<void> {
   await connection.run(`
     CREATE TABLE job_runs AS
     WITH ticks AS (
@@ -106,4 +120,13 @@ export async function makeSampleRuns(connection: DuckDBConnection, now_ms: numbe
         || 'part 6 (pod sessions-6-x7k2p): it was killed for its memory (OOMKilled, limit 2Gi)'
         WHEN i = 3 THEN 'part 2 (pod latency-hours-2-kq81x): its node went away (NodeLost)' END AS failures
     FROM ticks`)
+  if (state !== 'failing') return
+  const day_ms = Math.floor(now_ms / DAY_MS) * DAY_MS - DAY_MS
+  await connection.run(`
+    INSERT INTO job_runs
+    SELECT md5('failed' || i), make_timestamp(${now_ms}::BIGINT * 1000) - to_minutes((1 + 3 * i)::INT), 'command_traces', 96,
+      make_timestamp(${day_ms}::BIGINT * 1000), make_timestamp(${day_ms + 23 * HOUR_MS}::BIGINT * 1000), 0, 1240.5, 'never computed',
+      'failed', 'the data file events/event_date=2026-11-27/bucket=3/part-00007.parquet cannot be read: damaged or replaced; restore it from a copy, or ask for other days (The width (121) of the bitpacked data exceeds the supported max width (32))',
+      NULL, 'process', 1, 1, NULL
+    FROM range(0, 19) r(i)`)
 }

@@ -5,7 +5,7 @@ import { type Principal, type Registry, SCOPES } from '../../registry/registry.t
 import { type Dashboards, startDashboards } from '../server.ts'
 
 /** All tables; none; events of which no metric is made yet; metrics that end three hours ago. */
-export type SampleState = 'full' | 'empty' | 'unmeasured' | 'behind'
+export type SampleState = 'full' | 'empty' | 'unmeasured' | 'behind' | 'failing'
 
 /** For tests only: the dashboards over sample tables. The one token is `hearth_sample`. */
 export async function startSample(options: {

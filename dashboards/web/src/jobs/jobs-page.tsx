@@ -76,7 +76,7 @@ function Verdict({ answer }: { readonly answer: JobsAnswer }) {
     <p class="verdict">
       {troubles.length === 0 ? (
         <>
-          Every metric is fresh, and no run failed in this window
+          Every metric is fresh, and none fails
           {due > 0 && <>; {counted(due, 'unit')} due</>}.
         </>
       ) : (
@@ -91,6 +91,7 @@ function Verdict({ answer }: { readonly answer: JobsAnswer }) {
 function Facts({ answer, stale }: { readonly answer: JobsAnswer | undefined; readonly stale: boolean }) {
   const metrics = answer?.metrics ?? []
   const late = metrics.filter((metric) => lateBy(metric, now.value) > 0)
+  const failing = metrics.filter((metric) => metric.failing !== null)
   const slowest = late.toSorted((a, b) => lateBy(b, now.value) - lateBy(a, now.value))[0]
   const fleet = metrics.find(({ metric }) => metric === 'fleet_hours')?.complete_to_ms ?? null
   const due = metrics.reduce((sum, metric) => sum + dueUnits(metric), 0)
@@ -142,11 +143,14 @@ function Facts({ answer, stale }: { readonly answer: JobsAnswer | undefined; rea
         stale={stale}
       />
       <Fact
-        title="Failed runs"
-        definition="job_runs"
-        text={answer && whole(answer.runs.failed)}
-        note={answer && `of ${counted(answer.runs.total, 'run')} in this window`}
-        tone={answer && answer.runs.failed > 0 ? 'bad' : undefined}
+        title="Failing metrics"
+        definition="metric_freshness"
+        text={answer && whole(failing.length)}
+        note={
+          answer &&
+          (failing[0] ? failing.map(({ metric }) => metric).join(', ') : `of ${counted(metrics.length, 'metric')}`)
+        }
+        tone={failing.length > 0 ? 'bad' : undefined}
         stale={stale}
       />
     </div>

@@ -1,16 +1,18 @@
-import type { MetricLook } from '../../../jobs-api.ts'
+import type { MetricNow } from '../../../jobs-api.ts'
 import { now } from '../browser.ts'
 import { Explain } from '../definition.tsx'
 import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { counted, NOTHING, whole } from '../number-format.ts'
 import { SkeletonRows } from '../state-notes.tsx'
-import { age, dayTime } from '../time-range.ts'
+import { age, dayTime, minuteTime } from '../time-range.ts'
 import { dueUnits, freshOf, lateBy } from './standing.ts'
+
+const DAY_MS = 86_400_000
 
 /** Each metric: how far it reaches, and what is due of it for which causes. */
 export function MetricsCard(props: {
-  readonly metrics: readonly MetricLook[] | undefined
+  readonly metrics: readonly MetricNow[] | undefined
   readonly chosen: string | undefined
 }) {
   return (
@@ -47,45 +49,63 @@ export function MetricsCard(props: {
   )
 }
 
-function Row({ metric, chosen }: { readonly metric: MetricLook; readonly chosen: boolean }) {
-  const { metric: name, unit, computed, newest_ms, complete_to_ms, revision, definition, due } = metric
+function Row({ metric, chosen }: { readonly metric: MetricNow; readonly chosen: boolean }) {
+  const { metric: name, unit, computed, newest_ms, complete_to_ms, revision, definition, due, failing } = metric
   const { tone, word } = freshOf(metric, now.value)
   return (
-    <tr class={chosen ? 'chosen' : ''}>
-      <td>
-        <a href={href('/jobs', { metric: name })} aria-current={chosen ? 'true' : undefined}>
-          {name}
-        </a>{' '}
-        <Explain name={`metric_${name}`} />
-      </td>
-      <td>
-        <Tag tone={tone}>{word === 'late' ? `late ${age(lateBy(metric, now.value))}` : word}</Tag>
-      </td>
-      <td class="number more">{unit === 'history' ? 'whole history' : timeText(complete_to_ms)}</td>
-      <td class="number">{whole(dueUnits(metric))}</td>
-      <td class="more why">
-        {due.map(({ cause, units, first_ms }) => (
-          <div key={cause}>
-            {cause}
-            {due.length > 1 && `: ${whole(units)}`}
-            {first_ms > 0 && <span class="soft"> from {dayTime(first_ms)}</span>}
-          </div>
-        ))}
-      </td>
-      <td class="number more">
-        <a
-          href={href('/query', { sql: `SELECT * FROM ${name} LIMIT 100`, run: '1' })}
-          title={`Rows of ${name}, of ${counted(computed, 'unit')}`}
-        >
-          {whole(computed)}
-        </a>
-      </td>
-      <td class="number more">{timeText(newest_ms)}</td>
-      <td class="number more" title={`definition ${definition}`}>
-        {whole(revision)}
-      </td>
-    </tr>
+    <>
+      <tr class={`${chosen ? 'chosen' : ''} ${failing ? 'failed' : ''}`}>
+        <td>
+          <a href={href('/jobs', { metric: name })} aria-current={chosen ? 'true' : undefined}>
+            {name}
+          </a>{' '}
+          <Explain name={`metric_${name}`} />
+        </td>
+        <td>
+          <Tag tone={tone}>{word === 'late' ? `late ${age(lateBy(metric, now.value))}` : word}</Tag>
+        </td>
+        <td class="number more">{unit === 'history' ? 'whole history' : timeText(complete_to_ms)}</td>
+        <td class="number">{whole(dueUnits(metric))}</td>
+        <td class="more why">
+          {due.map(({ cause, units, first_ms }) => (
+            <div key={cause}>
+              {cause}
+              {due.length > 1 && `: ${whole(units)}`}
+              {first_ms > 0 && <span class="soft"> from {dayTime(first_ms)}</span>}
+            </div>
+          ))}
+        </td>
+        <td class="number more">
+          <a
+            href={href('/query', { sql: `SELECT * FROM ${name} LIMIT 100`, run: '1' })}
+            title={`Rows of ${name}, of ${counted(computed, 'unit')}`}
+          >
+            {whole(computed)}
+          </a>
+        </td>
+        <td class="number more">{timeText(newest_ms)}</td>
+        <td class="number more" title={`definition ${definition}`}>
+          {whole(revision)}
+        </td>
+      </tr>
+      {failing && (
+        <tr class="failed told">
+          <td colSpan={8}>
+            failed{' '}
+            {failing.times === 1
+              ? timeOf(failing.last_ms)
+              : `${whole(failing.times)} times since ${timeOf(failing.since_ms)}, last ${timeOf(failing.last_ms)}`}
+            : {failing.reason}
+          </td>
+        </tr>
+      )}
+    </>
   )
+}
+
+/** The time of today, else with its day. */
+function timeOf(time_ms: number): string {
+  return now.value - time_ms < DAY_MS ? minuteTime(time_ms) : dayTime(time_ms)
 }
 
 function timeText(time_ms: number | null): string {

@@ -1,5 +1,5 @@
 import { type FreshWord, freshWord } from '../../../../jobs/fresh-word.ts'
-import type { JobsAnswer, MetricLook } from '../../../jobs-api.ts'
+import type { JobsAnswer, MetricNow } from '../../../jobs-api.ts'
 import type { Tone } from '../icon.tsx'
 import { counted } from '../number-format.ts'
 
@@ -7,40 +7,45 @@ import { counted } from '../number-format.ts'
 export type Fresh = { readonly tone: Tone; readonly word: FreshWord }
 
 const TONES: Readonly<Record<FreshWord, Tone>> = {
-  ...{ late: 'bad', fresh: 'good', due: 'warn', 'not made yet': 'idle', 'nothing yet': 'idle' },
+  ...{ failing: 'bad', late: 'bad', fresh: 'good', due: 'warn', 'not made yet': 'idle', 'nothing yet': 'idle' },
 }
 
 /** How long a metric has been late; 0 when it is not, and for one that was never made, which is another matter. */
-export function lateBy({ computed, fresh_until_ms }: MetricLook, now_ms: number): number {
+export function lateBy({ computed, fresh_until_ms }: MetricNow, now_ms: number): number {
   return computed === 0 || fresh_until_ms === null ? 0 : Math.max(0, now_ms - fresh_until_ms)
 }
 
-export function dueUnits({ due }: MetricLook): number {
+export function dueUnits({ due }: MetricNow): number {
   return due.reduce((sum, { units }) => sum + units, 0)
 }
 
-export function freshOf(metric: MetricLook, now_ms: number): Fresh {
+export function freshOf(metric: MetricNow, now_ms: number): Fresh {
   const word = freshWord({
     computed: metric.computed,
     due: dueUnits(metric),
     reaches: metric.complete_to_ms !== null,
     is_history: metric.unit === 'history',
     late_ms: lateBy(metric, now_ms),
+    failing: metric.failing !== null,
   })
   return { tone: TONES[word], word }
 }
 
 /** What there is to look at, in words; empty when nothing is. */
-export function troublesOf({ metrics, under_way, runs }: JobsAnswer, now_ms: number): readonly string[] {
+export function troublesOf(
+  { metrics, under_way }: Pick<JobsAnswer, 'metrics' | 'under_way'>,
+  now_ms: number,
+): readonly string[] {
+  const failing = metrics.filter((metric) => metric.failing !== null).length
   const late = metrics.filter((metric) => lateBy(metric, now_ms) > 0).length
   const unmade = metrics.filter((metric) => freshOf(metric, now_ms).word === 'not made yet').length
   const unknown = under_way.filter(({ about }) => about === null).length
   return [
+    ...(failing > 0 ? [`${counted(failing, 'metric')} failing`] : []),
     ...(late > 0 ? [`${counted(late, 'metric')} late`] : []),
     ...(unmade > 0
       ? [unmade === metrics.length ? 'no metric is made yet' : `${counted(unmade, 'metric')} not made yet`]
       : []),
-    ...(runs.failed > 0 ? [`${counted(runs.failed, 'run')} failed in this window`] : []),
     ...(unknown > 0 ? [`${counted(unknown, 'run')} of another Hearth under way`] : []),
   ]
 }
