@@ -1,7 +1,7 @@
 import type { AlertChange } from '../jobs/alerts/alerts-table.ts'
 import type { JudgedRule } from '../jobs/alerts/burn-rate.ts'
 import { digits, windowText } from '../jobs/alerts/notification.ts'
-import type { Standing } from '../jobs/alerts/transition.ts'
+import { isCalling, type Standing } from '../jobs/alerts/transition.ts'
 import type { Judged } from '../jobs/objective-state.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -43,8 +43,10 @@ export function historyText(changes: readonly AlertChange[]): string {
 }
 
 function alertsText(alerts: readonly Standing[]): string {
-  const firing = alerts.filter(({ state }) => state === 'firing')
-  return firing.map(({ severity, since_ms }) => `${severity} since ${shortTime(since_ms)}`).join(', ')
+  const calling = alerts.filter(({ state }) => isCalling(state))
+  const text = ({ severity, state, since_ms }: Standing) =>
+    `${severity}${state === 'unknown' ? ' unknown' : ''} since ${shortTime(since_ms)}`
+  return calling.map(text).join(', ')
 }
 
 function rate(burn: number | undefined): string {

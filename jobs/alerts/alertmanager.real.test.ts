@@ -23,12 +23,12 @@ afterAll(async () => {
   await catcher?.[Symbol.asyncDispose]()
 })
 
-function notification(objective: string, state: 'firing' | 'ok'): Notification {
+function notification(objective: string, state: 'firing' | 'unknown' | 'ok'): Notification {
   return {
     ...{ id: `test/${objective}/page/1`, fleet: 'test', objective, severity: 'page', state },
-    previous: state === 'ok' ? 'firing' : 'ok',
+    previous: state === 'firing' ? 'ok' : 'firing',
     ...{
-      time_ms: state === 'ok' ? machineClock.now() : started_ms,
+      time_ms: state === 'firing' ? started_ms : machineClock.now(),
       started_ms,
       summary: `${objective} burns`,
       burns: [],
@@ -98,6 +98,14 @@ test('what still fires is told with a later end, and is the same alert', async (
   expect(Date.parse(after?.endsAt ?? '') - Date.parse(before?.endsAt ?? '')).toBeGreaterThanOrEqual(60_000)
   expect(after).toMatchObject({ startsAt: before?.startsAt, labels: before?.labels })
   expect(await active('loss')).toHaveLength(1)
+})
+
+test('what becomes unknown is another alert, and fires no more', async () => {
+  const alertmanager = openAlertmanager({ url: server.url, clock: machineClock, random })
+  await alertmanager.tell(notification('connection', 'firing'), signal)
+  await alertmanager.tell(notification('connection', 'unknown'), signal)
+  await until('the other is over', LIMIT_MS, async () => (await active('connection')).length === 1)
+  expect(await active('connection')).toMatchObject([{ labels: { alertname: 'HearthUnknown', severity: 'page' } }])
 })
 
 test('one that is gone is a fault, and takes it once it is back', async () => {

@@ -5,6 +5,7 @@ import { REMIND_MS, REMINDS_MISSED_MAX } from './limits.ts'
 import type { Notification } from './notification.ts'
 import { postJson } from './post-json.ts'
 import type { Receiver } from './receiver.ts'
+import { CALLING } from './transition.ts'
 
 export type AlertmanagerOptions = { readonly url: string; readonly clock: Clock; readonly random: Random }
 
@@ -16,17 +17,28 @@ export function openAlertmanager({ url, clock, random }: AlertmanagerOptions): R
   const post = (notifications: readonly Notification[], signal: AbortSignal) =>
     postJson({
       ...{ name: 'alertmanager', url: `${url.replace(/\/$/, '')}/api/v2/alerts`, headers: {}, clock, random, signal },
-      body: JSON.stringify(notifications.map((one) => alertOf(one, clock.now()))),
+      body: JSON.stringify(notifications.flatMap((one) => alertsOf(one, clock.now()))),
     })
   return { name: 'alertmanager', last_only: true, tell: (one, signal) => post([one], signal), remind: post }
 }
 
-function alertOf(one: Notification, now_ms: number) {
-  const ends_ms = one.state === 'firing' ? now_ms + REMINDS_MISSED_MAX * REMIND_MS : one.time_ms
+/** What is unknown is no error, and another alert: whoever silences the one still hears of the other. */
+const NAMES = { firing: 'HearthObjective', unknown: 'HearthUnknown' }
+
+/** The alert that it is now, and the one that it was. */
+function alertsOf(one: Notification, now_ms: number) {
+  const { state, previous, time_ms } = one
+  const until_ms = now_ms + REMINDS_MISSED_MAX * REMIND_MS
+  return CALLING.filter((calling) => calling === state || calling === previous).map((calling) =>
+    alertOf(one, NAMES[calling], calling === state ? until_ms : time_ms),
+  )
+}
+
+function alertOf(one: Notification, alertname: string, ends_ms: number) {
   const [startsAt, endsAt] = [one.started_ms, ends_ms].map((ms) => new Date(ms).toISOString())
   return {
     ...{ startsAt, endsAt, generatorURL: one.links.fleet },
-    labels: { alertname: 'HearthObjective', objective: one.objective, severity: one.severity, fleet: one.fleet },
+    labels: { alertname, objective: one.objective, severity: one.severity, fleet: one.fleet },
     annotations: {
       summary: one.summary,
       ...Object.fromEntries(one.behind.map((behind) => [behind.dimension, behindText(behind)])),

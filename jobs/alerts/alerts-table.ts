@@ -3,10 +3,11 @@ import { type Clock, type Random, uuid } from '../../contract/clock.ts'
 import type { Column } from '../../contract/column.ts'
 import type { Lake } from '../../lake/lake.ts'
 import type { Query } from '../../lake/query.ts'
+import { literal } from '../../lake/schema.ts'
 import type { Table } from '../../lake/table.ts'
 import { type Row, writeRows } from '../../lake/write-rows.ts'
 import { SEVERITIES } from './burn-rate.ts'
-import { alertKey, type Standing, type Transition } from './transition.ts'
+import { alertKey, CALLING, type Standing, type Transition } from './transition.ts'
 
 /** What became of each alert, one row a change. How it stands is its last row (docs/decisions/081). */
 export const SLO_ALERTS_TABLE = 'slo_alerts'
@@ -20,7 +21,11 @@ export const SLO_ALERTS_COLUMNS: readonly Column[] = [
     type: 'long',
     meaning: 'number of this change of the alert of that objective and severity, from 1',
   },
-  { name: 'state', type: 'string', meaning: 'from then on: ok, firing, too little data, no data or withdrawn' },
+  {
+    name: 'state',
+    type: 'string',
+    meaning: 'from then on: ok, firing, unknown, too little data, no data or withdrawn',
+  },
   { name: 'previous', type: 'string', meaning: 'the state before' },
   { name: 'threshold', type: 'double', meaning: 'burn rate above which the rule fires that it was judged by' },
   { name: 'long_ms', type: 'long', unit: 'ms', meaning: 'the long window of that rule' },
@@ -33,7 +38,7 @@ export const SLO_ALERTS_COLUMNS: readonly Column[] = [
   { name: 'short_total', type: 'double', meaning: 'of what total' },
 ]
 
-const state = z.enum(['ok', 'firing', 'too little data', 'no data', 'withdrawn'])
+const state = z.enum(['ok', 'firing', 'unknown', 'too little data', 'no data', 'withdrawn'])
 const number = z.coerce.number()
 const maybe = z.preprocess((value) => value ?? undefined, z.number().optional())
 
@@ -65,9 +70,10 @@ const CHANGE = [
   ...['long_ms', 'short_ms'].map((name) => `CAST(${name} AS DOUBLE) AS ${name}`),
 ].join(', ')
 
+const CALLING_SQL = `(${CALLING.map(literal).join(', ')})`
 const STANDING = `SELECT objective, severity, MAX(sequence) AS sequence, arg_max(state, sequence) AS state,
     CAST(epoch_ms(MAX(time)) AS DOUBLE) AS since_ms,
-    COALESCE(MAX(sequence) FILTER (WHERE state = 'firing' OR previous = 'firing'), 0) AS told_sequence
+    COALESCE(MAX(sequence) FILTER (WHERE state IN ${CALLING_SQL} OR previous IN ${CALLING_SQL}), 0) AS told_sequence
   FROM ${SLO_ALERTS_TABLE} GROUP BY objective, severity ORDER BY objective, severity`
 
 export type AlertsTable = {

@@ -5,7 +5,7 @@ import { messageOf, Problem, type ProblemKind } from '../../contract/problem.ts'
 import { openQuery, type Query } from '../../lake/query.ts'
 import { seededRandom } from '../../sim/clock.ts'
 import { HOUR_MS } from '../limits.ts'
-import { alive, command, connected, enrolled, type History, openHistory, type Row } from '../testing/history.ts'
+import { alive, batch, command, connected, enrolled, type History, openHistory, type Row } from '../testing/history.ts'
 import { type Alerts, openAlerts } from './alerts.ts'
 import { MINUTE_MS } from './burn-rate.ts'
 import type { Notification } from './notification.ts'
@@ -126,6 +126,26 @@ test('what burns is told with what stands behind it, once, and that it is over',
   told = []
   await scheduler(2, { ...receiver, name: 'without history', last_only: true }).tick(signal)
   expect(told.filter(({ severity }) => severity === 'page').map(({ state }) => state)).toEqual(['ok'])
+})
+
+test('a relay that gives no sign of life is told, though nothing is known to be bad, and that it does again', async () => {
+  const alerts = scheduler(1)
+  const page = () =>
+    told.filter(({ objective, severity }) => `${objective}/${severity}` === 'connection-availability/page')
+  const from_ms = history.clock.now()
+  await history.clock.advance(4 * MINUTE_MS)
+  await history.add([batch('north', from_ms + 3 * MINUTE_MS, 0, 1)])
+  await history.jobs.run()
+  await alerts.tick(signal)
+  expect(page()).toMatchObject([{ state: 'unknown', previous: 'ok', behind: [] }])
+  expect(page()[0]?.summary).toBe(
+    'connection-availability: nothing is known of 1 of 1 hubs: no sign of life of relay-0 since 08:59Z',
+  )
+  told = []
+  await pass(1, 'done')
+  await alerts.tick(signal)
+  expect(page()).toMatchObject([{ previous: 'unknown', started_ms: from_ms + 4 * MINUTE_MS }])
+  expect(page()[0]?.summary).toMatch(/^connection-availability is known again: too little data$/)
 })
 
 test('what a receiver does not want is said once, and keeps nothing else waiting', async () => {

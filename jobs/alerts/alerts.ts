@@ -11,7 +11,8 @@ import { REMIND_MS, TELL_AGE_MS, TOLD_AT_ONCE_MAX } from './limits.ts'
 import { type Notification, notificationOf, windowOf } from './notification.ts'
 import { type LookedAt, lookAtObjectives } from './objectives-look.ts'
 import type { Receiver } from './receiver.ts'
-import { alertKey, isTold, type Standing, type Transition, transitionsOf } from './transition.ts'
+import { silentOf, silentSql } from './silent-sql.ts'
+import { alertKey, isCalling, isTold, type Standing, type Transition, transitionsOf } from './transition.ts'
 
 export type AlertsOptions = {
   readonly lake: Lake
@@ -41,7 +42,7 @@ export function openAlerts(options: AlertsOptions): Alerts {
   let looked: { readonly sign: string; readonly of: readonly LookedAt[] } | undefined
   let judged_ms = 0
   const reminded_ms = new Map<string, number>()
-  /** What fires: what stands behind it is asked once. */
+  /** What calls somebody: what stands behind it is asked once. */
   let kept: ReadonlyMap<string, Notification> = new Map()
 
   /** What the objectives counted; undefined before the jobs ever ran. */
@@ -71,14 +72,20 @@ export function openAlerts(options: AlertsOptions): Alerts {
 
   async function notification(change: AlertChange, signal: AbortSignal): Promise<Notification> {
     const measure = looked?.of.find(({ objective }) => objective === change.objective)?.measure
-    const behind = measure === undefined || change.state !== 'firing' ? [] : await whatIsBehind(change, measure, signal)
+    const { objective, state, time_ms, short_ms = 0 } = change
+    const short = { from_ms: time_ms - short_ms, to_ms: time_ms }
+    const behind =
+      measure && state === 'firing' ? await found(behindSql(objective, measure, windowOf(change)), signal) : []
+    const silent = state === 'unknown' ? await found(silentSql(objective, short), signal) : []
     const { dashboards_url } = options
-    return notificationOf(change, { fleet: lake.fleet, dashboards_url, measure, behind })
+    const about = { fleet: lake.fleet, dashboards_url, measure }
+    return notificationOf(change, { ...about, behind: behindOf(behind), silent: silentOf(silent) })
   }
 
-  async function whatIsBehind(change: AlertChange, measure: string, signal: AbortSignal): Promise<readonly Behind[]> {
+  /** None where it cannot be asked: people are called without. */
+  async function found(sql: string, signal: AbortSignal): Promise<readonly (readonly unknown[])[]> {
     try {
-      return behindOf((await query.run(behindSql(change.objective, measure, windowOf(change)), { signal })).rows)
+      return (await query.run(sql, { signal })).rows
     } catch (error) {
       signal.throwIfAborted()
       options.unexplained(error)
@@ -121,9 +128,9 @@ export function openAlerts(options: AlertsOptions): Alerts {
   async function remind(receiver: Receiver, signal: AbortSignal): Promise<void> {
     const last_ms = reminded_ms.get(receiver.name)
     if (!receiver.remind || (last_ms !== undefined && clock.monotonic() - last_ms < REMIND_MS)) return
-    const firing = (await table.standing()).filter(({ state }) => state === 'firing')
+    const calling = (await table.standing()).filter(({ state }) => isCalling(state))
     const now = new Map<string, Notification>()
-    for (const one of firing) {
+    for (const one of calling) {
       const key = alertKey(one)
       const same = kept.get(key)
       if (same?.time_ms === one.since_ms) now.set(key, same)
@@ -159,7 +166,7 @@ async function untold(table: AlertsTable, receiver: string, now_ms: number) {
   if (behind.length === 0) return { behind, changes: [] }
   const wanted = behind.map((one) => {
     const recent = `sequence > ${told(one) ?? 0} AND epoch_ms(time) > ${now_ms - TELL_AGE_MS}`
-    return `(${ofAlert(one)} AND ${recent})${one.state === 'firing' ? ` OR (${isChange(one)})` : ''}`
+    return `(${ofAlert(one)} AND ${recent})${isCalling(one.state) ? ` OR (${isChange(one)})` : ''}`
   })
   const changes = (await table.changes(wanted.join(' OR '))).filter(isTold)
   return { behind, changes: changes.slice(0, TOLD_AT_ONCE_MAX) }

@@ -15,7 +15,8 @@ export type Behind = {
 /** Names of what bad events are counted by. */
 const DIMENSIONS = ['firmware', 'relay', 'hop', 'outcome', 'region']
 
-const promisedSql = (objective: string) =>
+/** `promised`: the objective alone, for `countedRows`. */
+export const promisedSql = (objective: string) =>
   `promised AS (SELECT * FROM objectives WHERE objective = ${literal(objective)})`
 
 /** dimension, name, bad, total: of each dimension the name that most of the bad has; bad and total of all as `all`. */

@@ -9,7 +9,7 @@ const AT = Date.UTC(2026, 10, 20)
 function objective(bads: (minutes_ago: number) => number, minutes: number, more: Partial<Burnt> = {}): Burnt {
   const points = Array.from({ length: minutes }, (_, ago): Point => {
     const to_ms = AT - ago * MINUTE_MS
-    return { from_ms: to_ms - MINUTE_MS, to_ms, bad: bads(ago), total: 100 }
+    return { from_ms: to_ms - MINUTE_MS, to_ms, bad: bads(ago), total: 100, unknown: 0 }
   })
   return { objective: 'o', target: 0.99, window_days: 30, matched: 1, alert_minimum: 100, points, ...more }
 }
@@ -61,13 +61,30 @@ test('a gap up to now is too little data, and no recovery', () => {
   expect(states({ ...gap, points: before })['page']).toBe('too little data')
 })
 
+test('what most of the short window is not known of is unknown, and fires only by what is known', () => {
+  const silent = (minutes: number, bad: number) => {
+    const one = objective(() => bad, DAYS)
+    const points = one.points.map((point, ago) =>
+      ago < minutes ? { ...point, total: 10, bad: bad / 10, unknown: 90 } : point,
+    )
+    return states({ ...one, points })
+  }
+  expect(silent(2, 0)).toEqual({ page: 'ok', ticket: 'ok' })
+  expect(silent(3, 0)).toEqual({ page: 'unknown', ticket: 'ok' })
+  expect(silent(90, 0)).toEqual({ page: 'unknown', ticket: 'unknown' })
+  expect(silent(3, 50)['page']).toBe('firing')
+  const nothing = objective(() => 0, DAYS).points.map((point) => ({ ...point, total: 0, unknown: 100 }))
+  expect(states(objective(() => 0, 0, { points: nothing }))['page']).toBe('unknown')
+  expect(states(objective(() => 0, 0, { points: nothing, alert_minimum: 1e9 }))['page']).toBe('unknown')
+})
+
 test('an objective that matches no data says so', () => {
   expect(states(objective(() => 0, 0, { matched: 0 }))).toEqual({ page: 'no data', ticket: 'no data' })
 })
 
 test('what is counted by the hour has windows of whole hours', () => {
-  const hour = { from_ms: AT - HOUR_MS, to_ms: AT, bad: 20, total: 100 }
-  const before = { from_ms: AT - 2 * HOUR_MS, to_ms: AT - HOUR_MS, bad: 0, total: 100 }
+  const hour = { from_ms: AT - HOUR_MS, to_ms: AT, bad: 20, total: 100, unknown: 0 }
+  const before = { from_ms: AT - 2 * HOUR_MS, to_ms: AT - HOUR_MS, bad: 0, total: 100, unknown: 0 }
   const [fast] = judgeRules(
     objective(() => 0, 0, { points: [before, hour] }),
     AT - 30 * MINUTE_MS,

@@ -48,6 +48,8 @@ export type Point = {
   readonly to_ms: number
   readonly bad: number
   readonly total: number
+  /** What would be in the total if anything were known of it. */
+  readonly unknown: number
 }
 
 /** What an alert is judged by. */
@@ -65,14 +67,15 @@ export type Burnt = {
 export type Spent = {
   readonly bad: number
   readonly total: number
+  readonly unknown: number
   /** Of what was counted the bad share, ÷ what the target allows; undefined where nothing was counted. */
   readonly burn: number | undefined
 }
 
 export type JudgedRule = Rule & { readonly long: Spent; readonly short: Spent; readonly state: AlertState }
 
-/** `withdrawn`: the objective does not stand any more. */
-export type AlertState = 'ok' | 'firing' | 'too little data' | 'no data' | 'withdrawn'
+/** `unknown`: of most of the short window nothing is known. `withdrawn`: the objective does not stand any more. */
+export type AlertState = 'ok' | 'firing' | 'unknown' | 'too little data' | 'no data' | 'withdrawn'
 
 export type Verdict = {
   readonly objective: string
@@ -93,20 +96,25 @@ export function judgeRules(one: Burnt, at_ms: number): readonly JudgedRule[] {
 
 function stateOf({ alert_minimum, matched }: Burnt, { burn }: Rule, long: Spent, short: Spent): AlertState {
   if (matched === 0) return 'no data'
-  if (long.burn === undefined || short.burn === undefined || long.total < alert_minimum) return 'too little data'
-  return long.burn > burn && short.burn > burn ? 'firing' : 'ok'
+  const judged = long.burn !== undefined && short.burn !== undefined && long.total >= alert_minimum
+  if (judged && long.burn > burn && short.burn > burn) return 'firing'
+  // Whatever its minimum: few commands may fail by chance, but a relay is not silent by chance.
+  if (short.unknown > short.total) return 'unknown'
+  return judged ? 'ok' : 'too little data'
 }
 
 /** A point that the window only reaches into is in it as a whole: what is counted by the hour has windows of whole hours. */
 function spentOver({ points, target }: Burnt, at_ms: number, length_ms: number): Spent {
   let bad = 0
   let total = 0
+  let unknown = 0
   for (const point of points) {
     if (point.to_ms <= at_ms - length_ms || point.from_ms >= at_ms) continue
     bad += point.bad
     total += point.total
+    unknown += point.unknown
   }
-  return { bad, total, burn: total > 0 ? bad / total / (1 - target) : undefined }
+  return { bad, total, unknown, burn: total > 0 ? bad / total / (1 - target) : undefined }
 }
 
 /** One verdict a severity: it fires when one of its rules does, and is judged when one of them can be. */
@@ -120,8 +128,9 @@ export function judgeAlerts(one: Burnt, at_ms: number): readonly Verdict[] {
   })
 }
 
-/** Of those that fire the first is told; below 0 where it cannot be judged. */
+/** Of those that fire the first is told, else of those of which nothing is known; below 0 where it cannot be judged. */
 function nearness({ state, burn, long, short }: JudgedRule): number {
   if (state === 'firing') return Number.POSITIVE_INFINITY
+  if (state === 'unknown') return Number.MAX_VALUE
   return state === 'ok' ? Math.max(0, Math.min(long.burn ?? 0, short.burn ?? 0) / burn) : -1
 }

@@ -24,13 +24,13 @@ const objectives = defaultObjectives().flatMap((one) => [
   { ...one, name: `${one.name}-north`, ...(one.measure === 'latency' ? { firmware: '4.2.1' } : { region: 'north' }) },
 ])
 
-/** Each hour of each objective in which something was counted: bad and total. */
-type Sums = Map<string, readonly [bad: number, total: number]>
+/** Each hour of each objective in which something was counted, or could not be. */
+type Sums = Map<string, readonly [bad: number, total: number, unknown: number]>
 
-function add(sums: Sums, objective: string, time_ms: number, bad: number, total: number): void {
+function add(sums: Sums, objective: string, time_ms: number, bad: number, total: number, unknown: number): void {
   const key = `${objective} ${Math.floor(time_ms / HOUR_MS) * HOUR_MS - T0}`
-  const [bads, totals] = sums.get(key) ?? [0, 0]
-  if (bad !== 0 || total !== 0) sums.set(key, [bads + bad, totals + total])
+  const [bads, totals, unknowns] = sums.get(key) ?? [0, 0, 0]
+  if (bad !== 0 || total !== 0 || unknown !== 0) sums.set(key, [bads + bad, totals + total, unknowns + unknown])
 }
 
 test.each([1, 2, 3])('all count what slo_hours counts, next to a threshold too: history %i', async (seed) => {
@@ -54,16 +54,17 @@ test.each([1, 2, 3])('all count what slo_hours counts, next to a threshold too: 
   const expected: Sums = new Map()
   for (const row of await history.rows('slo_hours')) {
     const [bad, total] = [Number(row['bad']), Number(row['total'])]
-    add(expected, String(row['objective']), Date.parse(String(row['hour'])), bad, total)
+    const unknown = row['measure'] === 'availability' ? Number(row['excluded']) : 0
+    add(expected, String(row['objective']), Date.parse(String(row['hour'])), bad, total, unknown)
   }
   expect(new Set([...expected.keys()].map((key) => key.split(' ')[0])).size).toBeGreaterThan(8)
   expect(expected.get(`tap-to-light ${HOUR_MS}`)?.[0]).toBeGreaterThanOrEqual(3)
 
   const minutes: Sums = new Map()
   for (const row of (await query.run(pointsSql(END_MS))).rows) {
-    const [objective, from_ms, to_ms, bad, total] = pointRow.parse(row)
+    const [objective, from_ms, to_ms, bad, total, unknown] = pointRow.parse(row)
     expect(to_ms - from_ms).toBe(objective.startsWith('telemetry-loss') ? HOUR_MS : MINUTE_MS)
-    add(minutes, objective, from_ms, bad, total)
+    add(minutes, objective, from_ms, bad, total, unknown)
   }
   expect(Object.fromEntries(minutes)).toEqual(Object.fromEntries(expected))
 

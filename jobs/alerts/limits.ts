@@ -14,3 +14,5 @@ export const REMIND_MS = 60_000
 export const REMINDS_MISSED_MAX = 4
 /** Rows are narrowed to names with a larger share of the bad: three such names always have some of it in common. */
 export const SHARE_MIN = 2 / 3
+/** Relays that are named, of those that give no sign of life. */
+export const SILENT_TOLD_MAX = 3

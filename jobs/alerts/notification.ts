@@ -3,7 +3,10 @@ import type { AlertChange } from './alerts-table.ts'
 import { type Behind, rowsSql } from './behind-sql.ts'
 import type { AlertState, Severity } from './burn-rate.ts'
 import type { Window } from './counted-sql.ts'
+import { SILENT_TOLD_MAX } from './limits.ts'
 import { minutesFrom } from './points-sql.ts'
+import type { Silent } from './silent-sql.ts'
+import { isCalling } from './transition.ts'
 
 export type BurnTold = {
   readonly window_ms: number
@@ -21,7 +24,7 @@ export type Notification = {
   readonly state: AlertState
   readonly previous: AlertState
   readonly time_ms: number
-  /** Since when it fires, or fired. */
+  /** Since when it is so, or was. */
   readonly started_ms: number
   readonly summary: string
   readonly threshold: number | undefined
@@ -38,6 +41,7 @@ export type About = {
   /** Undefined where the objective does not stand any more, or nobody has looked at it yet. */
   readonly measure: string | undefined
   readonly behind: readonly Behind[]
+  readonly silent: readonly Silent[]
 }
 
 /** What the notification is about: the long window of its rule, up to the change; from a whole hour on where it is counted so. */
@@ -47,7 +51,8 @@ export function windowOf({ time_ms, long_ms }: AlertChange): Window {
 }
 
 /** Pure. */
-export function notificationOf(change: AlertChange, { fleet, dashboards_url, measure, behind }: About): Notification {
+export function notificationOf(change: AlertChange, about: About): Notification {
+  const { fleet, dashboards_url, measure, behind, silent } = about
   const { objective, severity, sequence, state, previous, time_ms, threshold } = change
   const burns = [
     { window_ms: change.long_ms, burn: change.long_burn, bad: change.long_bad, total: change.long_total },
@@ -58,21 +63,38 @@ export function notificationOf(change: AlertChange, { fleet, dashboards_url, mea
   return {
     id: `${fleet}/${objective}/${severity}/${sequence}`,
     ...{ fleet, objective, severity, state, previous, time_ms, threshold, burns, behind },
-    started_ms: state === 'firing' ? time_ms : (change.previous_ms ?? time_ms),
-    summary: summaryOf(change, burns),
+    started_ms: isCalling(state) ? time_ms : (change.previous_ms ?? time_ms),
+    summary: summaryOf(change, burns, silent),
     links: linksOf(dashboards_url, objective, measure, windowOf(change), behind),
   }
 }
 
-function summaryOf({ objective, state, previous, threshold }: AlertChange, burns: readonly BurnTold[]): string {
+function summaryOf(
+  { objective, state, previous, threshold, short_ms = 0 }: AlertChange,
+  burns: readonly BurnTold[],
+  silent: readonly Silent[],
+): string {
   const spent = burns.map(
     ({ window_ms, burn }) =>
       `${burn === undefined ? 'nothing counted' : `${digits(burn)}×`} over ${windowText(window_ms)}`,
   )
   if (state === 'firing')
     return `${objective} spends its budget of errors at ${spent.join(' and ')}; above ${digits(threshold ?? 0)}× somebody is called`
+  if (state === 'unknown') return `${objective}: nothing is known of ${silentText(silent, short_ms)}`
   const now = state === 'ok' && burns.length > 0 ? `ok: ${spent.join(' and ')}` : state
+  if (previous === 'unknown') return `${objective} is known again: ${now}`
   return previous === 'firing' ? `${objective} does not fire any more: ${now}` : `${objective}: ${now}`
+}
+
+/** 12 of 13 hubs: no sign of life of relay-1 since 14:03Z, relay-2 since 14:05Z */
+function silentText(silent: readonly Silent[], window_ms: number): string {
+  const [first] = silent
+  if (!first) return `most of the expected time of the last ${windowText(window_ms)}`
+  const hubs = silent.reduce((sum, one) => sum + one.hubs, 0)
+  const since = (ms: number) => `${new Date(ms).toISOString().slice(11, 16)}Z`
+  const relays = silent.slice(0, SILENT_TOLD_MAX).map(({ relay, since_ms }) => `${relay} since ${since(since_ms)}`)
+  const others = silent.length > relays.length ? `, and ${silent.length - relays.length} more` : ''
+  return `${hubs} of ${first.of} hubs: no sign of life of ${relays.join(', ')}${others}`
 }
 
 /** 14.4, 6, 0.21 */

@@ -5,7 +5,7 @@ import type { Burnt, Point } from './burn-rate.ts'
 import { pointsSql } from './points-sql.ts'
 
 /** Of `pointsSql`. */
-export const pointRow = z.tuple([z.string(), z.coerce.number(), z.coerce.number(), z.number(), z.number()])
+export const pointRow = z.tuple([z.string(), z.coerce.number(), z.coerce.number(), z.number(), z.number(), z.number()])
 
 export type LookedAt = Judged & Burnt
 
@@ -19,9 +19,9 @@ export async function lookAtObjectives(
   const counted = await query.run(countedSql(at_ms), options)
   const points = new Map<string, Point[]>()
   for (const row of (await query.run(pointsSql(at_ms), options)).rows) {
-    const [objective, from_ms, to_ms, bad, total] = pointRow.parse(row)
+    const [objective, from_ms, to_ms, bad, total, unknown] = pointRow.parse(row)
     const list = points.get(objective) ?? []
-    list.push({ from_ms, to_ms, bad, total })
+    list.push({ from_ms, to_ms, bad, total, unknown })
     points.set(objective, list)
   }
   const names = counted.columns.map(({ name }) => name)

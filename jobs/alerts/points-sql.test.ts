@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { openQuery } from '../../lake/query.ts'
 import { HOUR_MS } from '../limits.ts'
-import { command, connected, connection, enrolled, type History, openHistory } from '../testing/history.ts'
+import { batch, command, connected, connection, enrolled, type History, openHistory } from '../testing/history.ts'
 import { MINUTE_MS } from './burn-rate.ts'
 import { pointRow } from './objectives-look.ts'
 import { minutesFrom, pointsSql } from './points-sql.ts'
@@ -33,10 +33,24 @@ test('a command counts in the minute of its issue, a connection while it is open
   const found = await points(at_ms)
   const of = (wanted: string) =>
     found.filter(([name]) => name === wanted).map(([, from, , ...sums]) => [(from - T0) / MINUTE_MS, ...sums])
-  expect(of('command-success')).toEqual([[2, 1, 1]])
+  expect(of('command-success')).toEqual([[2, 1, 1, 0]])
   expect(of('connection-availability')).toEqual(
-    Array.from({ length: 10 }, (_, i) => [i, i < 5 ? 0 : i === 5 ? 30_000 : 60_000, 60_000]),
+    Array.from({ length: 10 }, (_, i) => [i, i < 5 ? 0 : i === 5 ? 30_000 : 60_000, 60_000, 0]),
   )
+})
+
+test('time in which a relay gave no sign of life is unknown, in minutes and in hours', async () => {
+  const at_ms = T0 + 8 * HOUR_MS
+  history = await openHistory(at_ms)
+  const silent_ms = T0 + 30 * MINUTE_MS
+  await history.add([enrolled('north', T0), ...connected('north', T0, silent_ms + 1), batch('north', silent_ms, 0, 1)])
+  await history.jobs.run()
+  const found = (await points(at_ms)).filter(([name]) => name === 'connection-availability')
+  expect(found.slice(0, 3).map(([, from, , ...sums]) => [from, ...sums])).toEqual([
+    [T0, 0, HOUR_MS / 2, HOUR_MS / 2],
+    [T0 + HOUR_MS, 0, 0, HOUR_MS],
+    [T0 + 2 * HOUR_MS, 0, 0, MINUTE_MS],
+  ])
 })
 
 test('before the minutes there are hours', async () => {

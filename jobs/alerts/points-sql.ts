@@ -14,7 +14,7 @@ export function minutesFrom(at_ms: number): number {
   return Math.floor((at_ms - MINUTES_BACK_MS) / HOUR_MS) * HOUR_MS
 }
 
-/** objective, from_ms, to_ms, bad, total: all that `judgeAlerts` reads of the time up to `at_ms`, a whole minute. */
+/** objective, from_ms, to_ms, bad, total, unknown: all that `judgeAlerts` reads of the time up to `at_ms`, a whole minute. */
 export function pointsSql(at_ms: number): string {
   const from_ms = minutesFrom(at_ms)
   const window = { from_ms, to_ms: at_ms }
@@ -45,26 +45,27 @@ expected AS (
   JOIN made m ON epoch_ms(b.valid_from) < m.until_ms AND COALESCE(b.valid_to > m.hour, TRUE)
 ),
 spans AS (
-  SELECT hour, hub_id, 0 AS good, 1 AS total, from_ms, to_ms FROM expected
+  SELECT hour, hub_id, 0 AS good, 1 AS total, 0 AS unknown, from_ms, to_ms FROM expected
   UNION ALL
-  SELECT e.hour, e.hub_id, 1, 0, GREATEST(s.from_ms, e.from_ms), LEAST(s.known_ms, e.to_ms)
+  SELECT e.hour, e.hub_id, 1, 0, 0, GREATEST(s.from_ms, e.from_ms), LEAST(s.known_ms, e.to_ms)
   FROM in_sessions s JOIN expected e ON e.hour = s.hour AND e.hub_id = s.hub_id
   UNION ALL
-  SELECT e.hour, e.hub_id, 0, -1, GREATEST(s.known_ms, e.from_ms), LEAST(s.to_ms, e.to_ms)
+  SELECT e.hour, e.hub_id, 0, -1, 1, GREATEST(s.known_ms, e.from_ms), LEAST(s.to_ms, e.to_ms)
   FROM in_sessions s JOIN expected e ON e.hour = s.hour AND e.hub_id = s.hub_id
 ),
 of_objectives AS (
-  SELECT o.objective, s.good, s.total, s.from_ms - ${from_ms} AS from_ms, s.to_ms - ${from_ms} AS to_ms
+  SELECT o.objective, s.good, s.total, s.unknown, s.from_ms - ${from_ms} AS from_ms, s.to_ms - ${from_ms} AS to_ms
   FROM spans s JOIN of_hubs h ON h.hour = s.hour AND h.hub_id = s.hub_id
   JOIN promised o ON o.measure = 'availability' AND ${OF_SCOPE}
   WHERE s.to_ms > s.from_ms
 ),
 -- Of many spans the time within each minute: all that began less all that ended, each since its moment.
 edges AS (
-  SELECT objective, minute, SUM(n * good) AS good, SUM(n * good * ms) AS good_ms, SUM(n * total) AS total, SUM(n * total * ms) AS total_ms
+  SELECT objective, minute, SUM(n * good) AS good, SUM(n * good * ms) AS good_ms, SUM(n * total) AS total, SUM(n * total * ms) AS total_ms,
+    SUM(n * unknown) AS unknown, SUM(n * unknown * ms) AS unknown_ms
   FROM (
-    SELECT objective, good, total, 1 AS n, from_ms AS ms, from_ms // ${MINUTE_MS} AS minute FROM of_objectives
-    UNION ALL SELECT objective, good, total, -1, to_ms, to_ms // ${MINUTE_MS} FROM of_objectives
+    SELECT objective, good, total, unknown, 1 AS n, from_ms AS ms, from_ms // ${MINUTE_MS} AS minute FROM of_objectives
+    UNION ALL SELECT objective, good, total, unknown, -1, to_ms, to_ms // ${MINUTE_MS} FROM of_objectives
   ) ends GROUP BY objective, minute
 ),
 grid AS (
@@ -75,31 +76,35 @@ grid AS (
 run_up AS (
   SELECT g.objective, g.minute,
     g.end_ms * SUM(COALESCE(e.good, 0)) OVER so_far - SUM(COALESCE(e.good_ms, 0)) OVER so_far AS good,
-    g.end_ms * SUM(COALESCE(e.total, 0)) OVER so_far - SUM(COALESCE(e.total_ms, 0)) OVER so_far AS total
+    g.end_ms * SUM(COALESCE(e.total, 0)) OVER so_far - SUM(COALESCE(e.total_ms, 0)) OVER so_far AS total,
+    g.end_ms * SUM(COALESCE(e.unknown, 0)) OVER so_far - SUM(COALESCE(e.unknown_ms, 0)) OVER so_far AS unknown
   FROM grid g LEFT JOIN edges e ON e.objective = g.objective AND e.minute = g.minute
   WINDOW so_far AS (PARTITION BY g.objective ORDER BY g.minute)
 ),
 availability AS (
-  SELECT objective, minute, good - LAG(good, 1, 0) OVER before AS good, total - LAG(total, 1, 0) OVER before AS total
+  SELECT objective, minute, good - LAG(good, 1, 0) OVER before AS good, total - LAG(total, 1, 0) OVER before AS total,
+    unknown - LAG(unknown, 1, 0) OVER before AS unknown
   FROM run_up WINDOW before AS (PARTITION BY objective ORDER BY minute)
 ),
 commands AS (
-  SELECT objective, (epoch_ms(time) - ${from_ms}) // ${MINUTE_MS} AS minute, SUM(total - bad) AS good, SUM(total) AS total
+  SELECT objective, (epoch_ms(time) - ${from_ms}) // ${MINUTE_MS} AS minute, SUM(total - bad) AS good, SUM(total) AS total, 0 AS unknown
   FROM (${commands.join(' UNION ALL ')}) GROUP BY objective, minute
 ),
 by_minute AS (
   SELECT * FROM availability UNION ALL SELECT * FROM commands
 ),
 by_hour AS (
-  SELECT objective, epoch_ms(hour) AS from_ms, bad, total
+  SELECT objective, epoch_ms(hour) AS from_ms, bad, total,
+    IF(measure = 'availability', excluded, 0) AS unknown
   FROM slo_hours
   WHERE ${withinSql({ from_ms: at_ms - LONGEST_MS, to_ms: at_ms })}
     AND (measure = 'loss' OR hour < ${timeSql(from_ms)})
 )
 SELECT objective, ${from_ms} + minute * ${MINUTE_MS} AS from_ms, ${from_ms} + (minute + 1) * ${MINUTE_MS} AS to_ms,
-  CAST(total - good AS DOUBLE) AS bad, CAST(total AS DOUBLE) AS total
-FROM by_minute WHERE total <> 0 OR good <> 0
+  CAST(total - good AS DOUBLE) AS bad, CAST(total AS DOUBLE) AS total, CAST(unknown AS DOUBLE) AS unknown
+FROM by_minute WHERE total <> 0 OR good <> 0 OR unknown <> 0
 UNION ALL
-SELECT objective, from_ms, from_ms + ${HOUR_MS}, CAST(bad AS DOUBLE), CAST(total AS DOUBLE) FROM by_hour WHERE total <> 0 OR bad <> 0
+SELECT objective, from_ms, from_ms + ${HOUR_MS}, CAST(bad AS DOUBLE), CAST(total AS DOUBLE), CAST(unknown AS DOUBLE)
+FROM by_hour WHERE total <> 0 OR bad <> 0 OR unknown <> 0
 ORDER BY ALL`
 }

@@ -66,13 +66,13 @@ function pointsOf(series: Series, sums: ReturnType<typeof sumsOf>, at: number, f
   const points: Point[] = []
   for (let minute = Math.max(0, from + 1); minute <= at; minute++) {
     const one = series[minute]
-    if (one) points.push({ ...one, from_ms: (minute - 1) * MINUTE_MS, to_ms: minute * MINUTE_MS })
+    if (one) points.push({ ...one, unknown: 0, from_ms: (minute - 1) * MINUTE_MS, to_ms: minute * MINUTE_MS })
   }
   for (let end = from; end > 0 && end > at - 3 * DAY - HOUR; end -= HOUR) {
     const [to, before] = [sums[end + 1], sums[Math.max(0, end - HOUR + 1)]]
     if (!to || !before) continue
     const [bad, total] = [to.bad - before.bad, to.total - before.total]
-    points.push({ bad, total, from_ms: (end - HOUR) * MINUTE_MS, to_ms: end * MINUTE_MS })
+    points.push({ bad, total, unknown: 0, from_ms: (end - HOUR) * MINUTE_MS, to_ms: end * MINUTE_MS })
   }
   return points
 }

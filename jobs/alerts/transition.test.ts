@@ -34,7 +34,9 @@ test('an objective that is withdrawn takes its alert with it, once', () => {
   expect(transitionsOf(standing('withdrawn'), [], 5)).toEqual([])
 })
 
-test('people are told that it fires and that it does no more', () => {
+test('people are told that it fires or that nothing is known, and that it is no more so', () => {
+  expect(isTold({ previous: 'ok', state: 'unknown' })).toBe(true)
+  expect(isTold({ previous: 'unknown', state: 'too little data' })).toBe(true)
   expect(isTold({ previous: 'ok', state: 'firing' })).toBe(true)
   expect(isTold({ previous: 'firing', state: 'no data' })).toBe(true)
   expect(isTold({ previous: 'ok', state: 'too little data' })).toBe(false)

@@ -50,5 +50,12 @@ export function transitionsOf(
 
 /** Is it one that people are told? Other changes are history alone. */
 export function isTold({ state, previous }: Pick<Transition, 'state' | 'previous'>): boolean {
-  return state === 'firing' || previous === 'firing'
+  return isCalling(state) || isCalling(previous)
+}
+
+/** States in which somebody is called: as long as one lasts, receivers that forget are reminded of it. */
+export const CALLING = ['firing', 'unknown'] as const satisfies readonly AlertState[]
+
+export function isCalling(state: AlertState): state is (typeof CALLING)[number] {
+  return CALLING.some((one) => one === state)
 }
