@@ -3,14 +3,18 @@ import { seededRandom } from '../sim/clock.ts'
 import { catalogue, extended } from './catalogue.ts'
 import { checkMetric, type MetricCheck } from './check-metric.ts'
 import { HOUR_MS } from './limits.ts'
-import { parseMetric } from './metric.ts'
+import { type Metric, parseMetric } from './metric.ts'
 import { batch, command, connected, enrolled, openHistory } from './testing/history.ts'
 import { LAMP_SELECT, lampHours } from './testing/lamp-hours.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
 
 /** What is found, by check. */
-async function checked(text: string, signal?: AbortSignal): Promise<Record<string, Omit<MetricCheck, 'name'>>> {
+async function checked(
+  text: string,
+  signal?: AbortSignal,
+  others: readonly Metric[] = [],
+): Promise<Record<string, Omit<MetricCheck, 'name'>>> {
   await using history = await openHistory(T0 + 3 * HOUR_MS)
   await history.add(
     ['demo-01', 'demo-02', 'demo-03'].flatMap((hub) => [
@@ -23,7 +27,14 @@ async function checked(text: string, signal?: AbortSignal): Promise<Record<strin
   const metric = parseMetric('lamp_hours.sql', text)
   const { lake, clock } = history
   const scratch_folder = lake.store.localPath?.('scratch-check') ?? ''
-  const options = { lake, clock, random: seededRandom(3), scratch_folder, metrics: extended([metric]), signal }
+  const options = {
+    lake,
+    clock,
+    random: seededRandom(3),
+    scratch_folder,
+    metrics: extended([metric, ...others]),
+    signal,
+  }
   const found = await checkMetric(metric, options)
   return Object.fromEntries(found.map(({ name, ...rest }) => [name, rest]))
 }
@@ -60,7 +71,7 @@ test('a SELECT that does not run is said, with where it is wrong', async () => {
 
 test('a key that stands twice is said, with rows', async () => {
   const found = await checked(lampHours(`${LAMP_SELECT} UNION ALL ${LAMP_SELECT}`))
-  expect(found['keys unique']).toMatchObject({ holds: false, problem: 'not unique in 6 rows of a day, as:' })
+  expect(found['keys unique']).toMatchObject({ holds: false, problem: 'keys not unique in 6 rows of a day, as:' })
   expect(found['keys unique']?.lines).toHaveLength(3)
   expect(found).toMatchObject({ runs: { holds: true }, 'checks hold': { holds: null } })
 })
@@ -73,6 +84,17 @@ test('a check that fails is said, with rows', async () => {
     'checks hold': { holds: false, problem: '"some" fails in 6 rows of a day, as:' },
   })
   expect(found['checks hold']?.lines?.[0]).toMatch(/"hub_id":"demo-0.*"commands":"0"/)
+})
+
+test('a check that fails of a metric that it reads is told as that one’s', async () => {
+  const light = lampHours(LAMP_SELECT.replace('COUNT(*)', '0 * COUNT(*)')).replace('lamp_hours', 'light_hours')
+  const lamp = lampHours('SELECT hour, bucket, hub_id, commands FROM light_hours')
+  const reads = lamp.replace('events by hour', 'light_hours').replace(/-- only.*\n/, '')
+  const found = await checked(reads, undefined, [parseMetric('light_hours.sql', light)])
+  expect(found).toMatchObject({
+    runs: { holds: false, problem: 'of light_hours, which it reads, "some" fails in 6 rows of a day, as:' },
+    'checks hold': { holds: null },
+  })
 })
 
 test('a metric whose numbers hang on when events came is found out', async () => {

@@ -66,7 +66,7 @@ export async function checkMetric(metric: Metric, options: MetricCheckOptions): 
     if (sample.rows === 0)
       return [units, fails(RUNS, 'the lake has no events to try it on'), ...notTried('', UNIQUE, CHECKS, LATE, SPARK)]
     const whole = await made('whole', ['TRUE'])
-    if ('error' in whole) return [units, ...failedRun(whole.error, told)]
+    if ('error' in whole) return [units, ...failedRun(metric, whole.error, told)]
     if (whole.rows.length === 0) {
       const note = `warning: ${told} gave 0 rows${await letThrough()}`
       return [units, { name: RUNS, holds: true, note }, ...notTried(': no rows', UNIQUE, CHECKS, LATE, SPARK)]
@@ -143,11 +143,18 @@ function fails(name: string, message: string, more: readonly string[] = []): Met
 }
 
 /** A check that fails, fails on rows: the SELECT ran. */
-function failedRun(error: Error, told: string): readonly MetricCheck[] {
+function failedRun(metric: Metric, error: Error, told: string): readonly MetricCheck[] {
   const { data: failed } = failedCheck.safeParse(error.cause)
   if (!failed) return [fails(RUNS, error.message), ...notTried('', UNIQUE, CHECKS, LATE, SPARK)]
-  const ran = { name: RUNS, holds: true, note: told }
   const said = failedText(failed)
+  if (failed.metric !== metric.name) {
+    const [problem, rows] = said
+    return [
+      fails(RUNS, `of ${failed.metric}, which it reads, ${problem}`, rows),
+      ...notTried('', UNIQUE, CHECKS, LATE, SPARK),
+    ]
+  }
+  const ran = { name: RUNS, holds: true, note: told }
   const rest = notTried('', LATE, SPARK)
   return failed.check === undefined
     ? [ran, fails(UNIQUE, ...said), ...notTried('', CHECKS), ...rest]
@@ -155,7 +162,7 @@ function failedRun(error: Error, told: string): readonly MetricCheck[] {
 }
 
 function failedText({ check, rows, first }: z.infer<typeof failedCheck>): [string, string[]] {
-  const which = check === undefined ? 'not unique' : `"${check}" fails`
+  const which = check === undefined ? 'keys not unique' : `"${check}" fails`
   return [`${which} in ${rows} rows of a day, as:`, first.slice(0, CHECK_ROWS_TOLD).map((row) => JSON.stringify(row))]
 }
 

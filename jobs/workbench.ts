@@ -25,6 +25,7 @@ const hashRows = z.array(
 
 /** What a failed check found; the cause of the Problem that it raises. */
 export const failedCheck = z.object({
+  metric: z.string(),
   /** Of the header; undefined for that of the keys. */
   check: z.string().optional(),
   rows: z.number(),
@@ -121,7 +122,7 @@ export async function openWorkbench(
         throw new Problem(
           'corrupt',
           `${metric.name} failed its check "${name}", so nothing of it was committed: ${JSON.stringify(first)}`,
-          { cause: { check, rows: suspected, first } satisfies z.infer<typeof failedCheck> },
+          { cause: { metric: metric.name, check, rows: suspected, first } satisfies z.infer<typeof failedCheck> },
         )
       }
     },
