@@ -221,6 +221,7 @@ test('a store that is away when a part has failed is not taken for a run that wa
 test('a run that was cancelled and begun anew by another is gone on with, and not ended', async () => {
   await using history = await someHours()
   const { store } = history.lake
+  const metrics = FEW.slice(0, 1)
   let anew = false
   const before = async () => {
     if (anew) return
@@ -233,10 +234,10 @@ test('a run that was cancelled and begun anew by another is gone on with, and no
     }
   }
   const runner = runnerOf(history, { before, tries: 1 })
-  await using jobs = await driver(history, runner)
+  await using jobs = await driver(history, runner, { metrics })
   const [first] = await jobs.run()
   expect(first).toMatchObject({ metric: 'hubs', adopted: true })
-  await isWhole(history, runner)
+  await isWhole(history, runner, metrics)
 })
 
 test('what runs is ended before what it leaves is cleared, of which the task goes first', async () => {

@@ -29,6 +29,7 @@ export type PartRunnerOptions = {
 export function openPartRunner({ lake, clock }: History, options: PartRunnerOptions = {}): PartRunner {
   const { metrics = catalogue(), tries = 2 } = options
   const calculated: string[] = []
+  let begun = 0
   const started = new Map<string, Started>()
 
   async function part(run: string, index: number, attempts: Attempt[]): Promise<void> {
@@ -38,7 +39,8 @@ export function openPartRunner({ lake, clock }: History, options: PartRunnerOpti
         await options.before?.(index, attempt)
         const theirs = await openLake({ store: lake.store, clock, random: seededRandom(7) })
         const scratch_folder = lake.store.localPath?.('scratch') ?? ''
-        const random = seededRandom(calculated.length + 10)
+        // Of its own: it names files, and parts of several runs are calculated at once.
+        const random = seededRandom(10 + begun++)
         if (await calculatePart({ lake: theirs, clock, random, scratch_folder, metrics }, run, index))
           calculated.push(`${run}/${index}`)
         await options.after?.(index)
