@@ -7,7 +7,7 @@ import { FRESH_WITHIN_MS } from '../jobs/limits.ts'
 import type { Explained, MetricStatus } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
 import type { RunUnderWay } from '../jobs/runs-under-way.ts'
-import { unitTime } from '../jobs/shape.ts'
+import { type UnitShape, unitTime } from '../jobs/shape.ts'
 import { ALL } from '../jobs/touched.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -119,6 +119,13 @@ function freshText(row: ReturnType<typeof statusRows>['metrics'][number]): strin
 function minutes(ms: number): string {
   const whole = Math.ceil(ms / 60_000)
   return whole < 120 ? `${whole} min` : `${Math.floor(whole / 60)} h`
+}
+
+/** Of which hour or day of a metric it is told when this hour is asked for. */
+export function unitText(shape: UnitShape, { metric, hour_ms }: Pick<Unit, 'metric' | 'hour_ms'>): string {
+  const time = unitTime(shape)
+  const what = time ? `the ${time.column} from ${shortTime(hour_ms - (hour_ms % time.length_ms))}` : 'its whole history'
+  return styleText('dim', `${metric}, ${what}`)
 }
 
 /** From what each bucket of an hour was made, and below it what that means for who asked. */

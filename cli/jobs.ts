@@ -6,6 +6,7 @@ import type { Catalogue } from '../jobs/catalogue.ts'
 import { type Failure, failureOf } from '../jobs/failure.ts'
 import { failuresIn } from '../jobs/failures-told.ts'
 import { type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
+import { WHOLE_HISTORY_MS } from '../jobs/ledger.ts'
 import { HOUR_MS } from '../jobs/limits.ts'
 import { openLook } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
@@ -21,13 +22,14 @@ import { receiversOf, runAlerts } from './alerts.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
+import { hourOption } from './hour-option.ts'
 import { registerCancel } from './jobs-cancel.ts'
 import { registerCheck } from './jobs-check.ts'
 import { jobsFigures } from './jobs-figures.ts'
 import { queuePlace, shareWork, workAlone } from './jobs-queue.ts'
 import { calculateOf } from './jobs-runner.ts'
 import { registerTask } from './jobs-task.ts'
-import { explainText, planText, runText, statusRows, statusText, summary } from './jobs-text.ts'
+import { explainText, planText, runText, statusRows, statusText, summary, unitText } from './jobs-text.ts'
 import { lakeCache } from './lake-store.ts'
 import { metricsOf, placedMetrics, withoutMetrics } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
@@ -82,13 +84,13 @@ export function register(program: Command, context: CliContext): void {
     })
   jobs
     .command('backfill')
-    .description('make what is due in a span of time')
+    .description('make what is due in a span of time, and nothing that stands and is as it should be')
     .requiredOption('--from <time>', 'first hour, as 2026-11-17 or 2026-11-17T06 (UTC)')
     .requiredOption('--to <time>', 'end, exclusive')
     .option('--oldest-first', 'begin with the oldest days, not with the newest')
     .option('--json', 'print JSON')
     .action((options: Json & { readonly from: string; readonly to: string; readonly oldestFirst?: boolean }) => {
-      const only = { from_ms: hourOption(options.from), to_ms: hourOption(options.to) }
+      const only = { from_ms: hourOption('--from', options.from), to_ms: hourOption('--to', options.to) }
       if (only.from_ms >= only.to_ms) {
         throw new Problem(
           'invalid',
@@ -106,10 +108,10 @@ export function register(program: Command, context: CliContext): void {
     .action((options: Json) => status(context, options))
   jobs
     .command('explain <metric> <hour>')
-    .description('from what an hour was made, and why it is due if it is')
+    .description('from what an hour was made, or the first of a day, and why it is due if it is')
     .option('--json', 'print JSON')
     .action(async (metric: string, hour: string, options: Json) => {
-      const asked = { metric: known(context, metric), hour_ms: hourOption(hour) }
+      const asked = { metric: known(context, metric), hour_ms: hourOption('<hour>', hour) }
       const { look, lake, metrics } = await lookAt(context)
       const told = await look.explain(asked.metric, asked.hour_ms)
       if (options.json) return context.print(JSON.stringify(told))
@@ -118,7 +120,8 @@ export function register(program: Command, context: CliContext): void {
       const length_ms = unitTime(shape)?.length_ms ?? HOUR_MS
       const hour_ms = Math.floor(asked.hour_ms / length_ms) * length_ms
       const failures = isDue ? await failuresOf(context, lake) : []
-      context.print(explainText(told, failureOf(failures, asked.metric, [{ first_ms: hour_ms, last_ms: hour_ms }])))
+      const failure = failureOf(failures, asked.metric, [{ first_ms: hour_ms, last_ms: hour_ms }])
+      context.print(`${unitText(shape, asked)}\n${explainText(told, failure)}`)
     })
   registerCancel(jobs, context)
   registerCheck(jobs, context)
@@ -280,7 +283,11 @@ async function runOnce(
   const { progress, end } = terminalProgress()
   const runs = await jobs.run({ ...what, signal: context.signal, progress })
   end()
-  context.print(options.json ? JSON.stringify(runs.map(summary)) : runText(runs))
+  const hasHours = runs.some(({ units }) => units.some(({ hour_ms }) => hour_ms !== WHOLE_HISTORY_MS))
+  const why = what.only && !hasHours ? await (await lookAt(context)).look.absence(what.only) : undefined
+  const absent = why === undefined ? [] : [`The lake has no hour of that span: ${why}.`]
+  const told = [...(runs.length > 0 || why === undefined ? [runText(runs)] : []), ...absent].join('\n')
+  context.print(options.json ? JSON.stringify(runs.map(summary)) : told)
 }
 
 /** Raises `invalid` for what is no metric, with the one that was meant. */
@@ -292,14 +299,4 @@ function known(context: CliContext, metric: string): string {
     'invalid',
     `there is no metric ${metric}; ${meant ? `did you mean ${meant}?` : `there are ${names.join(', ')}`}`,
   )
-}
-
-/** Raises `invalid` for what is no hour. */
-function hourOption(text: string): number {
-  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d)(?::00(?::00(?:\.000)?)?)?)?Z?$/.exec(text)
-  const time_ms = match ? Date.parse(`${match[1]}T${match[2] ?? '00'}:00:00Z`) : Number.NaN
-  if (Number.isNaN(time_ms)) {
-    throw new Problem('invalid', `expected an hour as 2026-11-24T13 (UTC), found ${JSON.stringify(text)}`)
-  }
-  return time_ms
 }

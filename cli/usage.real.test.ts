@@ -16,7 +16,7 @@ it.each<[string, RegExp]>([
   ['sql --limit abc x', /--limit.*'abc' is invalid. expected a whole number from 1 to 1000000/],
   ['jobs pla', /unknown command 'pla'; did you mean plan\?/],
   ['jobs explain hub_hour 2026-11-24T13', /no metric hub_hour; did you mean hub_hours\?/],
-  ['jobs backfill --from garbage --to 2026-11-25', /expected an hour as .*found "garbage"/],
+  ['jobs backfill --from garbage --to 2026-11-25', /--from: expected a day or an hour .*found "garbage"/],
   ['hub', /say which hub to run/],
 ])('hearth %s', async (line, said) => {
   const { code, stdout, stderr } = await system.run(line.split(' '))

@@ -76,3 +76,17 @@ test('what nothing was committed to since is not planned again', async () => {
   await history.jobs.run()
   expect((await look.status()).some((status, index) => status === first[index])).toBe(false)
 })
+
+test('why there is nothing of a span is known: it is of long before or after the lake, which may be empty', async () => {
+  await using history = await oneHub()
+  const look = lookAt(history)
+  const absence = (from_ms: number, to_ms: number) => look.absence({ from_ms, to_ms })
+  const DAY = 24 * HOUR_MS
+  expect(await absence(T0 - 9 * DAY, T0 - 2 * DAY)).toBe(
+    'nothing is known of so long ago; the next hour that it has is 2026-11-20T22:00Z',
+  )
+  expect(await absence(T0 - 9 * DAY, T0 + HOUR_MS)).toBeUndefined()
+  expect(await absence(T0 + 2 * DAY, T0 + 3 * DAY)).toBe('it has not begun')
+  await using empty = await openHistory(T0)
+  expect(await lookAt(empty).absence({ from_ms: 0, to_ms: T0 })).toBe('there are no events yet')
+})

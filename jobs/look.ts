@@ -60,6 +60,8 @@ export type Look = {
   status(): Promise<readonly MetricStatus[]>
   /** From what each bucket of an hour was made. Raises `missing` for a metric or an hour that there is not. */
   explain(metric: string, hour_ms: number): Promise<readonly Explained[]>
+  /** Why no metric has anything of a span, whose end is exclusive; undefined where one may have. */
+  absence(span: Span): Promise<string | undefined>
 }
 
 const NO_CELLS: Cells = new Map()
@@ -163,6 +165,10 @@ export function openLook(options: {
         ...(isFrozen(state, hour) && { frozen: state.floor }),
       }))
     },
+    async absence(span) {
+      const now_ms = clock.now()
+      return absence({ spans: spansOf(await touchedOf('events'), now_ms), now_ms }, span, DAY_MS)
+    },
   }
 }
 
@@ -194,16 +200,23 @@ async function tableThere(lake: Lake, name: string): Promise<Table | undefined> 
   }
 }
 
-/** Raises `missing` for an hour that has not begun, or whose day is not over, or from before anything is known. */
-function refuseOutside({ metric, spans, now_ms }: PlanState, hour_ms: number, { column, length_ms }: UnitTime): void {
-  const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
-  const none = `${metric.name} has no hour ${time(hour_ms)}`
-  if (hour_ms > now_ms) throw new Problem('missing', `${none}: it has not begun`)
-  if (column === 'day' && !isComplete(dayOf(hour_ms), now_ms, DAY_MS))
-    throw new Problem('missing', `${none}: it is made of whole days, once they are over`)
-  const next = spans.find(({ to_ms }) => hour_ms <= to_ms)
-  if (!next) throw new Problem('missing', `${none}: there are no events yet`)
-  if (hour_ms >= Math.floor(next.from_ms / length_ms) * length_ms) return
+/** `2026-11-24T13:00Z` */
+const timeText = (ms: number) => `${new Date(ms).toISOString().slice(0, 16)}Z`
+
+/** Why there is nothing of a span whose end is exclusive, in units of this length; undefined where there may be. */
+function absence({ spans, now_ms }: Pick<PlanState, 'spans' | 'now_ms'>, { from_ms, to_ms }: Span, length_ms: number) {
+  if (from_ms > now_ms) return 'it has not begun'
+  const next = spans.find((span) => from_ms <= span.to_ms)
+  if (!next) return 'there are no events yet'
+  if (to_ms > Math.floor(next.from_ms / length_ms) * length_ms) return undefined
   const why = next === spans[0] ? 'nothing is known of so long ago' : 'nothing is known of more than a month around it'
-  throw new Problem('missing', `${none}: ${why}; the next hour that it has is ${time(next.from_ms)}`)
+  return `${why}; the next hour that it has is ${timeText(next.from_ms)}`
+}
+
+/** Raises `missing` for an hour that has not begun, or whose day is not over, or from before anything is known. */
+function refuseOutside(state: PlanState, hour_ms: number, { column, length_ms }: UnitTime): void {
+  const why = absence(state, { from_ms: hour_ms, to_ms: hour_ms + 1 }, length_ms)
+  const isOpen = why === undefined && column === 'day' && !isComplete(dayOf(hour_ms), state.now_ms, DAY_MS)
+  const told = isOpen ? 'it is made of whole days, once they are over' : why
+  if (told !== undefined) throw new Problem('missing', `${state.metric.name} has no hour ${timeText(hour_ms)}: ${told}`)
 }
