@@ -49,6 +49,15 @@ test('a long plan is cut, and says by how much', () => {
   expect(planText([], false)).toBe('Nothing is due.')
 })
 
+test('a plan tells once of each metric that fails why', () => {
+  const unit = { metric: 'sessions', hour_ms: 0, bucket: 0, cause: 'never computed' as const }
+  const plan = [unit, { ...unit, bucket: 1, failed: 'a check' }, { ...unit, bucket: 2, failed: 'a check' }]
+  expect(stripVTControlCharacters(planText(plan, false)).split('\n').slice(5)).toEqual([
+    'sessions failed: a check',
+    'What reads it waits for it, and what follows from it is not known.',
+  ])
+})
+
 test('a status tells how far a metric reaches, what is due and under way, and what to do about each', () => {
   const hour_ms = Date.UTC(2026, 10, 24, 13)
   const due = { metric: 'fleet_hours', hour_ms, bucket: -1, cause: 'never computed' as const }

@@ -6,6 +6,7 @@ import type { MetricRun } from '../jobs/jobs.ts'
 import { FRESH_WITHIN_MS } from '../jobs/limits.ts'
 import type { Explained, MetricStatus } from '../jobs/look.ts'
 import type { Unit } from '../jobs/plan.ts'
+import type { Rehearsed } from '../jobs/rehearsal.ts'
 import type { RunUnderWay } from '../jobs/runs-under-way.ts'
 import { type UnitShape, unitTime } from '../jobs/shape.ts'
 import { ALL } from '../jobs/touched.ts'
@@ -27,7 +28,7 @@ export function runText(runs: readonly MetricRun[]): string {
   )
 }
 
-export function planText(units: readonly Unit[], all: boolean): string {
+export function planText(units: readonly Rehearsed[], all: boolean): string {
   if (units.length === 0) return 'Nothing is due.'
   const shown = all ? units : units.slice(0, UNITS_SHOWN)
   const table = textTable(
@@ -37,7 +38,11 @@ export function planText(units: readonly Unit[], all: boolean): string {
     ]),
   )
   const more = units.length - shown.length
-  return more > 0 ? `${table}\n${styleText('dim', `… and ${more} more; --all prints them`)}` : table
+  const failed = new Set(units.flatMap((unit) => (unit.failed ? [`${unit.metric} failed: ${unit.failed}`] : [])))
+  const cut = more > 0 ? [styleText('dim', `… and ${more} more; --all prints them`)] : []
+  const wait =
+    failed.size > 0 ? [styleText('dim', 'What reads it waits for it, and what follows from it is not known.')] : []
+  return [table, ...cut, ...failed, ...wait].join('\n')
 }
 
 function hourText(hour_ms: number | undefined): string {

@@ -9,9 +9,8 @@ import { type JobsOptions, openJobs, type RunOptions } from '../jobs/jobs.ts'
 import { WHOLE_HISTORY_MS } from '../jobs/ledger.ts'
 import { HOUR_MS } from '../jobs/limits.ts'
 import { openLook } from '../jobs/look.ts'
-import type { Unit } from '../jobs/plan.ts'
 import { placeText } from '../jobs/redis.ts'
-import { rehearse } from '../jobs/rehearsal.ts'
+import { type Rehearsed, rehearse } from '../jobs/rehearsal.ts'
 import { lookAtRuns } from '../jobs/runs-under-way.ts'
 import { unitTime } from '../jobs/shape.ts'
 import { type Lake, openLake } from '../lake/lake.ts'
@@ -238,7 +237,7 @@ function jobsOptions(context: CliContext, lake: Lake, metrics: Catalogue): JobsO
 }
 
 async function planOnce(context: CliContext, options: PlanOptions): Promise<void> {
-  const show = (units: readonly Unit[]) =>
+  const show = (units: readonly Rehearsed[]) =>
     context.print(options.json ? JSON.stringify(units) : planText(units, options.all === true))
   if (options.direct) {
     const { look } = await lookAt(context)

@@ -2,8 +2,10 @@ import { mkdir, readdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { catalogue } from './catalogue.ts'
 import { HOUR_MS } from './limits.ts'
-import { alive, batch, command, connection, enrolled, METRIC_NAMES, openHistory } from './testing/history.ts'
+import type { Rehearsed } from './rehearsal.ts'
+import { alive, batch, command, connected, connection, enrolled, METRIC_NAMES, openHistory } from './testing/history.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
 
@@ -47,6 +49,24 @@ test('a rehearsal names the units that a run then makes, those that only follow 
   // Batches belong to the hour of their receipt, which is the running one.
   expect(hours('stream_hours')).toEqual([6])
 }, 60_000)
+
+test('of a metric whose check fails a rehearsal names what it would make, and why it fails, and goes on with the others', async () => {
+  const strict = catalogue().map((metric) =>
+    metric.name === 'sessions' ? { ...metric, checks: [{ name: 'no', condition: 'FALSE' }] } : metric,
+  )
+  await using history = await openHistory(T0 + HOUR_MS + 5 * 60_000, 1, strict)
+  await history.add([enrolled('demo-01', T0), ...connected('demo-01', T0, T0 + HOUR_MS)])
+  const direct = await history.jobs.plan()
+  const rehearsed = await history.rehearse()
+  const of = (units: readonly Rehearsed[], metric: string) => units.filter((unit) => unit.metric === metric)
+  const failed = of(rehearsed, 'sessions')
+  expect(failed.map(({ failed: _, ...unit }) => unit)).toEqual(of(direct, 'sessions'))
+  expect(failed.every(({ failed: why }) => why?.startsWith('sessions failed its check "no"'))).toBe(true)
+  // It waits for what it reads.
+  expect(of(rehearsed, 'hub_hours')).toEqual(of(direct, 'hub_hours'))
+  expect(of(rehearsed, 'command_traces')).toEqual(of(direct, 'command_traces'))
+  expect(failed.length * of(rehearsed, 'command_traces').length).toBeGreaterThan(0)
+})
 
 test('what a killed rehearsal left is swept away a day later', async () => {
   await using history = await openHistory(Date.now())

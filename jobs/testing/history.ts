@@ -21,8 +21,7 @@ import type { Engine } from '../engine.ts'
 import { type Jobs, openJobs } from '../jobs.ts'
 import { HOUR_MS } from '../limits.ts'
 import { type Look, openLook } from '../look.ts'
-import type { Unit } from '../plan.ts'
-import { rehearse } from '../rehearsal.ts'
+import { type Rehearsed, rehearse } from '../rehearsal.ts'
 
 /** A row of `events`; times in ms since 1970. */
 export type Row = {
@@ -52,7 +51,7 @@ export type History = {
   /** Rows of a metric, ordered by all their columns. */
   rows(metric: string, where?: string): Promise<readonly Record<string, unknown>[]>
   /** What a run would make now. */
-  rehearse(): Promise<readonly Unit[]>
+  rehearse(): Promise<readonly Rehearsed[]>
   /** Everything made anew in another lake from the same events. */
   anew(): Promise<History>
   [Symbol.asyncDispose](): Promise<void>
