@@ -13,7 +13,12 @@ export const JOB_RUNS_COLUMNS: readonly Column[] = [
   { name: 'run_id', type: 'string', meaning: 'one share of what was due, of all metrics that had some' },
   { name: 'started_time', type: 'timestamp', meaning: 'when the run began' },
   { name: 'metric', type: 'string', meaning: 'the metric' },
-  { name: 'units', type: 'long', unit: 'units', meaning: 'hours × buckets that were made' },
+  {
+    name: 'units',
+    type: 'long',
+    unit: 'units',
+    meaning: 'hours × buckets that were made, or that one that failed was to make',
+  },
   { name: 'first_hour', type: 'timestamp', meaning: 'the earliest of them' },
   { name: 'last_hour', type: 'timestamp', meaning: 'the latest of them' },
   { name: 'rows', type: 'long', unit: 'rows', meaning: 'rows that they hold' },

@@ -67,6 +67,8 @@ export type RunOptions = {
   /** Which days of many first; the newest unless given. */
   readonly order?: CutOptions['order'] | undefined
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
+  /** Units of a metric could not be made; others still can. */
+  readonly failed?: ((metric: string, error: unknown, units: readonly Unit[]) => void) | undefined
   /** A share is committed. */
   readonly ran?: ((runs: readonly MetricRun[]) => void | Promise<void>) | undefined
 }
@@ -93,8 +95,13 @@ type Unmade = {
   readonly stuck: Days
 }
 
-/** Of a metric, what failed after the runs that did not. */
-type Failed = { readonly error: unknown; readonly how?: How | undefined }
+/** Of a metric, what failed after the runs that did not, and which units it was to make. */
+type Failed = {
+  readonly error: unknown
+  readonly how?: How | undefined
+  readonly units?: readonly Unit[]
+  readonly ms?: number
+}
 
 /** What is due of a metric came to this. */
 type Made = { readonly runs: readonly MetricRun[]; readonly more: boolean; readonly failed?: Failed | undefined }
@@ -162,14 +169,16 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       if (taken.length === 0) return { runs, more }
       const work = { units: taken, ...(left.length > 0 && { last_ms: Math.max(...daysOf(taken)) }) }
       let run: MetricRun | undefined
+      const begin_ms = clock.monotonic()
       try {
         run = await runMetric(options, calculateTask, now, work, { ...runOptions, tell })
       } catch (error) {
         for (const day_ms of daysOf(taken)) stuck.add(day_ms)
-        return { runs, more: true, failed: { error, how } }
+        return { runs, more: true, failed: { error, how, units: taken, ms: clock.monotonic() - begin_ms } }
       }
       if (!run) continue
-      runs.push({ ...run, how })
+      const told = how
+      runs.push({ ...run, how: told })
       how = undefined
       // What others began is not what is due now: that comes next.
       if (run.adopted) {
@@ -180,7 +189,8 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const failed = taken.filter(({ hour_ms, bucket }) => !made.has(unitKey(hour_ms, bucket)))
       for (const day_ms of daysOf(failed)) stuck.add(day_ms)
       unmade.behind.set(metric.name, daysOf([...left, ...failed]))
-      return { runs, more }
+      if (!run.damage) return { runs, more }
+      return { runs, more, failed: { error: run.damage, how: told, units: failed, ms: run.ms } }
     }
     const often = `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`
     return { runs, more: true, failed: { error: new Problem('conflict', often), how } }
@@ -204,12 +214,15 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       runs.push(...made.runs)
       more ||= made.more
       const damaged = made.runs.find((run) => run.damage)
-      const fault = made.failed ?? (damaged && { error: damaged.damage, how: damaged.how })
+      const fault: Failed | undefined = made.failed ?? (damaged && { error: damaged.damage, how: damaged.how })
       if (!fault) return
       const { error, how } = fault
       more = true
       const isStopped = runOptions.signal?.aborted === true
-      if (!isStopped) failed.push(failedRun(metric, error, how))
+      if (!isStopped) {
+        failed.push(failedRun(metric, fault))
+        runOptions.failed?.(metric.name, error, fault.units ?? [])
+      }
       // Told when all is made that does not hang on it; with anything else no metric would fare better.
       if (isStopped || !(isProblem(error, 'corrupt', 'missing') || (isProblem(error) && hasTried(how)))) throw error
       failure ??= error
@@ -288,12 +301,15 @@ function hasTried(how: How | undefined): boolean {
 }
 
 function toldRun({ metric, units, rows, ms, version, how }: MetricRun): JobRun {
-  const cause = [...new Set(units.map((unit) => unit.cause))].join(', ')
-  const ends = { first_ms: units[0]?.hour_ms, last_ms: units.at(-1)?.hour_ms }
-  return { metric, units: units.length, ...ends, rows, ms, cause, outcome: 'committed', version, how }
+  return { metric, ...unitsTold(units), rows, ms, outcome: 'committed', version, how }
 }
 
-function failedRun(metric: Metric, error: unknown, how: How | undefined): JobRun {
-  const nothing = { units: 0, first_ms: undefined, last_ms: undefined, rows: 0, ms: 0, cause: '', version: undefined }
-  return { metric: metric.name, ...nothing, outcome: 'failed', reason: messageOf(error), how }
+function failedRun({ name: metric }: Metric, { error, how, units = [], ms = 0 }: Failed): JobRun {
+  const told = { ...unitsTold(units), rows: 0, ms, version: undefined, how }
+  return { metric, ...told, outcome: 'failed', reason: messageOf(error) }
+}
+
+function unitsTold(units: readonly Unit[]) {
+  const cause = [...new Set(units.map((unit) => unit.cause))].join(', ')
+  return { units: units.length, first_ms: units[0]?.hour_ms, last_ms: units.at(-1)?.hour_ms, cause }
 }

@@ -167,7 +167,10 @@ test('a failed check commits nothing of its metric and says which rows', async (
   expect(await history.rows('hub_hours')).toEqual([])
   expect(await versions('sessions')).toBe(1)
   const [failed] = await history.rows('job_runs', `outcome = 'failed'`)
-  expect(failed).toMatchObject({ metric: 'hub_hours', units: '0' })
+  const due = (await jobs.plan()).filter(({ metric }) => metric === 'hub_hours')
+  expect(failed).toMatchObject({ metric: 'hub_hours', units: String(due.length), cause: 'never computed', rows: '0' })
+  const at = (name: string) => Date.parse(`${String(failed?.[name])}Z`)
+  expect([at('first_hour'), at('last_hour')]).toEqual([due[0]?.hour_ms, due.at(-1)?.hour_ms])
   expect(failed?.['reason']).toMatch(/nobody-by-that-name/)
 })
 
