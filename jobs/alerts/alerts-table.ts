@@ -27,7 +27,12 @@ export const SLO_ALERTS_COLUMNS: readonly Column[] = [
     meaning: 'from then on: ok, firing, unknown, too little data, no data or withdrawn',
   },
   { name: 'previous', type: 'string', meaning: 'the state before' },
-  { name: 'threshold', type: 'double', meaning: 'burn rate above which the rule fires that it was judged by' },
+  {
+    name: 'threshold',
+    type: 'double',
+    meaning:
+      'burn rate above which the rule fires that it was judged by; when it is over, the one by which people were called',
+  },
   { name: 'long_ms', type: 'long', unit: 'ms', meaning: 'the long window of that rule' },
   { name: 'long_burn', type: 'double', meaning: 'burn rate over it: 1 spends the budget just by its end' },
   { name: 'long_bad', type: 'double', meaning: 'what was bad in it, in the unit of the measure' },
@@ -45,6 +50,7 @@ const maybe = z.preprocess((value) => value ?? undefined, z.number().optional())
 const standing = z.object({
   ...{ objective: z.string(), severity: z.enum(SEVERITIES), sequence: number, state, since_ms: number },
   told_sequence: number,
+  long_ms: maybe,
 })
 
 const change = z
@@ -73,7 +79,8 @@ const CHANGE = [
 const CALLING_SQL = `(${CALLING.map(literal).join(', ')})`
 const STANDING = `SELECT objective, severity, MAX(sequence) AS sequence, arg_max(state, sequence) AS state,
     CAST(epoch_ms(MAX(time)) AS DOUBLE) AS since_ms,
-    COALESCE(MAX(sequence) FILTER (WHERE state IN ${CALLING_SQL} OR previous IN ${CALLING_SQL}), 0) AS told_sequence
+    COALESCE(MAX(sequence) FILTER (WHERE state IN ${CALLING_SQL} OR previous IN ${CALLING_SQL}), 0) AS told_sequence,
+    CAST(arg_max(long_ms, sequence) AS DOUBLE) AS long_ms
   FROM ${SLO_ALERTS_TABLE} GROUP BY objective, severity ORDER BY objective, severity`
 
 export type AlertsTable = {

@@ -72,11 +72,14 @@ function scheduler(seed: number, to = receiver): Alerts {
 }
 
 /** Minutes pass, with commands of that outcome, and the jobs run. */
-async function pass(minutes: number, outcome: string): Promise<void> {
+async function pass(minutes: number, outcome?: string): Promise<void> {
   const from_ms = history.clock.now()
   const from = (from_ms - T0) / MINUTE_MS
   await history.clock.advance(minutes * MINUTE_MS)
-  await history.add([...alive('north', from_ms, history.clock.now()), ...commands(from, from + minutes, outcome)])
+  await history.add([
+    ...alive('north', from_ms, history.clock.now()),
+    ...(outcome ? commands(from, from + minutes, outcome) : []),
+  ])
   await history.jobs.run()
 }
 
@@ -145,7 +148,20 @@ test('a relay that gives no sign of life is told, though nothing is known to be 
   await pass(1, 'done')
   await alerts.tick(signal)
   expect(page()).toMatchObject([{ previous: 'unknown', started_ms: from_ms + 4 * MINUTE_MS }])
-  expect(page()[0]?.summary).toMatch(/^connection-availability is known again: too little data$/)
+  expect(page()[0]?.summary).toMatch(/^connection-availability is known again: too little data, /)
+})
+
+test('without traffic an alert ends by the rule that fired, and nobody is told that all is well', async () => {
+  const alerts = scheduler(1)
+  await pass(20, 'offline')
+  await alerts.tick(signal)
+  told = []
+  await pass(31)
+  await alerts.tick(signal)
+  expect(told).toMatchObject([{ objective: 'command-success', severity: 'page', state: 'too little data' }])
+  expect(told[0]?.summary).toBe(
+    'command-success does not fire any more: too little data, which is no recovery: 69× over 1h and no commands in the last 5m',
+  )
 })
 
 test('what a receiver does not want is said once, and keeps nothing else waiting', async () => {

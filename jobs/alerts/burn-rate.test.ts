@@ -61,6 +61,15 @@ test('a gap up to now is too little data, and no recovery', () => {
   expect(states({ ...gap, points: before })['page']).toBe('too little data')
 })
 
+test('while the long window of a rule burns, no traffic in its short one is no recovery, though another rule is ok', () => {
+  const stopped = (minutes: number, minimum = 100) => {
+    const one = objective((ago) => (ago < 20 ? 100 : 0), DAYS, { alert_minimum: minimum })
+    return judgeAlerts({ ...one, points: one.points.slice(minutes) }, AT)[0]
+  }
+  expect(stopped(5)).toMatchObject({ state: 'too little data', rule: { long_ms: HOUR_MS } })
+  expect(stopped(5, 6_000)).toMatchObject({ state: 'ok', rule: { long_ms: 6 * HOUR_MS } })
+})
+
 test('what most of the short window is not known of is unknown, and fires only by what is known', () => {
   const silent = (minutes: number, bad: number) => {
     const one = objective(() => bad, DAYS)

@@ -83,6 +83,8 @@ export type Verdict = {
   readonly state: AlertState
   /** The first that fires, else the one that is nearest to it. */
   readonly rule: JudgedRule
+  /** All of that severity. */
+  readonly rules: readonly JudgedRule[]
 }
 
 /** Each rule of an objective at a time, those of short windows first. */
@@ -121,16 +123,20 @@ function spentOver({ points, target }: Burnt, at_ms: number, length_ms: number):
 export function judgeAlerts(one: Burnt, at_ms: number): readonly Verdict[] {
   const all = judgeRules(one, at_ms)
   return SEVERITIES.flatMap((severity) => {
-    const [first, ...others] = all.filter((rule) => rule.severity === severity)
+    const rules = all.filter((rule) => rule.severity === severity)
+    const [first, ...others] = rules
     if (!first) return []
-    const rule = others.reduce((best, other) => (nearness(other) > nearness(best) ? other : best), first)
-    return [{ objective: one.objective, severity, state: rule.state, rule }]
+    const near = (rule: JudgedRule) => nearness(rule, one.alert_minimum)
+    const rule = others.reduce((best, other) => (near(other) > near(best) ? other : best), first)
+    return [{ objective: one.objective, severity, state: rule.state, rule, rules }]
   })
 }
 
 /** Of those that fire the first is told, else of those of which nothing is known; below 0 where it cannot be judged. */
-function nearness({ state, burn, long, short }: JudgedRule): number {
+function nearness({ state, burn, long, short }: JudgedRule, alert_minimum: number): number {
   if (state === 'firing') return Number.POSITIVE_INFINITY
   if (state === 'unknown') return Number.MAX_VALUE
+  // Nearer than any that is ok, which is 1 at most: without traffic an alert ends, but nothing says that all is well.
+  if (short.burn === undefined && long.total >= alert_minimum && (long.burn ?? 0) > burn) return 2
   return state === 'ok' ? Math.max(0, Math.min(long.burn ?? 0, short.burn ?? 0) / burn) : -1
 }

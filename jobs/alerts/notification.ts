@@ -52,7 +52,7 @@ export function windowOf({ time_ms, long_ms }: AlertChange): Window {
 
 /** Pure. */
 export function notificationOf(change: AlertChange, about: About): Notification {
-  const { fleet, dashboards_url, measure, behind, silent } = about
+  const { fleet, dashboards_url, measure, behind } = about
   const { objective, severity, sequence, state, previous, time_ms, threshold } = change
   const burns = [
     { window_ms: change.long_ms, burn: change.long_burn, bad: change.long_bad, total: change.long_total },
@@ -64,24 +64,31 @@ export function notificationOf(change: AlertChange, about: About): Notification 
     id: `${fleet}/${objective}/${severity}/${sequence}`,
     ...{ fleet, objective, severity, state, previous, time_ms, threshold, burns, behind },
     started_ms: isCalling(state) ? time_ms : (change.previous_ms ?? time_ms),
-    summary: summaryOf(change, burns, silent),
+    summary: summaryOf(change, burns, about),
     links: linksOf(dashboards_url, objective, measure, windowOf(change), behind),
   }
+}
+
+/** What an objective of a measure counts. */
+const COUNTED: Readonly<Record<string, string>> = {
+  ...{ command_success: 'commands', latency: 'commands', availability: 'expected time', loss: 'events' },
 }
 
 function summaryOf(
   { objective, state, previous, threshold, short_ms = 0 }: AlertChange,
   burns: readonly BurnTold[],
-  silent: readonly Silent[],
+  { measure, silent }: About,
 ): string {
-  const spent = burns.map(
-    ({ window_ms, burn }) =>
-      `${burn === undefined ? 'nothing counted' : `${digits(burn)}×`} over ${windowText(window_ms)}`,
+  const spent = burns.map(({ window_ms, burn }) =>
+    burn === undefined
+      ? `no ${COUNTED[measure ?? ''] ?? 'data'} in the last ${windowText(window_ms)}`
+      : `${digits(burn)}× over ${windowText(window_ms)}`,
   )
   if (state === 'firing')
     return `${objective} spends its budget of errors at ${spent.join(' and ')}; above ${digits(threshold ?? 0)}× somebody is called`
   if (state === 'unknown') return `${objective}: nothing is known of ${silentText(silent, short_ms)}`
-  const now = state === 'ok' && burns.length > 0 ? `ok: ${spent.join(' and ')}` : state
+  const rates = burns.length > 0 ? `: ${spent.join(' and ')}` : ''
+  const now = `${state}${state === 'too little data' ? ', which is no recovery' : ''}${rates}`
   if (previous === 'unknown') return `${objective} is known again: ${now}`
   return previous === 'firing' ? `${objective} does not fire any more: ${now}` : `${objective}: ${now}`
 }

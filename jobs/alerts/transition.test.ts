@@ -34,6 +34,14 @@ test('an objective that is withdrawn takes its alert with it, once', () => {
   expect(transitionsOf(standing('withdrawn'), [], 5)).toEqual([])
 })
 
+test('of one that fires no more it is told what became of the rule that fired', () => {
+  const other = page?.rules[1]
+  const fired = standing('firing').map((one) => ({ ...one, long_ms: other?.long_ms }))
+  expect(other?.long_ms).not.toBe(page?.rule.long_ms)
+  expect(transitionsOf(fired, verdict('ok'), 5)).toMatchObject([{ rule: { long_ms: other?.long_ms } }])
+  expect(transitionsOf(fired, verdict('unknown'), 5)).toMatchObject([{ rule: { long_ms: page?.rule.long_ms } }])
+})
+
 test('people are told that it fires or that nothing is known, and that it is no more so', () => {
   expect(isTold({ previous: 'ok', state: 'unknown' })).toBe(true)
   expect(isTold({ previous: 'unknown', state: 'too little data' })).toBe(true)

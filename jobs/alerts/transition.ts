@@ -10,9 +10,11 @@ export type Standing = {
   readonly since_ms: number
   /** Number of the newest change that people are told; 0 when there was none. */
   readonly told_sequence: number
+  /** The long window of the rule that it was judged by when it last changed. */
+  readonly long_ms?: number | undefined
 }
 
-/** A change of an alert, with the rule that it was judged by; without one where the objective was withdrawn. */
+/** A change of an alert, with the rule that it was judged by, or that people were called by when it is over; without one where the objective was withdrawn. */
 export type Transition = {
   readonly objective: string
   readonly severity: Severity
@@ -39,12 +41,17 @@ export function transitionsOf(
   const before = new Map(standing.map((one) => [alertKey(one), one]))
   const judged = new Set(verdicts.map(alertKey))
   const gone = standing.filter((one) => !judged.has(alertKey(one)))
-  const wanted = [...verdicts, ...gone.map((one) => ({ ...one, state: 'withdrawn' as const, rule: undefined }))]
-  return wanted.flatMap(({ objective, severity, state, rule }) => {
+  const wanted = [
+    ...verdicts,
+    ...gone.map((one) => ({ ...one, state: 'withdrawn' as const, rule: undefined, rules: [] })),
+  ]
+  return wanted.flatMap(({ objective, severity, state, rule, rules }) => {
     const stood = before.get(alertKey({ objective, severity }))
     const previous = stood?.state ?? 'ok'
     if (state === previous || (stood && time_ms <= stood.since_ms)) return []
-    return [{ objective, severity, sequence: (stood?.sequence ?? 0) + 1, state, previous, time_ms, rule }]
+    const called = isCalling(previous) && !isCalling(state) && rules.find(({ long_ms }) => long_ms === stood?.long_ms)
+    const sequence = (stood?.sequence ?? 0) + 1
+    return [{ objective, severity, sequence, state, previous, time_ms, rule: called || rule }]
   })
 }
 
