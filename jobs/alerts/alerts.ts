@@ -1,11 +1,10 @@
-import { z } from 'zod'
 import type { Clock, Random } from '../../contract/clock.ts'
 import { isProblem } from '../../contract/problem.ts'
 import type { Lake } from '../../lake/lake.ts'
 import type { Query } from '../../lake/query.ts'
 import { literal } from '../../lake/schema.ts'
 import { type AlertChange, type AlertsTable, openAlertsTable } from './alerts-table.ts'
-import { type Behind, behindSql } from './behind-sql.ts'
+import { behindOf, behindSql } from './behind-sql.ts'
 import { judgeAlerts, MINUTE_MS } from './burn-rate.ts'
 import { REMIND_MS, TELL_AGE_MS, TOLD_AT_ONCE_MAX } from './limits.ts'
 import { type Notification, notificationOf, windowOf } from './notification.ts'
@@ -174,17 +173,6 @@ async function untold(table: AlertsTable, receiver: string, now_ms: number) {
 
 function lastOf(changes: readonly AlertChange[]): readonly AlertChange[] {
   return [...new Map(changes.map((one) => [alertKey(one), one])).values()]
-}
-
-/** Rows of `behindSql`. */
-function behindOf(rows: readonly (readonly unknown[])[]): readonly Behind[] {
-  const found = rows.map((row) => z.tuple([z.string(), z.string(), z.number(), z.number()]).parse(row))
-  const [, , bads, totals] = found.find(([dimension]) => dimension === 'all') ?? ['all', 'all', 0, 0]
-  return found
-    .filter(([dimension]) => dimension !== 'all')
-    .map(([dimension, name, bad, total]) => ({
-      ...{ dimension, name, share_of_bad: bad / bads, share_of_all: total / totals },
-    }))
 }
 
 function ofAlert({ objective, severity }: Standing): string {

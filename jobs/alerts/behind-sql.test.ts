@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { openQuery, type Query } from '../../lake/query.ts'
 import { HOUR_MS } from '../limits.ts'
 import { batch, command, connected, enrolled, type History, health, openHistory, type Row } from '../testing/history.ts'
-import { behindSql, rowsSql } from './behind-sql.ts'
+import { type Behind, behindOf, behindSql, rowsSql } from './behind-sql.ts'
 import { MINUTE_MS } from './burn-rate.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 8)
@@ -63,21 +63,49 @@ async function behind(objective: string, measure: string) {
   )
 }
 
-test('of commands that were not done: firmware, relay, outcome', async () => {
+test('what stands behind has more of the bad than of all, that with the most more first', () => {
+  const rows = [
+    ['all', 'all', 114, 4983],
+    ...[
+      ['firmware', '4.1.0', 66, 4285],
+      ['hub', 'demo-07', 66, 120],
+      ['relay', 'relay-0', 114, 4983],
+    ],
+    ...[
+      ['outcome', 'offline', 70, 70],
+      ['reason', 'no-such-device', 50, 50],
+      ['region', 'us-east', 66, 120],
+    ],
+  ]
+  expect(behindOf(rows).map(({ dimension }) => dimension)).toEqual(['outcome', 'hub', 'region', 'reason'])
+  const all = [
+    ['all', 'all', 60, 60],
+    ['outcome', 'offline', 60, 60],
+    ['hub', 'demo-07', 20, 20],
+  ]
+  expect(behindOf(all)).toEqual([{ dimension: 'outcome', name: 'offline', share_of_bad: 1, share_of_all: 1 }])
+  expect(behindOf([])).toEqual([])
+})
+
+test('of commands that were not done: hub, firmware, relay, outcome', async () => {
   expect(await behind('command-success', 'command_success')).toEqual({
     ...{ all: ['all', 5, 20], firmware: ['5.0.0', 5, 10], outcome: ['expired', 5, 5], relay: ['relay-0', 5, 20] },
-    region: ['north', 5, 20],
+    ...{ region: ['north', 5, 20], hub: ['north', 5, 10] },
   })
 })
 
 test('of commands that were slow: the hop that took longest', async () => {
-  expect(await behind('tap-to-light', 'latency')).toMatchObject({ all: ['all', 5, 15], hop: ['hub', 5, 5] })
+  expect(await behind('tap-to-light', 'latency')).toMatchObject({
+    all: ['all', 5, 15],
+    hop: ['hub', 5, 5],
+    hub: ['north', 5, 5],
+  })
 })
 
 test('of hubs that were away: their firmware and region', async () => {
   expect(await behind('connection-availability', 'availability')).toMatchObject({
     ...{ all: ['all', HOUR_MS, 3 * HOUR_MS], region: ['south', HOUR_MS, HOUR_MS] },
-    firmware: ['unknown', HOUR_MS, HOUR_MS],
+    ...{ firmware: ['unknown', HOUR_MS, HOUR_MS], hub: ['south', HOUR_MS, HOUR_MS] },
   })
 })
 
@@ -96,10 +124,13 @@ test.each([
   expect((await query.run(rowsSql(objective, measure, WINDOW, []))).rows).toHaveLength(count)
 })
 
-test('the rows are narrowed to what has most of the bad, and more than its part', async () => {
-  const firmware = { dimension: 'firmware', name: '4.2.1', share_of_bad: 0.9, share_of_all: 0.5 }
-  const region = { dimension: 'region', name: 'south', share_of_bad: 1, share_of_all: 1 }
-  const relay = { dimension: 'relay', name: 'relay-1', share_of_bad: 0.6, share_of_all: 0.1 }
-  expect((await query.run(rowsSql('command-success', 'command_success', WINDOW, [firmware]))).rows).toEqual([])
-  expect((await query.run(rowsSql('command-success', 'command_success', WINDOW, [region, relay]))).rows).toHaveLength(5)
+test('the rows are narrowed to the first place that has most of the bad', async () => {
+  const firmware = { dimension: 'firmware', name: '4.2.1', share_of_bad: 0.6, share_of_all: 0.1 }
+  const hub = { dimension: 'hub', name: 'north', share_of_bad: 0.6, share_of_all: 0.2 }
+  const relay = { dimension: 'relay', name: 'relay-1', share_of_bad: 0.4, share_of_all: 0.1 }
+  const outcome = { dimension: 'outcome', name: 'offline', share_of_bad: 0.9, share_of_all: 0.1 }
+  const rows = async (behind: readonly Behind[]) =>
+    (await query.run(rowsSql('command-success', 'command_success', WINDOW, behind))).rows
+  expect(await rows([outcome, relay, firmware, hub])).toEqual([])
+  expect(await rows([outcome, relay, hub, firmware])).toHaveLength(5)
 })

@@ -35,7 +35,7 @@ export function countedRows(measure: string, window: Window): string {
   const promised = `promised o ON o.measure = '${measure}'`
   if (measure === 'command_success')
     return `  SELECT o.objective, t.issued_time AS time, t.hub_id, h.firmware, h.region, t.relay, NULL AS hop, t.outcome,
-    IF(t.outcome = 'done', 0, 1) AS bad, 1 AS total, t.device_id, t.reason
+    IF(t.outcome = 'done', 0, 1) AS bad, 1 AS total, t.device_id, t.device_type, t.reason
   FROM (
     SELECT * FROM command_traces
     WHERE ${issued}
@@ -52,7 +52,7 @@ export function countedRows(measure: string, window: Window): string {
       WHEN issued_to_sent_ms IS NOT NULL THEN 'relay'
     END AS hop, outcome,
     IF(ms <= 0 OR ${bucketIndexSql('ms')} <= ${bucketIndexSql('threshold_ms')}, 0, 1) AS bad, 1 AS total,
-    device_id, ms, issued_to_sent_ms, network_ms, hub_ms
+    device_id, device_type, ms, issued_to_sent_ms, network_ms, hub_ms
   FROM (
     SELECT t.*, o.objective, o.threshold_ms, CASE o.hop
         WHEN 'tap_to_light' THEN tap_to_light_ms WHEN 'issued_to_acked' THEN issued_to_acked_ms

@@ -12,7 +12,9 @@ export const TOLD_AT_ONCE_MAX = 100
 /** How often Alertmanager is told again of what fires, and how much later than the next time it would take it for over. */
 export const REMIND_MS = 60_000
 export const REMINDS_MISSED_MAX = 4
-/** Rows are narrowed to names with a larger share of the bad: three such names always have some of it in common. */
-export const SHARE_MIN = 2 / 3
+/** Links are narrowed to a name that has more of the bad than this. */
+export const SHARE_MIN = 1 / 2
+/** So much more of the bad than of all a name has that is told to stand behind it. */
+export const EXCESS_MIN = 0.1
 /** Relays that are named, of those that give no sign of life. */
 export const SILENT_TOLD_MAX = 3
