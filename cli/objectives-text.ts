@@ -1,6 +1,6 @@
 import type { AlertChange } from '../jobs/alerts/alerts-table.ts'
 import type { JudgedRule } from '../jobs/alerts/burn-rate.ts'
-import { digits, windowText } from '../jobs/alerts/notification.ts'
+import { digits, windowText } from '../jobs/alerts/summary.ts'
 import { isCalling, type Standing } from '../jobs/alerts/transition.ts'
 import type { Judged } from '../jobs/objective-state.ts'
 import { shortTime, textTable } from './text-table.ts'

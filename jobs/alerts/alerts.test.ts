@@ -109,13 +109,13 @@ test('what burns is told with what stands behind it, once, and that it is over',
     },
   ])
   expect(page[0]?.summary).toBe(
-    'command-success spends its budget of errors at 33.3× over 1h and 100× over 5m; above 14.4× somebody is called',
+    'page: command-success, 40 of 120 bad in 1h (33.3× over 1h, 100× over 5m), 100 % offline',
   )
   expect(page[0]?.behind).toContainEqual({
     dimension: 'outcome',
     name: 'offline',
     share_of_bad: 1,
-    share_of_all: 1 / 3,
+    share_of_all: 0.333,
   })
   expect(page[0]?.links.commands).toBe(
     `http://pages/commands?from=2026-11-20T08%3A20%3A00.000Z&to=2026-11-20T09%3A20%3A00.000Z&outcome=offline`,
@@ -142,13 +142,13 @@ test('a relay that gives no sign of life is told, though nothing is known to be 
   await alerts.tick(signal)
   expect(page()).toMatchObject([{ state: 'unknown', previous: 'ok', behind: [] }])
   expect(page()[0]?.summary).toBe(
-    'connection-availability: nothing is known of 1 of 1 hubs: no sign of life of relay-0 since 08:59Z',
+    'page: connection-availability: nothing is known of 1 of 1 hubs: no sign of life of relay-0 since 08:59Z',
   )
   told = []
   await pass(1, 'done')
   await alerts.tick(signal)
   expect(page()).toMatchObject([{ previous: 'unknown', started_ms: from_ms + 4 * MINUTE_MS }])
-  expect(page()[0]?.summary).toMatch(/^connection-availability is known again: too little data, /)
+  expect(page()[0]?.summary).toMatch(/^page: connection-availability is known again: too little data, /)
 })
 
 test('without traffic an alert ends by the rule that fired, and nobody is told that all is well', async () => {
@@ -160,7 +160,7 @@ test('without traffic an alert ends by the rule that fired, and nobody is told t
   await alerts.tick(signal)
   expect(told).toMatchObject([{ objective: 'command-success', severity: 'page', state: 'too little data' }])
   expect(told[0]?.summary).toBe(
-    'command-success does not fire any more: too little data, which is no recovery: 69× over 1h and no commands in the last 5m',
+    'page: command-success does not fire any more: too little data, which is no recovery (69× over 1h, no commands in the last 5m)',
   )
 })
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { literal } from '../../lake/schema.ts'
 import { countedRows, type Window } from './counted-sql.ts'
 import { EXCESS_MIN, SHARE_MIN } from './limits.ts'
+import { rounded } from './rounded.ts'
 
 /** What more of the bad in the window has in common than of all that was counted. */
 export type Behind = {
@@ -61,7 +62,7 @@ export function behindOf(rows: readonly (readonly unknown[])[]): readonly Behind
   return found
     .filter(([dimension]) => dimension !== 'all')
     .map(([dimension, name, bad, total]) => ({
-      ...{ dimension, name, share_of_bad: bad / bads, share_of_all: total / totals },
+      ...{ dimension, name, share_of_bad: rounded(bad / bads), share_of_all: rounded(total / totals) },
     }))
     .filter((one) => excessOf(one) >= EXCESS_MIN || (OF_BAD.includes(one.dimension) && one.share_of_bad > SHARE_MIN))
     .sort((one, other) => excessOf(other) - excessOf(one) || placeOf(one) - placeOf(other))
@@ -76,9 +77,14 @@ function placeOf({ dimension }: Behind): number {
   return [...WHERE, 'hop', ...OF_BAD].indexOf(dimension)
 }
 
+/** Does it say where the bad is, and not in what way? */
+export function isPlace({ dimension }: Behind): boolean {
+  return WHERE.includes(dimension)
+}
+
 /** Where most of the bad is. */
 export function placeOfMost(behind: readonly Behind[]): Behind | undefined {
-  return behind.find(({ dimension, share_of_bad }) => WHERE.includes(dimension) && share_of_bad > SHARE_MIN)
+  return behind.find((one) => isPlace(one) && one.share_of_bad > SHARE_MIN)
 }
 
 /** What a person wants to see of each row. */

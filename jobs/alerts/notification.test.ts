@@ -3,7 +3,6 @@ import { DAY_MS } from '../day.ts'
 import { HOUR_MS } from '../limits.ts'
 import type { AlertChange } from './alerts-table.ts'
 import { notificationOf, windowOf } from './notification.ts'
-import type { Silent } from './silent-sql.ts'
 
 const HOUR = Date.UTC(2026, 10, 20, 12)
 const change: AlertChange = {
@@ -25,13 +24,8 @@ test('of an objective that does not stand any more there is no link to rows', ()
   expect(notificationOf(change, { ...about, measure: 'loss' }).links).toHaveProperty('rows')
 })
 
-test('of what nothing is known is said with the relays that are silent, where they can be found', () => {
-  const unknown: AlertChange = { ...change, state: 'unknown', previous: 'ok', short_ms: 5 * 60_000 }
-  const summary = (silent: readonly Silent[]) =>
-    notificationOf(unknown, { fleet: 'test', dashboards_url: '', behind: [], silent, measure: 'availability' }).summary
-  expect(summary([])).toBe('o: nothing is known of most of the expected time of the last 5m')
-  const silent = [1, 2, 3, 4].map((n) => ({ relay: `relay-${n}`, since_ms: HOUR + n * 60_000, hubs: n, of: 12 }))
-  expect(summary(silent)).toBe(
-    'o: nothing is known of 10 of 12 hubs: no sign of life of relay-1 since 12:01Z, relay-2 since 12:02Z, relay-3 since 12:03Z, and 1 more',
-  )
+test('rates are told with three digits', () => {
+  const about = { fleet: 'test', dashboards_url: '', behind: [], silent: [], measure: 'command_success' }
+  const burnt = { ...change, long_ms: HOUR_MS, long_burn: 33.333333333, long_bad: 40, long_total: 120 }
+  expect(notificationOf(burnt, about).burns).toEqual([{ window_ms: HOUR_MS, burn: 33.3, bad: 40, total: 120 }])
 })

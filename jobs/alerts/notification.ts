@@ -3,9 +3,10 @@ import type { AlertChange } from './alerts-table.ts'
 import { type Behind, rowsSql } from './behind-sql.ts'
 import type { AlertState, Severity } from './burn-rate.ts'
 import type { Window } from './counted-sql.ts'
-import { SILENT_TOLD_MAX } from './limits.ts'
 import { minutesFrom } from './points-sql.ts'
+import { rounded } from './rounded.ts'
 import type { Silent } from './silent-sql.ts'
+import { summaryOf } from './summary.ts'
 import { isCalling } from './transition.ts'
 
 export type BurnTold = {
@@ -58,7 +59,7 @@ export function notificationOf(change: AlertChange, about: About): Notification 
     { window_ms: change.long_ms, burn: change.long_burn, bad: change.long_bad, total: change.long_total },
     { window_ms: change.short_ms, burn: change.short_burn, bad: change.short_bad, total: change.short_total },
   ].flatMap(({ window_ms, burn, bad = 0, total = 0 }) =>
-    window_ms === undefined ? [] : [{ window_ms, burn, bad, total }],
+    window_ms === undefined ? [] : [{ window_ms, burn: burn === undefined ? undefined : rounded(burn), bad, total }],
   )
   return {
     id: `${fleet}/${objective}/${severity}/${sequence}`,
@@ -67,52 +68,6 @@ export function notificationOf(change: AlertChange, about: About): Notification 
     summary: summaryOf(change, burns, about),
     links: linksOf(dashboards_url, objective, measure, windowOf(change), behind),
   }
-}
-
-/** What an objective of a measure counts. */
-const COUNTED: Readonly<Record<string, string>> = {
-  ...{ command_success: 'commands', latency: 'commands', availability: 'expected time', loss: 'events' },
-}
-
-function summaryOf(
-  { objective, state, previous, threshold, short_ms = 0 }: AlertChange,
-  burns: readonly BurnTold[],
-  { measure, silent }: About,
-): string {
-  const spent = burns.map(({ window_ms, burn }) =>
-    burn === undefined
-      ? `no ${COUNTED[measure ?? ''] ?? 'data'} in the last ${windowText(window_ms)}`
-      : `${digits(burn)}× over ${windowText(window_ms)}`,
-  )
-  if (state === 'firing')
-    return `${objective} spends its budget of errors at ${spent.join(' and ')}; above ${digits(threshold ?? 0)}× somebody is called`
-  if (state === 'unknown') return `${objective}: nothing is known of ${silentText(silent, short_ms)}`
-  const rates = burns.length > 0 ? `: ${spent.join(' and ')}` : ''
-  const now = `${state}${state === 'too little data' ? ', which is no recovery' : ''}${rates}`
-  if (previous === 'unknown') return `${objective} is known again: ${now}`
-  return previous === 'firing' ? `${objective} does not fire any more: ${now}` : `${objective}: ${now}`
-}
-
-/** 12 of 13 hubs: no sign of life of relay-1 since 14:03Z, relay-2 since 14:05Z */
-function silentText(silent: readonly Silent[], window_ms: number): string {
-  const [first] = silent
-  if (!first) return `most of the expected time of the last ${windowText(window_ms)}`
-  const hubs = silent.reduce((sum, one) => sum + one.hubs, 0)
-  const since = (ms: number) => `${new Date(ms).toISOString().slice(11, 16)}Z`
-  const relays = silent.slice(0, SILENT_TOLD_MAX).map(({ relay, since_ms }) => `${relay} since ${since(since_ms)}`)
-  const others = silent.length > relays.length ? `, and ${silent.length - relays.length} more` : ''
-  return `${hubs} of ${first.of} hubs: no sign of life of ${relays.join(', ')}${others}`
-}
-
-/** 14.4, 6, 0.21 */
-export function digits(rate: number): string {
-  return String(Number(rate.toPrecision(3)))
-}
-
-/** 5m, 6h, 3d */
-export function windowText(ms: number): string {
-  if (ms % (24 * HOUR_MS) === 0) return `${ms / (24 * HOUR_MS)}d`
-  return ms % HOUR_MS === 0 ? `${ms / HOUR_MS}h` : `${ms / 60_000}m`
 }
 
 /** Addresses of pages, as the pages' own links have them: the whole view is in the URL. */
