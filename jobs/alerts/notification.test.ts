@@ -29,3 +29,21 @@ test('rates are told with three digits', () => {
   const burnt = { ...change, long_ms: HOUR_MS, long_burn: 33.333333333, long_bad: 40, long_total: 120 }
   expect(notificationOf(burnt, about).burns).toEqual([{ window_ms: HOUR_MS, burn: 33.3, bad: 40, total: 120 }])
 })
+
+test('links to pages are narrowed to the hub and the outcome that have most of the bad, where a page can be', () => {
+  const behind = [
+    { dimension: 'outcome', name: 'offline', share_of_bad: 0.4, share_of_all: 0.1 },
+    { dimension: 'hub', name: 'demo-07', share_of_bad: 0.6, share_of_all: 0.1 },
+  ]
+  const parameters = (measure: string, share_of_bad: number) => {
+    const [outcome, ...others] = behind
+    const found = outcome ? [{ ...outcome, share_of_bad }, ...others] : []
+    const about = { fleet: 'test', dashboards_url: 'http://pages', behind: found, silent: [], measure }
+    const { commands, fleet } = notificationOf(change, about).links
+    const [page, list] = [commands, fleet].map((address) => new URL(address).searchParams)
+    return [page?.get('hub'), page?.get('outcome'), list?.get('find')]
+  }
+  expect(parameters('command_success', 0.4)).toEqual(['demo-07', null, null])
+  expect(parameters('command_success', 0.7)).toEqual(['demo-07', 'offline', null])
+  expect(parameters('availability', 0.7)).toEqual(['demo-07', null, 'demo-07'])
+})

@@ -3,6 +3,7 @@ import type { AlertChange } from './alerts-table.ts'
 import { type Behind, rowsSql } from './behind-sql.ts'
 import type { AlertState, Severity } from './burn-rate.ts'
 import type { Window } from './counted-sql.ts'
+import { SHARE_MIN } from './limits.ts'
 import { minutesFrom } from './points-sql.ts'
 import { rounded } from './rounded.ts'
 import type { Silent } from './silent-sql.ts'
@@ -82,11 +83,13 @@ function linksOf(
     const range = { from: new Date(window.from_ms).toISOString(), to: new Date(window.to_ms).toISOString() }
     return `${base.replace(/\/$/, '')}/${page}?${new URLSearchParams({ ...range, ...more }).toString()}`
   }
-  const outcome =
-    measure === 'command_success' ? behind.find(({ dimension }) => dimension === 'outcome')?.name : undefined
+  const most = (wanted: string) =>
+    behind.find(({ dimension, share_of_bad }) => dimension === wanted && share_of_bad > SHARE_MIN)?.name
+  const [hub, outcome] = [most('hub'), measure === 'command_success' ? most('outcome') : undefined]
   return {
-    commands: address('commands', outcome === undefined ? {} : { outcome }),
+    commands: address('commands', { ...(hub && { hub }), ...(outcome && { outcome }) }),
     ...(measure !== undefined && { rows: address('query', { sql: rowsSql(objective, measure, window, behind) }) }),
-    fleet: address('fleet', {}),
+    // It has the worst hubs by availability: of other measures one might not be among them.
+    fleet: address('fleet', measure === 'availability' && hub ? { find: hub } : {}),
   }
 }
