@@ -213,8 +213,10 @@ describe.concurrent('a run of pods', () => {
     await fleet.hold()
     const driver = fleet.start(['jobs', 'scheduler'], { ...TWO_PARTS, HEARTH_JOBS_INTERVAL_MS: '600000' })
     await untilRun(fleet)
-    const listed = (await fleet.must(['jobs', 'cancel'])).trim()
-    expect(listed).toMatch(/^command-traces-/)
+    // Beside it are those of other metrics.
+    const under = (await fleet.must(['jobs', 'cancel'])).split('\n')
+    const listed = under.find((run) => run.startsWith('command-traces-')) ?? ''
+    expect(listed).not.toBe('')
     const { stdout } = await fleet.run(['jobs', 'cancel', listed])
     expect(stdout).toContain('is ended')
     driver.signal('SIGTERM')
