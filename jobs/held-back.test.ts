@@ -10,7 +10,7 @@ import { calculateElsewhere } from './calculate-elsewhere.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { DAY_MS } from './day.ts'
 import { type Jobs, type MetricRun, openJobs } from './jobs.ts'
-import { HOUR_MS } from './limits.ts'
+import { HOUR_MS, RETRY_FIRST_MS } from './limits.ts'
 import { type Metric, parseMetric } from './metric.ts'
 import { runObjects, runsUnderWay } from './run-objects.ts'
 import type { Runner } from './runner.ts'
@@ -246,4 +246,22 @@ test('what carries is made no further than its share goes', async () => {
   const units = runs.flatMap((run) => run.units.map(({ hour_ms, bucket }) => `${run.metric} ${hour_ms} ${bucket}`))
   expect(units.length).toBe(new Set(units).size)
   expect(await jobs.plan()).toEqual([])
+})
+
+test('a schedule lets what fails wait, fails with it meanwhile, and tells of it once; a run by hand tries at once', async () => {
+  const metrics = FEW.map(otherwise('sessions', refusing('demo-02')))
+  await using history = await someHours(metrics)
+  const failed: string[] = []
+  const patient = () => history.jobs.run({ patient: true, failed: (metric) => failed.push(metric) })
+  const told = async () => (await history.rows('job_runs', "metric = 'sessions' AND outcome = 'failed'")).length
+  await expect(patient()).rejects.toThrow(/sessions failed its check/)
+  await expect(patient()).rejects.toThrow(/sessions failed its check/)
+  expect([failed, await told()]).toEqual([['sessions', 'sessions'], 1])
+  await history.clock.advance(RETRY_FIRST_MS)
+  await expect(patient()).rejects.toThrow(/sessions failed its check/)
+  await expect(history.jobs.run()).rejects.toThrow(/sessions failed its check/)
+  expect(await told()).toBe(3)
+  await history.clock.advance(2 * RETRY_FIRST_MS)
+  await expect(patient()).rejects.toThrow(/sessions failed its check/)
+  expect(await told()).toBe(3)
 })

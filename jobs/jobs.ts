@@ -18,6 +18,7 @@ import { openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
 import { plan, type Unit } from './plan.ts'
+import { openRetries } from './retries.ts'
 import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
 import { unitTime } from './shape.ts'
 import { unitKey } from './touched.ts'
@@ -67,6 +68,8 @@ export type RunOptions = {
   /** Which days of many first; the newest unless given. */
   readonly order?: CutOptions['order'] | undefined
   readonly progress?: ((metric: string, done: number, total: number) => void) | undefined
+  /** What failed waits until its time has come (retries.ts), and the run fails with it again; otherwise all is tried at once. */
+  readonly patient?: boolean | undefined
   /** Units of a metric could not be made; others still can. */
   readonly failed?: ((metric: string, error: unknown, units: readonly Unit[]) => void) | undefined
   /** A share is committed. */
@@ -101,6 +104,8 @@ type Failed = {
   readonly how?: How | undefined
   readonly units?: readonly Unit[]
   readonly ms?: number
+  /** It was an earlier run that failed, and it is not tried again yet. */
+  readonly waits?: boolean
 }
 
 /** What is due of a metric came to this. */
@@ -113,6 +118,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   const look = openLook({ lake, clock, metrics, folds: lake.store })
   /** By metric: the sign of a state in which nothing was due. */
   const settled = new Map<string, string>()
+  const retries = openRetries(clock)
   /** The lake has objectives. */
   let given = false
 
@@ -160,13 +166,17 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         ({ hour_ms }) => !only || metric.shape === 'bucket' || (hour_ms >= only.from_ms && hour_ms < only.to_ms),
       )
       unmade.behind.set(metric.name, daysOf(asked))
+      const waiting = runOptions.patient ? retries.waiting(metric.name, asked) : []
+      const [first] = waiting.filter(({ day_ms }) => !stuck.has(day_ms))
+      const waits = first && { failed: { error: first.error, waits: true } }
+      for (const { day_ms } of waiting) stuck.add(day_ms)
       const { taken, left, more } = cut(metric, asked, {
         most: options.units_a_run ?? UNITS_A_RUN_MAX,
         order: order ?? 'newest',
         behind: new Set(ofInputs(unmade.behind)),
         stuck,
       })
-      if (taken.length === 0) return { runs, more }
+      if (taken.length === 0) return { runs, more, ...waits }
       const work = { units: taken, ...(left.length > 0 && { last_ms: Math.max(...daysOf(taken)) }) }
       let run: MetricRun | undefined
       const begin_ms = clock.monotonic()
@@ -189,7 +199,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const failed = taken.filter(({ hour_ms, bucket }) => !made.has(unitKey(hour_ms, bucket)))
       for (const day_ms of daysOf(failed)) stuck.add(day_ms)
       unmade.behind.set(metric.name, daysOf([...left, ...failed]))
-      if (!run.damage) return { runs, more }
+      if (!run.damage) return { runs, more, ...waits }
       return { runs, more, failed: { error: run.damage, how: told, units: failed, ms: run.ms } }
     }
     const often = `${metric.name} lost its commit to others ${RUN_ATTEMPTS_MAX} times; the next tick tries again`
@@ -219,12 +229,14 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const { error, how } = fault
       more = true
       const isStopped = runOptions.signal?.aborted === true
+      const isOwn = isProblem(error) && (fault.waits || isProblem(error, 'corrupt', 'missing') || hasTried(how))
       if (!isStopped) {
-        failed.push(failedRun(metric, fault))
+        if (!fault.waits) failed.push(failedRun(metric, fault))
+        if (isOwn && fault.units) retries.note(metric.name, fault.units, error)
         runOptions.failed?.(metric.name, error, fault.units ?? [])
       }
       // Told when all is made that does not hang on it; with anything else no metric would fare better.
-      if (isStopped || !(isProblem(error, 'corrupt', 'missing') || (isProblem(error) && hasTried(how)))) throw error
+      if (isStopped || !isOwn) throw error
       failure ??= error
     }
 

@@ -25,6 +25,9 @@ export const FILES_AT_ONCE = 2
 export const CHECK_ROWS_MAX = 5
 /** … and of those, rows that a check of a metric tells. */
 export const CHECK_ROWS_TOLD = 3
+/** What failed is tried again by a schedule after this, and after twice as long each time that the same fails again, up to the second. */
+export const RETRY_FIRST_MS = 10_000
+export const RETRY_MAX_MS = 600_000
 /** A run that failed longer ago says nothing of whether its metric fails now. */
 export const FAILING_WITHIN_MS = 7 * 86_400_000
 /** Hubs whose events a metric is tried out on. */

@@ -34,7 +34,7 @@ export async function eachInterval(
 /** Makes what is due now, a long back-fill share by share. What goes wrong is told, and the next tick's. */
 export async function tick({ jobs, signal, ran, failed }: TickOptions): Promise<void> {
   try {
-    await jobs.run({ signal, ran })
+    await jobs.run({ signal, ran, patient: true })
   } catch (error) {
     if (!signal.aborted) failed(error)
   }
