@@ -19,6 +19,16 @@ test('a damaged file is named by its object, and so is what to do', () => {
   })
 })
 
+test.each([
+  'Invalid Input Error: The width (121) of the bitpacked data exceeds the supported max width (32), the file might be corrupted.',
+  'Invalid Input Error: ZSTD Decompression failure',
+])('what the bytes of a file cannot be is damage: %s', (message) => {
+  expect(told(message, held('events', 'a'))).toMatchObject({
+    kind: 'corrupt',
+    message: expect.stringContaining('the data file events/part-a.parquet cannot be read'),
+  })
+})
+
 test('of damage that names no file the tables are named, or the one file that was read', () => {
   const message = 'Invalid Error: TProtocolException: Invalid data'
   expect(told(message, held('events', 'a')).message).toContain('the data file events/part-a.parquet')

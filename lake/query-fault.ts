@@ -3,7 +3,7 @@ import type { HeldTable } from './local-files.ts'
 
 /** What DuckDB says of a Parquet file whose bytes are not what was written; what its reader stumbles over has no name. */
 const DAMAGE =
-  /^Invalid Error: |magic bytes|too small to be a Parquet|Footer length error|Failed to read file|Could not read (enough bytes|from file)/i
+  /^Invalid Error: |magic bytes|too small to be a Parquet|Footer length error|Failed to read file|Could not read (enough bytes|from file)|bitpacked|might be corrupted|decompression/i
 
 /** What ended a query, as a Problem of whoever asked: `read` is what it read. Pure. */
 export function queryFault(error: unknown, read: readonly HeldTable[], signal: AbortSignal | undefined): Problem {

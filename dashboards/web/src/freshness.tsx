@@ -38,6 +38,15 @@ export function Freshness() {
       </div>
     )
   }
+  // Of a server that is gone, or a session that ended, the page tells.
+  if (failure && failure.kind !== 'gone' && failure.kind !== 'unauthorized') {
+    return (
+      <div class="freshness" role="alert" title={failure.message}>
+        <Tag tone="bad">how new the data is cannot be read</Tag>
+        <span class="why">{failure.message}</span>
+      </div>
+    )
+  }
   if (!answer) return <div class="freshness" />
   if (newest === null || newest === undefined) return <div class="freshness">no data yet</div>
   const old_ms = answer.now_ms - newest
