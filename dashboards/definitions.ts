@@ -173,9 +173,18 @@ export const DEFINITIONS: readonly Definition[] = [
     name: 'metric_freshness',
     title: 'Freshness of a metric',
     meaning:
-      'Complete to: the end of the newest hour (or day) that was over when it was calculated, in every bucket. It is ' +
+      'Complete to: the end of the newest hour (or the newest day) that was over when it was calculated, in every bucket. It is ' +
       'late when the next one has been over for 15 minutes and is not there. A whole history, as of hubs, is fresh when ' +
-      'nothing of it is due. Failing: a run of it failed, and no later one made what that was to make, which is due still.',
+      'nothing of it is due.',
+  },
+  {
+    name: 'failing_metrics',
+    title: 'Failing metrics',
+    unit: 'metrics',
+    meaning:
+      'Metrics of which a run failed in the last seven days, and no later one made what that was to make, which is due ' +
+      'still. However new their newest hour is, they are not fresh.',
+    table: 'job_runs',
   },
   {
     name: 'due_units',

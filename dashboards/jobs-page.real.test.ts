@@ -64,6 +64,11 @@ describe('with data', () => {
       .getByRole('row', { name: /^latency_hours .* due .* 2 208 definition rose: 2 204 .* events moved: 4 / })
       .waitFor()
     await metrics.getByRole('row', { name: /^hubs .* fresh whole history 0 / }).waitFor()
+    const day = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', day: 'numeric', month: 'short' })
+    const yesterday = day.format(machineClock.now() - 86_400_000)
+    await metrics
+      .getByRole('row', { name: new RegExp(`^device_days .* fresh ${yesterday} 0 10 ${yesterday} 1$`) })
+      .waitFor()
     await metrics.getByRole('button', { name: 'What is metric hub hours?' }).click()
     const meaning = page.getByRole('dialog', { name: 'Definition' })
     await meaning.getByText(/What each hub of the fleet did in each hour.*One row per hub × hour.*Revision/).waitFor()
@@ -111,7 +116,7 @@ describe('with data', () => {
     await page.getByRole('region', { name: 'Runs' }).getByText('of hub_hours, that began in this window').waitFor()
     await explain.getByRole('textbox', { name: 'Hour (UTC)' }).fill('2026-01-02T03')
     await page.keyboard.press('Enter')
-    await explain.getByText(/of 2 Jan, 04:00 was made/).waitFor()
+    await explain.getByText(/of 2 Jan, 03:00 UTC was made/).waitFor()
     await explain.getByRole('button', { name: 'One hour back' }).click()
     expect(new URL(page.url()).searchParams.get('hour')).toBe('2026-01-02T02')
     await explain.getByRole('button', { name: 'Newest complete' }).click()
@@ -148,8 +153,24 @@ it('says first that a metric fails, since when and why, however new its newest h
     expect(await fact.innerText()).toMatch(/1\s+see below\s+command_traces/)
     const metrics = page.getByRole('region', { name: 'Metrics', exact: true })
     await metrics.getByRole('row', { name: /^command_traces .* failing .* 96 never computed from/ }).waitFor()
+    const runs = page.getByRole('region', { name: 'Runs' })
+    await runs.getByText(/^19 times since .*, last .*: $/).waitFor()
+    expect(await runs.getByRole('row', { name: /command_traces failed 96/ }).count()).toBe(1)
     await metrics.getByText(/^failed 19 times since .*, last .*: the data file events\/.* cannot be read/).waitFor()
   })
+})
+
+it('says in the top bar why it cannot tell how new the data is', async () => {
+  expected.push(/status of 500/)
+  const one = await visit(browser, `${full.url}/?token=hearth_sample`, { path: '/lake' })
+  visits.push(one)
+  const message = 'the data file events/part-7.parquet cannot be read'
+  await one.page.route('**/api/freshness', (route) =>
+    route.fulfill({ status: 500, json: { kind: 'corrupt', message } }),
+  )
+  await one.page.reload()
+  const bar = one.page.getByRole('alert').filter({ hasText: 'how new the data is cannot be read' })
+  await bar.getByText(message).waitFor()
 })
 
 it('says of metrics that were never made that they are not, and of no events what to do', async () => {

@@ -92,6 +92,20 @@ export function dayTime(time_ms: number): string {
   return formats.value.full.format(time_ms)
 }
 
+const utc = { timeZone: 'UTC', day: 'numeric', month: 'short' } as const
+const utcDayFormat = new Intl.DateTimeFormat('en-GB', utc)
+const utcHourFormat = new Intl.DateTimeFormat('en-GB', { ...utc, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+
+/** `24 Nov`, of UTC, whatever zone times are shown in: a day that a metric has a row for. */
+export function utcDay(time_ms: number): string {
+  return utcDayFormat.format(time_ms)
+}
+
+/** `24 Nov, 14:03 UTC` */
+export function utcTime(time_ms: number): string {
+  return `${utcHourFormat.format(time_ms)} UTC`
+}
+
 /** How long ago, in words: `12 s`, `3 min`, `2 h`, `4 d`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))

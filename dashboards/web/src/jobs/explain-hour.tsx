@@ -8,7 +8,7 @@ import { parameter, set } from '../location.ts'
 import { NOTHING, whole } from '../number-format.ts'
 import { type Resource, useResource } from '../resource.ts'
 import { SkeletonRows, Trouble } from '../state-notes.tsx'
-import { dayTime } from '../time-range.ts'
+import { utcDay, utcTime } from '../time-range.ts'
 import { hourOf, hourText } from './standing.ts'
 
 const EVERY_MS = 10_000
@@ -65,7 +65,7 @@ function Hour({ standing }: Standing) {
         <span class="unit">
           {unit === 'history'
             ? `from what the history of each bucket of ${metric} was made`
-            : `from what ${metric} of ${dayTime(hour_ms)} was made, and why it is due if it is`}
+            : `from what ${metric} of ${unit === 'day' ? utcDay(hour_ms) : utcTime(hour_ms)} was made, and why it is due if it is`}
         </span>
         <span class="links">
           <Explain name="due_units" />
@@ -142,7 +142,7 @@ function Buckets({ answer }: { readonly answer: ExplainAnswer | undefined }) {
             <th class="number">Revision</th>
             <th>Definition</th>
             <th>Carried in</th>
-            <th>Rows</th>
+            <th>Rows’ hash</th>
             <th>When made</th>
           </tr>
         </thead>
@@ -173,10 +173,10 @@ function Buckets({ answer }: { readonly answer: ExplainAnswer | undefined }) {
               <td data-label="Carried in" class="mono">
                 {made?.carry.slice(0, 8) || NOTHING}
               </td>
-              <td data-label="Rows" class="mono">
+              <td data-label="Rows’ hash" class="mono">
                 {made?.rows.slice(0, 8) ?? NOTHING}
               </td>
-              <td data-label="When made">{made ? (made.open ? 'still running' : 'over') : NOTHING}</td>
+              <td data-label="When made">{made ? (made.open ? 'while it ran' : 'after its end') : NOTHING}</td>
             </tr>
           ))}
           {!answer && <SkeletonRows count={4} columns={8} />}
@@ -184,7 +184,7 @@ function Buckets({ answer }: { readonly answer: ExplainAnswer | undefined }) {
       </table>
       {frozen && (
         <p class="foot">
-          {frozen.table} keeps no rows from before {dayTime(frozen.from_ms)} (retention), so this hour{' '}
+          {frozen.table} keeps no rows from before {utcTime(frozen.from_ms)} (retention), so this hour{' '}
           {answer.buckets.some(({ made }) => made) ? 'stays as it was made' : 'is never made'}.
         </p>
       )}

@@ -61,7 +61,7 @@ export function JobsPage() {
           <MetricsCard metrics={answer?.metrics} chosen={parameter('metric')} />
           <UnderWayCard runs={answer?.under_way} />
           <ExplainHour standing={state} />
-          <RunsCard runs={answer?.runs} />
+          <RunsCard {...(answer && { runs: answer.runs, metrics: answer.metrics })} />
         </>
       )}
     </>
@@ -144,7 +144,7 @@ function Facts({ answer, stale }: { readonly answer: JobsAnswer | undefined; rea
       />
       <Fact
         title="Failing metrics"
-        definition="metric_freshness"
+        definition="failing_metrics"
         text={answer && whole(failing.length)}
         note={
           answer &&

@@ -5,10 +5,9 @@ import { Tag } from '../icon.tsx'
 import { href } from '../location.ts'
 import { counted, NOTHING, whole } from '../number-format.ts'
 import { SkeletonRows } from '../state-notes.tsx'
-import { age, dayTime, minuteTime } from '../time-range.ts'
+import { age, dayTime, utcDay } from '../time-range.ts'
 import { dueUnits, freshOf, lateBy } from './standing.ts'
-
-const DAY_MS = 86_400_000
+import { timesText } from './times-text.ts'
 
 /** Each metric: how far it reaches, and what is due of it for which causes. */
 export function MetricsCard(props: {
@@ -52,6 +51,9 @@ export function MetricsCard(props: {
 function Row({ metric, chosen }: { readonly metric: MetricNow; readonly chosen: boolean }) {
   const { metric: name, unit, computed, newest_ms, complete_to_ms, revision, definition, due, failing } = metric
   const { tone, word } = freshOf(metric, now.value)
+  // A day is told by its name: the last whole one, where an hour is told by its end.
+  const isDay = unit === 'day'
+  const timeText = (time_ms: number | null) => (time_ms === null ? NOTHING : isDay ? utcDay(time_ms) : dayTime(time_ms))
   return (
     <>
       <tr class={`${chosen ? 'chosen' : ''} ${failing ? 'failed' : ''}`}>
@@ -64,14 +66,16 @@ function Row({ metric, chosen }: { readonly metric: MetricNow; readonly chosen: 
         <td>
           <Tag tone={tone}>{word === 'late' ? `late ${age(lateBy(metric, now.value))}` : word}</Tag>
         </td>
-        <td class="number more">{unit === 'history' ? 'whole history' : timeText(complete_to_ms)}</td>
+        <td class="number more">
+          {unit === 'history' ? 'whole history' : timeText(complete_to_ms && complete_to_ms - (isDay ? 1 : 0))}
+        </td>
         <td class="number">{whole(dueUnits(metric))}</td>
         <td class="more why">
           {due.map(({ cause, units, first_ms }) => (
             <div key={cause}>
               {cause}
               {due.length > 1 && `: ${whole(units)}`}
-              {first_ms > 0 && <span class="soft"> from {dayTime(first_ms)}</span>}
+              {first_ms > 0 && <span class="soft"> from {timeText(first_ms)}</span>}
             </div>
           ))}
         </td>
@@ -91,23 +95,10 @@ function Row({ metric, chosen }: { readonly metric: MetricNow; readonly chosen: 
       {failing && (
         <tr class="failed told">
           <td colSpan={8}>
-            failed{' '}
-            {failing.times === 1
-              ? timeOf(failing.last_ms)
-              : `${whole(failing.times)} times since ${timeOf(failing.since_ms)}, last ${timeOf(failing.last_ms)}`}
-            : {failing.reason}
+            failed {timesText(failing)}: {failing.reason}
           </td>
         </tr>
       )}
     </>
   )
-}
-
-/** The time of today, else with its day. */
-function timeOf(time_ms: number): string {
-  return now.value - time_ms < DAY_MS ? minuteTime(time_ms) : dayTime(time_ms)
-}
-
-function timeText(time_ms: number | null): string {
-  return time_ms === null ? NOTHING : dayTime(time_ms)
 }

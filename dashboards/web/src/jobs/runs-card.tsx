@@ -6,17 +6,26 @@ import { Tag } from '../icon.tsx'
 import { href, parameter, set } from '../location.ts'
 import { counted, durationText, NOTHING, whole } from '../number-format.ts'
 import { SkeletonRows } from '../state-notes.tsx'
-import { clockTime, dayTime } from '../time-range.ts'
-import { hourText } from './standing.ts'
+import { clockTime, dayTime, utcDay } from '../time-range.ts'
+import { type FoldedRun, foldRuns, hourText } from './standing.ts'
+import { timesText } from './times-text.ts'
 
 const DAY_MS = 86_400_000
 const FEW = 12
 
 /** What runs of the window did, the newest first; one that failed says why, and each try that failed. */
-export function RunsCard({ runs }: { readonly runs: JobsAnswer['runs'] | undefined }) {
+export function RunsCard({
+  runs,
+  metrics = [],
+}: {
+  readonly runs?: JobsAnswer['runs']
+  readonly metrics?: JobsAnswer['metrics']
+}) {
+  const daily = new Set(metrics.filter(({ unit }) => unit === 'day').map((one) => one.metric))
   const all = useSignal(false)
   const metric = parameter('metric')
   const failed = parameter('failed') === '1'
+  const folded = foldRuns(runs?.rows ?? [])
   return (
     <section class="card" aria-label="Runs">
       <header>
@@ -64,17 +73,17 @@ export function RunsCard({ runs }: { readonly runs: JobsAnswer['runs'] | undefin
             </tr>
           </thead>
           <tbody>
-            {runs?.rows.slice(0, all.value ? undefined : FEW).map((run) => (
-              <Run key={`${run.run_id} ${run.metric}`} run={run} />
+            {folded.slice(0, all.value ? undefined : FEW).map((run) => (
+              <Run key={`${run.run_id} ${run.metric}`} run={run} isDaily={daily.has(run.metric)} />
             ))}
             {!runs && <SkeletonRows count={8} columns={9} />}
           </tbody>
         </table>
       )}
-      {runs && runs.rows.length > FEW && (
+      {folded.length > FEW && (
         <div class="foot">
           <button type="button" class="button quiet" onClick={() => (all.value = !all.value)}>
-            {`Show the newest ${all.value ? FEW : runs.rows.length}`}
+            {`Show the newest ${all.value ? FEW : folded.length}`}
           </button>
         </div>
       )}
@@ -82,8 +91,8 @@ export function RunsCard({ runs }: { readonly runs: JobsAnswer['runs'] | undefin
   )
 }
 
-function Run({ run }: { readonly run: RunLook }) {
-  const { started_ms, metric, outcome, units, rows, ms, cause, reason, failures } = run
+function Run({ run, isDaily }: { readonly run: FoldedRun; readonly isDaily: boolean }) {
+  const { started_ms, metric, outcome, units, rows, ms, cause, reason, failures, times, since_ms } = run
   const bad = outcome === 'failed'
   const tries = failures === null ? [] : failures.split('\n')
   return (
@@ -100,7 +109,7 @@ function Run({ run }: { readonly run: RunLook }) {
           {whole(units)}
         </td>
         <td data-label="Hours">
-          <Hours run={run} />
+          <Hours run={run} isDaily={isDaily} />
         </td>
         <td data-label="Rows" class="number">
           {whole(rows)}
@@ -114,6 +123,7 @@ function Run({ run }: { readonly run: RunLook }) {
       {(reason !== null || tries.length > 0) && (
         <tr class={bad ? 'failed told' : 'told'}>
           <td colSpan={9}>
+            {times > 1 && <b>{timesText({ times, since_ms, last_ms: started_ms })}: </b>}
             {reason}
             {tries.length > 0 && (
               <details>
@@ -132,11 +142,12 @@ function Run({ run }: { readonly run: RunLook }) {
   )
 }
 
-function Hours({ run: { metric, first_ms, last_ms, units } }: { readonly run: RunLook }) {
+function Hours({ run, isDaily }: { readonly run: RunLook; readonly isDaily: boolean }) {
+  const { metric, first_ms, last_ms, units } = run
   if (last_ms === null) return <>{units > 0 ? 'whole history' : NOTHING}</>
   const link = (time_ms: number) => (
     <a href={href('/jobs', { metric, hour: hourText(time_ms) })} title="Explain it">
-      {dayTime(time_ms)}
+      {isDaily ? utcDay(time_ms) : dayTime(time_ms)}
     </a>
   )
   if (first_ms === null || first_ms === last_ms) return link(last_ms)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { MetricNow } from '../../../jobs-api.ts'
-import { freshOf, hourOf, hourText, lateBy, troublesOf } from './standing.ts'
+import type { MetricNow, RunLook } from '../../../jobs-api.ts'
+import { foldRuns, freshOf, hourOf, hourText, lateBy, troublesOf } from './standing.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 14, 20)
 const hours: MetricNow = {
@@ -31,6 +31,25 @@ test('what there is to look at is metrics that fail or are late, and runs that n
   const unmade = { ...hours, ...none, due: some }
   expect(troublesOf({ metrics: [unmade, hours], under_way: [] }, NOW)).toEqual(['1 metric not made yet'])
   expect(troublesOf({ metrics: [unmade], under_way: [] }, NOW)).toEqual(['no metric is made yet'])
+})
+
+test('runs of a metric that failed in the same way are one line, where the newest is', () => {
+  const run: RunLook = {
+    ...{ run_id: 'a', started_ms: 9, metric: 'sessions', units: 24, first_ms: 0, last_ms: 0, rows: 0, ms: 1 },
+    ...{ cause: '', outcome: 'failed', reason: 'damaged', runner: null, parts: null, attempts: null, failures: null },
+  }
+  const made = { ...run, run_id: 'b', started_ms: 8, outcome: 'committed', reason: null }
+  const older = { ...run, run_id: 'c', started_ms: 7 }
+  const other = { ...run, run_id: 'd', started_ms: 6, reason: 'a check' }
+  const runs = [run, made, older, other, { ...made, run_id: 'e', started_ms: 5 }]
+  expect(foldRuns(runs).map(({ run_id, times, since_ms }) => [run_id, times, since_ms])).toEqual([
+    ...[
+      ['a', 2, 7],
+      ['b', 1, 8],
+      ['d', 1, 6],
+      ['e', 1, 5],
+    ],
+  ])
 })
 
 test('an hour is written and read in UTC, as the command line has it', () => {

@@ -1,5 +1,5 @@
 import { type FreshWord, freshWord } from '../../../../jobs/fresh-word.ts'
-import type { JobsAnswer, MetricNow } from '../../../jobs-api.ts'
+import type { JobsAnswer, MetricNow, RunLook } from '../../../jobs-api.ts'
 import type { Tone } from '../icon.tsx'
 import { counted } from '../number-format.ts'
 
@@ -48,6 +48,19 @@ export function troublesOf(
       : []),
     ...(unknown > 0 ? [`${counted(unknown, 'run')} of another Hearth under way`] : []),
   ]
+}
+
+/** A run, and how often the same failed since when; once, unless it failed. */
+export type FoldedRun = RunLook & { readonly times: number; readonly since_ms: number }
+
+/** Runs, newest first, with those of a metric that failed in the same way folded into the newest of them. */
+export function foldRuns(runs: readonly RunLook[]): readonly FoldedRun[] {
+  const groups = Map.groupBy(runs, ({ run_id, metric, outcome, reason, first_ms, last_ms }) =>
+    JSON.stringify(outcome === 'failed' ? [metric, reason, first_ms, last_ms] : [metric, run_id]),
+  )
+  return [...groups.values()].flatMap(([newest, ...older]) =>
+    newest ? [{ ...newest, times: older.length + 1, since_ms: older.at(-1)?.started_ms ?? newest.started_ms }] : [],
+  )
 }
 
 /** `2026-11-24T13`, UTC: as `hearth jobs explain` takes it. */
