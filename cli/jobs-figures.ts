@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Clock } from '../contract/clock.ts'
 import { messageOf } from '../contract/problem.ts'
-import type { Jobs, MetricRun } from '../jobs/jobs.ts'
+import type { Jobs, MetricRun, RunOptions } from '../jobs/jobs.ts'
 import { SECONDS_BUCKETS } from './figure.ts'
 
 export type JobsFigures = {
@@ -11,7 +11,11 @@ export type JobsFigures = {
   watch(jobs: Jobs): Jobs
 }
 
-export function jobsFigures(metrics: Registry, clock: Clock): JobsFigures {
+/** What a run fails with before it comes to any metric. */
+const ALL_METRICS = 'all'
+
+/** `names`: of the metrics, each of which has a count of failures from the start. */
+export function jobsFigures(metrics: Registry, clock: Clock, names: readonly string[]): JobsFigures {
   const registers = [metrics]
   const labelNames = ['metric'] as const
   const due = new Gauge({
@@ -20,7 +24,11 @@ export function jobsFigures(metrics: Registry, clock: Clock): JobsFigures {
   })
   const made = new Counter({ name: 'hearth_jobs_units_total', help: 'Units made.', labelNames, registers })
   const rows = new Counter({ name: 'hearth_jobs_rows_total', help: 'Rows written.', labelNames, registers })
-  const failures = new Counter({ name: 'hearth_jobs_failures_total', help: 'Runs that failed.', registers })
+  const failures = new Counter({
+    ...{ name: 'hearth_jobs_failures_total', help: 'Looks at which a metric failed, or waited since it had failed.' },
+    ...{ labelNames, registers },
+  })
+  for (const metric of [...names, ALL_METRICS]) failures.inc({ metric }, 0)
   const took = new Histogram({
     ...{ name: 'hearth_jobs_run_seconds', help: 'Of one metric: from its plan to its commit.' },
     ...{ labelNames, registers, buckets: [...SECONDS_BUCKETS, 60, 300, 1_800] },
@@ -45,15 +53,20 @@ export function jobsFigures(metrics: Registry, clock: Clock): JobsFigures {
           }
           await options.ran?.(runs)
         }
+        const failed = new Set<string>()
+        const noteFailed: NonNullable<RunOptions['failed']> = (metric, error, units) => {
+          failed.add(metric)
+          options.failed?.(metric, error, units)
+        }
         try {
-          const runs = await jobs.run({ ...options, progress, ran })
+          const runs = await jobs.run({ ...options, progress, ran, failed: noteFailed })
           failing = undefined
           due.reset()
           success.set(clock.now() / 1000)
           return runs
         } catch (error) {
           if (!options.signal?.aborted) {
-            failures.inc()
+            for (const metric of failed.size > 0 ? failed : [ALL_METRICS]) failures.inc({ metric })
             failing = messageOf(error)
           }
           throw error

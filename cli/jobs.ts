@@ -150,7 +150,11 @@ export async function runJobs(context: CliContext): Promise<void> {
     calculate: await calculateOf(context, lake, 'leave', (message) => log.warn('cluster-away', message)),
     engine: spark?.engine,
   })
-  const figures = jobsFigures(metrics, clock)
+  const figures = jobsFigures(
+    metrics,
+    clock,
+    metricsOf(context).map(({ name }) => name),
+  )
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
     ...faults.map((fault) => `a metric is left out: ${fault}`),

@@ -47,7 +47,11 @@ describe('a process', () => {
     { words: ['ingest'], name: 'ingest', figure: 'hearth_writer_lag_seconds{bucket="3",process="ingest"} 0' },
     { words: ['relay'], name: 'relay', figure: 'hearth_relay_connected_hubs{process="relay"} 0' },
     { words: ['dashboards'], name: 'dashboards', figure: 'hearth_dashboards_relay_up{process="dashboards"} 0' },
-    { words: ['jobs', 'scheduler'], name: 'jobs', figure: 'hearth_jobs_failures_total{process="jobs"} 0' },
+    {
+      words: ['jobs', 'scheduler'],
+      name: 'jobs',
+      figure: 'hearth_jobs_failures_total{metric="hubs",process="jobs"} 0',
+    },
     { words: ['hub', '--simulated', '2'], name: 'hubs', figure: 'hearth_hub_agents{process="hub"} 2' },
   ])('tells that it lives, whether it is ready, and its figures: $name', async ({ words, name, figure }) => {
     system.start(words)
