@@ -66,6 +66,16 @@ test('a data file with other bytes is named by queries, jobs and verify, and the
     `select metric, reason from job_runs where outcome = 'failed' and reason like '%${damaged}%'`,
   )
   expect(told.stdout).toContain('command_traces')
+
+  const status = await run('jobs', 'status')
+  expect(status.stdout).toMatch(/^command_traces .* failing /m)
+  expect(status.stdout).toMatch(new RegExp(`^command_traces failed .*: the data file ${damaged} cannot be read`, 'm'))
+  const explained = await run('jobs', 'explain', 'command_traces', `${date}T12`)
+  expect(explained.stdout).toMatch(/^Not computed yet: it failed /m)
+  const plan = await run('jobs', 'plan', '--all')
+  expect(plan.code).toBe(0)
+  expect(plan.stdout).toMatch(new RegExp(`^command_traces +${date} 12:00Z `, 'm'))
+  expect(plan.stdout).toMatch(new RegExp(`^command_traces failed: the data file ${damaged} cannot be read`, 'm'))
   end()
 })
 

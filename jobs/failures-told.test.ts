@@ -49,6 +49,7 @@ test('a metric fails since the first run that failed, with the reason of the las
 test('other hours that are made since do not make up for it, and the same hours do', async () => {
   const made = { ...committed, ...hours(DAY, NOW) }
   expect(await failuresOf([9, made], [8, failed], [7, failed, committed], [6, committed])).toMatchObject([{ times: 2 }])
+  expect(await failuresOf([8, failed, { ...committed, ...hours(DAY - HOUR_MS, NOW) }])).toMatchObject([{ times: 1 }])
   expect(await failuresOf([8, failed], [7, made])).toEqual([])
   expect(await failuresOf([8, failed], [7, made], [6, failed])).toMatchObject([{ since_ms: NOW - 6 * MINUTE }])
 })

@@ -7,19 +7,21 @@ import { FAILING_WITHIN_MS } from './limits.ts'
 
 /**
  * A SELECT of failures, one row a metric. A run makes up for one that failed where it made the first of the hours that that
- * one did not: other days of a metric are made while one of them fails.
+ * one did not: other days of a metric are made while one of them fails, before it and after it in the same run, too.
  */
 export function failuresSql(now_ms: number): string {
   const from = new Date(now_ms - FAILING_WITHIN_MS).toISOString().slice(0, 19).replace('T', ' ')
   return `WITH runs AS (
-  SELECT metric, started_time, outcome, reason, first_hour, last_hour FROM ${JOB_RUNS_TABLE}
+  SELECT metric, started_time, outcome, reason, first_hour, last_hour,
+    bool_or(outcome = 'failed') OVER (PARTITION BY metric, started_time) AS is_short
+  FROM ${JOB_RUNS_TABLE}
   WHERE started_time >= TIMESTAMP '${from}'
 ), last AS (
   SELECT * FROM runs WHERE outcome = 'failed'
   QUALIFY row_number() OVER (PARTITION BY metric ORDER BY started_time DESC) = 1
 ), mended AS (
   SELECT l.metric, max(r.started_time) AS mended_time
-  FROM last l JOIN runs r ON r.metric = l.metric AND r.outcome = 'committed'
+  FROM last l JOIN runs r ON r.metric = l.metric AND r.outcome = 'committed' AND NOT r.is_short
     AND (l.first_hour IS NULL OR l.first_hour BETWEEN r.first_hour AND r.last_hour)
   GROUP BY l.metric
 )
