@@ -73,7 +73,9 @@ const toldRuns = async (history: History) =>
     return { metric, outcome, runner, parts: Number(parts), attempts: Number(attempts), failures, reason }
   })
 
-test('what others make of parts of a task is what one process makes of it, again and again', async () => {
+test('what others make of parts of a task is what one process makes of it, again and again', {
+  timeout: 60_000,
+}, async () => {
   const rows = tellStory(3, T0)
   const half = Math.floor(rows.length / 2)
   await using here = await openHistory(T0 + (STORY_HOURS + 1) * HOUR_MS)

@@ -222,7 +222,7 @@ test('a back-fill goes on past a day whose file is damaged, and tells of it at i
   expect([...due]).toEqual(['1970-01-01', '2026-11-23'])
 })
 
-test('what carries is made no further than its share goes', async () => {
+test('what carries is made no further than its share goes', { timeout: 60_000 }, async () => {
   await using history = await openHistory(T0 + 3 * DAY_MS)
   const days = [0, 1, 2]
   await history.add([
