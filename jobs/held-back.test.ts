@@ -89,6 +89,22 @@ test('after a run that another began, what is due since is made before what read
     expect(await history.rows(metric), metric).toEqual(await anew.rows(metric))
 })
 
+test('a metric of which the SELECT is wrong keeps no other', async () => {
+  const wrong = (text: string) => text.replace('c.hub_id || ', 'c.no_such_column || ')
+  const metrics = catalogue().map(otherwise('device_days', wrong))
+  await using history = await openHistory(T0 + 4 * HOUR_MS, 1, metrics)
+  await history.add([
+    ...HUBS.flatMap((hub) => [enrolled(hub, T0), ...connected(hub, T0, T0 + 3 * HOUR_MS)]),
+    ...command('demo-01', 'c', T0 + 60_000, DONE),
+  ])
+  await expect(history.jobs.run()).rejects.toMatchObject({
+    kind: 'invalid',
+    message: expect.stringContaining('no_such_column'),
+  })
+  expect((await history.rows('slo_hours')).length).toBeGreaterThan(0)
+  expect((await history.rows('job_runs', "outcome = 'failed'")).map(({ metric }) => metric)).toEqual(['device_days'])
+})
+
 test('what reads a metric whose check fails waits for it, and is made once it is mended', async () => {
   const metrics = catalogue().map(otherwise('sessions', refusing('demo-02')))
   await using history = await openHistory(T0 + HOUR_MS + 5 * 60_000, 1, metrics)

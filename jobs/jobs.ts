@@ -81,7 +81,7 @@ export type Jobs = {
   plan(): Promise<readonly Unit[]>
   /**
    * Makes what is due, one commit a metric, of a long back-fill one a share. Raises `corrupt` when a check fails or a data
-   * file is damaged, once all is made that does not hang on it.
+   * file is damaged, and `invalid` when a SELECT is wrong, once all is made that does not hang on it.
    */
   run(options?: RunOptions): Promise<readonly MetricRun[]>
   [Symbol.asyncDispose](): Promise<void>
@@ -229,7 +229,9 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
       const { error, how } = fault
       more = true
       const isStopped = runOptions.signal?.aborted === true
-      const isOwn = isProblem(error) && (fault.waits || isProblem(error, 'corrupt', 'missing') || hasTried(how))
+      // A SELECT that is wrong is told as `invalid`, and so is a cluster that takes no Job: what is small is made here all the same.
+      const isOwn =
+        isProblem(error) && (fault.waits || isProblem(error, 'corrupt', 'missing', 'invalid') || hasTried(how))
       if (!isStopped) {
         if (!fault.waits) failed.push(failedRun(metric, fault))
         if (isOwn && fault.units) retries.note(metric.name, fault.units, error)
