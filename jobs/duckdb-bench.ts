@@ -30,7 +30,9 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
   const looked = new Set<Metric>()
   const connect = async () => {
     const [threads, temp_folder] = [options.threads ?? 1, join(scratch_folder, 'temp')]
-    duck ??= await openDuckDb({ threads, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
+    if (duck) return duck.connection
+    duck = await openDuckDb({ threads, memory_limit: JOBS_MEMORY_LIMIT, temp_folder })
+    for (const macro of DUCKDB_MACROS) await duck.connection.run(macro)
     return duck.connection
   }
 
@@ -44,7 +46,6 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
         const connection = await connect()
         if (!looked.has(metric)) await checkTablesRead(connection, metric)
         looked.add(metric)
-        for (const macro of DUCKDB_MACROS) await connection.run(macro)
         const before = await standingSql(source, day)
         const about = { task, ...reachOf(metric, day.units) }
         const select = await engine({ ...about, connection, source, store, local, signal })
