@@ -2,10 +2,10 @@ import { Problem } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
 import type { Calculate } from '../jobs/calculate.ts'
 import { calculateElsewhere, endLeftRuns } from '../jobs/calculate-elsewhere.ts'
+import type { Catalogue } from '../jobs/catalogue.ts'
 import type { Runner } from '../jobs/runner.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
-import { metricsOf } from './metrics-of.ts'
 
 /**
  * Who calculates what is large, as it is configured; undefined when this process does it all. Runs that a driver left which
@@ -14,12 +14,12 @@ import { metricsOf } from './metrics-of.ts'
 export async function calculateOf(
   context: CliContext,
   lake: Lake,
+  metrics: Catalogue,
   on_abort: 'leave' | 'end',
   waits: (message: string) => void,
 ): Promise<((here: Calculate) => Calculate) | undefined> {
   const runner = await runnerOf(context, waits)
   if (!runner) return undefined
-  const metrics = metricsOf(context)
   await endLeftRuns({ lake, runner }, metrics, context.signal)
   const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
   return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)

@@ -147,13 +147,13 @@ export async function runJobs(context: CliContext): Promise<void> {
   await using spark = configuredSpark(context)
   await using jobs = await openJobs({
     ...jobsOptions(context, lake, placed),
-    calculate: await calculateOf(context, lake, 'leave', (message) => log.warn('cluster-away', message)),
+    calculate: await calculateOf(context, lake, placed, 'leave', (message) => log.warn('cluster-away', message)),
     engine: spark?.engine,
   })
   const figures = jobsFigures(
     metrics,
     clock,
-    metricsOf(context).map(({ name }) => name),
+    placed.map(({ name }) => name),
   )
   using sharing = place ? await shareWork(place, { clock, lake, log }) : workAlone()
   const unready = () => [
@@ -276,10 +276,11 @@ async function runOnce(
   what: Pick<RunOptions, 'only' | 'metrics' | 'order'>,
 ): Promise<void> {
   const lake = await existingLake(context)
+  const metrics = toldMetrics(context)
   await using spark = configuredSpark(context)
-  const calculate = await calculateOf(context, lake, 'end', context.note)
+  const calculate = await calculateOf(context, lake, metrics, 'end', context.note)
   await using jobs = await openJobs({
-    ...jobsOptions(context, lake, toldMetrics(context)),
+    ...jobsOptions(context, lake, metrics),
     calculate,
     engine: spark?.engine,
   })
