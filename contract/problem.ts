@@ -39,6 +39,11 @@ export function isProblem(error: unknown, ...kinds: readonly ProblemKind[]): err
   return error instanceof Problem && (kinds.length === 0 || kinds.includes(error.kind))
 }
 
+/** For a `catch` where the world's faults may be left as they are, since a later look tries again; a bug is raised. */
+export function leaveFault(error: unknown): void {
+  if (!isProblem(error)) throw error
+}
+
 /** For a value that the code's own logic guarantees: when it does not hold, the code is wrong, and it crashes. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`)

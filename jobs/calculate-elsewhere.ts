@@ -1,4 +1,4 @@
-import { isProblem, Problem } from '../contract/problem.ts'
+import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { Attempt, Calculate, Made, Task } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
@@ -125,11 +125,6 @@ class RunFailed extends Problem {
   constructor(message: string) {
     super('unavailable', message)
   }
-}
-
-/** Of what is tidied up: the next look tries again. */
-function leaveFault(error: unknown): void {
-  if (!isProblem(error)) throw error
 }
 
 async function madeOf(objects: RunObjects, of: RunText, parts: readonly Task[]) {

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../contract/clock.ts'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { isProblem, leaveFault, messageOf, Problem } from '../contract/problem.ts'
 import type { FileCacheOptions } from '../lake/file-cache.ts'
 import { inParallel } from '../lake/in-parallel.ts'
 import type { Lake } from '../lake/lake.ts'
@@ -250,6 +250,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
         })
       }
     } catch (error) {
+      // What failed before is what counts.
       await record(started_ms, runs, failed).catch(leaveFault)
       throw error
     }
@@ -298,11 +299,6 @@ function wavesOf(metrics: Catalogue): readonly Catalogue[] {
 
 function daysOf(units: readonly Unit[]): ReadonlySet<number> {
   return new Set(units.map(({ hour_ms }) => dayOf(hour_ms)))
-}
-
-/** What could not be told of runs: what failed before is what counts. */
-function leaveFault(error: unknown): void {
-  if (!isProblem(error)) throw error
 }
 
 function sizeOf(days: Days): number {

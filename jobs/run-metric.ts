@@ -1,5 +1,5 @@
 import { uuid } from '../contract/clock.ts'
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, leaveFault } from '../contract/problem.ts'
 import type { Touched as TouchedInfo } from '../contract/touched.ts'
 import { removeOf } from '../lake/action.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
@@ -61,9 +61,7 @@ export async function runMetric(
     ...(options.signal ? { signal: options.signal } : {}),
   })
   // What it cannot tidy up now, the next look finds: the commit stands.
-  await over().catch((error: unknown) => {
-    if (!isProblem(error)) throw error
-  })
+  await over().catch(leaveFault)
   if (outcome.kind !== 'committed') return undefined
   const sorted = made.units.toSorted((a, b) => a.hour_ms - b.hour_ms || a.bucket - b.bucket)
   return {
