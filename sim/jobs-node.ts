@@ -3,6 +3,7 @@ import { isProblem, messageOf } from '../contract/problem.ts'
 import { bySize } from '../jobs/by-size.ts'
 import { calculateElsewhere, endLeftRuns, endRun } from '../jobs/calculate-elsewhere.ts'
 import { openJobs } from '../jobs/jobs.ts'
+import { HOUR_MS } from '../jobs/limits.ts'
 import { openLook } from '../jobs/look.ts'
 import { runsUnderWay } from '../jobs/run-objects.ts'
 import { tick } from '../jobs/schedule.ts'
@@ -27,7 +28,6 @@ const UNITS_ELSEWHERE = [1, 1, 10]
 /** When a driver comes to have the new definitions, as by an update. */
 const UPDATE_MIN_MS = 20_000
 const UPDATE_MAX_MS = 85_000
-const HOUR_MS = 3_600_000
 const SETTLE_MS = 120_000
 
 /** What a driver was told that it committed. */

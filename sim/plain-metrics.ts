@@ -1,10 +1,9 @@
 import { type Catalogue, ordered } from '../jobs/catalogue.ts'
+import { HOUR_MS } from '../jobs/limits.ts'
 import { parseMetric } from '../jobs/metric.ts'
 import type { Row } from '../lake/write-rows.ts'
 import { ERASED } from './eraser.ts'
 import type { Row as EventRow } from './row-encoder.ts'
-
-const HOUR_MS = 3_600_000
 
 const define = (name: string, unit: string, inputs: string, revision: number, ...more: readonly string[]) =>
   parseMetric(

@@ -1,11 +1,11 @@
 import type { Touched } from '../../contract/touched.ts'
+import { HOUR_MS } from '../../jobs/limits.ts'
 import type { Metric } from '../../jobs/metric.ts'
 import type { Row } from '../../lake/write-rows.ts'
 import type { Evidence, Invariant } from '../evidence.ts'
 import { eventInputs, plainRows } from '../plain-metrics.ts'
 import { decodePlainRows } from '../plain-rows.ts'
 
-const HOUR_MS = 3_600_000
 /** As docs/jobs.md has it: so far back hours are made, and so long a silence of the whole fleet is none of them. */
 const HISTORY_MAX_MS = 400 * 24 * HOUR_MS
 const SILENCE_MAX_MS = 31 * 24 * HOUR_MS
