@@ -1,11 +1,11 @@
 /** Runs `hearth` as users do, as processes on a state folder and ports of its own; end-to-end tests look at it from outside. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '../../infra/ports.ts'
 
 const HEARTH = fileURLToPath(new URL('../hearth.js', import.meta.url))
 /** How often a condition is looked at. */
@@ -55,7 +55,8 @@ export type System = {
 /** A system on an empty state folder; nothing runs yet. `program` is the checkout's command unless told otherwise. */
 export async function openSystem(settings: NodeJS.ProcessEnv = {}, program = HEARTH): Promise<System> {
   const home = mkdtempSync(join(tmpdir(), 'hearth-system-'))
-  const ports = await freePorts()
+  const [hub = 0, app = 0, mqtt = 0, https = 0, dashboards = 0] = await freePorts(5)
+  const ports = { hub, app, mqtt, https, dashboards }
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HEARTH_'))
   const environment = {
     ...Object.fromEntries(inherited),
@@ -214,25 +215,6 @@ export function factsOf({ home }: System, name: string): Readonly<Record<string,
 /** Where a running service tells its health and figures. */
 export function opsOf(system: System, name: string): string {
   return String(factsOf(system, name)['ops_url'])
-}
-
-/** Free ports below those that the kernel gives to outgoing connections, so that a restart finds them free again. */
-async function freePorts(): Promise<Ports> {
-  const found: number[] = []
-  while (found.length < 5) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000)
-    if (!found.includes(port) && (await isFree(port))) found.push(port)
-  }
-  const [hub = 0, app = 0, mqtt = 0, https = 0, dashboards = 0] = found
-  return { hub, app, mqtt, https, dashboards }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.on('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }
 
 function isCode(error: unknown, code: string): boolean {
