@@ -21,7 +21,7 @@ export async function calculateOf(
   const runner = await runnerOf(context, waits)
   if (!runner) return undefined
   await endLeftRuns({ lake, runner }, metrics, context.signal)
-  const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
+  const elsewhere = calculateElsewhere({ lake, metrics, runner, clock: context.clock, on_abort })
   return (here) => bySize(context.config.kubernetes.units_min, here, elsewhere)
 }
 

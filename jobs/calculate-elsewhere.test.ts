@@ -1,5 +1,5 @@
 /** A run that others calculate: whatever dies, each unit is committed once, and nothing of it is left running. */
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
 import { Problem } from '../contract/problem.ts'
 import { createLake, openLake } from '../lake/lake.ts'
 import { openMemoryStore } from '../lake/memory-store.ts'
@@ -8,7 +8,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { calculateElsewhere, type ElsewhereOptions, endOlderRuns, endRun } from './calculate-elsewhere.ts'
 import { type Catalogue, catalogue } from './catalogue.ts'
 import { type Jobs, openJobs } from './jobs.ts'
-import { HOUR_MS } from './limits.ts'
+import { HOUR_MS, MADE_LOOK_MIN_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { runObjects, runsUnderWay } from './run-objects.ts'
 import { connected, connection, enrolled, type History, METRIC_NAMES, openHistory } from './testing/history.ts'
@@ -48,7 +48,7 @@ async function driver(
   const environment = { clock, random: seededRandom(1_000 + ++drivers) }
   const theirs = await openLake({ ...environment, store: openHookedStore(lake.store, hooks) })
   const scratch_folder = lake.store.localPath?.(`scratch-driver-${drivers}`) ?? ''
-  const calculate = () => calculateElsewhere({ lake: theirs, metrics, runner, on_abort })
+  const calculate = () => calculateElsewhere({ lake: theirs, metrics, runner, clock, on_abort })
   return await openJobs({ ...environment, lake: theirs, scratch_folder, metrics, calculate })
 }
 
@@ -347,4 +347,29 @@ test('metrics that do not read each other are under way at once, and one that re
   expect((await jobs.run()).map(({ metric }) => metric)).toEqual(['hubs', 'command_traces', 'sessions'])
   expect(seen).toContainEqual(['hubs', 'sessions'])
   expect(seen.filter((names) => names.includes('command-traces')).every(({ length }) => length === 1)).toBe(true)
+})
+
+test('a run whose parts are all made is over, however long its runner takes to see that', async () => {
+  await using history = await someHours()
+  const seen = Promise.withResolvers<void>()
+  const after = (index: number) => (index === 1 ? seen.promise : undefined)
+  const slow = runnerOf(history, { after })
+  const runner: PartRunner = {
+    ...slow,
+    end(run, digest) {
+      seen.resolve()
+      return slow.end(run, digest)
+    },
+  }
+  const metrics = FEW.slice(0, 1)
+  await using jobs = await driver(history, runner, { metrics })
+  let over = false
+  const ended = jobs.run().finally(() => (over = true))
+  await vi.waitUntil(async () => {
+    await history.clock.advance(MADE_LOOK_MIN_MS)
+    return over
+  }, 30_000)
+  await ended
+  expect(await toldRuns(history)).toMatchObject([{ metric: 'hubs', outcome: 'committed', parts: 2, failures: null }])
+  await isWhole(history, runner, metrics)
 })

@@ -1,18 +1,21 @@
+import { type Clock, sleep } from '../contract/clock.ts'
 import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { Attempt, Calculate, Made, Task } from './calculate.ts'
 import type { Catalogue } from './catalogue.ts'
+import { MADE_LOOK_MAX_MS, MADE_LOOK_MIN_MS, MADE_LOOK_SHARE } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { joined } from './parts.ts'
 import { readRunName, runName, runsOf } from './run-name.ts'
 import { type RunObjects, type RunText, runObjects, runsUnderWay } from './run-objects.ts'
-import type { EndOptions, Runner, WaitOptions } from './runner.ts'
+import type { EndOptions, Runner, RunRequest, WaitOptions } from './runner.ts'
 import { decodeMade, encodeTask, openTask } from './task-form.ts'
 
 export type ElsewhereOptions = {
   readonly lake: Lake
   readonly metrics: Catalogue
   readonly runner: Runner
+  readonly clock: Clock
   /** What becomes of a run whose driver is told to stop: the next one goes on with it, or there is none. */
   readonly on_abort: 'leave' | 'end'
 }
@@ -58,11 +61,11 @@ export async function endLeftRuns(place: Place, metrics: Catalogue, signal?: Abo
 
 /**
  * Calculates a task in parts, by a runner. The driver may die at any line: what it began has a name that the next finds it
- * by (run-name.ts) and goes on with, and of what it began before that nothing is left running. A run is over when each part
- * has left what it made, whatever the runner says of it. Raises what a part says that it refuses (`corrupt`, `missing`), and
+ * by (run-name.ts) and goes on with, and of what it began before that nothing is left running. A run is over as soon as each
+ * part has left what it made, whatever the runner says of it. Raises what a part says that it refuses (`corrupt`, `missing`), and
  * `unavailable`, with the attempts, when one has said nothing.
  */
-export function calculateElsewhere({ lake, metrics, runner, on_abort }: ElsewhereOptions): Calculate {
+export function calculateElsewhere({ lake, metrics, runner, clock, on_abort }: ElsewhereOptions): Calculate {
   const { store } = lake
 
   return async (asked, { signal, progress, tell }) => {
@@ -84,12 +87,12 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
       const { task, parts } = await openTask(lake, metrics, begun.text, isOurs ? asked : undefined)
       count = parts.length
       const request = { run, digest: begun.digest, metric: metric.name, parts: count }
-      const wait: WaitOptions = {
-        signal,
-        progress: (done) => progress?.(metric.name, unitsIn(parts.slice(0, done)), task.units.length),
+      const done = (made: number) => progress?.(metric.name, unitsIn(parts.slice(0, made)), task.units.length)
+      const heard = (news: readonly Attempt[]) => (attempts = news)
+      if ((await objects.count(begun)) < count) {
+        const made = (until: AbortSignal) => untilMade(clock, () => objects.count(begun), count, done, until)
+        failure = await followed(runner, request, { signal, heard }, made)
       }
-      if ((await madeOf(objects, begun, parts)).includes(undefined))
-        ({ attempts, failure } = await runner.run(request, wait))
       signal?.throwIfAborted()
       const texts = await madeOf(objects, begun, parts)
       const said = parts.map((part, index) => decodeMade(part, texts[index]))
@@ -98,6 +101,7 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
       const made = said.filter((one): one is Made => one !== undefined && !(one instanceof Problem))
       if (made.length === count) {
         signal?.throwIfAborted()
+        attempts = attempts.map((one) => (one.outcome === 'running' ? { ...one, outcome: 'done' } : one))
         return { task, made: joined(made), over }
       }
       if (!(await isThere(objects, begun))) {
@@ -124,6 +128,44 @@ export function calculateElsewhere({ lake, metrics, runner, on_abort }: Elsewher
 class RunFailed extends Problem {
   constructor(message: string) {
     super('unavailable', message)
+  }
+}
+
+/**
+ * Resolves when the run is over, with why, or each of its parts is made, whichever is first: a cluster takes seconds to see
+ * that a pod has ended. Who runs it and who looks have left off by then.
+ */
+async function followed(
+  runner: Runner,
+  request: RunRequest,
+  { signal, heard }: WaitOptions,
+  untilMade: (signal: AbortSignal) => Promise<undefined>,
+): Promise<string | undefined> {
+  const over = new AbortController()
+  const until = signal ? AbortSignal.any([signal, over.signal]) : over.signal
+  const both = [runner.run(request, { signal: until, heard }), untilMade(until)]
+  try {
+    return await Promise.race(both)
+  } finally {
+    over.abort()
+    await Promise.allSettled(both)
+  }
+}
+
+/** Looks until all are made, ever less often the longer it takes. */
+async function untilMade(
+  clock: Clock,
+  count: () => Promise<number>,
+  parts: number,
+  done: (made: number) => void,
+  signal: AbortSignal,
+): Promise<undefined> {
+  const begun_ms = clock.monotonic()
+  for (let made = 0; made < parts; ) {
+    const share_ms = (clock.monotonic() - begun_ms) * MADE_LOOK_SHARE
+    await sleep(clock, Math.min(Math.max(share_ms, MADE_LOOK_MIN_MS), MADE_LOOK_MAX_MS), signal)
+    const found = await count().catch(leaveFault)
+    if (found !== undefined && found > made) done((made = found))
   }
 }
 

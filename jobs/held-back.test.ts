@@ -48,7 +48,7 @@ async function driver(history: History, runner: Runner, metrics: Catalogue, hook
   const environment = { clock, random: seededRandom(3_000 + ++drivers) }
   const theirs = await openLake({ ...environment, store: openHookedStore(lake.store, hooks) })
   const scratch_folder = lake.store.localPath?.(`scratch-${drivers}`) ?? ''
-  const calculate = () => calculateElsewhere({ lake: theirs, metrics, runner, on_abort: 'leave' })
+  const calculate = () => calculateElsewhere({ lake: theirs, metrics, runner, clock, on_abort: 'leave' })
   return await openJobs({ ...environment, lake: theirs, scratch_folder, metrics, calculate })
 }
 
@@ -188,7 +188,7 @@ test('parts that are not those of the task are refused', async () => {
     scratch_folder: history.lake.store.localPath?.('scratch-twice') ?? '',
     calculate: () =>
       calculateElsewhere({
-        ...{ lake: history.lake, metrics: FEW, on_abort: 'leave' },
+        ...{ lake: history.lake, metrics: FEW, clock: history.clock, on_abort: 'leave' },
         runner: swapped(openPartRunner(history, { metrics: FEW })),
       }),
   })

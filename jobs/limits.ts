@@ -17,6 +17,11 @@ export const UNITS_A_RUN_MAX = 12_000
 export const METRICS_AT_ONCE = 4
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */
 export const RUN_ATTEMPTS_MAX = 3
+/** How soon a driver sees that the parts of a run are made: after this share of the time that they take, … */
+export const MADE_LOOK_SHARE = 0.05
+/** … and within these: a look is one request to list objects. */
+export const MADE_LOOK_MIN_MS = 200
+export const MADE_LOOK_MAX_MS = 5_000
 /** DuckDB of the jobs, as DuckDB writes it; past that it spills into the scratch folder. */
 export const JOBS_MEMORY_LIMIT = '2GB'
 /** Files of a day that are written or uploaded at once. */

@@ -22,6 +22,8 @@ export type RunObjects = {
   putMade(of: RunText, index: number, text: string): Promise<void>
   /** undefined until it is there. */
   made(of: RunText, index: number): Promise<string | undefined>
+  /** How many parts are made. */
+  count(of: RunText): Promise<number>
   /** When the run is over: files that were written and not committed are left to vacuum. */
   clear(): Promise<void>
 }
@@ -31,7 +33,7 @@ export function runObjects(store: ObjectStore, run: string): RunObjects {
   if (!/^[a-z0-9-]{1,63}$/.test(run))
     throw new Problem('invalid', `expected the name of a run, of a-z, 0-9 and dashes; found ${run}`)
   const taskPath = `${FOLDER}/${run}/task`
-  const madePath = ({ digest }: RunText, index: number) => `${FOLDER}/${run}/made-${digest}-${index}`
+  const madePath = (of: RunText, index: number) => `${FOLDER}/${run}/${madePrefix(of)}${index}`
   const textOf = async (path: string) => Buffer.from(await store.get(path)).toString('utf8')
   const objects: RunObjects = {
     async begin(text) {
@@ -56,6 +58,11 @@ export function runObjects(store: ObjectStore, run: string): RunObjects {
         return undefined
       }
     },
+    async count(of) {
+      let count = 0
+      for await (const { path } of store.list(`${FOLDER}/${run}/`)) if (nameOf(path).startsWith(madePrefix(of))) count++
+      return count
+    },
     async clear() {
       // The task first: who finds no task does not begin.
       await store.delete(taskPath)
@@ -64,6 +71,9 @@ export function runObjects(store: ObjectStore, run: string): RunObjects {
   }
   return objects
 }
+
+const madePrefix = ({ digest }: RunText) => `made-${digest}-`
+const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 
 /** A run that is not over, as the store tells of it. */
 export type RunStanding = {
@@ -81,9 +91,9 @@ export async function runStanding(store: ObjectStore, run: string): Promise<RunS
     let made = 0
     let since_ms = 0
     for await (const { path, modified_ms } of store.list(`${FOLDER}/${run}/`)) {
-      const name = path.slice(path.lastIndexOf('/') + 1)
+      const name = nameOf(path)
       if (name === 'task') since_ms = modified_ms
-      else if (name.startsWith(`made-${begun.digest}-`)) made++
+      else if (name.startsWith(madePrefix(begun))) made++
     }
     return { run, begun, since_ms, made }
   } catch (error) {

@@ -9,17 +9,10 @@ export type RunRequest = {
   readonly parts: number
 }
 
-/** How a run ended. Whether a part is made is not said here but by the object that it left. */
-export type RunEnd = {
-  readonly attempts: readonly Attempt[]
-  /** Why it ended before each part was made, as far as the runner knows. */
-  readonly failure: string | undefined
-}
-
 export type WaitOptions = {
   readonly signal?: AbortSignal | undefined
-  /** A part ended well: so many have. */
-  readonly progress?: ((done: number) => void) | undefined
+  /** All tries of its parts so far, whenever there is news of them. */
+  readonly heard: (attempts: readonly Attempt[]) => void
 }
 
 /** Starts `hearth jobs task RUN INDEX` for each part of a run somewhere. */
@@ -29,10 +22,11 @@ export type Runner = {
   /** Most parts that a run is worth. */
   readonly parts_max: number
   /**
-   * Starts it, or goes on with one that is started; resolves when it is over. Raises the signal's reason and leaves it as
-   * it is; `invalid` and `unauthorized` when it cannot be started, `unavailable` when nobody answers: it may be going on.
+   * Starts it, or goes on with one that is started; resolves when it is over, with why it ended before each part was made,
+   * as far as the runner knows: whether one is made, the object tells that it left. Raises the signal's reason and leaves
+   * it as it is; `invalid` and `unauthorized` when it cannot be started, `unavailable` when nobody answers: it may be going on.
    */
-  run(request: RunRequest, options: WaitOptions): Promise<RunEnd>
+  run(request: RunRequest, options: WaitOptions): Promise<string | undefined>
   /**
    * Resolves when nothing of it is running, of this text only where it is given; one that is not there is fine. Raises
    * `unavailable` when nobody answers, and the signal's reason.

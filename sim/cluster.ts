@@ -2,7 +2,7 @@ import { isProblem, messageOf } from '../contract/problem.ts'
 import type { Attempt } from '../jobs/calculate.ts'
 import { calculatePart } from '../jobs/calculate-part.ts'
 import type { Catalogue } from '../jobs/catalogue.ts'
-import type { RunEnd, Runner, RunRequest } from '../jobs/runner.ts'
+import type { Runner, RunRequest } from '../jobs/runner.ts'
 import { type Lakeside, openLakeAs } from './lake-process.ts'
 import { plainly } from './plainly.ts'
 import { KILLED, type Life, type World } from './world.ts'
@@ -66,14 +66,14 @@ export class Cluster {
     const runner: Runner = {
       name: 'cluster',
       parts_max: this.#parts_max,
-      run: async (request, { signal, progress }) => {
+      run: async (request, { signal, heard }) => {
         const { run } = request
         let started: Started | undefined
         while (!(started = await ask('pods.start', run, () => this.#start(request, metrics)))) await runner.end(run)
         for (;;) {
           const end = this.#endOf(started)
-          progress?.([...started.over.values()].filter((how) => how === 'done').length)
-          if (end) return end
+          heard([...started.attempts])
+          if (end !== undefined) return end.failure
           await world.pause(life, LOOK_MS)
           signal?.throwIfAborted()
         }
@@ -103,11 +103,11 @@ export class Cluster {
     return started
   }
 
-  #endOf({ request, over, ending, attempts }: Started): RunEnd | undefined {
-    if (ending) return { attempts, failure: 'it was ended' }
+  #endOf({ request, over, ending }: Started): { readonly failure: string | undefined } | undefined {
+    if (ending) return { failure: 'it was ended' }
     if (over.size < request.parts) return undefined
     const failed = [...over.values()].filter((how) => how === 'failed').length
-    return { attempts, failure: failed === 0 ? undefined : `${failed} parts failed` }
+    return { failure: failed === 0 ? undefined : `${failed} parts failed` }
   }
 
   /** Each of its processes is asked to end, and does so after a while. */

@@ -104,7 +104,7 @@ export class JobsNode {
         world.later(life, update_ms - world.scheduler.now_ms, () => stop.abort(new Error('it is updated')))
       const lake = await openLakeAs(this.#lakeside, life, 'replace')
       const runner = this.#cluster.runner(life, metrics)
-      const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort })
+      const elsewhere = calculateElsewhere({ lake, metrics, runner, on_abort, clock: life.clock })
       if (!isAlone) await endLeftRuns({ lake, runner }, metrics)
       const jobs = await openJobs({
         ...{ ...plainly(this.#lakeside, life), lake, units_a_run, metrics },

@@ -127,6 +127,7 @@ async function seconds(place: string, { indexes }: { readonly indexes?: number }
       : () =>
           calculateElsewhere({
             lake,
+            clock,
             metrics: catalogue(),
             runner: processRunner(place, NOW, indexes),
             on_abort: 'end',

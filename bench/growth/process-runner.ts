@@ -18,12 +18,13 @@ export function processRunner(place: string, now_ms: number, indexes: number): R
   return {
     name: 'processes',
     parts_max: indexes,
-    async run({ run, parts }) {
+    async run({ run, parts }, { heard }) {
       const attempts = await inParallel(parts, indexes, async (index) => {
         await runChild(join(import.meta.dirname, 'part-child.ts'), { place, now_ms, run, index }, partAnswer)
         return { index, place: 'process', outcome: 'done' as const }
       })
-      return { attempts, failure: undefined }
+      heard(attempts)
+      return undefined
     },
     end: async () => undefined,
   }

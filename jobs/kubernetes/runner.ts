@@ -8,7 +8,7 @@ import {
 } from '@kubernetes/client-node'
 import { type Clock, sleep } from '../../contract/clock.ts'
 import { Problem } from '../../contract/problem.ts'
-import type { EndOptions, RunEnd, Runner, RunRequest, WaitOptions } from '../runner.ts'
+import type { EndOptions, Runner, RunRequest, WaitOptions } from '../runner.ts'
 import { ask as askUntil, openWatch, orAborted } from './api.ts'
 import { DIGEST_ANNOTATION, jobOf, RUN_LABEL } from './job.ts'
 import { AWAY_LIMIT_MS, AWAY_MS, END_LIMIT_MS, IMAGE_WAIT_MS, LOOK_MS } from './limits.ts'
@@ -95,7 +95,7 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
     }
   }
 
-  async function run(request: RunRequest, { signal, progress }: WaitOptions): Promise<RunEnd> {
+  async function run(request: RunRequest, { signal, heard }: WaitOptions): Promise<string | undefined> {
     const pods = new Map<string, V1Pod>()
     let job: V1Job | undefined
     let wake = () => {}
@@ -126,19 +126,18 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
     const begun_ms = clock.monotonic()
     await lookAll()
     let looked_ms = begun_ms
-    let done = 0
     for (;;) {
       const woken = new Promise<void>((resolve) => {
         wake = resolve
       })
+      heard(attemptsOf(pods.values()))
       const succeeded = succeededOf(pods.values())
-      if (succeeded !== done) progress?.((done = succeeded))
       const waited_ms = clock.monotonic() - begun_ms
       const trouble = waited_ms > image_wait_ms ? imageTrouble(pods.values()) : undefined
       const failure = succeeded === request.parts ? undefined : (failureOf(job) ?? trouble)
       if (failure !== undefined || succeeded === request.parts || isComplete(job)) {
         const told = failure === undefined ? undefined : [failure, await refusedPods(request.run, pods.size, signal)]
-        return { attempts: attemptsOf(pods.values()), failure: told?.filter(Boolean).join('; ') }
+        return told?.filter(Boolean).join('; ')
       }
       await wokenOr(woken, LOOK_MS)
       signal?.throwIfAborted()

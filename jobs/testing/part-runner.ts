@@ -4,7 +4,7 @@ import type { Attempt } from '../calculate.ts'
 import { calculatePart } from '../calculate-part.ts'
 import type { Catalogue } from '../catalogue.ts'
 import { catalogue } from '../catalogue.ts'
-import type { RunEnd, Runner } from '../runner.ts'
+import type { Runner } from '../runner.ts'
 import type { History } from './history.ts'
 
 export type PartRunner = Runner & {
@@ -14,7 +14,7 @@ export type PartRunner = Runner & {
   readonly started: ReadonlyMap<string, Started>
 }
 
-type Started = { readonly digest: string; readonly over: Promise<RunEnd> }
+type Started = { readonly digest: string; readonly attempts: Attempt[]; readonly over: Promise<string | undefined> }
 
 export type PartRunnerOptions = {
   readonly metrics?: Catalogue
@@ -52,11 +52,10 @@ export function openPartRunner({ lake, clock }: History, options: PartRunnerOpti
     }
   }
 
-  async function all(run: string, parts: number): Promise<RunEnd> {
-    const attempts: Attempt[] = []
+  async function all(run: string, parts: number, attempts: Attempt[]): Promise<string | undefined> {
     for (let index = 0; index < parts; index++) await part(run, index, attempts)
     const failed = attempts.filter(({ outcome }) => outcome === 'failed').length
-    return { attempts, failure: failed === 0 ? undefined : `${failed} tries failed` }
+    return failed === 0 ? undefined : `${failed} tries failed`
   }
 
   return {
@@ -64,17 +63,20 @@ export function openPartRunner({ lake, clock }: History, options: PartRunnerOpti
     parts_max: 3,
     calculated,
     started,
-    async run({ run, digest, parts }, { signal, progress }) {
+    async run({ run, digest, parts }, { signal, heard }) {
       const known = started.get(run)
-      const { over } = known?.digest === digest ? known : { over: all(run, parts) }
-      started.set(run, { digest, over })
+      const attempts: Attempt[] = known?.digest === digest ? known.attempts : []
+      const over = known?.digest === digest ? known.over : all(run, parts, attempts)
+      started.set(run, { digest, attempts, over })
       const stopped = new Promise<never>((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       })
       signal?.throwIfAborted()
-      const end = await Promise.race([over, stopped])
-      progress?.(parts)
-      return end
+      try {
+        return await Promise.race([over, stopped])
+      } finally {
+        heard(attempts)
+      }
     },
     async end(run, digest) {
       const found = started.get(run)
