@@ -14,7 +14,7 @@ test('a definition that changes without its revision is caught', () => {
   const frozen = Object.fromEntries(catalogue().map(({ name, revision, hash }) => [name, `${revision} ${hash}`]))
   expect(frozen).toMatchInlineSnapshot(`
     {
-      "command_traces": "3 94e58bea3727f6d9",
+      "command_traces": "4 c150217bcca18006",
       "device_days": "1 8c8a5e5b7fb76771",
       "firmware_cohorts": "1 4230fedde885323d",
       "fleet_hours": "2 34fc44900c701c7f",

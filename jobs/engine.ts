@@ -1,9 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { assert } from '../contract/problem.ts'
-import { rowsOf } from '../lake/duckdb.ts'
 import type { LocalFiles } from '../lake/local-files.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
-import { identifier, literal } from '../lake/schema.ts'
+import { identifier } from '../lake/schema.ts'
 import type { Pinned, Task } from './calculate.ts'
 import { columnsRead, textsOf } from './columns-read.ts'
 import { DUCKDB_VIEWS } from './dialect.ts'
@@ -52,7 +51,8 @@ export function inputsOf({
 }
 
 /** DuckDB, over the files themselves where it reads them once, else over the day's rows as a table of its own. */
-export const duckDbEngine: Engine = async ({ task, span, buckets, connection, source }) => {
+export const duckDbEngine: Engine = async (of) => {
+  const { task, span, buckets, connection, source } = of
   const { metric } = task
   const readOnce = (table: string) =>
     !metric.carry &&
@@ -68,24 +68,16 @@ export const duckDbEngine: Engine = async ({ task, span, buckets, connection, so
       .filter((name) => placed.includes(name) || isRead(table, name))
       .map(identifier)
     const rows = `SELECT ${columns.join(', ')} FROM (${select}) day`
-    // What has the name may be either, of a metric before.
-    await drop(connection, `${table}_day`)
-    const create = `CREATE TEMP ${readOnce(table) ? 'VIEW' : 'TABLE'} ${table}_day AS ${rows}`
-    await asPart(metric.name, 'only', () => connection.run(create))
+    await connection.run(`DROP TABLE IF EXISTS ${table}_rows`)
+    const kept = `${table}_rows AS ${rows}`
+    if (!readOnce(table)) await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept}`))
+    const day = `${table}_day AS ${readOnce(table) ? rows : `FROM ${table}_rows`}`
+    await asPart(metric.name, 'only', () => connection.run(`CREATE OR REPLACE TEMP VIEW ${day}`))
   }
   return async (step, before, insert) => {
-    const views = stepViews(metric, step, task.now_ms, timestampSql)
+    const views = stepViews(of, step, timestampSql)
     await asPart(metric.name, 'carry', () => connection.run(`CREATE OR REPLACE TEMP VIEW before AS ${before}`))
     for (const view of [...views, ...(DUCKDB_VIEWS[metric.name] ?? [])]) await connection.run(view)
     await insert(metric.sql)
   }
-}
-
-async function drop(connection: DuckDBConnection, name: string): Promise<void> {
-  const found = await rowsOf(
-    connection,
-    `SELECT table_type FROM information_schema.tables WHERE table_name = ${literal(name)}`,
-  )
-  for (const { table_type } of found)
-    await connection.run(`DROP ${table_type === 'VIEW' ? 'VIEW' : 'TABLE'} ${identifier(name)}`)
 }

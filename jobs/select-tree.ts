@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { z } from 'zod'
+import { assert } from '../contract/problem.ts'
 import { rowsOf } from '../lake/duckdb.ts'
 import { literal } from '../lake/schema.ts'
 
@@ -12,8 +13,23 @@ const trees = z.union([
 ])
 
 export async function selectTree(connection: DuckDBConnection, sql: string): Promise<SelectTree> {
-  const parse = `SELECT CAST(json_serialize_sql(${literal(sql)}) AS VARCHAR) AS parsed`
-  const { parsed } = z.object({ parsed: z.string() }).parse((await rowsOf(connection, parse))[0])
+  const [tree] = await selectTrees(connection, [sql])
+  assert(tree, 'one text has one tree')
+  return tree
+}
+
+/** Of each text, by one statement. */
+export async function selectTrees(
+  connection: DuckDBConnection,
+  texts: readonly string[],
+): Promise<readonly SelectTree[]> {
+  const list = texts.map((sql, i) => `CAST(json_serialize_sql(${literal(sql)}) AS VARCHAR) AS t${i}`)
+  const [row] = await rowsOf(connection, `SELECT ${list.join(', ')}`)
+  const parsed = z.record(z.string(), z.string()).parse(row)
+  return texts.map((sql, i) => treeOf(sql, parsed[`t${i}`] ?? ''))
+}
+
+function treeOf(sql: string, parsed: string): SelectTree {
   const tree = trees.parse(JSON.parse(parsed))
   if (!tree.error) return { selects: tree.statements }
   if (tree.position === undefined)

@@ -1,3 +1,5 @@
+import { EVENTS_TABLE } from '../contract/events-table.ts'
+import type { TaskDay } from './engine.ts'
 import { HOUR_MS } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { isComplete } from './plan.ts'
@@ -40,8 +42,20 @@ function spansOf(hours: readonly number[], length_ms: number): readonly Span[] {
   return spans
 }
 
+/** Is all of `events_day` of the step? It has rows of the day's span only, from files that are each of one bucket. */
+function isDay({ span, buckets }: Pick<TaskDay, 'span' | 'buckets'>, step: Step, length_ms: number): boolean {
+  const [own, ...others] = spansOf(step.hours, length_ms)
+  const isWhole = others.length === 0 && own?.from_ms === span.from_ms && own.to_ms === span.to_ms
+  return isWhole && buckets.every((bucket) => step.buckets.includes(bucket))
+}
+
 /** Statements that make the views of a step which its SELECT reads: `hours` or `days`, and each input of what `<input>_day` has. */
-export function stepViews(metric: Metric, step: Step, now_ms: number, time: TimeSql): readonly string[] {
+export function stepViews(
+  day: Pick<TaskDay, 'task' | 'span' | 'buckets'>,
+  step: Step,
+  time: TimeSql,
+): readonly string[] {
+  const { metric, now_ms } = day.task
   const { column: name, length_ms }: UnitTime = unitTime(metric.shape) ?? { column: 'hour', length_ms: HOUR_MS }
   const rows = step.hours.map((hour_ms) => {
     const end_ms = hour_ms + length_ms
@@ -52,7 +66,9 @@ export function stepViews(metric: Metric, step: Step, now_ms: number, time: Time
     `CREATE OR REPLACE TEMP VIEW ${name}s AS SELECT * FROM (VALUES ${rows.join(', ')}) h(${name}, ${name}_end, until, complete)`,
     ...metric.inputs.map((input) => {
       const column = timeColumn(input)
-      const where = column === undefined ? inBucketsSql(step.buckets) : inStepSql(metric, step, time, column)
+      const isWhole = input.table === EVENTS_TABLE && isDay(day, step, length_ms)
+      const inStep = column === undefined ? inBucketsSql(step.buckets) : inStepSql(metric, step, time, column)
+      const where = isWhole ? 'TRUE' : inStep
       return `CREATE OR REPLACE TEMP VIEW ${input.table} AS SELECT * FROM ${input.table}_day WHERE ${where}`
     }),
   ]

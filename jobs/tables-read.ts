@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { Problem } from '../contract/problem.ts'
 import { DUCKDB_VIEWS } from './dialect.ts'
 import type { Metric } from './metric.ts'
-import { isRecord, nameOf, selectTree } from './select-tree.ts'
+import { isRecord, nameOf, type SelectTree, selectTrees } from './select-tree.ts'
 import { unitTime } from './shape.ts'
 
 /** Functions that make rows of what they are given; others read what is no input. */
@@ -16,20 +16,44 @@ export async function checkTablesRead(connection: DuckDBConnection, metric: Metr
   const { name, sql, inputs, only, carry, checks } = metric
   const ofRows = (table: string, condition: string) => `SELECT 1 FROM ${table} WHERE (\n${condition}\n)`
   const named = inputs.map(({ table }) => table)
-  await look('SELECT', sql, [...named, ...givenTo(metric)], `which its inputs do not name (${named.join(', ')})`)
-  await look('only', ofRows('events', only), ['events'], 'where it has the columns of events alone')
-  const rows = 'where it has the columns of the metric alone'
-  if (carry) await look('carry', ofRows('result', carry.where), ['result'], rows)
-  for (const check of checks) await look(`check "${check.name}"`, ofRows('result', check.condition), ['result'], rows)
-
-  async function look(part: string, text: string, given: readonly string[], otherwise: string): Promise<void> {
-    const tree = await selectTree(connection, text)
-    if ('refused' in tree) throw new Problem('invalid', `${name}: its ${part}: ${tree.refused}`)
-    const found = tree.selects.length
-    if (found !== 1) throw new Problem('invalid', `${name}: its ${part}: expected one SELECT, found ${found}`)
-    const other = [...tablesIn(tree.selects, new Set())].find((table) => !given.includes(table))
-    if (other !== undefined) throw new Problem('invalid', `${name}: its ${part} reads ${other}, ${otherwise}`)
+  const given = [...named, ...givenTo(metric)]
+  const otherwise = `which its inputs do not name (${named.join(', ')})`
+  const rows = { given: ['result'], otherwise: 'where it has the columns of the metric alone' }
+  const parts: readonly Part[] = [
+    { part: 'SELECT', text: sql, given, otherwise },
+    {
+      part: 'only',
+      text: ofRows('events', only),
+      given: ['events'],
+      otherwise: 'where it has the columns of events alone',
+    },
+    ...(carry ? [{ part: 'carry', text: ofRows('result', carry.where), ...rows }] : []),
+    ...checks.map((check) => ({ part: `check "${check.name}"`, text: ofRows('result', check.condition), ...rows })),
+  ]
+  const trees = await selectTrees(
+    connection,
+    parts.map(({ text }) => text),
+  )
+  for (const [i, one] of parts.entries()) {
+    const wrong = wrongIn(trees[i], one)
+    if (wrong !== undefined) throw new Problem('invalid', `${name}: its ${one.part}${wrong}`)
   }
+}
+
+/** A text of a metric, and the tables that it may read. */
+type Part = {
+  readonly part: string
+  readonly text: string
+  readonly given: readonly string[]
+  readonly otherwise: string
+}
+
+function wrongIn(tree: SelectTree | undefined, { given, otherwise }: Part): string | undefined {
+  if (!tree || 'refused' in tree) return `: ${tree?.refused}`
+  const found = tree.selects.length
+  if (found !== 1) return `: expected one SELECT, found ${found}`
+  const other = [...tablesIn(tree.selects, new Set())].find((table) => !given.includes(table))
+  return other === undefined ? undefined : ` reads ${other}, ${otherwise}`
 }
 
 /** What a SELECT is given beside its inputs. */

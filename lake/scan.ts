@@ -34,8 +34,12 @@ export function storedSql(snapshot: Snapshot, files: readonly LocalFile[]): stri
     const values = files.map(({ add }) => partitionLiteral(add.partitionValues[stored_name ?? name]))
     const distinct = new Set(values)
     const [only] = values
-    const value = distinct.size === 1 && only ? only : `[${values.join(', ')}][CAST(file_index AS BIGINT) + 1]`
-    return `CAST(${value} AS ${duckDbType(type)}) AS ${identifier(name)}`
+    // Cast once, and not for each row.
+    const value =
+      distinct.size === 1 && only
+        ? `CAST(${only} AS ${duckDbType(type)})`
+        : `CAST([${values.join(', ')}] AS ${duckDbType(type)}[])[CAST(file_index AS BIGINT) + 1]`
+    return `${value} AS ${identifier(name)}`
   })
   const paths = files.map(({ path }) => literal(path))
   return `SELECT ${list.join(', ')} FROM read_parquet([${paths.join(', ')}], schema = MAP {${schema.join(', ')}})`

@@ -7,7 +7,7 @@
 -- only: kind = 'command' AND issued_time IS NOT NULL AND command_id IS NOT NULL
 -- affects: a stage of a command, the hour of its issue
 -- owner: jobs
--- revision: 3
+-- revision: 4
 -- column: hour timestamp — hour of issue, UTC
 -- column: bucket integer — bucket of the hub
 -- column: command_id string — the command, one id from app to device
@@ -32,7 +32,7 @@
 -- column: routed_ms double ms — issued to routed, relay's clock
 -- column: outcome_ms double ms — issued to the outcome, relay's clock
 -- check: outcome-known — outcome IN ('done', 'late', 'interrupted', 'rejected', 'expired', 'offline') OR outcome IS NULL
--- check: in-its-hour — issued_time >= hour AND issued_time < hour + INTERVAL 1 HOUR
+-- check: in-its-hour — unix_millis(issued_time) - unix_millis(hour) BETWEEN 0 AND 3599999
 -- check: sent-before-acked — round_trip_ms IS NULL OR round_trip_ms >= 0
 
 WITH stages AS (

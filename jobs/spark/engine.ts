@@ -63,9 +63,9 @@ export function openSparkEngine(options: SparkOptions): SparkEngine {
       }
     }
     return async (step, before, insert) => {
-      const { metric, now_ms } = task
+      const { metric } = task
       await using exchange = openExchange(day.store, day.local, { random, scratch_folder })
-      const views = [...stepViews(metric, step, now_ms, sparkTimeSql)]
+      const views = [...stepViews(day, step, sparkTimeSql)]
       if (metric.carry) {
         await exchange.put(day.connection, 'before.parquet', before)
         const carried = metric.columns.filter(({ name }) => metric.carry?.columns.includes(name))
