@@ -2,16 +2,18 @@ import { assert, isProblem, type Problem } from '../contract/problem.ts'
 import type { AddFile } from '../lake/action.ts'
 import { inParallel } from '../lake/in-parallel.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
+import { decodeStatistics } from '../lake/statistics.ts'
 import { type Bench, type Benches, emptyHash } from './bench.ts'
 import { DAY_MS, dayKey, dayOf } from './day.ts'
 import type { RunOptions } from './jobs.ts'
-import { type Cells, cellName, cellTags, type HourRecord, isAhead, openRecords } from './ledger.ts'
-import { FILES_AT_ONCE, HOUR_MS } from './limits.ts'
+import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, METRIC_DATE, openRecords } from './ledger.ts'
+import { FILES_AT_ONCE, HOUR_MS, ROWS_AT_ONCE, ROWS_AT_ONCE_CARRIED } from './limits.ts'
 import type { Metric } from './metric.ts'
-import { joined } from './parts.ts'
+import { joined, partsOf } from './parts.ts'
 import { isComplete, type Unit } from './plan.ts'
 import { unitTime } from './shape.ts'
-import { unitKey } from './touched.ts'
+import { bucketOfFile } from './source.ts'
+import { ALL, unitKey } from './touched.ts'
 import { openWork } from './work.ts'
 
 /** A table as it was at one version. */
@@ -77,8 +79,49 @@ export type CalculateOptions = Pick<RunOptions, 'signal' | 'progress'> & {
 /** Who calculates a task: this process, or others somewhere else. Raises `conflict` when others ended it. */
 export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calculated>
 
-/** Calculates units day by day into files, without the days of which a data file is damaged. Raises `corrupt` when a check fails. */
+type Options = Pick<RunOptions, 'signal' | 'progress'> & {
+  /** Rows of a day's inputs that are read at once; as limits.ts has it unless given. */
+  readonly rows_at_once?: number | undefined
+}
+
+/**
+ * Calculates units into files, without the days of which a data file is damaged; of a large day some buckets at a time, since
+ * what DuckDB has no memory for goes to disk and back. Raises `corrupt` when a check fails.
+ */
 export async function calculate(
+  benches: Benches,
+  task: Task,
+  { signal, progress, rows_at_once = task.metric.carry ? ROWS_AT_ONCE_CARRIED : ROWS_AT_ONCE }: Options,
+): Promise<Made> {
+  const made: Made[] = []
+  let [done, left] = [0, task.units.length]
+  for (const part of partsOf(task, Math.max(1, Math.ceil(rowsOfLargestDay(task) / rows_at_once)))) {
+    left -= part.units.length
+    const told: RunOptions['progress'] = (metric, own, total) => progress?.(metric, done + own, done + total + left)
+    const one = await calculateDays(benches, part, { signal, progress: told })
+    done += one.units.length
+    made.push(one)
+  }
+  return joined(made)
+}
+
+/** Rows of its inputs that a task reads for one of its days, by the dates and buckets of files. */
+function rowsOfLargestDay({ metric, units, inputs }: Task): number {
+  if (!unitTime(metric.shape)) return 0
+  const dates = new Set<string | null | undefined>(units.map(({ hour_ms }) => dateOf(hour_ms)))
+  const buckets = new Set(units.map(({ bucket }) => bucket))
+  const rows = new Map<string, number>()
+  for (const { snapshot } of inputs.values()) {
+    for (const add of snapshot.files.values()) {
+      const date = add.partitionValues['event_date'] ?? add.partitionValues[METRIC_DATE.name]
+      if (!date || !dates.has(date) || !(buckets.has(ALL) || buckets.has(bucketOfFile(add)))) continue
+      rows.set(date, (rows.get(date) ?? 0) + (decodeStatistics(add.stats)?.numRecords ?? 0))
+    }
+  }
+  return Math.max(0, ...rows.values())
+}
+
+async function calculateDays(
   benches: Benches,
   task: Task,
   { signal, progress }: Pick<RunOptions, 'signal' | 'progress'>,

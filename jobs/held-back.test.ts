@@ -14,7 +14,7 @@ import { HOUR_MS, RETRY_FIRST_MS } from './limits.ts'
 import { type Metric, parseMetric } from './metric.ts'
 import { runObjects, runsUnderWay } from './run-objects.ts'
 import type { Runner } from './runner.ts'
-import { alive, command, connected, enrolled, type History, openHistory } from './testing/history.ts'
+import { alive, command, connected, connection, enrolled, type History, openHistory } from './testing/history.ts'
 import { openPartRunner } from './testing/part-runner.ts'
 
 const T0 = Date.UTC(2026, 10, 20, 22)
@@ -27,6 +27,8 @@ const DONE: readonly [string, number][] = [
   ['acked', 5],
   ['done', 5],
 ]
+
+const raised = (text: string) => text.replace(/-- revision: (\d+)/, (_, was) => `-- revision: ${Number(was) + 1}`)
 
 /** One definition otherwise. */
 const otherwise = (name: string, change: (text: string) => string) => (metric: Metric) =>
@@ -103,6 +105,29 @@ test('a metric of which the SELECT is wrong keeps no other', async () => {
   })
   expect((await history.rows('slo_hours')).length).toBeGreaterThan(0)
   expect((await history.rows('job_runs', "outcome = 'failed'")).map(({ metric }) => metric)).toEqual(['device_days'])
+})
+
+test('a metric that was changed and not its revision is refused, with what to do, and keeps no other', async () => {
+  await using history = await someHours()
+  await history.jobs.run()
+  await history.add([
+    connection('demo-01', 'disconnected', T0 + HOUR_MS, '1.1.1', { planned: 'false' }),
+    enrolled('demo-09', T0),
+  ])
+  const change = (text: string) => `${text.trimEnd()}\nLIMIT 1000000\n`
+  await using changed = await jobsOf(history, FEW.map(otherwise('sessions', change)))
+  const before = await history.rows('sessions')
+  await expect(changed.run()).rejects.toMatchObject({
+    kind: 'invalid',
+    message: expect.stringMatching(
+      /^sessions was changed, and its revision is still \d+: hours of 2026-11-20 are of the definition [0-9a-f]{16}, and this is [0-9a-f]{16}; raise/,
+    ),
+  })
+  expect(await history.rows('sessions')).toEqual(before)
+  expect((await history.rows('hubs')).map(({ hub_id }) => hub_id)).toContain('demo-09')
+  await using risen = await jobsOf(history, FEW.map(otherwise('sessions', (text) => raised(change(text)))))
+  const sessions = (await risen.run()).find(({ metric }) => metric === 'sessions')
+  expect(new Set(sessions?.units.map(({ cause }) => cause))).toEqual(new Set(['definition rose']))
 })
 
 test('what reads a metric whose check fails waits for it, and is made once it is mended', async () => {
@@ -246,7 +271,6 @@ test('what carries is made no further than its share goes', { timeout: 60_000 },
     ...days.flatMap((day) => command('demo-01', `c${day}`, T0 + day * DAY_MS, DONE)),
   ])
   await history.jobs.run()
-  const raised = (text: string) => text.replace(/-- revision: (\d+)/, (_, was) => `-- revision: ${Number(was) + 1}`)
   const metrics = catalogue()
     .map(
       otherwise('command_traces', (text) =>

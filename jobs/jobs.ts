@@ -13,13 +13,14 @@ import { dayOf } from './day.ts'
 import { openDuckDbBenches } from './duckdb-bench.ts'
 import type { Engine } from './engine.ts'
 import { type JobRun, recordRuns } from './job-runs.ts'
+import { METRIC_DATE } from './ledger.ts'
 import { METRICS_AT_ONCE, RUN_ATTEMPTS_MAX, UNITS_A_RUN_MAX } from './limits.ts'
 import { openLook } from './look.ts'
 import type { Metric } from './metric.ts'
 import { giveDefaults } from './objectives-table.ts'
 import { plan, type Unit } from './plan.ts'
 import { openRetries } from './retries.ts'
-import { METRIC_DATE, runMetric, type Standing } from './run-metric.ts'
+import { runMetric, type Standing } from './run-metric.ts'
 import { unitTime } from './shape.ts'
 import { unitKey } from './touched.ts'
 
@@ -40,6 +41,8 @@ export type JobsOptions = {
   /** DuckDB unless given; of what this process calculates. */
   readonly engine?: Engine | undefined
   /** Who makes rows and files of them: DuckDB or the engine, as Parquet, unless given; the simulator brings plainer ones. */
+  /** Rows of a day's inputs that this process reads at once, for tests. */
+  readonly rows_at_once?: number
   readonly openBenches?: (options: JobsOptions) => Promise<Benches>
   readonly writeRows?: WriteRows
 }
@@ -132,7 +135,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 
   const calculateHere: Calculate = async (task, runOptions) => {
-    const made = await calculate(benches, task, runOptions)
+    const made = await calculate(benches, task, { ...runOptions, rows_at_once: options.rows_at_once })
     return { task, made, over: async () => undefined }
   }
   const baton = openBaton()

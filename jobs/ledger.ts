@@ -38,6 +38,8 @@ export type CellSum = {
   readonly newest_ms: number
   readonly least_revision: number
   readonly greatest_revision: number
+  /** Hashes of the definitions that made the hours of the greatest revision: one, unless a change did not raise it. */
+  readonly definitions: readonly string[]
   /** One of them was still running. */
   readonly open: boolean
   /** The oldest version of each input that one was made from. */
@@ -48,6 +50,9 @@ export type CellSum = {
 
 /** By `dayKey`: the cells that stand in a table. */
 export type Cells = ReadonlyMap<number, Cell>
+
+/** By which a metric's files are partitioned. */
+export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const
 
 /** Hours of a metric whose unit is a bucket's whole history are one: hour 0. */
 export const WHOLE_HISTORY_MS = 0
@@ -97,6 +102,8 @@ function cellOf(metric: Metric, add: AddFile): Cell {
 function sumOf(hours: ReadonlyMap<number, HourRecord>): CellSum {
   const records = [...hours.values()]
   const revisions = records.map(({ revision }) => revision)
+  const greatest_revision = Math.max(...revisions)
+  const newest = records.filter(({ revision }) => revision === greatest_revision)
   const inputs: Record<string, number> = {}
   for (const table of new Set(records.flatMap((record) => Object.keys(record.inputs))))
     inputs[table] = Math.min(...records.map((record) => record.inputs[table] ?? -1))
@@ -106,7 +113,8 @@ function sumOf(hours: ReadonlyMap<number, HourRecord>): CellSum {
     count: hours.size,
     newest_ms: Math.max(...hours.keys()),
     least_revision: Math.min(...revisions),
-    greatest_revision: Math.max(...revisions),
+    greatest_revision,
+    definitions: [...new Set(newest.map(({ definition }) => definition))],
     open: records.some(({ open }) => open),
     inputs,
     carry: first && last && goesOn ? { in: first.carry, out: last.out } : undefined,
@@ -119,6 +127,21 @@ function sumOf(hours: ReadonlyMap<number, HourRecord>): CellSum {
  */
 export function isAhead({ sum }: Cell, metric: Metric): boolean {
   return sum.greatest_revision > metric.revision
+}
+
+/**
+ * Raises `invalid` where an hour was made by another definition of the metric's own revision: nobody knows which of them
+ * is the newer one, and a table would be of both.
+ */
+export function checkDefinition({ name, revision, hash }: Metric, cells: Cells): void {
+  for (const { day_ms, sum } of cells.values()) {
+    const other = sum.greatest_revision === revision ? sum.definitions.find((one) => one !== hash) : undefined
+    if (other !== undefined)
+      throw new Problem(
+        'invalid',
+        `${name} was changed, and its revision is still ${revision}: hours of ${dateOf(day_ms)} are of the definition ${other}, and this is ${hash}; raise the revision, and all hours are made anew`,
+      )
+  }
 }
 
 /** The record of each unit, as it stands and as it is made anew. */

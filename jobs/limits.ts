@@ -13,6 +13,12 @@ export const SILENCE_MAX_MS = 31 * 86_400_000
 export const LOOKBACK_MS = 3_600_000
 /** Units that are committed at once, a month of 16 buckets: a back-fill of years is seen to go on, and a crash costs a share. */
 export const UNITS_A_RUN_MAX = 12_000
+/**
+ * Rows of inputs of a day that a task reads at once, of some buckets: memory goes with them, and past JOBS_MEMORY_LIMIT they
+ * go to disk and back. Each part costs 15 ms; where hours carry, that is 24 times a day.
+ */
+export const ROWS_AT_ONCE = 1_250_000
+export const ROWS_AT_ONCE_CARRIED = 10_000_000
 /** Metrics that others calculate at the same time for one run. */
 export const METRICS_AT_ONCE = 4
 /** A run that loses its commit to another is planned anew this often before it leaves the work to the next tick. */

@@ -145,15 +145,13 @@ function parseCarry(text: string): Carry {
   return { columns: listOf(columns), where }
 }
 
-/** Hash of everything that decides the numbers: not of names' meanings, nor of the comments. */
-function definitionHash(
-  metric: Pick<Metric, 'sql' | 'columns' | 'inputs' | 'only' | 'carry' | 'checks' | 'shape' | 'keys'>,
-) {
-  const { sql, columns, inputs, only, carry, checks, shape, keys } = metric
+/** Hash of everything that decides the numbers: not of names' meanings, nor of comments, nor of checks. */
+function definitionHash(metric: Pick<Metric, 'sql' | 'columns' | 'inputs' | 'only' | 'carry' | 'shape' | 'keys'>) {
+  const { sql, columns, inputs, only, carry, shape, keys } = metric
   const stripped = sql.replace(/^\s*--.*$/gm, '').replace(/\s+/g, ' ')
   const types = columns.map(({ name, type }) => [name, type])
   return createHash('sha256')
-    .update(JSON.stringify([stripped, types, inputs, only, carry, checks, shape, keys]))
+    .update(JSON.stringify([stripped, types, inputs, only, carry, shape, keys]))
     .digest('hex')
     .slice(0, 16)
 }

@@ -8,11 +8,9 @@ import type { Calculate, CalculateOptions, Pinned, Task } from './calculate.ts'
 import { dayKey } from './day.ts'
 import { highestFloor } from './floor.ts'
 import type { JobsOptions, MetricRun } from './jobs.ts'
-import { WHOLE_HISTORY_MS } from './ledger.ts'
+import { checkDefinition, WHOLE_HISTORY_MS } from './ledger.ts'
 import type { PlanState } from './plan.ts'
 import { ALL } from './touched.ts'
-
-export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const
 
 /** What stands of a metric. */
 export type Standing = { readonly table: Table; readonly snapshot: Snapshot }
@@ -26,6 +24,7 @@ export async function runMetric(
   options: CalculateOptions,
 ): Promise<MetricRun | undefined> {
   const { metric, table, snapshot, cells, now_ms } = state
+  checkDefinition(metric, cells)
   const begin_ms = clock.monotonic()
   const inputs = new Map<string, Pinned>()
   const versions: Record<string, number> = {}

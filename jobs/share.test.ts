@@ -43,6 +43,8 @@ test('made in shares of a day it comes to what is made at once, and nothing is m
     random: seededRandom(3),
     scratch_folder,
     units_a_run: 1,
+    // And each bucket by itself.
+    rows_at_once: 1,
     metrics: METRICS,
   })
   const shares: (readonly MetricRun[])[] = []

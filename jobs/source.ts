@@ -59,6 +59,11 @@ export function openSource(local: LocalFiles, signal?: AbortSignal): Source {
   }
 }
 
+/** Of all its rows, by its partition or its tag; ALL where neither says. */
+export function bucketOfFile({ partitionValues, tags }: AddFile): number {
+  return Number(partitionValues['bucket'] ?? tags?.[UNIT_TAG]?.split('/')[1] ?? ALL)
+}
+
 /** Files of a table that can hold rows of an input in a span, of any of these buckets. */
 export function filesOf(
   { files }: Pick<Snapshot, 'files'>,
@@ -68,7 +73,7 @@ export function filesOf(
 ): readonly AddFile[] {
   const column = timeColumn(input)
   const isOf = (add: AddFile) => {
-    const bucket = Number(add.partitionValues['bucket'] ?? add.tags?.[UNIT_TAG]?.split('/')[1] ?? ALL)
+    const bucket = bucketOfFile(add)
     return bucket === ALL || buckets.includes(ALL) || buckets.includes(bucket)
   }
   return [...files.values()].filter((add) => isOf(add) && (column === undefined || mayHold(add, column, span)))

@@ -40,19 +40,19 @@ export type Workbench = Result & {
 
 /**
  * `standing` is a SELECT: the rows of the result that stand (those of the hour before the day too, for a metric that
- * carries).
+ * carries). `compared` has the SELECTs that give the metric's columns, and no others, as was seen.
  */
 export async function openWorkbench(
   connection: DuckDBConnection,
   metric: Metric,
   select: SelectStep,
   standing: string | undefined,
+  compared: Set<string>,
 ): Promise<Workbench> {
   const columns = metric.columns.map(({ name, type }) => `${identifier(name)} ${duckDbType(type)}`)
   await connection.run(`CREATE OR REPLACE TEMP TABLE result (${columns.join(', ')})`)
   if (standing) await connection.run(`INSERT INTO result BY NAME ${standing}`)
   const time = unitTime(metric.shape)
-  let areCompared = false
   const inStep = (step: Step) => inStepSql(metric, step, timestampSql)
 
   function beforeSql(step: Step): string {
@@ -134,9 +134,9 @@ export async function openWorkbench(
     },
   }
 
-  /** Once: a column that the SELECT lacks would be NULL in each row. */
+  /** A column that the SELECT lacks would be NULL in each row. */
   async function compareColumns(rows: string): Promise<void> {
-    if (areCompared) return
+    if (compared.has(rows)) return
     const prepared = await connection.prepare(rows)
     const given = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i).toLowerCase())
     prepared.destroySync()
@@ -148,6 +148,7 @@ export async function openWorkbench(
       other !== undefined && `it gives "${other}", which is no column of the header`,
     ].filter((one) => one !== false)
     if (wrong.length > 0) throw new Problem('invalid', `${metric.name}: its SELECT: ${wrong.join('; ')}`)
-    areCompared = true
+    // What another engine made has another name each time.
+    if (rows === metric.sql) compared.add(rows)
   }
 }

@@ -37,8 +37,9 @@
 
 WITH stages AS (
   SELECT
-    h.hour, h.until, h.complete, e.bucket, e.command_id, e.hub_id, e.source_id, e.issued_time, e.stage, e.duration_ms,
-    e.reason, e.device_id, e.firmware, e.extra, e.source_id <> e.hub_id AS by_relay,
+    h.hour, e.bucket, e.command_id, e.hub_id, e.source_id, e.issued_time, e.stage, e.duration_ms, e.reason, e.device_id,
+    e.firmware, e.extra['app'] AS app, e.extra['set'] AS "set", e.extra['deadline_ms'] AS deadline_ms,
+    e.extra['device_type'] AS device_type, e.source_id <> e.hub_id AS by_relay,
     CASE
       WHEN e.source_id = e.hub_id AND e.stage = 'executed' THEN 2
       WHEN e.stage = 'done' THEN 1
@@ -52,11 +53,14 @@ WITH stages AS (
   WHERE e.kind = 'command' AND e.command_id IS NOT NULL
 ),
 -- Whose story counts: the relay that tells the best outcome, else the one that issued first.
-tellers AS (
-  SELECT hour, command_id, source_id AS relay
+relay_told AS (
+  SELECT *
   FROM (
     SELECT
-      hour, command_id, source_id,
+      hour, command_id, source_id AS relay, MIN(rank) AS rank,
+      MIN(duration_ms) FILTER (WHERE stage = 'routed') AS routed_ms,
+      MIN(duration_ms) FILTER (WHERE stage = 'sent') AS sent_ms,
+      MIN(duration_ms) FILTER (WHERE stage = 'acked') AS acked_ms,
       ROW_NUMBER() OVER (
         PARTITION BY hour, command_id ORDER BY COALESCE(MIN(rank), 99), MIN(issued_time), source_id
       ) AS place
@@ -64,39 +68,28 @@ tellers AS (
   ) ranked
   WHERE place = 1
 ),
-relay_told AS (
-  SELECT
-    s.hour, s.command_id, t.relay,
-    MIN(rank) AS rank,
-    MIN(duration_ms) FILTER (WHERE stage = 'routed') AS routed_ms,
-    MIN(duration_ms) FILTER (WHERE stage = 'sent') AS sent_ms,
-    MIN(duration_ms) FILTER (WHERE stage = 'acked') AS acked_ms
-  FROM stages s JOIN tellers t ON t.hour = s.hour AND t.command_id = s.command_id AND t.relay = s.source_id
-  GROUP BY s.hour, s.command_id, t.relay
-),
 outcome_told AS (
-  SELECT hour, command_id, reason, outcome_ms
+  SELECT hour, command_id, relay, reason, outcome_ms
   FROM (
     SELECT
-      s.hour, s.command_id, s.reason, s.duration_ms AS outcome_ms,
-      ROW_NUMBER() OVER (PARTITION BY s.hour, s.command_id ORDER BY s.rank, s.duration_ms, s.reason NULLS LAST) AS place
-    FROM stages s JOIN tellers t ON t.hour = s.hour AND t.command_id = s.command_id AND t.relay = s.source_id
-    WHERE s.rank IS NOT NULL
+      hour, command_id, source_id AS relay, reason, duration_ms AS outcome_ms,
+      ROW_NUMBER() OVER (PARTITION BY hour, command_id, source_id ORDER BY rank, duration_ms, reason NULLS LAST) AS place
+    FROM stages WHERE by_relay AND rank IS NOT NULL
   ) ranked
   WHERE place = 1
 ),
 hub_told AS (
   SELECT
-    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(extra['device_type']) AS device_type, MAX(reason) AS reason,
+    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(device_type) AS device_type, MAX(reason) AS reason,
     MIN(duration_ms) FILTER (WHERE stage = 'executed') AS hub_ms
   FROM stages WHERE NOT by_relay GROUP BY hour, command_id
 ),
 commands AS (
   SELECT
-    hour, until, complete, command_id, MAX(bucket) AS bucket, MAX(hub_id) AS hub_id, MAX(device_id) AS device_id,
-    MAX(extra['app']) AS app, MAX(extra['set']) AS "set", MIN(issued_time) AS issued_time,
-    MAX(TRY_CAST(extra['deadline_ms'] AS DOUBLE)) AS deadline_ms
-  FROM stages GROUP BY hour, until, complete, command_id
+    hour, command_id, MAX(bucket) AS bucket, MAX(hub_id) AS hub_id, MAX(device_id) AS device_id,
+    MAX(app) AS app, MAX("set") AS "set", MIN(issued_time) AS issued_time,
+    MAX(TRY_CAST(deadline_ms AS DOUBLE)) AS deadline_ms
+  FROM stages GROUP BY hour, command_id
 ),
 joined AS (
   SELECT
@@ -105,13 +98,14 @@ joined AS (
     -- No word of the relay, and none to be expected any more: the hub's own story fills, else nobody knows.
     CASE
       WHEN r.rank IS NOT NULL AND (u.rank IS NULL OR r.rank <= u.rank) THEN r.rank
-      WHEN c.complete OR unix_millis(c.issued_time) + COALESCE(c.deadline_ms, 60000) + 60000 <= unix_millis(c.until)
+      WHEN h.complete OR unix_millis(c.issued_time) + COALESCE(c.deadline_ms, 60000) + 60000 <= unix_millis(h.until)
         THEN COALESCE(u.rank, r.rank, 5)
       ELSE r.rank
     END AS rank
   FROM commands c
+  JOIN hours h ON h.hour = c.hour
   LEFT JOIN relay_told r ON r.hour = c.hour AND r.command_id = c.command_id
-  LEFT JOIN outcome_told o ON o.hour = c.hour AND o.command_id = c.command_id
+  LEFT JOIN outcome_told o ON o.hour = r.hour AND o.command_id = r.command_id AND o.relay = r.relay
   LEFT JOIN hub_told u ON u.hour = c.hour AND u.command_id = c.command_id
 )
 SELECT

@@ -8,7 +8,7 @@
 -- carry: hub_id, bucket, firmware, boot_generation, boot_counter where not retired
 -- affects: an event, its hour; boots and firmware through what is carried, the hours after
 -- owner: jobs
--- revision: 2
+-- revision: 3
 -- column: hour timestamp — the hour, UTC
 -- column: bucket integer — bucket of the hub
 -- column: hub_id string — the hub
@@ -125,23 +125,29 @@ streams AS (
     CAST(SUM(duplicates) AS BIGINT) AS duplicates
   FROM stream_hours GROUP BY hub_id
 ),
+boots AS (
+  SELECT hub_id, boot_id, MAX(bucket) AS bucket, COUNT(*) FILTER (WHERE kind = 'crash') AS crashes
+  FROM events GROUP BY hub_id, boot_id
+),
 told AS (
   SELECT
-    e.hub_id, MAX(e.bucket) AS bucket, MAX(boot_order(e.boot_id)) AS boot_newest,
-    COUNT(DISTINCT CASE
+    t.hub_id, MAX(t.bucket) AS bucket, MAX(boot_order(t.boot_id)) AS boot_newest,
+    COUNT(CASE
       WHEN b.boot_generation IS NULL
-        OR boot_order(e.boot_id) > b.boot_generation * 1000000000 + b.boot_counter THEN e.boot_id
+        OR boot_order(t.boot_id) > b.boot_generation * 1000000000 + b.boot_counter THEN t.boot_id
     END) AS boots_seen,
-    COUNT(*) FILTER (WHERE e.kind = 'crash') AS crashes
-  FROM events e LEFT JOIN before b ON b.hub_id = e.hub_id
-  GROUP BY e.hub_id
+    CAST(SUM(t.crashes) AS BIGINT) AS crashes
+  FROM boots t LEFT JOIN before b ON b.hub_id = t.hub_id
+  GROUP BY t.hub_id
 ),
+newest_told AS (SELECT hub_id, MAX(event_time) AS event_time FROM events WHERE firmware IS NOT NULL GROUP BY hub_id),
 firmwares AS (
   SELECT hub_id, firmware
   FROM (
-    SELECT hub_id, firmware,
-      ROW_NUMBER() OVER (PARTITION BY hub_id ORDER BY event_time DESC, boot_order(boot_id) DESC, seq DESC, stream) AS place
-    FROM events WHERE firmware IS NOT NULL
+    SELECT e.hub_id, e.firmware,
+      ROW_NUMBER() OVER (PARTITION BY e.hub_id ORDER BY boot_order(e.boot_id) DESC, e.seq DESC, e.stream) AS place
+    FROM events e JOIN newest_told n ON n.hub_id = e.hub_id AND n.event_time = e.event_time
+    WHERE e.firmware IS NOT NULL
   ) ranked
   WHERE place = 1
 ),
