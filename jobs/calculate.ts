@@ -105,20 +105,22 @@ export async function calculate(
   return joined(made)
 }
 
-/** Rows of its inputs that a task reads for one of its days, by the dates and buckets of files. */
+/** Rows of its inputs that a task reads for one of its days, by the dates and buckets of files and its share of the hours. */
 function rowsOfLargestDay({ metric, units, inputs }: Task): number {
-  if (!unitTime(metric.shape)) return 0
-  const dates = new Set<string | null | undefined>(units.map(({ hour_ms }) => dateOf(hour_ms)))
+  const time = unitTime(metric.shape)
+  if (!time) return 0
+  const hours = Map.groupBy(new Set(units.map(({ hour_ms }) => hour_ms)), dateOf)
   const buckets = new Set(units.map(({ bucket }) => bucket))
   const rows = new Map<string, number>()
   for (const { snapshot } of inputs.values()) {
     for (const add of snapshot.files.values()) {
-      const date = add.partitionValues['event_date'] ?? add.partitionValues[METRIC_DATE.name]
-      if (!date || !dates.has(date) || !(buckets.has(ALL) || buckets.has(bucketOfFile(add)))) continue
+      const date = add.partitionValues['event_date'] ?? add.partitionValues[METRIC_DATE.name] ?? ''
+      if (!hours.has(date) || !(buckets.has(ALL) || buckets.has(bucketOfFile(add)))) continue
       rows.set(date, (rows.get(date) ?? 0) + (decodeStatistics(add.stats)?.numRecords ?? 0))
     }
   }
-  return Math.max(0, ...rows.values())
+  const share = (date: string) => ((hours.get(date)?.length ?? 0) * time.length_ms) / DAY_MS
+  return Math.max(0, ...[...rows].map(([date, count]) => count * share(date)))
 }
 
 async function calculateDays(

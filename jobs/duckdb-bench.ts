@@ -85,11 +85,12 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
 }
 
 /** Which rows of its inputs may be read to make these units of a day, and those that follow from them. */
-function reachOf(metric: Metric, units: readonly Unit[]): Pick<TaskDay, 'span' | 'buckets'> {
+function reachOf(metric: Metric, units: readonly Unit[]): Pick<TaskDay, 'span' | 'due' | 'buckets'> {
   const hours = units.map(({ hour_ms }) => hour_ms)
   const [from_ms, last_ms] = [Math.min(...hours), Math.max(...hours)]
-  const to_ms = metric.carry ? dayOf(from_ms) + DAY_MS : last_ms + (unitTime(metric.shape)?.length_ms ?? HOUR_MS)
-  return { span: { from_ms, to_ms }, buckets: [...new Set(units.map(({ bucket }) => bucket))] }
+  const due = { from_ms, to_ms: last_ms + (unitTime(metric.shape)?.length_ms ?? HOUR_MS) }
+  const span = metric.carry ? { from_ms, to_ms: dayOf(from_ms) + DAY_MS } : due
+  return { span, due, buckets: [...new Set(units.map(({ bucket }) => bucket))] }
 }
 
 /** The rows that stand for a day, and those of the hour before it for a metric that carries. */

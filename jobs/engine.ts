@@ -6,6 +6,7 @@ import { identifier } from '../lake/schema.ts'
 import type { Pinned, Task } from './calculate.ts'
 import { columnsRead, textsOf } from './columns-read.ts'
 import { DUCKDB_VIEWS } from './dialect.ts'
+import { HOUR_MS } from './limits.ts'
 import type { MetricInput } from './metric.ts'
 import { asPart } from './metric-part.ts'
 import { unitTime } from './shape.ts'
@@ -15,8 +16,10 @@ import { type Step, stepViews } from './step.ts'
 /** What is due of a day of a task, and the DuckDB connection on which its rows are gathered. */
 export type TaskDay = {
   readonly task: Task
-  /** Hours and buckets of the inputs that can be read for it. */
+  /** Hours and buckets of the inputs that can be read for it: those due, and those that may follow from them. */
   readonly span: Span
+  /** Hours that are due before anything follows. */
+  readonly due: Span
   readonly buckets: readonly number[]
   readonly connection: DuckDBConnection
   readonly source: Source
@@ -50,9 +53,12 @@ export function inputsOf({
   })
 }
 
-/** DuckDB, over the files themselves where it reads them once, else over the day's rows as a table of its own. */
-export const duckDbEngine: Engine = async (of) => {
-  const { task, span, buckets, connection, source } = of
+/**
+ * DuckDB, over the files themselves where it reads them once, else over the rows of the hours that are due as a table of
+ * its own, and over those of the rest of the day once an hour follows that was not.
+ */
+export const duckDbEngine: Engine = async (day) => {
+  const { task, buckets, connection, source } = day
   const { metric } = task
   const readOnce = (table: string) =>
     !metric.carry &&
@@ -60,25 +66,36 @@ export const duckDbEngine: Engine = async (of) => {
       .join(' ')
       .split(new RegExp(`\\b${table}\\b`, 'i')).length === 2
   const isRead = await columnsRead(connection, metric)
-  for (const { input, only, ...pinned } of inputsOf(task)) {
-    const { table } = input
-    const select = await source.select(pinned, input, span, buckets, only)
-    const placed = ['bucket', timeColumn(input)]
-    const columns = columnsOf(pinned.snapshot)
-      .filter((name) => placed.includes(name) || isRead(table, name))
-      .map(identifier)
-    const column = timeColumn(input)
-    // Hour by hour: each then reads its own rows of the table alone.
-    const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / 3600000)` : ''
-    const rows = `SELECT ${columns.join(', ')} FROM (${select}) day${order}`
-    await connection.run(`DROP TABLE IF EXISTS ${table}_rows`)
-    const kept = `${table}_rows AS ${rows}`
-    if (!readOnce(table)) await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept}`))
-    const day = `${table}_day AS ${readOnce(table) ? rows : `FROM ${table}_rows`}`
-    await asPart(metric.name, 'only', () => connection.run(`CREATE OR REPLACE TEMP VIEW ${day}`))
+  const { length_ms } = unitTime(metric.shape) ?? { length_ms: HOUR_MS }
+
+  async function load(span: Span): Promise<void> {
+    for (const { input, only, ...pinned } of inputsOf(task)) {
+      const { table } = input
+      const select = await source.select(pinned, input, span, buckets, only)
+      const column = timeColumn(input)
+      const columns = columnsOf(pinned.snapshot)
+        .filter((name) => name === 'bucket' || name === column || isRead(table, name))
+        .map(identifier)
+      // Hour by hour: each then reads its own rows of the table alone.
+      const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / 3600000)` : ''
+      const rows = `SELECT ${columns.join(', ')} FROM (${select}) day${order}`
+      await connection.run(`DROP TABLE IF EXISTS ${table}_rows`)
+      const kept = `${table}_rows AS ${rows}`
+      if (!readOnce(table)) await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept}`))
+      const view = `${table}_day AS ${readOnce(table) ? rows : `FROM ${table}_rows`}`
+      await asPart(metric.name, 'only', () => connection.run(`CREATE OR REPLACE TEMP VIEW ${view}`))
+    }
   }
+
+  let span = metric.carry ? day.due : day.span
+  await load(span)
   return async (step, before, insert) => {
-    const views = stepViews(of, step, timestampSql)
+    const from_ms = Math.min(...step.hours)
+    if (metric.carry && (from_ms < span.from_ms || Math.max(...step.hours) + length_ms > span.to_ms)) {
+      span = { ...day.span, from_ms }
+      await load(span)
+    }
+    const views = stepViews({ ...day, span }, step, timestampSql)
     await asPart(metric.name, 'carry', () => connection.run(`CREATE OR REPLACE TEMP VIEW before AS ${before}`))
     for (const view of [...views, ...(DUCKDB_VIEWS[metric.name] ?? [])]) await connection.run(view)
     await insert(metric.sql)
