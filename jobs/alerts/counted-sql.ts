@@ -1,6 +1,6 @@
 /**
  * What each objective counts, row by row. What is bad is said here for all that alerts ask, and in `metrics/slo_hours.sql`;
- * counted-sql.test.ts holds the two together. In DuckDB's SQL over the lake's tables.
+ * counted-sql.long.test.ts holds the two together. In DuckDB's SQL over the lake's tables.
  */
 import { bucketIndexSql } from '../../contract/histogram.ts'
 import { HOUR_MS } from '../limits.ts'

@@ -37,8 +37,9 @@
 
 WITH stages AS (
   SELECT
-    h.hour, e.bucket, e.command_id, e.hub_id, e.source_id, e.issued_time, e.stage, e.duration_ms, e.reason, e.device_id,
-    e.firmware, e.extra['app'] AS app, e.extra['set'] AS "set", e.extra['deadline_ms'] AS deadline_ms,
+    CAST(floor(unix_millis(e.issued_time) / 3600000) AS BIGINT) AS hour_number, e.bucket, e.command_id, e.hub_id,
+    e.source_id, e.issued_time, e.stage, e.duration_ms, e.reason, e.device_id, e.firmware,
+    e.extra['app'] AS app, e.extra['set'] AS "set", e.extra['deadline_ms'] AS deadline_ms,
     e.extra['device_type'] AS device_type, e.source_id <> e.hub_id AS by_relay,
     CASE
       WHEN e.source_id = e.hub_id AND e.stage = 'executed' THEN 2
@@ -49,7 +50,7 @@ WITH stages AS (
       WHEN e.stage = 'expired' THEN 5
       WHEN e.stage = 'offline' THEN 6
     END AS rank
-  FROM events e JOIN hours h ON floor(unix_millis(e.issued_time) / 3600000) = unix_millis(h.hour) / 3600000
+  FROM events e
   WHERE e.kind = 'command' AND e.command_id IS NOT NULL
 ),
 -- Whose story counts: the relay that tells the best outcome, else the one that issued first.
@@ -57,43 +58,43 @@ relay_told AS (
   SELECT *
   FROM (
     SELECT
-      hour, command_id, source_id AS relay, MIN(rank) AS rank,
+      hour_number, command_id, source_id AS relay, MIN(rank) AS rank,
       MIN(duration_ms) FILTER (WHERE stage = 'routed') AS routed_ms,
       MIN(duration_ms) FILTER (WHERE stage = 'sent') AS sent_ms,
       MIN(duration_ms) FILTER (WHERE stage = 'acked') AS acked_ms,
       ROW_NUMBER() OVER (
-        PARTITION BY hour, command_id ORDER BY COALESCE(MIN(rank), 99), MIN(issued_time), source_id
+        PARTITION BY hour_number, command_id ORDER BY COALESCE(MIN(rank), 99), MIN(issued_time), source_id
       ) AS place
-    FROM stages WHERE by_relay GROUP BY hour, command_id, source_id
+    FROM stages WHERE by_relay GROUP BY hour_number, command_id, source_id
   ) ranked
   WHERE place = 1
 ),
 outcome_told AS (
-  SELECT hour, command_id, relay, reason, outcome_ms
+  SELECT hour_number, command_id, relay, reason, outcome_ms
   FROM (
     SELECT
-      hour, command_id, source_id AS relay, reason, duration_ms AS outcome_ms,
-      ROW_NUMBER() OVER (PARTITION BY hour, command_id, source_id ORDER BY rank, duration_ms, reason NULLS LAST) AS place
+      hour_number, command_id, source_id AS relay, reason, duration_ms AS outcome_ms,
+      ROW_NUMBER() OVER (PARTITION BY hour_number, command_id, source_id ORDER BY rank, duration_ms, reason NULLS LAST) AS place
     FROM stages WHERE by_relay AND rank IS NOT NULL
   ) ranked
   WHERE place = 1
 ),
 hub_told AS (
   SELECT
-    hour, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(device_type) AS device_type, MAX(reason) AS reason,
+    hour_number, command_id, MIN(rank) AS rank, MAX(firmware) AS firmware, MAX(device_type) AS device_type, MAX(reason) AS reason,
     MIN(duration_ms) FILTER (WHERE stage = 'executed') AS hub_ms
-  FROM stages WHERE NOT by_relay GROUP BY hour, command_id
+  FROM stages WHERE NOT by_relay GROUP BY hour_number, command_id
 ),
 commands AS (
   SELECT
-    hour, command_id, MAX(bucket) AS bucket, MAX(hub_id) AS hub_id, MAX(device_id) AS device_id,
+    hour_number, command_id, MAX(bucket) AS bucket, MAX(hub_id) AS hub_id, MAX(device_id) AS device_id,
     MAX(app) AS app, MAX("set") AS "set", MIN(issued_time) AS issued_time,
     MAX(TRY_CAST(deadline_ms AS DOUBLE)) AS deadline_ms
-  FROM stages GROUP BY hour, command_id
+  FROM stages GROUP BY hour_number, command_id
 ),
 joined AS (
   SELECT
-    c.*, r.relay, r.routed_ms, r.sent_ms, r.acked_ms, u.firmware, u.device_type, u.hub_ms, o.outcome_ms,
+    h.hour, c.*, r.relay, r.routed_ms, r.sent_ms, r.acked_ms, u.firmware, u.device_type, u.hub_ms, o.outcome_ms,
     COALESCE(o.reason, u.reason) AS reason,
     -- No word of the relay, and none to be expected any more: the hub's own story fills, else nobody knows.
     CASE
@@ -103,10 +104,10 @@ joined AS (
       ELSE r.rank
     END AS rank
   FROM commands c
-  JOIN hours h ON h.hour = c.hour
-  LEFT JOIN relay_told r ON r.hour = c.hour AND r.command_id = c.command_id
-  LEFT JOIN outcome_told o ON o.hour = r.hour AND o.command_id = r.command_id AND o.relay = r.relay
-  LEFT JOIN hub_told u ON u.hour = c.hour AND u.command_id = c.command_id
+  JOIN hours h ON CAST(unix_millis(h.hour) / 3600000 AS BIGINT) = c.hour_number
+  LEFT JOIN relay_told r ON r.hour_number = c.hour_number AND r.command_id = c.command_id
+  LEFT JOIN outcome_told o ON o.hour_number = r.hour_number AND o.command_id = r.command_id AND o.relay = r.relay
+  LEFT JOIN hub_told u ON u.hour_number = c.hour_number AND u.command_id = c.command_id
 )
 SELECT
   hour, bucket, command_id, hub_id, device_id, device_type, app, "set", issued_time, deadline_ms,
