@@ -29,7 +29,7 @@ export async function calculatePart(
   const task = parts[index]
   if (!task) throw new Problem('invalid', `${run} has ${parts.length} parts, from 0; found ${index}`)
   await using benches = await (options.openBenches ?? openDuckDbBenches)(options)
-  const made = await calculate(benches, task, { signal }).catch(async (error: unknown) => {
+  const made = await calculate(benches, task, options).catch(async (error: unknown) => {
     if (isProblem(error, 'corrupt', 'missing')) await objects.putMade(begun, index, encodeRefusal(task, error))
     throw error
   })

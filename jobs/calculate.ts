@@ -5,7 +5,7 @@ import type { Snapshot } from '../lake/snapshot.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import { type Bench, type Benches, emptyHash } from './bench.ts'
 import { DAY_MS, dayKey, dayOf } from './day.ts'
-import type { RunOptions } from './jobs.ts'
+import type { JobsOptions, RunOptions } from './jobs.ts'
 import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, METRIC_DATE, openRecords } from './ledger.ts'
 import { FILES_AT_ONCE, HOUR_MS, ROWS_AT_ONCE, ROWS_AT_ONCE_CARRIED } from './limits.ts'
 import type { Metric } from './metric.ts'
@@ -79,20 +79,19 @@ export type CalculateOptions = Pick<RunOptions, 'signal' | 'progress'> & {
 /** Who calculates a task: this process, or others somewhere else. Raises `conflict` when others ended it. */
 export type Calculate = (task: Task, options: CalculateOptions) => Promise<Calculated>
 
-type Options = Pick<RunOptions, 'signal' | 'progress'> & {
-  /** Rows of a day's inputs that are read at once; as limits.ts has it unless given. */
-  readonly rows_at_once?: number | undefined
-}
+type Options = Pick<RunOptions, 'signal' | 'progress'> & Pick<JobsOptions, 'engine' | 'rows_at_once'>
 
 /**
  * Calculates units into files, without the days of which a data file is damaged; of a large day some buckets at a time, since
- * what DuckDB has no memory for goes to disk and back. Raises `corrupt` when a check fails.
+ * what DuckDB has no memory for goes to disk and back; for another engine a day stays whole. Raises `corrupt` when a check fails.
  */
 export async function calculate(
   benches: Benches,
   task: Task,
-  { signal, progress, rows_at_once = task.metric.carry ? ROWS_AT_ONCE_CARRIED : ROWS_AT_ONCE }: Options,
+  { signal, progress, engine, ...options }: Options,
 ): Promise<Made> {
+  const most = task.metric.carry ? ROWS_AT_ONCE_CARRIED : ROWS_AT_ONCE
+  const { rows_at_once = engine ? Number.POSITIVE_INFINITY : most } = options
   const made: Made[] = []
   let [done, left] = [0, task.units.length]
   for (const part of partsOf(task, Math.max(1, Math.ceil(rowsOfLargestDay(task) / rows_at_once)))) {

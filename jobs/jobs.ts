@@ -40,9 +40,9 @@ export type JobsOptions = {
   readonly calculate?: ((here: Calculate) => Calculate) | undefined
   /** DuckDB unless given; of what this process calculates. */
   readonly engine?: Engine | undefined
-  /** Who makes rows and files of them: DuckDB or the engine, as Parquet, unless given; the simulator brings plainer ones. */
   /** Rows of a day's inputs that this process reads at once, for tests. */
   readonly rows_at_once?: number
+  /** Who makes rows and files of them: DuckDB or the engine, as Parquet, unless given; the simulator brings plainer ones. */
   readonly openBenches?: (options: JobsOptions) => Promise<Benches>
   readonly writeRows?: WriteRows
 }
@@ -135,7 +135,7 @@ export async function openJobs(options: JobsOptions): Promise<Jobs> {
   }
 
   const calculateHere: Calculate = async (task, runOptions) => {
-    const made = await calculate(benches, task, { ...runOptions, rows_at_once: options.rows_at_once })
+    const made = await calculate(benches, task, { ...options, ...runOptions })
     return { task, made, over: async () => undefined }
   }
   const baton = openBaton()
