@@ -88,10 +88,13 @@ export function calculateElsewhere({ lake, metrics, runner, clock, on_abort }: E
       count = parts.length
       const request = { run, digest: begun.digest, metric: metric.name, parts: count }
       const done = (made: number) => progress?.(metric.name, unitsIn(parts.slice(0, made)), task.units.length)
-      const heard = (news: readonly Attempt[]) => (attempts = news)
+      let news: readonly Attempt[] = []
+      const heard = (all: readonly Attempt[]) => (news = all)
       if ((await objects.count(begun)) < count) {
         const made = (until: AbortSignal) => untilMade(clock, () => objects.count(begun), count, done, until)
         failure = await followed(runner, request, { signal, heard }, made)
+        // Of a run that nobody answers for they say nothing.
+        attempts = news
       }
       signal?.throwIfAborted()
       const texts = await madeOf(objects, begun, parts)

@@ -21,7 +21,7 @@ export async function calculatePart(
   run: string,
   index: number,
 ): Promise<{ readonly metric: string; readonly made: Made } | undefined> {
-  const { lake, metrics, signal } = options
+  const { lake, metrics } = options
   const objects = runObjects(lake.store, run)
   const begun = await objects.begun()
   if ((await objects.made(begun, index)) !== undefined) return undefined

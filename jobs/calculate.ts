@@ -118,7 +118,10 @@ function rowsOfLargestDay({ metric, units, inputs }: Task): number {
       rows.set(date, (rows.get(date) ?? 0) + (decodeStatistics(add.stats)?.numRecords ?? 0))
     }
   }
-  const share = (date: string) => ((hours.get(date)?.length ?? 0) * time.length_ms) / DAY_MS
+  const share = (date: string) => {
+    const due = hours.get(date) ?? []
+    return (Math.max(...due) + time.length_ms - Math.min(...due)) / DAY_MS
+  }
   return Math.max(0, ...[...rows].map(([date, count]) => count * share(date)))
 }
 

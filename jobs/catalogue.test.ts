@@ -15,15 +15,15 @@ test('a definition that changes without its revision is caught', () => {
   expect(frozen).toMatchInlineSnapshot(`
     {
       "command_traces": "4 c0fcdb9fa296034c",
-      "device_days": "2 d228e4bac17517fb",
-      "firmware_cohorts": "2 f6cd725cc086982c",
-      "fleet_hours": "3 bf52ca9a76261a49",
+      "device_days": "1 d228e4bac17517fb",
+      "firmware_cohorts": "1 7d224caadcc93b50",
+      "fleet_hours": "2 bf52ca9a76261a49",
       "hub_hours": "3 ce6a68150ea33fa2",
-      "hubs": "2 fd5f2f8d8db0d372",
-      "latency_hours": "2 d3ab5cb7998e3391",
-      "sessions": "3 1a6f6f8631fc3b51",
-      "slo_hours": "2 60b5f83f787bffa7",
-      "stream_hours": "2 54b58d3d974d1a9c",
+      "hubs": "1 fd5f2f8d8db0d372",
+      "latency_hours": "1 d3ab5cb7998e3391",
+      "sessions": "2 1a6f6f8631fc3b51",
+      "slo_hours": "1 60b5f83f787bffa7",
+      "stream_hours": "1 54b58d3d974d1a9c",
     }
   `)
 })

@@ -28,7 +28,7 @@ export async function openDuckDbBenches(options: Options): Promise<Benches> {
   const local = await openLocalFiles(store, { cache: options.cache, clock })
   let duck: DuckDb | undefined
   const looked = new Set<Metric>()
-  const compared = new Set<string>()
+  const compared = new WeakSet<Metric>()
   const connect = async () => {
     const [threads, temp_folder] = [options.threads ?? 1, join(scratch_folder, 'temp')]
     if (duck) return duck.connection
@@ -96,14 +96,17 @@ function reachOf(metric: Metric, units: readonly Unit[]): Pick<TaskDay, 'span' |
 /** The rows that stand for a day, and those of the hour before it for a metric that carries. */
 async function standingSql(
   source: Source,
-  { task: { standing, cells, metric }, day_ms, yesterday }: BenchDay,
+  { task: { standing, cells, metric }, day_ms, units, yesterday }: BenchDay,
 ): Promise<string | undefined> {
   // A day that is one unit is made whole.
   if (metric.shape === 'day-all') return undefined
   const rewritten = new Set(yesterday.map((add) => add.tags?.['unit']))
   const before = dateOf(day_ms - HOUR_MS)
   const files = new Map<string, AddFile>()
-  for (const { add, day_ms: of_ms } of cells.values()) {
+  const buckets = new Set(units.map(({ bucket }) => bucket))
+  for (const { add, bucket, day_ms: of_ms } of cells.values()) {
+    // What follows is of the buckets that are due; others may stand as an older definition made them.
+    if (!buckets.has(bucket)) continue
     const isBefore = of_ms === day_ms - DAY_MS && metric.carry && !rewritten.has(add.tags?.['unit'])
     if (of_ms === day_ms || isBefore) files.set(add.path, add)
   }

@@ -79,10 +79,12 @@ export const duckDbEngine: Engine = async (day) => {
       // Hour by hour: each then reads its own rows of the table alone.
       const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / 3600000)` : ''
       const rows = `SELECT ${columns.join(', ')} FROM (${select}) day${order}`
-      await connection.run(`DROP TABLE IF EXISTS ${table}_rows`)
-      const kept = `${table}_rows AS ${rows}`
-      if (!readOnce(table)) await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept}`))
-      const view = `${table}_day AS ${readOnce(table) ? rows : `FROM ${table}_rows`}`
+      // No metric has such a name.
+      const kept = identifier(`${table} rows`)
+      await connection.run(`DROP TABLE IF EXISTS ${kept}`)
+      if (!readOnce(table))
+        await asPart(metric.name, 'only', () => connection.run(`CREATE TEMP TABLE ${kept} AS ${rows}`))
+      const view = `${table}_day AS ${readOnce(table) ? rows : `FROM ${kept}`}`
       await asPart(metric.name, 'only', () => connection.run(`CREATE OR REPLACE TEMP VIEW ${view}`))
     }
   }

@@ -133,13 +133,15 @@ export function isAhead({ sum }: Cell, metric: Metric): boolean {
  * Raises `invalid` where an hour was made by another definition of the metric's own revision: nobody knows which of them
  * is the newer one, and a table would be of both.
  */
-export function checkDefinition({ name, revision, hash }: Metric, cells: Cells): void {
+export function checkDefinition({ name, shape, revision, hash, file_hash }: Metric, cells: Cells): void {
+  const own = [hash, file_hash]
   for (const { day_ms, sum } of cells.values()) {
-    const other = sum.greatest_revision === revision ? sum.definitions.find((one) => one !== hash) : undefined
+    const other = sum.greatest_revision === revision ? sum.definitions.find((one) => !own.includes(one)) : undefined
+    const what = shape === 'bucket' ? 'rows' : `hours of ${dateOf(day_ms)}`
     if (other !== undefined)
       throw new Problem(
         'invalid',
-        `${name} was changed, and its revision is still ${revision}: hours of ${dateOf(day_ms)} are of the definition ${other}, and this is ${hash}; raise the revision, and all hours are made anew`,
+        `${name} was changed, and its revision is still ${revision}: ${what} are of the definition ${other}, and this is ${hash}; raise the revision, and all hours are made anew`,
       )
   }
 }

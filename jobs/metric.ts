@@ -36,8 +36,10 @@ export type Metric = {
   readonly checks: readonly RowCheck[]
   /** The SELECT. */
   readonly sql: string
-  /** Of the SELECT, the columns, the inputs, the carry and the checks: 16 hex digits. */
+  /** Of all that decides numbers, without comments, meanings and checks: 16 hex digits. */
   readonly hash: string
+  /** With its checks: who calculates for another must have the same. The ledger had this one before it had `hash`. */
+  readonly file_hash: string
 }
 
 const TYPES: readonly ColumnType[] = ['string', 'long', 'integer', 'double', 'boolean', 'timestamp']
@@ -117,7 +119,7 @@ export function parseMetric(file: string, text: string): Metric {
     if (named.indexOf(named[i] ?? '') < i) wrong(at, 'each column once', `"${named[i]}" again`)
   if (metric.sql.replaceAll(/--.*$/gm, '').trim() === '')
     throw new Problem('invalid', `${file}: no SELECT after the header`)
-  return { ...metric, hash: definitionHash(metric) }
+  return { ...metric, hash: definitionHash(metric), file_hash: fileHash(metric) }
 }
 
 function listOf(text: string): readonly string[] {
@@ -145,13 +147,29 @@ function parseCarry(text: string): Carry {
   return { columns: listOf(columns), where }
 }
 
-/** Hash of everything that decides the numbers: not of names' meanings, nor of comments, nor of checks. */
-function definitionHash(metric: Pick<Metric, 'sql' | 'columns' | 'inputs' | 'only' | 'carry' | 'shape' | 'keys'>) {
-  const { sql, columns, inputs, only, carry, shape, keys } = metric
+type Defining = Pick<Metric, 'sql' | 'columns' | 'inputs' | 'only' | 'carry' | 'checks' | 'shape' | 'keys'>
+
+function definitionHash({ sql, columns, inputs, only, carry, shape, keys }: Defining): string {
+  const carried = carry && { columns: carry.columns, where: plain(carry.where) }
+  return hashOf([plain(sql), typesOf(columns), inputs, plain(only), carried, shape, keys])
+}
+
+function fileHash({ sql, columns, inputs, only, carry, checks, shape, keys }: Defining): string {
   const stripped = sql.replace(/^\s*--.*$/gm, '').replace(/\s+/g, ' ')
-  const types = columns.map(({ name, type }) => [name, type])
-  return createHash('sha256')
-    .update(JSON.stringify([stripped, types, inputs, only, carry, shape, keys]))
-    .digest('hex')
-    .slice(0, 16)
+  return hashOf([stripped, typesOf(columns), inputs, only, carry, checks, shape, keys])
+}
+
+const typesOf = (columns: readonly Column[]) => columns.map(({ name, type }) => [name, type])
+
+function hashOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
+}
+
+/** A text of SQL without comments, and with one space where there are several; words in quotes stay as they are. */
+function plain(sql: string): string {
+  const parts = /('(?:[^']|'')*'|"(?:[^"]|"")*")|--.*|\/\*[\s\S]*?\*\/|\s+/g
+  return sql
+    .replace(parts, (_, quoted?: string) => quoted ?? ' ')
+    .replace(/ +/g, ' ')
+    .trim()
 }

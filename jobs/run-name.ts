@@ -24,7 +24,7 @@ export function runsOf(lake_id: string, { name }: Metric): string {
  * each commit makes a new version, at most one run of a name is ever committed: whoever is to make the next finds it by it.
  */
 export function runName(lake_id: string, metric: Metric, version: number): string {
-  return `${runsOf(lake_id, metric)}-${version.toString(36)}-${hash(metric.hash)}`
+  return `${runsOf(lake_id, metric)}-${version.toString(36)}-${hash(metric.file_hash)}`
 }
 
 /** undefined for what is not such a name. */

@@ -27,7 +27,7 @@ test('a text that is not a task, or not of this Hearth, is refused by what it is
 
   const [task = '', made = ''] = texts
   await expect(openTask(lake, [], task)).rejects.toThrow(/a task of hubs .*: it is not known here/)
-  const changed = catalogue().map((one) => ({ ...one, hash: 'other' }))
+  const changed = catalogue().map((one) => ({ ...one, file_hash: 'other' }))
   await expect(openTask(lake, changed, task)).rejects.toThrow(
     /its definition is other here: use the same Hearth for all/,
   )

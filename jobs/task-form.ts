@@ -59,7 +59,7 @@ export function encodeTask(
   parts: number,
 ): string {
   const versionOf = Object.fromEntries([...inputs].map(([name, { snapshot }]) => [name, snapshot.version]))
-  const about = { hearth_task: FORM_VERSION, metric: metric.name, definition: metric.hash, now_ms }
+  const about = { hearth_task: FORM_VERSION, metric: metric.name, definition: metric.file_hash, now_ms }
   return JSON.stringify({
     ...about,
     standing: standing.snapshot.version,
@@ -83,8 +83,8 @@ export async function openTask(
 ): Promise<{ readonly task: Task; readonly parts: readonly Task[] }> {
   const told = read(taskForm, text, 'a task of jobs')
   const metric = metrics.find(({ name }) => name === told.metric)
-  if (metric?.hash !== told.definition) {
-    const found = metric ? `its definition is ${metric.hash} here` : 'it is not known here'
+  if (metric?.file_hash !== told.definition) {
+    const found = metric ? `its definition is ${metric.file_hash} here` : 'it is not known here'
     throw new Problem('invalid', `a task of ${told.metric} ${told.definition}: ${found}: use the same Hearth for all`)
   }
   const task = known ?? (await pinned(lake, metric, told))
@@ -118,7 +118,13 @@ async function pinned(lake: Lake, metric: Metric, told: z.infer<typeof taskForm>
 
 export function encodeMade({ metric }: Pick<Task, 'metric'>, made: Made): string {
   const { units: of, changed, adds, removes, rows, damage } = made
-  const about = { hearth_made: FORM_VERSION, metric: metric.name, definition: metric.hash, units: pairsOf(of), changed }
+  const about = {
+    hearth_made: FORM_VERSION,
+    metric: metric.name,
+    definition: metric.file_hash,
+    units: pairsOf(of),
+    changed,
+  }
   const paths = removes.map(({ path }) => path)
   return JSON.stringify({ ...about, adds, removes: paths, rows, ...(damage && { damage: damage.message }) })
 }
@@ -138,10 +144,10 @@ export function decodeMade(task: Task, text: string | undefined): Made | Problem
   const refusal = refusedForm.safeParse(jsonOf(text))
   if (refusal.success) return new Problem(refusal.data.kind, refusal.data.message)
   const told = read(madeForm, text, `what came of a task of ${metric.name}`)
-  if (told.metric !== metric.name || told.definition !== metric.hash)
+  if (told.metric !== metric.name || told.definition !== metric.file_hash)
     throw new Problem(
       'invalid',
-      `expected what came of ${metric.name} ${metric.hash}; found ${told.metric} ${told.definition}`,
+      `expected what came of ${metric.name} ${metric.file_hash}; found ${told.metric} ${told.definition}`,
     )
   const removes = told.removes.map((path) => {
     const file = standing.snapshot.files.get(path)

@@ -40,14 +40,14 @@ export type Workbench = Result & {
 
 /**
  * `standing` is a SELECT: the rows of the result that stand (those of the hour before the day too, for a metric that
- * carries). `compared` has the SELECTs that give the metric's columns, and no others, as was seen.
+ * carries). `compared` has the metrics whose SELECT gives their columns, and no others, as was seen.
  */
 export async function openWorkbench(
   connection: DuckDBConnection,
   metric: Metric,
   select: SelectStep,
   standing: string | undefined,
-  compared: Set<string>,
+  compared: WeakSet<Metric>,
 ): Promise<Workbench> {
   const columns = metric.columns.map(({ name, type }) => `${identifier(name)} ${duckDbType(type)}`)
   await connection.run(`CREATE OR REPLACE TEMP TABLE result (${columns.join(', ')})`)
@@ -136,7 +136,8 @@ export async function openWorkbench(
 
   /** A column that the SELECT lacks would be NULL in each row. */
   async function compareColumns(rows: string): Promise<void> {
-    if (compared.has(rows)) return
+    // What another engine made is another text each time.
+    if (rows === metric.sql && compared.has(metric)) return
     const prepared = await connection.prepare(rows)
     const given = Array.from({ length: prepared.columnCount }, (_, i) => prepared.columnName(i).toLowerCase())
     prepared.destroySync()
@@ -148,7 +149,6 @@ export async function openWorkbench(
       other !== undefined && `it gives "${other}", which is no column of the header`,
     ].filter((one) => one !== false)
     if (wrong.length > 0) throw new Problem('invalid', `${metric.name}: its SELECT: ${wrong.join('; ')}`)
-    // What another engine made has another name each time.
-    if (rows === metric.sql) compared.add(rows)
+    if (rows === metric.sql) compared.add(metric)
   }
 }

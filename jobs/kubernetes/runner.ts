@@ -116,7 +116,7 @@ export function openKubernetesRunner(options: KubernetesRunnerOptions): Runner {
 
     /** What no watch told, since it had broken off. */
     async function lookAll(): Promise<void> {
-      await Promise.all([ofPods.renew(), ofJob.renew()])
+      await orAborted(Promise.all([ofPods.renew(), ofJob.renew()]), signal)
       job = await read(request.run, { signal })
       const list = () => core.listNamespacedPod({ namespace, labelSelector })
       for (const pod of (await look(`list the pods of ${request.run}`, list, { signal }))?.items ?? []) see(pod)

@@ -6,7 +6,7 @@
 -- inputs: command_traces
 -- affects: a command trace, the day of its hour
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: day timestamp — begin of the day of issue, UTC
 -- column: device_type string — lamp, lock, …, as the hub told for any command to the device on that day; `unknown` where it told none
 -- column: devices long devices — devices that a command was issued to

@@ -6,7 +6,7 @@
 -- inputs: hub_hours
 -- affects: a hub hour, its day
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: day timestamp — begin of the day, UTC
 -- column: firmware string — firmware of the cohort; hubs that never told theirs are in none
 -- column: measure string — disconnects (unplanned) per hub-hour, crashes per hub-hour, command_failure (not done ÷ issued) or loss (lost ÷ sent)

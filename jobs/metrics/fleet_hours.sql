@@ -6,7 +6,7 @@
 -- inputs: hub_hours, latency_hours
 -- affects: a hub hour or a latency hour, its hour
 -- owner: jobs
--- revision: 3
+-- revision: 2
 -- column: hour timestamp — the hour, UTC
 -- column: firmware string — firmware of the hubs; `*` is the row for all firmwares together
 -- column: hubs long hubs — hubs that were expected in the hour

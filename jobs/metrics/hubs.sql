@@ -7,7 +7,7 @@
 -- only: kind = 'registry'
 -- affects: a registry event, all of its bucket's history
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: hub_id string — the hub
 -- column: bucket integer — bucket of the hub
 -- column: valid_from timestamp — the record counts from here on

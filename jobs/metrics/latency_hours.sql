@@ -6,7 +6,7 @@
 -- inputs: command_traces
 -- affects: a command trace, its hour
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: hour timestamp — hour of issue, UTC
 -- column: bucket integer — bucket of the hubs; add over buckets
 -- column: hop string — tap_to_light, issued_to_acked, relay_share, round_trip, network or hub

@@ -8,7 +8,7 @@
 -- carry: hub_id, bucket, session, relay, relay_boot, connected_time, disconnected_time, planned, counted, reason, alive_time where awaited
 -- affects: a connection or alive event, its hour and, through what it leaves open, the hours after
 -- owner: jobs
--- revision: 3
+-- revision: 2
 -- column: hour timestamp — the hour, UTC
 -- column: bucket integer — bucket of the hub
 -- column: hub_id string — the hub

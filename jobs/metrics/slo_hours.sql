@@ -6,7 +6,7 @@
 -- inputs: hub_hours, latency_hours, objectives by validity
 -- affects: a hub hour or a latency hour, its hour; an objective, all hours
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: hour timestamp — the hour, UTC
 -- column: objective string — name of the objective
 -- column: measure string — availability (connected of expected ms), command_success (done of issued), latency (durations up to a threshold) or loss (sent and not lost, of sent)

@@ -8,7 +8,7 @@
 -- carry: bucket, hub_id, boot_id, stream, next_seq, pending, pending_ranges, closed, heard_time where kept
 -- affects: a batch, the hour of its receipt and, through what it leaves pending, the hours after
 -- owner: jobs
--- revision: 2
+-- revision: 1
 -- column: hour timestamp — hour of receipt, UTC
 -- column: bucket integer — bucket of the hub
 -- column: hub_id string — the hub, source of the stream
