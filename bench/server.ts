@@ -1,12 +1,14 @@
-/** Servers under test, each a process of its own: `hearth` on a state folder of the benchmark's, Mosquitto beside it. */
+/** Servers under test, each a process of its own: `hearth` on a state folder of the benchmark's, Mosquitto and NATS beside it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openAuthority, openRegistry } from '../cli/fleet.ts'
 import { loadConfig } from '../cli/load-config.ts'
 import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
+import { mosquitto } from '../infra/mosquitto/program.ts'
+import { natsServer } from '../infra/nats/program.ts'
+import { freePorts, listens } from '../infra/ports.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { ServerTls } from '../link/mqtt-endpoint.ts'
 
@@ -20,19 +22,19 @@ export type Server = {
 export type BenchFleet = {
   readonly home: string
   readonly hubs: ReadonlyMap<string, ClientTls>
-  readonly token: string
+  /** Of an app each: what one app may send is bounded. */
+  readonly tokens: readonly string[]
   readonly server: ServerTls
 }
 
 const READY_MS = 60_000
 const LOOK_MS = 20
 const HEARTH = fileURLToPath(new URL('../cli/hearth.js', import.meta.url))
-const MOSQUITTO = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquitto', '/opt/homebrew/sbin/mosquitto'].find(existsSync)
 
 const context = (home: string) => ({ home, config: loadConfig(home, {}, home), clock, random })
 
 /** Enrols hubs by the registry and the CA themselves, as `hearth registry` does. */
-export async function makeFleet(home: string, hubs: readonly string[]): Promise<BenchFleet> {
+export async function makeFleet(home: string, hubs: readonly string[], apps = 1): Promise<BenchFleet> {
   mkdirSync(home, { recursive: true })
   const registry = openRegistry(context(home))
   const authority = await openAuthority(context(home), registry)
@@ -46,9 +48,11 @@ export async function makeFleet(home: string, hubs: readonly string[]): Promise<
     made.set(hub, { key: issued.key_pem, cert: issued.certificate_pem, ca })
   }
   const issued = await authority.issueServer('localhost')
-  const token = registry.createToken({ app: 'bench', scopes: ['commands', 'observe'] })
+  const tokens = Array.from({ length: apps }, (_, i) =>
+    registry.createToken({ app: `bench-${i}`, scopes: ['commands', 'observe'] }),
+  )
   registry.close()
-  return { home, hubs: made, token, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
+  return { home, hubs: made, tokens, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
 }
 
 /** Starts `hearth <words>` on any free ports; `facts` is what it says of itself once it serves. */
@@ -72,12 +76,19 @@ export async function startHearth(
   return { ...server, facts: JSON.parse(readFileSync(path, 'utf8')) }
 }
 
-/** Mosquitto with mutual TLS 1.3 on a free port, nothing kept on disk; undefined where it is not installed. */
-export async function startMosquitto(fleet: BenchFleet): Promise<(Server & { readonly port: number }) | undefined> {
-  if (MOSQUITTO === undefined) return undefined
+/**
+ * Mosquitto with mutual TLS 1.3 on a free port, nothing kept on disk; undefined where it cannot be had. With `app`, the name in its
+ * certificate, an ACL file lets each hub at its own topics alone, and the app at all.
+ */
+export async function startMosquitto(
+  fleet: BenchFleet,
+  app?: string,
+): Promise<(Server & { readonly port: number }) | undefined> {
+  const program = await mosquitto()
+  if (program === undefined) return undefined
   const folder = join(fleet.home, 'mosquitto')
   mkdirSync(folder, { recursive: true })
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text, { mode: 0o600 })
     return join(folder, name)
@@ -90,19 +101,52 @@ export async function startMosquitto(fleet: BenchFleet): Promise<(Server & { rea
       `certfile ${file('cert.pem', fleet.server.cert)}`,
       `keyfile ${file('key.pem', fleet.server.key)}`,
       ...['require_certificate true', 'use_identity_as_username true', 'tls_version tlsv1.3'],
+      ...(app === undefined ? [] : [`acl_file ${file('acl', aclFor(app))}`]),
       ...['set_tcp_nodelay true', 'persistence false', 'log_type error'],
       // As root it would become another user, who cannot read its certificate.
       ...(process.getuid?.() === 0 ? ['user root'] : []),
     ].join('\n'),
   )
-  const child = spawn(MOSQUITTO, ['-c', settings])
-  return { ...(await served(child, 'mosquitto', () => canConnect(port))), port }
+  const child = spawn(program, ['-c', settings])
+  return { ...(await served(child, 'mosquitto', () => listens(port))), port }
+}
+
+function aclFor(app: string): string {
+  return [`user ${app}`, 'topic readwrite h/#', 'pattern read h/%u/command', 'pattern write h/%u/result', ''].join('\n')
+}
+
+/** NATS with mutual TLS 1.3 on a free port; it is built the first time. */
+export async function startNats(fleet: BenchFleet): Promise<Server & { readonly port: number }> {
+  const program = await natsServer()
+  const folder = join(fleet.home, 'nats')
+  mkdirSync(folder, { recursive: true })
+  const [port = 0] = await freePorts(1)
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 })
+    return join(folder, name)
+  }
+  const { ca, cert, key } = fleet.server
+  const settings = file(
+    'nats.conf',
+    `listen: "127.0.0.1:${port}"
+tls {
+  ca_file: "${file('ca.pem', String(ca))}"
+  cert_file: "${file('cert.pem', cert)}"
+  key_file: "${file('key.pem', key)}"
+  verify: true
+  min_version: "1.3"
+}
+`,
+  )
+  const child = spawn(program, ['-c', settings])
+  return { ...(await served(child, 'nats-server', () => listens(port))), port }
 }
 
 /** Version of the peer as it tells it itself; undefined where it is not installed. */
 export async function mosquittoVersion(): Promise<string | undefined> {
-  if (MOSQUITTO === undefined) return undefined
-  const child = spawn(MOSQUITTO, ['-h'])
+  const program = await mosquitto()
+  if (program === undefined) return undefined
+  const child = spawn(program, ['-h'])
   let text = ''
   for await (const part of child.stdout) text += String(part)
   return /version (\S+)/.exec(text)?.[1]
@@ -145,26 +189,4 @@ async function served(child: ChildProcess, name: string, ready: () => boolean | 
 
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
-async function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.on('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
 }

@@ -1,58 +1,101 @@
-/** An app that sends commands: over HTTP to a relay, or over MQTT through a broker. Prints what each took. */
+/** An app that sends commands: over HTTP to a relay, or over MQTT or NATS through a broker. Prints what each took. */
 import { Agent, request } from 'node:http'
+import { connect } from '@nats-io/transport-node'
 import { z } from 'zod'
 import { type HubBound, relayBound, topics } from '../../contract/command.ts'
+import { percentile } from '../figure.ts'
 import { connectClient } from '../mqtt-client.ts'
 import { pause } from '../server.ts'
-import { type AppDone, appTask, type Tapped } from './parts.ts'
+import { type AppDone, type AppTask, appTask, type Load, type Tapped } from './parts.ts'
 
 /** Not measured: until code is compiled and connections are open. */
 const WARM_UP = 50
 /** As many as a server of apps may have open to a relay. */
-const CONNECTIONS = 32
+const CONNECTIONS = 64
+const ANSWER_MS = 5_000
+
+/** A rate is not held when more than this share of its commands was not done. */
+const FAILED_MOST = 0.001
 
 const task = appTask.parse(JSON.parse(process.argv[2] ?? ''))
-const tap = 'url' in task.to ? throughRelay(task.to) : await throughBroker(task.to)
+const tap = await tapperOf(task.to)
 
-for (let i = 0; i < WARM_UP; i++) await tap(hubAt(i))
-const one_by_one: Tapped[] = []
-for (let i = 0; i < task.one_by_one; i++) one_by_one.push(await tap(hubAt(i)))
-const paced: Promise<Tapped>[] = []
-const begun_ms = performance.now()
-for (let i = 0; i < task.per_second * task.seconds; i++) {
-  const wait_ms = begun_ms + (i * 1000) / task.per_second - performance.now()
-  if (wait_ms > 0) await pause(wait_ms)
-  paced.push(tap(hubAt(i)))
-}
-const done: AppDone = { one_by_one, paced: await Promise.all(paced) }
+for (let i = 0; i < WARM_UP; i++) await tap(hubAt(i), performance.now())
+const done = await under(task.load)
 // Ends when all of it is written: a pipe takes it piece by piece.
 process.stdout.write(`${JSON.stringify(done)}\n`, () => process.exit(0))
+
+async function under(load: Load): Promise<AppDone> {
+  if ('one_by_one' in load) {
+    const all: Tapped[] = []
+    for (let i = 0; i < load.one_by_one; i++) all.push(await tap(hubAt(i), performance.now()))
+    return { tapped: all }
+  }
+  if ('per_second' in load) return { tapped: await paced(load.per_second, load.seconds) }
+  let held_per_second = 0
+  for (const rate of load.rates) {
+    const all = await paced(rate, load.seconds)
+    const times = all.map(({ ms }) => ms)
+    const failed = all.filter((one) => !one.done).length
+    if (percentile(times, 0.99) > load.p99_most_ms || failed > all.length * FAILED_MOST) break
+    held_per_second = rate
+  }
+  return { tapped: [], held_per_second }
+}
+
+/** Each is timed from when it was to be sent: what waits because the app is late counts as well. */
+async function paced(per_second: number, seconds: number): Promise<Tapped[]> {
+  const all: Promise<Tapped>[] = []
+  const begun_ms = performance.now()
+  for (let i = 0; i < per_second * seconds; i++) {
+    const due_ms = begun_ms + (i * 1000) / per_second
+    const wait_ms = due_ms - performance.now()
+    if (wait_ms > 0) await pause(wait_ms)
+    // Timers may be up to a millisecond early.
+    all.push(tap(hubAt(i), Math.min(due_ms, performance.now())))
+  }
+  return await Promise.all(all)
+}
+
+function tapperOf(to: AppTask['to']): Promise<Tap> | Tap {
+  if (to.kind === 'relay') return throughRelay(to.url, to.tokens)
+  return to.kind === 'mqtt' ? throughBroker(to) : throughNats(to)
+}
 
 function hubAt(i: number): string {
   return task.hubs[i % task.hubs.length] ?? ''
 }
 
-function throughRelay({ url, token }: { readonly url: string; readonly token: string }) {
+/** Sends a command that was due at a time of `performance.now()`. */
+type Tap = (hub: string, due_ms: number) => Promise<Tapped>
+
+function throughRelay(url: string, tokens: readonly string[]): Tap {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   const body = JSON.stringify({ device: 'lamp', set: { powered: true } })
-  const headers = {
+  const headers = tokens.map((token) => ({
     authorization: `Bearer ${token}`,
     'content-type': 'application/json',
     'content-length': body.length,
-  }
+  }))
+  let number = 0
   const report = z.object({
     outcome: z.string(),
     stages: z.array(z.object({ stage: z.string(), by: z.string(), ms: z.number() })),
   })
-  return (hub: string): Promise<Tapped> =>
+  return (hub, start_ms) =>
     new Promise((resolve, reject) => {
-      const start_ms = performance.now()
-      const asked = request(`${url}/v1/hubs/${hub}/commands`, { method: 'POST', agent, headers }, (response) => {
+      const options = { method: 'POST', agent, headers: headers[number++ % headers.length] ?? {} }
+      const asked = request(`${url}/v1/hubs/${hub}/commands`, options, (response) => {
         let text = ''
         response.setEncoding('utf8')
         response.on('data', (part: string) => (text += part))
         response.on('end', () => {
           const ms = performance.now() - start_ms
+          // Too many at once: past what it bears, it says so.
+          if (response.statusCode === 429) {
+            resolve({ ms, done: false })
+            return
+          }
           if (response.statusCode !== 200) {
             reject(new Error(`${response.statusCode}: ${text}`))
             return
@@ -67,7 +110,9 @@ function throughRelay({ url, token }: { readonly url: string; readonly token: st
     })
 }
 
-async function throughBroker({ port, tls }: Extract<typeof task.to, { readonly port: number }>) {
+type Broker = Extract<AppTask['to'], { readonly port: number }>
+
+async function throughBroker({ port, tls }: Broker): Promise<Tap> {
   const waiting = new Map<string, (stage: string) => void>()
   let number = 0
   const client = await connectClient({
@@ -78,18 +123,34 @@ async function throughBroker({ port, tls }: Extract<typeof task.to, { readonly p
     },
   })
   await client.subscribe(topics.result('+'))
-  return (hub: string): Promise<Tapped> =>
+  return (hub, start_ms) =>
     new Promise((resolve, reject) => {
-      const start_ms = performance.now()
-      const command = String(number++).padStart(32, '0')
-      const bound: HubBound = {
-        ...{ hearth: 1, type: 'command', command, hash: '0123456789abcdef', device: 'lamp', set: { powered: true } },
-        ...{ issued: Date.now(), stamp: start_ms, left_ms: 5_000, epoch: '1.1.1' },
-      }
+      const { command, payload } = commandOf(number++)
       waiting.set(command, (stage) => {
         waiting.delete(command)
         resolve({ ms: performance.now() - start_ms, done: stage === 'executed' })
       })
-      client.publish(topics.command(hub), Buffer.from(JSON.stringify(bound))).catch(reject)
+      client.publish(topics.command(hub), payload).catch(reject)
     })
+}
+
+async function throughNats({ port, tls }: Broker): Promise<Tap> {
+  const client = await connect({ servers: `localhost:${port}`, tls })
+  let number = 0
+  return async (hub, start_ms) => {
+    const { payload } = commandOf(number++)
+    const answer = await client.request(`h.${hub}.command`, payload, { timeout: ANSWER_MS })
+    const said = relayBound.parse(answer.json())
+    return { ms: performance.now() - start_ms, done: said.type === 'result' && said.stage === 'executed' }
+  }
+}
+
+/** What the relay would send, as the app sends it by itself where there is none. */
+function commandOf(number: number) {
+  const command = String(number).padStart(32, '0')
+  const bound: HubBound = {
+    ...{ hearth: 1, type: 'command', command, hash: '0123456789abcdef', device: 'lamp', set: { powered: true } },
+    ...{ issued: Date.now(), stamp: performance.now(), left_ms: ANSWER_MS, epoch: '1.1.1' },
+  }
+  return { command, payload: Buffer.from(JSON.stringify(bound)) }
 }

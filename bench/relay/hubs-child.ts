@@ -1,30 +1,58 @@
 /** Hubs that answer at once: no journal, no device. Prints `ready` when all are subscribed; goes on until it is ended. */
+import { readFileSync } from 'node:fs'
+import { connect } from '@nats-io/transport-node'
 import { hubBound, type RelayBound, topics } from '../../contract/command.ts'
 import { formatEpoch } from '../../contract/source.ts'
+import type { ClientTls } from '../../link/mqtt-connection.ts'
 import { connectClient, type MqttClient } from '../mqtt-client.ts'
-import { hubsTask } from './parts.ts'
+import { hubCertificates, hubsTask } from './parts.ts'
+
+/** Handshakes at once. */
+const CONNECTING = 8
 
 const task = hubsTask.parse(JSON.parse(process.argv[2] ?? ''))
-for (const [hub, tls] of Object.entries(task.hubs)) {
+const hubs = Object.entries(hubCertificates.parse(JSON.parse(readFileSync(task.hubs_file, 'utf8'))))
+const left = hubs.values()
+const serve = task.kind === 'nats' ? serveNats : serveMqtt
+await Promise.all(
+  Array.from({ length: CONNECTING }, async () => {
+    for (const [hub, tls] of left) await serve(hub, tls)
+  }),
+)
+process.stdout.write('ready\n')
+
+async function serveMqtt(hub: string, tls: ClientTls): Promise<void> {
   const username = formatEpoch({ generation: 1, counter: 1, connect: 1 })
   const client: MqttClient = await connectClient({
     ...{ port: task.port, tls, client: hub, username },
-    message: (_topic, payload) => answer(hub, client, payload),
+    message(_topic, payload) {
+      for (const told of answersTo(payload)) client.publish(topics.result(hub), told).catch(lost)
+    },
   })
   await client.subscribe(topics.command(hub))
 }
-process.stdout.write('ready\n')
 
-function answer(hub: string, client: MqttClient, payload: Buffer): void {
+async function serveNats(hub: string, tls: ClientTls): Promise<void> {
+  const client = await connect({ servers: `localhost:${task.port}`, tls })
+  client.subscribe(`h.${hub}.command`, {
+    callback(error, message) {
+      if (error) lost(error)
+      for (const told of answersTo(Buffer.from(message.data))) message.respond(told)
+    },
+  })
+  await client.flush()
+}
+
+/** To Hearth a hub says `received` before `executed`, as the agent does; to a broker it gives one answer. */
+function answersTo(payload: Buffer): readonly Buffer[] {
   const said = hubBound.parse(JSON.parse(payload.toString()))
-  if (said.type !== 'command') return
-  const tell = (stage: 'received' | 'executed') => {
-    const { command, issued } = said
+  if (said.type !== 'command') return []
+  const { command, issued } = said
+  const stages = task.kind === 'relay' ? (['received', 'executed'] as const) : (['executed'] as const)
+  return stages.map((stage) => {
     const result: RelayBound = { hearth: 1, type: 'result', command, stage, ms: 0.1, issued }
-    client.publish(topics.result(hub), Buffer.from(JSON.stringify(result))).catch(lost)
-  }
-  if (task.tells_received) tell('received')
-  tell('executed')
+    return Buffer.from(JSON.stringify(result))
+  })
 }
 
 function lost(error: unknown): void {

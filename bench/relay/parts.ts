@@ -3,28 +3,43 @@ import { z } from 'zod'
 
 const clientTls = z.object({ key: z.string(), cert: z.string(), ca: z.string() })
 
+/** Whom hubs and apps speak to: the relay, or a broker that carries the same bytes. */
+const kind = z.enum(['relay', 'mqtt', 'nats'])
+
 export const hubsTask = z.object({
+  kind,
   port: z.number(),
-  hubs: z.record(z.string(), clientTls),
-  /** To Hearth a hub says `received` before `executed`, as the agent does; to a broker it gives one answer. */
-  tells_received: z.boolean(),
+  /** A file with the certificates of hubs by name, as JSON: too long for an argument. */
+  hubs_file: z.string(),
 })
+export const hubCertificates = z.record(z.string(), clientTls)
+
+/** Commands one after the other; so many a second for so long, whether answers come or not; or each of these rates. */
+export const load = z.union([
+  z.object({ one_by_one: z.number() }),
+  z.object({ per_second: z.number(), seconds: z.number() }),
+  z.object({ rates: z.array(z.number()), seconds: z.number(), p99_most_ms: z.number() }),
+])
 
 export const appTask = z.object({
-  /** The relay's app API with a token, or a broker's port with a certificate. */
-  to: z.union([z.object({ url: z.string(), token: z.string() }), z.object({ port: z.number(), tls: clientTls })]),
+  to: z.union([
+    z.object({ kind: z.literal('relay'), url: z.string(), tokens: z.array(z.string()) }),
+    z.object({ kind: z.enum(['mqtt', 'nats']), port: z.number(), tls: clientTls }),
+  ]),
   hubs: z.array(z.string()),
-  /** Commands one after the other, and then so many a second for so long, whether answers come or not. */
-  one_by_one: z.number(),
-  per_second: z.number(),
-  seconds: z.number(),
+  load,
 })
 
 /** Of one command: until the app had its answer; of it the relay's own share up to the hub's socket, where it tells. */
 export const tapped = z.object({ ms: z.number(), sent_ms: z.number().optional(), done: z.boolean() })
-export const appDone = z.object({ one_by_one: z.array(tapped), paced: z.array(tapped) })
+export const appDone = z.object({
+  tapped: z.array(tapped),
+  /** Of a load of rates: the highest that was held. */
+  held_per_second: z.number().optional(),
+})
 
 export type HubsTask = z.infer<typeof hubsTask>
 export type AppTask = z.infer<typeof appTask>
 export type AppDone = z.infer<typeof appDone>
+export type Load = z.infer<typeof load>
 export type Tapped = z.infer<typeof tapped>
