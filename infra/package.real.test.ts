@@ -16,7 +16,9 @@ const hearth = (...words: string[]) =>
   execFileSync(join(folder, 'node_modules/.bin/hearth'), words, { cwd: folder, encoding: 'utf8', env: environment })
 
 beforeAll(() => {
-  npm(['pack', '--pack-destination', folder], root)
+  // Without `prepare`, which makes the pages of the checkout anew under the tests that look at them.
+  npm(['run', 'prepack'], root)
+  npm(['pack', '--ignore-scripts', '--pack-destination', folder], root)
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))
   npm(['init', '-y'], folder)
   npm(['install', '--no-audit', '--no-fund', '--prefer-offline', join(folder, tarball ?? 'no tarball')], folder)
