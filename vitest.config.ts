@@ -3,7 +3,8 @@ import LongestFirst from './infra/longest-first.ts'
 
 /**
  * Three sets: `fast` is what needs no server and no process of its own (the newcomer's loop, under a minute); `long`
- * (`*.long.test.ts`) needs none either, and makes whole histories: files of three seconds and more; `real` (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
+ * (`*.long.test.ts`) needs none either, and makes whole histories: files of three seconds and more; `real`
+ * (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
  */
 export default defineConfig({
   test: {

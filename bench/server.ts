@@ -86,13 +86,8 @@ export async function startMosquitto(
 ): Promise<(Server & { readonly port: number }) | undefined> {
   const program = await mosquitto()
   if (program === undefined) return undefined
-  const folder = join(fleet.home, 'mosquitto')
-  mkdirSync(folder, { recursive: true })
+  const file = filesIn(join(fleet.home, 'mosquitto'))
   const [port = 0] = await freePorts(1)
-  const file = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text, { mode: 0o600 })
-    return join(folder, name)
-  }
   const settings = file(
     'mosquitto.conf',
     [
@@ -111,6 +106,16 @@ export async function startMosquitto(
   return { ...(await served(child, 'mosquitto', () => listens(port))), port }
 }
 
+/** Writes files of a folder that only we may read; gives the path of each. */
+function filesIn(folder: string): (name: string, text: string) => string {
+  mkdirSync(folder, { recursive: true })
+  return (name, text) => {
+    const path = join(folder, name)
+    writeFileSync(path, text, { mode: 0o600 })
+    return path
+  }
+}
+
 function aclFor(app: string): string {
   return [`user ${app}`, 'topic readwrite h/#', 'pattern read h/%u/command', 'pattern write h/%u/result', ''].join('\n')
 }
@@ -118,13 +123,8 @@ function aclFor(app: string): string {
 /** NATS with mutual TLS 1.3 on a free port; it is built the first time. */
 export async function startNats(fleet: BenchFleet): Promise<Server & { readonly port: number }> {
   const program = await natsServer()
-  const folder = join(fleet.home, 'nats')
-  mkdirSync(folder, { recursive: true })
+  const file = filesIn(join(fleet.home, 'nats'))
   const [port = 0] = await freePorts(1)
-  const file = (name: string, text: string) => {
-    writeFileSync(join(folder, name), text, { mode: 0o600 })
-    return join(folder, name)
-  }
   const { ca, cert, key } = fleet.server
   const settings = file(
     'nats.conf',

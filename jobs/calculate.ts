@@ -6,7 +6,7 @@ import { decodeStatistics } from '../lake/statistics.ts'
 import { type Bench, type Benches, emptyHash } from './bench.ts'
 import { DAY_MS, dayKey, dayOf } from './day.ts'
 import type { JobsOptions, RunOptions } from './jobs.ts'
-import { type Cells, cellName, cellTags, dateOf, type HourRecord, isAhead, METRIC_DATE, openRecords } from './ledger.ts'
+import { type Cells, cellName, cellTags, dateOf, dateOfFile, type HourRecord, isAhead, openRecords } from './ledger.ts'
 import { FILES_AT_ONCE, HOUR_MS, ROWS_AT_ONCE, ROWS_AT_ONCE_CARRIED } from './limits.ts'
 import type { Metric } from './metric.ts'
 import { joined, partsOf } from './parts.ts'
@@ -113,8 +113,8 @@ function rowsOfLargestDay({ metric, units, inputs }: Task): number {
   const rows = new Map<string, number>()
   for (const { snapshot } of inputs.values()) {
     for (const add of snapshot.files.values()) {
-      const date = add.partitionValues['event_date'] ?? add.partitionValues[METRIC_DATE.name] ?? ''
-      if (!hours.has(date) || !(buckets.has(ALL) || buckets.has(bucketOfFile(add)))) continue
+      const date = dateOfFile(add.partitionValues)
+      if (date === undefined || !hours.has(date) || !(buckets.has(ALL) || buckets.has(bucketOfFile(add)))) continue
       rows.set(date, (rows.get(date) ?? 0) + (decodeStatistics(add.stats)?.numRecords ?? 0))
     }
   }

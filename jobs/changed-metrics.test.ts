@@ -102,6 +102,11 @@ test.each<[string, (text: string) => string]>([
   expect(lamp(change(text)).hash).toBe(lamp(text).hash)
 })
 
+test('a second space in quotes is one', () => {
+  const spaced = (spaces: string) => lamp(lampHours().replace("'command'", `'com${spaces}mand'`)).hash
+  expect(spaced('  ')).not.toBe(spaced(' '))
+})
+
 test.each<[string, (text: string) => string]>([
   ['another word in quotes', (text) => text.replace("'command'", "'com -- mand'")],
   ['spaces in quotes', (text) => text.replace("'command'", "'command '")],

@@ -77,7 +77,7 @@ export const duckDbEngine: Engine = async (day) => {
         .filter((name) => name === 'bucket' || name === column || isRead(table, name))
         .map(identifier)
       // Hour by hour: each then reads its own rows of the table alone.
-      const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / 3600000)` : ''
+      const order = metric.carry && column !== undefined ? ` ORDER BY floor(epoch_ms(${column}) / ${HOUR_MS})` : ''
       const rows = `SELECT ${columns.join(', ')} FROM (${select}) day${order}`
       // No metric has such a name.
       const kept = identifier(`${table} rows`)

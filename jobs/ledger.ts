@@ -1,5 +1,5 @@
 import { Problem } from '../contract/problem.ts'
-import type { AddFile, Tags } from '../lake/action.ts'
+import type { AddFile, PartitionValues, Tags } from '../lake/action.ts'
 import { UNIT_TAG } from '../lake/conflict.ts'
 import type { Snapshot } from '../lake/snapshot.ts'
 import { dayKey } from './day.ts'
@@ -53,6 +53,11 @@ export type Cells = ReadonlyMap<number, Cell>
 
 /** By which a metric's files are partitioned. */
 export const METRIC_DATE = { name: 'metric_date', type: 'date', meaning: 'UTC date of the hour' } as const
+
+/** The UTC date of all rows of a file of events or of a metric; undefined where it is not kept by dates. */
+export function dateOfFile(values: PartitionValues | undefined): string | undefined {
+  return values?.['event_date'] ?? values?.[METRIC_DATE.name] ?? undefined
+}
 
 /** Hours of a metric whose unit is a bucket's whole history are one: hour 0. */
 export const WHOLE_HISTORY_MS = 0
@@ -137,12 +142,12 @@ export function checkDefinition({ name, shape, revision, hash, file_hash }: Metr
   const own = [hash, file_hash]
   for (const { day_ms, sum } of cells.values()) {
     const other = sum.greatest_revision === revision ? sum.definitions.find((one) => !own.includes(one)) : undefined
+    if (other === undefined) continue
     const what = shape === 'bucket' ? 'rows' : `hours of ${dateOf(day_ms)}`
-    if (other !== undefined)
-      throw new Problem(
-        'invalid',
-        `${name} was changed, and its revision is still ${revision}: ${what} are of the definition ${other}, and this is ${hash}; raise the revision, and all hours are made anew`,
-      )
+    throw new Problem(
+      'invalid',
+      `${name} was changed, and its revision is still ${revision}: ${what} are of the definition ${other}, and this is ${hash}; raise the revision, and all hours are made anew`,
+    )
   }
 }
 

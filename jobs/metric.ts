@@ -167,9 +167,6 @@ function hashOf(value: unknown): string {
 
 /** A text of SQL without comments, and with one space where there are several; words in quotes stay as they are. */
 function plain(sql: string): string {
-  const parts = /('(?:[^']|'')*'|"(?:[^"]|"")*")|--.*|\/\*[\s\S]*?\*\/|\s+/g
-  return sql
-    .replace(parts, (_, quoted?: string) => quoted ?? ' ')
-    .replace(/ +/g, ' ')
-    .trim()
+  const parts = /('(?:[^']|'')*'|"(?:[^"]|"")*")|(?:\s|--.*|\/\*[\s\S]*?\*\/)+/g
+  return sql.replace(parts, (_, quoted?: string) => quoted ?? ' ').trim()
 }

@@ -2,6 +2,7 @@ import { touched as touchedInfo } from '../contract/touched.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
 import type { Version } from '../lake/table.ts'
 import { HourVersions } from './hour-versions.ts'
+import { dateOfFile } from './ledger.ts'
 import { HISTORY_MAX_MS, HOUR_MS, SILENCE_MAX_MS } from './limits.ts'
 
 /** The bucket of a unit that is about all of them. */
@@ -88,7 +89,7 @@ export function fold(touched: Touched, { version, info, adds, removes }: Version
     return
   }
   for (const { partitionValues } of changed) {
-    const date = partitionValues?.['event_date'] ?? partitionValues?.['metric_date']
+    const date = dateOfFile(partitionValues)
     if (!date) continue
     const bucket = Number(partitionValues?.['bucket'] ?? ALL)
     for (let hour = 0; hour < 24; hour++) {

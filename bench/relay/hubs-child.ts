@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { connect } from '@nats-io/transport-node'
 import { hubBound, type RelayBound, topics } from '../../contract/command.ts'
 import { formatEpoch } from '../../contract/source.ts'
+import { inParallel } from '../../lake/in-parallel.ts'
 import type { ClientTls } from '../../link/mqtt-connection.ts'
 import { connectClient, type MqttClient } from '../mqtt-client.ts'
 import { hubCertificates, hubsTask } from './parts.ts'
@@ -12,13 +13,11 @@ const CONNECTING = 8
 
 const task = hubsTask.parse(JSON.parse(process.argv[2] ?? ''))
 const hubs = Object.entries(hubCertificates.parse(JSON.parse(readFileSync(task.hubs_file, 'utf8'))))
-const left = hubs.values()
 const serve = task.kind === 'nats' ? serveNats : serveMqtt
-await Promise.all(
-  Array.from({ length: CONNECTING }, async () => {
-    for (const [hub, tls] of left) await serve(hub, tls)
-  }),
-)
+await inParallel(hubs.length, CONNECTING, async (index) => {
+  const [hub, tls] = hubs[index] ?? []
+  if (hub !== undefined && tls) await serve(hub, tls)
+})
 process.stdout.write('ready\n')
 
 async function serveMqtt(hub: string, tls: ClientTls): Promise<void> {

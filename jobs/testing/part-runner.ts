@@ -65,17 +65,17 @@ export function openPartRunner({ lake, clock }: History, options: PartRunnerOpti
     started,
     async run({ run, digest, parts }, { signal, heard }) {
       const known = started.get(run)
-      const attempts: Attempt[] = known?.digest === digest ? known.attempts : []
-      const over = known?.digest === digest ? known.over : all(run, parts, attempts)
-      started.set(run, { digest, attempts, over })
+      const begun: Attempt[] = []
+      const entry = known?.digest === digest ? known : { digest, attempts: begun, over: all(run, parts, begun) }
+      started.set(run, entry)
       const stopped = new Promise<never>((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
       })
       signal?.throwIfAborted()
       try {
-        return await Promise.race([over, stopped])
+        return await Promise.race([entry.over, stopped])
       } finally {
-        heard(attempts)
+        heard(entry.attempts)
       }
     },
     async end(run, digest) {
