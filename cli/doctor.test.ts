@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Clock } from '../contract/clock.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
+import { openLogDisk } from '../link/log-disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { examine } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry } from './fleet.ts'
@@ -87,21 +88,24 @@ describe('the doctor', () => {
 
   test('looks into the disks of relay and hubs, and into the plan of the demo', async () => {
     await install()
-    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '0 files' })
+    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '0 disks' })
     expect(await found('demo')).toMatchObject({ state: 'good', found: 'none' })
     const hub = join(home, 'hubs', 'demo-01', 'agent.db')
     openSqliteDisk(hub).close()
-    const relay = openSqliteDisk(join(home, 'relay.db'))
+    const spool = join(home, 'relay')
+    const relay = openLogDisk(spool)
     const plan = { hearth_demo: 1, hubs: 25, days: 14, end_ms: 0, seed: 1, sent: true }
     writeFileSync(join(home, 'demo.json'), JSON.stringify(plan))
-    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '2 files, 1 of them in use' })
+    expect(await found('relay and hubs')).toMatchObject({ state: 'good', found: '2 disks, 1 of them in use' })
     expect(await found('demo')).toMatchObject({ state: 'good', found: '25 hubs with 14 days of history' })
     relay.close()
-    for (const newer of [hub, join(home, 'relay.db')]) {
-      setFormat(newer, 99)
-      expect(await found('relay and hubs')).toMatchObject({ state: 'bad', found: expect.stringContaining(newer) })
-      setFormat(newer, 1)
-    }
+    setFormat(hub, 99)
+    expect(await found('relay and hubs')).toMatchObject({ state: 'bad', found: expect.stringContaining(hub) })
+    setFormat(hub, 1)
+    const [segment = ''] = globSync(join(spool, '*.log'))
+    writeFileSync(segment, 'something else altogether')
+    expect(await found('relay and hubs')).toMatchObject({ state: 'bad', found: expect.stringContaining(segment) })
+    rmSync(segment)
     writeFileSync(join(home, 'demo.json'), JSON.stringify({ ...plan, hearth_demo: 2 }))
     expect(await found('demo')).toMatchObject({ state: 'bad', found: expect.stringContaining('found 2') })
   })

@@ -9,6 +9,8 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { RANGES_KEY_PATH } from '../ingest/ranges-store.ts'
 import { catalogue } from '../jobs/catalogue.ts'
 import { LAKE_PATH } from '../lake/lake.ts'
+import type { Disk } from '../link/disk.ts'
+import { openLogDisk } from '../link/log-disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { absentHubs } from './absent-hubs.ts'
 import { askJson } from './ask-json.ts'
@@ -23,6 +25,7 @@ import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { placedMetrics } from './metrics-of.ts'
+import { RELAY_FOLDER } from './relay-disk.ts'
 import { lockState } from './state-lock.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
@@ -182,9 +185,13 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
     }),
     isKafka || isThere('log.db') ? logFinding(context) : notYet('event log', 'log.db'),
     checked('relay and hubs', async () => {
-      const files = [join(home, 'relay.db'), ...globSync(join(hubFolder(context, '*'), 'agent.db'))].filter(existsSync)
-      const used = files.filter(isInUse)
-      return `${files.length} files${used.length > 0 ? `, ${used.length} of them in use` : ''}`
+      const relay = [join(home, RELAY_FOLDER)].filter(existsSync)
+      const hubs = globSync(join(hubFolder(context, '*'), 'agent.db'))
+      const used = [
+        ...relay.filter((path) => isInUse(path, openLogDisk)),
+        ...hubs.filter((path) => isInUse(path, openSqliteDisk)),
+      ]
+      return `${relay.length + hubs.length} disks${used.length > 0 ? `, ${used.length} of them in use` : ''}`
     }),
     checked('demo', async () => {
       const path = join(home, 'demo.json')
@@ -203,9 +210,9 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
 }
 
 /** Has a running process this disk? It answers for it. Raises `corrupt` for one that this Hearth cannot read. */
-function isInUse(path: string): boolean {
+function isInUse(path: string, open: (path: string) => Disk): boolean {
   try {
-    openSqliteDisk(path).close()
+    open(path).close()
     return false
   } catch (error) {
     if (isProblem(error, 'conflict')) return true

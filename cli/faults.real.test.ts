@@ -60,9 +60,10 @@ describe('a file of a newer format is refused by name, and left as it is', () =>
     using database = new DatabaseSync(join(home, file))
     database.exec("UPDATE meta SET value = '99' WHERE key = 'format'")
   }
-  const userVersion = (file: string) => (home: string) => {
-    using database = new DatabaseSync(join(home, file))
-    database.exec('PRAGMA user_version = 99')
+  const segmentVersion = (file: string) => (home: string) => {
+    const segment = readFileSync(join(home, file))
+    segment.writeUInt32LE(99, 8)
+    writeFileSync(join(home, file), segment)
   }
   const text = (file: string, from: RegExp, to: string) => (home: string) => {
     const before = readFileSync(join(home, file), 'utf8')
@@ -76,9 +77,9 @@ describe('a file of a newer format is refused by name, and left as it is', () =>
     ['event log', meta('log.db'), ['ingest'], /log.db.*99/],
     [
       'ledger of the relay',
-      userVersion('relay.db'),
+      segmentVersion('relay/0000000001.log'),
       ['relay'],
-      /relay.db is of format 99; .* up to 1. Run the version/,
+      /relay.0000000001.log is of format 99; .* up to 1. Run the version/,
     ],
     [
       'lake',

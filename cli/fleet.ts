@@ -7,12 +7,13 @@ import { Problem } from '../contract/problem.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import { createLake, type Lake, openLake } from '../lake/lake.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
+import { makeFolder } from '../link/folder.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
 import { lakeStore, newLakeStore } from './lake-store.ts'
-import { makeFolder, writeFiles } from './state-file.ts'
+import { writeFiles } from './state-file.ts'
 
 /** The parts of the context that say which fleet this is and where its state lives. */
 type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>

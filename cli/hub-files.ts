@@ -3,8 +3,9 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
+import { makeFolder } from '../link/folder.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
-import { draftOf, makeFolder, settleFiles, writeFiles } from './state-file.ts'
+import { draftOf, settleFiles, writeFiles } from './state-file.ts'
 
 /** The certificate goes last, and its draft is on disk before the key changes: `keptFiles` finishes what was cut off. */
 export function keepFiles(folder: string, tls: ClientTls): void {

@@ -7,8 +7,8 @@ import { refuseNesting } from '../lake/nesting.ts'
 import type { ObjectStore } from '../lake/object-store.ts'
 import { openS3Store } from '../lake/s3-store.ts'
 import { probeStore } from '../lake/store-probe.ts'
+import { makeFolder } from '../link/folder.ts'
 import type { CliContext } from './context.ts'
-import { makeFolder } from './state-file.ts'
 
 type StoreContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { batchPoster } from '../link/post-batch.ts'
-import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import { type Relay, startRelay } from '../relay/relay.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { processMetrics } from './operations.ts'
+import { openRelayDisk } from './relay-disk.ts'
 import { relayFigures } from './relay-figures.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { version } from './version.ts'
@@ -34,7 +33,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   const tls = await serverTls(context, authority, 'relay')
   const client = await serviceTls(context, authority, SOURCE)
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
-  const disk = openSqliteDisk(join(home, 'relay.db'))
+  const disk = await openRelayDisk(home, (error) => log.failed('fault', error))
   const metrics = processMetrics('relay')
   let started: Relay | undefined
   const answered = relayFigures(metrics, () => started)

@@ -1,6 +1,7 @@
 /** Files of the state folder that must be whole and there after a power cut: certificates, the plan of the demo. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncFolder } from '../link/folder.ts'
 
 /** Where a file is until it has its name. */
 export function draftOf(path: string): string {
@@ -23,25 +24,6 @@ function draft(path: string, text: string): void {
   const file = openSync(draftOf(path), 'w', 0o600)
   try {
     writeSync(file, text)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
-
-/** Makes a folder, its name in all its parents durable. */
-export function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (first === undefined) return
-  for (let up = folder; up.length >= first.length; ) {
-    up = dirname(up)
-    syncFolder(up)
-  }
-}
-
-function syncFolder(folder: string): void {
-  const file = openSync(folder, 'r')
-  try {
     fsyncSync(file)
   } finally {
     closeSync(file)

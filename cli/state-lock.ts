@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { makeFolder } from './state-file.ts'
+import { makeFolder } from '../link/folder.ts'
 
 /**
  * Holds `run/<name>.lock` in the state folder until released or until this process dies, however it dies: the lock is

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { isProblem } from '../contract/problem.ts'
 import { diskConformance } from './disk.conformance.ts'
 import type { Disk } from './disk.ts'
+import { openLogDisk } from './log-disk.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 import { openSqliteDisk } from './sqlite-disk.ts'
 
@@ -60,6 +61,23 @@ diskConformance(
     fs.copyFileSync(`${file}-wal`, `${copy}-wal`)
     disk.close()
     return openSqliteDisk(copy)
+  },
+)
+
+const folders = new WeakMap<Disk, string>()
+diskConformance(
+  'log',
+  () => {
+    const own = newFile()
+    const disk = openLogDisk(own, { segment_bytes: 64 })
+    folders.set(disk, own)
+    return disk
+  },
+  (disk) => {
+    const copy = newFile()
+    fs.cpSync(folders.get(disk) ?? '', copy, { recursive: true })
+    disk.close()
+    return openLogDisk(copy, { segment_bytes: 64 })
   },
 )
 

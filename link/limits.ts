@@ -61,3 +61,9 @@ export const DRAIN_PER_SECOND = 200
 export const LINGER_CLOSE_MS = 1_000
 /** Payload bytes of all sessions that may wait for an answer; past it sessions are not read. */
 export const HELD_MAX_BYTES = 64 * 1024 * 1024
+/** A file of a log-disk.ts; past it the next write begins another. */
+export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
+/** Garbage that such a disk keeps at least before it cleans; past it, once there is as much as what counts. */
+export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
+/** What is copied between two turns of the event loop while cleaning. */
+export const LOG_CLEAN_AT_ONCE_BYTES = 64 * 1024

@@ -2,7 +2,7 @@
 import type { BatchHeader } from '../contract/batch.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import type { Event } from '../contract/event.ts'
-import type { Disk } from './disk.ts'
+import type { Disk, DiskChange } from './disk.ts'
 
 export type OutboxOptions = {
   readonly disk: Disk
@@ -56,8 +56,8 @@ export type Outbox = {
   m(): number
   /** Gives the event its number. When it returns the event survives the process; after `sync` a power cut too. */
   append(stream: string, event: Event): number
-  /** The same for many in one write: all or none. Returns the first's number. */
-  appendAll(stream: string, events: readonly Event[]): number
+  /** The same for many in one write, with `also`, changes of keys that are not the outbox's: all or none. Returns the first's number. */
+  appendAll(stream: string, events: readonly Event[], also?: readonly DiskChange[]): number
   sync(): Promise<void>
   /** Oldest batch not in flight; with `flush` also of what is still gathering, or an empty one when only the account is to be told. */
   take(stream: string, options?: { readonly flush?: boolean }): TakenBatch | undefined

@@ -104,12 +104,12 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     bytesKept.set(stream, (bytesKept.get(stream) ?? 0) + bytes)
   }
 
-  function appendAll(stream: string, events: readonly Event[]): number {
+  function appendAll(stream: string, events: readonly Event[], also: readonly DiskChange[] = []): number {
     assert(limits.has(stream), `the outbox of ${source} has no stream ${stream}`)
     const lines = events.map(lineOf)
     const account = runningAccount(stream)
     const first = account.next
-    makeRoom(() => disk.write(lines.map((line, i) => change.line(account, first + i, line))))
+    makeRoom(() => disk.write([...lines.map((line, i) => change.line(account, first + i, line)), ...also]))
     account.next += lines.length
     for (const line of lines) {
       account.open.push(line)

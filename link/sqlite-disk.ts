@@ -8,6 +8,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { Disk, DiskChange } from './disk.ts'
+import { makeFolder, syncFolder } from './folder.ts'
 
 const FORMAT_VERSION = 1
 /** `PRAGMA application_id`: "Hrth". */
@@ -132,25 +133,6 @@ function openDatabase(file: string, max_bytes?: number): DatabaseSync {
   } catch (error) {
     database?.close()
     throw asProblem(error, file)
-  }
-}
-
-/** Makes a folder, its name in all its parents durable: what is synced within it must not go with it. */
-function makeFolder(folder: string) {
-  const first = fs.mkdirSync(folder, { recursive: true })
-  if (first === undefined) return
-  for (let up = path.resolve(folder); up.length >= first.length; ) {
-    up = path.dirname(up)
-    syncFolder(up)
-  }
-}
-
-function syncFolder(folder: string) {
-  const descriptor = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(descriptor)
-  } finally {
-    fs.closeSync(descriptor)
   }
 }
 

@@ -29,22 +29,21 @@ function command(id: string, change: Partial<Command> = {}): Command {
 
 const event = { m: 0, hub: 'hub-a', kind: 'command' }
 
-test('an outcome whose event the disk refused leaves its command open, also when it is written beside a new one', async () => {
-  const { ledger, writes } = await ledgerOn(new Set([1]))
+test('what the disk refused is there in no part: the command stays open, the new one is unknown, and a retry is the only issue', async () => {
+  const { ledger, writes } = await ledgerOn(new Set([0]))
   ledger.write([event], [command('a')])
   writes.count = 0
   expect(() => ledger.write([event, event], [command('a', { outcome: 'done' }), command('b')])).toThrow(/no room/)
-  expect(ledger.open().map(({ id }) => id)).toEqual(['a', 'b'])
-})
-
-test('an issue that the disk took by half is open once, as its retry issued it', async () => {
-  const { ledger, writes } = await ledgerOn(new Set([1]))
-  writes.count = 0
-  expect(() => ledger.write([event], [command('a')])).toThrow(/no room/)
-  ledger.write([event], [command('a', { issued: 2_000 })])
-  expect(ledger.open().map(({ issued }) => issued)).toEqual([2_000])
-  ledger.write([event], [command('a', { issued: 2_000, outcome: 'done' })])
-  expect(ledger.open()).toEqual([])
+  expect(ledger.open().map(({ id }) => id)).toEqual(['a'])
+  expect(ledger.find('b')).toBeUndefined()
+  expect(ledger.outbox.status()[0]?.events).toBe(1)
+  ledger.write([event], [command('b', { issued: 2_000 })])
+  expect(ledger.open().map(({ id, issued }) => [id, issued])).toEqual([
+    ['a', 1_000],
+    ['b', 2_000],
+  ])
+  ledger.write([event], [command('b', { issued: 2_000, outcome: 'done' })])
+  expect(ledger.open().map(({ id }) => id)).toEqual(['a'])
 })
 
 test('what a full disk refused counts for nothing: no command is forgotten before the limit', async () => {
@@ -59,14 +58,22 @@ test('what a full disk refused counts for nothing: no command is forgotten befor
   expect(ledger.find('next')).toBeDefined()
 })
 
-test('forgetting an issue that the disk took by half keeps its retry', async () => {
+test('past the limit the oldest are forgotten, and nothing of them is left', async () => {
   const disk = memoryDisk()
-  const put = (_: unknown, i: number) => ({ put: `relay/age/000000000001500/${i}`, value: new Uint8Array() })
-  disk.write(Array.from({ length: COMMANDS_ON_DISK_MAX }, put))
-  const { ledger, writes } = await ledgerOn(new Set([1]), disk)
-  writes.count = 0
-  expect(() => ledger.write([event], [command('a')])).toThrow(/no room/)
-  ledger.write([event], [command('a', { issued: 2_000 })])
-  expect(ledger.open().map(({ issued }) => issued)).toEqual([2_000])
-  expect(disk.scan('relay/age/', 'relay/age/~')).toHaveLength(COMMANDS_ON_DISK_MAX + 2 - FORGET_AT_ONCE)
+  const placeAt = (i: number) => `${String(1_000 + i).padStart(15, '0')}/c${i}`
+  const put = (_: unknown, i: number) =>
+    [`age/${placeAt(i)}`, `open/${placeAt(i)}`, `command/c${i}`].map((key) => ({
+      put: `relay/${key}`,
+      value: new Uint8Array(),
+    }))
+  disk.write(Array.from({ length: COMMANDS_ON_DISK_MAX }, put).flat())
+  const { ledger } = await ledgerOn(new Set(), disk)
+  ledger.write([event], [command('next', { issued: 900_000 })])
+  expect(disk.get('relay/command/c0')).toBeDefined()
+  ledger.write([event], [command('more', { issued: 900_001 })])
+  const left = COMMANDS_ON_DISK_MAX + 2 - FORGET_AT_ONCE
+  for (const prefix of ['age', 'open', 'command'])
+    expect(disk.scan(`relay/${prefix}/`, `relay/${prefix}/~`)).toHaveLength(left)
+  expect(disk.get(`relay/command/c${FORGET_AT_ONCE - 1}`)).toBeUndefined()
+  expect(disk.get(`relay/command/c${FORGET_AT_ONCE}`)).toBeDefined()
 })

@@ -8,12 +8,19 @@ import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { OUTCOMES, STAGES } from '../contract/command.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
 import { formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Disk, DiskChange } from '../link/disk.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
-import { COMMANDS_ON_DISK_MAX, FORGET_AT_ONCE, SPOOL_STREAM_MAX_BYTES, SYNC_INTERVAL_MS } from './limits.ts'
+import {
+  COMMANDS_ON_DISK_MAX,
+  FORGET_AT_ONCE,
+  RATE_KEYS_MAX,
+  SPOOL_STREAM_MAX_BYTES,
+  SYNC_INTERVAL_MS,
+} from './limits.ts'
 
 /** Version of a command's form on disk; a newer one is refused by name. */
 const FORM = 1
@@ -22,6 +29,8 @@ const FORM = 1
  * the oldest. `relay/epoch/<hub>`: the highest epoch that the hub connected with, as text.
  */
 const PREFIX = { command: 'relay/command/', open: 'relay/open/', age: 'relay/age/', epoch: 'relay/epoch/' } as const
+
+const NOTHING = new Uint8Array()
 
 const stored = z.object({
   form: z.literal(FORM, 'a newer version of this relay wrote it: start that version'),
@@ -80,7 +89,9 @@ export async function openLedger(options: {
     agent: options.version,
     streams: streams.map((name) => ({ name, max_bytes: SPOOL_STREAM_MAX_BYTES })),
   })
-  let kept = disk.scan(PREFIX.age, `${PREFIX.age}~`).length
+  const streamOfHub = new Map<string, string>()
+  /** `<issued>/<id>` of the commands on the disk, in the order in which they came. */
+  const places = disk.scan(PREFIX.age, `${PREFIX.age}~`).map(({ key }) => key.slice(PREFIX.age.length))
   let cancelSync: (() => void) | undefined
   let syncing = Promise.resolve()
 
@@ -92,58 +103,52 @@ export async function openLedger(options: {
     })
   }
 
-  const append = (events: readonly LedgerEvent[]) => {
-    const offset_ms = outbox.m() - clock.monotonic()
-    const byStream = new Map<string, LedgerEvent[]>()
-    for (const event of events) {
-      const stream = streams[bucketOf(event.hub, layout.buckets)] ?? ''
-      const told = { ...event, m: Math.round((event.m + offset_ms) * 1000) / 1000 }
-      const before = byStream.get(stream)
-      if (before) before.push(told)
-      else byStream.set(stream, [told])
-    }
-    for (const [stream, told] of byStream) outbox.appendAll(stream, told)
+  const offset_ms = outbox.m() - clock.monotonic()
+  const streamOf = (hub: string) => {
+    const stream = streamOfHub.get(hub) ?? streams[bucketOf(hub, layout.buckets)] ?? ''
+    remember(streamOfHub, hub, stream, RATE_KEYS_MAX)
+    return stream
+  }
+
+  const append = (stream: string, events: readonly LedgerEvent[], also: readonly DiskChange[] = []) => {
+    const told = events.map((event) => ({ ...event, m: Math.round((event.m + offset_ms) * 1000) / 1000 }))
+    if (told.length > 0) outbox.appendAll(stream, told, also)
+    else if (also.length > 0) disk.write(also)
     syncSoon()
   }
 
-  const oldest = () =>
-    kept <= COMMANDS_ON_DISK_MAX ? [] : disk.scan(PREFIX.age, `${PREFIX.age}~`, FORGET_AT_ONCE).map(({ key }) => key)
+  /** Places of the commands that are too many, oldest first. */
+  const tooOld = () => (places.length <= COMMANDS_ON_DISK_MAX ? [] : places.slice(0, FORGET_AT_ONCE))
 
-  const forget = (key: string): DiskChange[] => {
-    const place = key.slice(PREFIX.age.length)
-    const id = place.slice(place.indexOf('/') + 1)
-    const command = read(id)
-    const left = [{ delete: key }, { delete: `${PREFIX.open}${place}` }]
-    // An issue that the disk took by half left its place behind; its retry has another, and stays.
-    return command && placeOf(command) !== place ? left : [...left, { delete: `${PREFIX.command}${id}` }]
-  }
+  const forget = (place: string): DiskChange[] => [
+    { delete: `${PREFIX.age}${place}` },
+    { delete: `${PREFIX.open}${place}` },
+    { delete: `${PREFIX.command}${place.slice(place.indexOf('/') + 1)}` },
+  ]
 
   const changesOf = (command: Command): DiskChange[] => {
     const place = placeOf(command)
     const { issued_mono: _mono, sent_mono: _sent, ...plain } = command
-    const changes: DiskChange[] = [{ put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }]
-    if (command.outcome !== undefined) return [...changes, { delete: `${PREFIX.open}${place}` }]
-    const nothing = new Uint8Array()
-    return [
-      ...changes,
-      { put: `${PREFIX.open}${place}`, value: nothing },
-      { put: `${PREFIX.age}${place}`, value: nothing },
-    ]
+    const known = { put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }
+    if (command.outcome !== undefined) return [known, { delete: `${PREFIX.open}${place}` }]
+    return [known, { put: `${PREFIX.open}${place}`, value: NOTHING }, { put: `${PREFIX.age}${place}`, value: NOTHING }]
   }
 
-  /** In which order the writes go decides what a death between them means: `recover` of command-core.ts closes what is open. */
+  /** Events of one hub and its commands go to the disk in one write: a command is never known by half. */
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    const begun = commands.filter(({ outcome }) => outcome === undefined)
-    const ended = commands.filter(({ outcome }) => outcome !== undefined)
+    const written = new Set([...events, ...commands].map(({ hub }) => streamOf(hub)))
     try {
-      // A command that is known and untold is closed at the next start; one that is told and unknown never would be.
-      if (begun.length > 0) disk.write(begun.flatMap(changesOf))
-      kept += begun.length
-      append(events)
-      // An outcome that is told and not noted is told again, as the weaker `expired`, and the better one counts.
-      const old = oldest()
-      if (ended.length + old.length > 0) disk.write([...ended.flatMap(changesOf), ...old.flatMap(forget)])
-      kept -= old.length
+      for (const stream of written) {
+        const mine = commands.filter(({ hub }) => streamOf(hub) === stream)
+        const old = tooOld()
+        append(
+          stream,
+          events.filter(({ hub }) => streamOf(hub) === stream),
+          [...mine.flatMap(changesOf), ...old.flatMap(forget)],
+        )
+        places.splice(0, old.length)
+        for (const command of mine) if (command.outcome === undefined) places.push(placeOf(command))
+      }
     } catch (error) {
       // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
       if (!isProblem(error) || error.kind === 'invalid') throw error
@@ -184,12 +189,11 @@ export async function openLedger(options: {
     open: () =>
       disk.scan(PREFIX.open, `${PREFIX.open}~`).flatMap(({ key }) => {
         const command = read(key.slice(key.lastIndexOf('/') + 1))
-        // An issue that the disk took by half left its place behind; its retry has another.
-        return command && key === PREFIX.open + placeOf(command) ? [command] : []
+        return command ? [command] : []
       }),
     tell(event) {
       try {
-        append([event])
+        append(streamOf(event.hub), [event])
       } catch (error) {
         fault(error)
       }

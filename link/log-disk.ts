@@ -1,0 +1,343 @@
+/**
+ * A disk as a log of segments with an index of its keys in memory: a write is one write(2) at the end of the newest
+ * segment, a read one pread(2). What is overwritten or deleted is garbage in older segments; they are cleaned from the
+ * oldest on, by copying what still counts to the end, so that the files stay within about twice what is kept. The idea
+ * is Bitcask's (Sheehy and Smith, 2010). docs/decisions/127-a-log-for-the-relays-ledger.md has the figures.
+ *
+ * Crashes. A frame that is not whole ends the log: the process or the machine died while it was written. It can only be
+ * in the newest segment, or, after a power cut, in one that was not synced before newer ones were begun; what follows it
+ * was not synced either and goes. A segment below a mark was synced: damage there is told, never left out. A segment is
+ * unlinked once what was copied from it is synced, one at a time, each followed by a sync of the folder: one that a power
+ * cut brings back says what the next ones say again.
+ */
+import fs from 'node:fs'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import type { Disk } from './disk.ts'
+import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
+import { frameWriter, readFrames, weightOf } from './log-frame.ts'
+import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
+
+type Entry = { readonly segment: Segment; readonly at: number; readonly bytes: number; readonly weight: number }
+
+export type LogDiskOptions = {
+  readonly segment_bytes?: number
+  readonly garbage_min_bytes?: number
+  /** Cleaning failed: nothing is lost, and it is tried again. */
+  readonly fault?: (error: unknown) => void
+}
+
+/**
+ * Opens, and if it is not there creates, the disk in `folder`. The folder belongs to this process until `close`.
+ * Raises `conflict` when another process has it, `corrupt` when it is something else, damaged or of a newer format,
+ * `unavailable` when the folder cannot be written. On a full disk `write` raises `limit`, and nothing of it was kept.
+ */
+export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk {
+  const { segment_bytes = LOG_SEGMENT_BYTES, garbage_min_bytes = LOG_GARBAGE_MIN_BYTES } = options
+  const lock = lockFolder(folder)
+  const index = new Map<string, Entry>()
+  const frame = frameWriter()
+  const spare = reserve(folder, segment_bytes)
+  let live_bytes = 0
+  const segments = openedOr(lock.close.bind(lock))
+  let total_bytes = segments.reduce((sum, { end }) => sum + end, 0)
+  /** To be synced; and is the name of a new one? What was read may never have been. */
+  const dirty = new Set<Segment>(segments)
+  let newName = true
+  /** The disk was found full: clean whatever helps. */
+  let tight = false
+  let synced_below = 0
+  let broken: Problem | undefined
+  let closed = false
+  let cleaning = false
+  let running: Promise<void> | undefined
+  let waiting: Promise<void> | undefined
+
+  function openedOr(release: () => void): Segment[] {
+    try {
+      return openSegments(folder, (segment, { kind, key, at, bytes }) => {
+        if (kind === 'put') know(key, { segment, at, bytes, weight: weightOf(key, bytes) })
+        else if (kind === 'delete') forget(key)
+      })
+    } catch (error) {
+      release()
+      throw asProblem(error, folder)
+    }
+  }
+
+  const newest = () => segments[segments.length - 1] ?? begin(1)
+  try {
+    newest()
+  } catch (error) {
+    lock.close()
+    throw asProblem(error, folder)
+  }
+
+  function begin(number: number): Segment {
+    const segment = createSegment(folder, number)
+    spare.keep()
+    segments.push(segment)
+    total_bytes += segment.end
+    dirty.add(segment)
+    newName = true
+    return segment
+  }
+
+  function assertUsable() {
+    if (closed) throw new Problem('closed', `the disk ${folder} is closed`)
+    if (broken) throw broken
+  }
+
+  /** … and where the disk is full, into the room that was kept for what must go on then. */
+  function appendInNeed(): { readonly segment: Segment; readonly at: number } {
+    try {
+      return append()
+    } catch (error) {
+      if (!isProblem(error, 'limit') || !spare.giveUp()) throw error
+      return append()
+    }
+  }
+
+  /** Writes the frame at the end of the newest segment, whole or not at all, and says where it begins. */
+  function append(): { readonly segment: Segment; readonly at: number } {
+    const bytes = frame.finish()
+    try {
+      const last = newest()
+      const segment = last.end >= segment_bytes ? begin(last.number + 1) : last
+      const at = segment.end
+      writeAll(segment, bytes)
+      segment.end += bytes.length
+      total_bytes += bytes.length
+      dirty.add(segment)
+      return { segment, at }
+    } catch (error) {
+      const problem = asProblem(error, folder)
+      tight ||= problem.kind === 'limit'
+      throw problem
+    }
+  }
+
+  function writeAll(segment: Segment, bytes: Buffer) {
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += fs.writeSync(segment.descriptor, bytes, done, bytes.length - done, segment.end + done)
+    } catch (error) {
+      try {
+        // What was written of it must not lie behind a shorter frame.
+        fs.ftruncateSync(segment.descriptor, segment.end)
+      } catch (second) {
+        broken = asProblem(second, folder)
+      }
+      throw error
+    }
+  }
+
+  function forget(key: string) {
+    const entry = index.get(key)
+    if (!entry) return
+    entry.segment.live_bytes -= entry.weight
+    live_bytes -= entry.weight
+    index.delete(key)
+  }
+
+  function know(key: string, entry: Entry) {
+    forget(key)
+    index.set(key, entry)
+    entry.segment.live_bytes += entry.weight
+    live_bytes += entry.weight
+  }
+
+  async function flush(): Promise<void> {
+    const mine = [...dirty]
+    const named = newName
+    const below = newest().number
+    dirty.clear()
+    newName = false
+    try {
+      for (const { descriptor } of mine) await datasync(descriptor)
+      if (named) await syncFolderLater(folder)
+    } catch (error) {
+      for (const segment of mine) dirty.add(segment)
+      newName ||= named
+      throw new Problem('unavailable', `cannot sync ${folder}: ${messageOf(error)}`, { outcome: 'unknown' })
+    }
+    if (below > synced_below) mark(below)
+  }
+
+  function mark(below: number) {
+    if (closed) return
+    frame.begin()
+    frame.mark(below)
+    try {
+      append()
+      synced_below = below
+    } catch {
+      // The next sync tries it again: a mark only tells damage from a power cut.
+    }
+  }
+
+  /** One at work and at most one waiting: whoever calls while one runs needs the next, and shares it. */
+  function sync(): Promise<void> {
+    if (closed) return Promise.reject(new Problem('closed', `the disk ${folder} is closed`))
+    if (!running) {
+      running = flush().finally(() => {
+        running = undefined
+      })
+      return running
+    }
+    waiting ??= running
+      .catch(() => undefined)
+      .then(() => {
+        waiting = undefined
+        return sync()
+      })
+    return waiting
+  }
+
+  const isClosed = () => closed
+  const wantsCleaning = () => {
+    const garbage_bytes = total_bytes - live_bytes
+    const much = tight ? segment_bytes : Math.max(live_bytes, garbage_min_bytes)
+    return segments.length > 1 && garbage_bytes > much && !broken
+  }
+
+  async function clean(): Promise<void> {
+    while (!isClosed() && wantsCleaning()) {
+      const [oldest] = segments
+      if (!oldest) return
+      if (oldest.live_bytes > 0) await copyLive(oldest)
+      if (closed) return
+      // What made it garbage must not go in a power cut that it does not come back from.
+      await sync()
+      if (closed) return
+      segments.shift()
+      total_bytes -= oldest.end
+      fs.closeSync(oldest.descriptor)
+      await fs.promises.rm(oldest.file, { force: true })
+      await syncFolderLater(folder)
+    }
+    tight = false
+  }
+
+  /** Writes what still counts of a segment anew, a little at a time. */
+  async function copyLive(oldest: Segment): Promise<void> {
+    const bytes = await fs.promises.readFile(oldest.file)
+    const live: { readonly key: string; readonly entry: Entry }[] = []
+    const end = readFrames(bytes, ({ kind, key, at }) => {
+      const entry = kind === 'put' ? index.get(key) : undefined
+      if (entry?.segment === oldest && entry.at === at) live.push({ key, entry })
+    })
+    if (end < oldest.end)
+      throw new Problem('corrupt', `${oldest.file} is damaged at byte ${end}; restore the disk from a copy`)
+    for (let i = 0; i < live.length && !isClosed(); ) {
+      frame.begin()
+      const copied: { readonly key: string; readonly entry: Entry; readonly at: number }[] = []
+      for (; i < live.length && frame.bytes < LOG_CLEAN_AT_ONCE_BYTES; i++) {
+        const one = live[i]
+        // It may have been overwritten or deleted since.
+        if (!one || index.get(one.key) !== one.entry) continue
+        const { at, bytes: length } = one.entry
+        copied.push({ ...one, at: frame.put(one.key, bytes.subarray(at, at + length)) })
+      }
+      if (copied.length > 0) {
+        const place = appendInNeed()
+        for (const { key, entry, at } of copied) know(key, { ...entry, segment: place.segment, at: place.at + at })
+      }
+      await turn()
+    }
+  }
+
+  function cleanSoon() {
+    if (cleaning || !wantsCleaning()) return
+    cleaning = true
+    clean()
+      .catch((error: unknown) => {
+        if (closed) return undefined
+        options.fault?.(error)
+        return pause(CLEAN_AGAIN_MS, undefined, { ref: false })
+      })
+      .finally(() => {
+        cleaning = false
+      })
+  }
+
+  const valueOf = ({ segment, at, bytes }: Entry): Uint8Array => {
+    const value = Buffer.allocUnsafe(bytes)
+    for (let done = 0; done < bytes; ) {
+      const read = fs.readSync(segment.descriptor, value, done, bytes - done, at + done)
+      if (read === 0) throw new Problem('corrupt', `${segment.file} ends before byte ${at + bytes}; restore the disk`)
+      done += read
+    }
+    return value
+  }
+
+  return {
+    get(key) {
+      assertUsable()
+      const entry = index.get(key)
+      return entry && valueOf(entry)
+    },
+    scan(from, to, limit = Number.POSITIVE_INFINITY) {
+      assertUsable()
+      const bounds = [Buffer.from(from), Buffer.from(to)] as const
+      const found: { readonly key: string; readonly bytes: Buffer }[] = []
+      for (const key of index.keys()) {
+        const bytes = Buffer.from(key)
+        if (bytes.compare(bounds[0]) >= 0 && bytes.compare(bounds[1]) < 0) found.push({ key, bytes })
+      }
+      found.sort((a, b) => a.bytes.compare(b.bytes))
+      return found.slice(0, limit).map(({ key }) => {
+        const entry = index.get(key)
+        return { key, value: entry ? valueOf(entry) : new Uint8Array() }
+      })
+    },
+    write(changes) {
+      assertUsable()
+      if (changes.length === 0) return
+      frame.begin()
+      const places = changes.map((change) =>
+        'put' in change ? frame.put(change.put, change.value) : frame.delete(change.delete),
+      )
+      const { segment, at } = changes.some((change) => 'put' in change) ? append() : appendInNeed()
+      for (const [i, change] of changes.entries()) {
+        if (!('put' in change)) forget(change.delete)
+        else {
+          const { put, value } = change
+          const weight = weightOf(put, value.length)
+          know(put, { segment, at: at + (places[i] ?? 0), bytes: value.length, weight })
+        }
+      }
+      cleanSoon()
+    },
+    sync,
+    close() {
+      if (closed) return
+      closed = true
+      const release = () => {
+        for (const { descriptor } of segments) fs.closeSync(descriptor)
+        lock.close()
+      }
+      // A descriptor that fdatasync is using must not be closed under it: its number could be another file's by then.
+      if (running) running.then(release, release)
+      else release()
+    },
+  }
+}
+
+/** Between a cleaning that failed and the next one. */
+const CLEAN_AGAIN_MS = 10_000
+
+function datasync(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fdatasync(descriptor, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+async function syncFolderLater(folder: string): Promise<void> {
+  const handle = await fs.promises.open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

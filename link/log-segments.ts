@@ -1,0 +1,138 @@
+/** The files of a log-disk.ts: one a segment, named by its number; beside them a lock, and room kept for a full disk. */
+import fs from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { messageOf, Problem } from '../contract/problem.ts'
+import { makeFolder } from './folder.ts'
+import { checkHeader, type FramedChange, HEADER_BYTES, markOf, readFrames, segmentHeader } from './log-frame.ts'
+
+export type Segment = {
+  readonly number: number
+  readonly file: string
+  readonly descriptor: number
+  end: number
+  /** Bytes of the changes in it that still count. */
+  live_bytes: number
+}
+
+const NAME = /^(\d{10})\.log$/
+
+export function createSegment(folder: string, number: number): Segment {
+  const file = path.join(folder, `${String(number).padStart(10, '0')}.log`)
+  const descriptor = fs.openSync(file, 'w+', 0o600)
+  try {
+    fs.writeSync(descriptor, segmentHeader())
+  } catch (error) {
+    fs.closeSync(descriptor)
+    fs.rmSync(file, { force: true })
+    throw error
+  }
+  return { number, file, descriptor, end: HEADER_BYTES, live_bytes: 0 }
+}
+
+/**
+ * Opens the segments of a folder, oldest first, and gives each change of theirs to `take`. A log that a power cut left
+ * with an end that is not whole is cut there. Raises `corrupt` where a mark says that what is damaged was synced.
+ */
+export function openSegments(folder: string, take: (segment: Segment, change: FramedChange) => void): Segment[] {
+  const files = fs
+    .readdirSync(folder)
+    .filter((name) => NAME.test(name))
+    .sort()
+    .map((name) => path.join(folder, name))
+  const segments: Segment[] = []
+  try {
+    for (const [i, file] of files.entries()) {
+      const number = Number(NAME.exec(path.basename(file))?.[1])
+      const before = segments.at(-1)
+      const bytes = fs.readFileSync(file)
+      const isWhole = bytes.length >= HEADER_BYTES && (before === undefined || number === before.number + 1)
+      if (bytes.length >= HEADER_BYTES) checkHeader(bytes, file)
+      const descriptor = fs.openSync(file, 'r+')
+      const segment: Segment = { number, file, descriptor, end: HEADER_BYTES, live_bytes: 0 }
+      if (isWhole) {
+        segments.push(segment)
+        segment.end = readFrames(bytes, (change) => take(segment, change))
+        if (segment.end === bytes.length) continue
+      } else fs.closeSync(descriptor)
+      endLog(isWhole ? segment : before, files.slice(isWhole ? i + 1 : i))
+      break
+    }
+  } catch (error) {
+    for (const { descriptor } of segments) fs.closeSync(descriptor)
+    throw error
+  }
+  return segments
+}
+
+/** Nothing counts after `last`: neither what follows in its file nor the later ones. */
+function endLog(last: Segment | undefined, later: readonly string[]): void {
+  for (const file of later) {
+    const bytes = fs.readFileSync(file)
+    if (bytes.length < HEADER_BYTES) continue
+    readFrames(bytes, (change) => {
+      if (change.kind === 'mark' && markOf(bytes, change) > (last?.number ?? 0))
+        throw new Problem(
+          'corrupt',
+          `${last?.file ?? file} is damaged at byte ${last?.end ?? 0}; restore it from a copy`,
+        )
+    })
+  }
+  // From the newest back: a death on the way leaves no gap.
+  for (const file of later.toReversed()) fs.unlinkSync(file)
+  if (last) fs.ftruncateSync(last.descriptor, last.end)
+}
+
+/**
+ * Holds the folder until it is closed or this process dies, however it dies: the lock is the kernel's, through an
+ * exclusive SQLite transaction, since Node has no file locks of its own. Raises `conflict`, `unavailable`.
+ */
+export function lockFolder(folder: string): { close(): void } {
+  let database: DatabaseSync | undefined
+  try {
+    makeFolder(folder)
+    database = new DatabaseSync(path.join(folder, 'lock'), { timeout: 0 })
+    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return database
+  } catch (error) {
+    database?.close()
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY)
+      throw new Problem('conflict', `another process has ${folder} open: end it first`, { cause: error })
+    throw asProblem(error, folder)
+  }
+}
+
+/** sqlite.org/rescode.html */
+const SQLITE_BUSY = 5
+
+/** Room that is given up when the disk is full, so that what is no longer wanted can be deleted then. */
+export function reserve(folder: string, bytes: number): { keep(): void; giveUp(): boolean } {
+  const file = path.join(folder, 'reserve')
+  return {
+    /** Where there is no room for it, the next call tries again. */
+    keep() {
+      if (fs.existsSync(file)) return
+      try {
+        fs.writeFileSync(`${file}.new`, Buffer.alloc(bytes), { mode: 0o600 })
+        fs.renameSync(`${file}.new`, file)
+      } catch {
+        fs.rmSync(`${file}.new`, { force: true })
+      }
+    },
+    giveUp() {
+      if (!fs.existsSync(file)) return false
+      fs.rmSync(file)
+      return true
+    },
+  }
+}
+
+/** What a call to the file system raised, as a Problem: a full disk is `limit`. */
+export function asProblem(error: unknown, folder: string): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))
+    return new Problem('limit', `no room to write ${folder}: free disk space; nothing of this write was kept`, {
+      cause: error,
+    })
+  return new Problem('unavailable', `cannot use ${folder}: ${messageOf(error)}`, { outcome: 'unknown', cause: error })
+}
