@@ -21,6 +21,7 @@ import {
 import { announced, checkConnect, floorProperty, grant, keepAliveOf, pubackOf } from './mqtt-connect.ts'
 import { packetFramer } from './mqtt-framing.ts'
 import type { MessageAnswer, MqttSession, PublishOutcome, SessionContext } from './mqtt-handler.ts'
+import { type HotPublish, pubackPacket, publishPacket, readPublish, topicBytes } from './mqtt-hot.ts'
 import { type CloseReason, connackCode4, REASON } from './mqtt-reason.ts'
 
 export type { MqttSession, PublishOutcome } from './mqtt-handler.ts'
@@ -34,8 +35,11 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   const parser = makeParser(settings)
   const frame = packetFramer(() => context.packet_max_bytes)
   const publishable = new Set(context.publishTopics(identity))
+  const [first = ''] = publishable
+  const hot = { name: first, bytes: topicBytes(first) }
   const subscribable = new Set(context.subscribeTopics(identity))
-  const subscriptions = new Set<string>()
+  /** What the hub hears, as the topic lies in a packet. */
+  const subscriptions = new Map<string, Buffer>()
   const aliases = new Map<number, string>()
   /** Packet ids of the hub that wait for our PUBACK. */
   const unanswered = new Set<number>()
@@ -82,7 +86,10 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     lastHeard_ms = clock.monotonic()
     const framed = frame(chunk)
     queue.push(...framed.packets)
+    // What a wake-up has to say goes out in one write, in one TLS record.
+    socket.cork()
     work()
+    socket.uncork()
     if (framed.problem === 'too-large') {
       breakRule(REASON.packetTooLarge, `a packet is at most ${context.packet_max_bytes} bytes`)
     } else if (framed.problem) breakRule(REASON.malformed, 'the remaining length is longer than four bytes')
@@ -108,7 +115,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     }
     working = false
     if (state !== 'closed' && (queue.length > 0 || state === 'connecting')) socket.pause()
-    else socket.resume()
+    else if (socket.isPaused()) socket.resume()
   }
 
   function mayWork(): boolean {
@@ -118,6 +125,11 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   }
 
   function parse(bytes: Buffer) {
+    const message = state === 'open' ? readPublish(bytes, hot, protocol) : undefined
+    if (message) {
+      if (isAdmitted(message.qos, message.id)) deliver(message)
+      return
+    }
     try {
       const left = parser.parse(bytes)
       if (left > 0) breakRule(REASON.malformed, 'the packet ends before its remaining length')
@@ -204,38 +216,59 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     if (topic === undefined) return undefined
     if (/[+#]/.test(topic)) return breakRule(REASON.topicNotValid, 'a topic name has no wildcards [3.3.2-2]')
     const id = packet.messageId ?? 0
-    if (qos === 1 && unanswered.has(id)) {
-      // A hub of 3.1.1 may send it again on the same connection: its answer is on the way.
-      return protocol === 5 ? breakRule(REASON.protocolError, `packet id ${id} is in use [2.2.1-3]`) : undefined
-    }
-    if (qos === 1 && unanswered.size >= context.receive_max) {
-      return breakRule(REASON.receiveMaximum, `at most ${context.receive_max} messages may wait for PUBACK [3.3.4-9]`)
-    }
+    if (!isAdmitted(qos, id)) return undefined
     if (!publishable.has(topic)) {
       const reason = `${identity.source} may publish to ${[...publishable].join(', ')}; found ${topic}`
       if (qos === 0 || protocol === 4) return breakRule(REASON.notAuthorised, reason)
       return puback(id, { code: REASON.notAuthorised, reason })
     }
     const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload)
-    void deliver(topic, payload, qos, id)
-    return undefined
+    return deliver({ topic, payload, qos, id })
   }
 
-  async function deliver(topic: string, payload: Buffer, qos: 0 | 1, id: number) {
+  function isAdmitted(qos: 0 | 1, id: number): boolean {
+    if (qos === 0) return true
+    if (unanswered.has(id)) {
+      // A hub of 3.1.1 may send it again on the same connection: its answer is on the way.
+      if (protocol === 5) breakRule(REASON.protocolError, `packet id ${id} is in use [2.2.1-3]`)
+      return false
+    }
+    if (unanswered.size < context.receive_max) return true
+    breakRule(REASON.receiveMaximum, `at most ${context.receive_max} messages may wait for PUBACK [3.3.4-9]`)
+    return false
+  }
+
+  /** An answer that is there at once is sent in this wake-up. */
+  function deliver(message: HotPublish) {
+    const { qos, id } = message
+    try {
+      const answer = handler.message(session, message)
+      if (answer instanceof Promise) void later(message, answer)
+      else if (state === 'open' && qos === 1) puback(id, answer)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  async function later({ payload, qos, id }: HotPublish, answer: Promise<MessageAnswer>) {
     if (qos === 1) unanswered.add(id)
     context.hold(payload.length)
     try {
-      const answer = await handler.message(session, { topic, payload, qos })
+      const said = await answer
       unanswered.delete(id)
-      if (state === 'open' && qos === 1) puback(id, answer)
+      if (state === 'open' && qos === 1) puback(id, said)
     } catch (error) {
-      // No PUBACK: the hub keeps the message and sends it again.
-      context.fault(error)
-      end({ kind: 'closed', planned: false, code: REASON.unspecified, text: messageOf(error) })
+      failed(error)
     } finally {
       context.unhold(payload.length)
       work()
     }
+  }
+
+  /** No PUBACK: the hub keeps the message and sends it again. */
+  function failed(error: unknown) {
+    context.fault(error)
+    end({ kind: 'closed', planned: false, code: REASON.unspecified, text: messageOf(error) })
   }
 
   /** The topic, by its alias where one is used [3.3.2.3.4]. */
@@ -257,7 +290,8 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   }
 
   function puback(id: number, answer: MessageAnswer) {
-    send(pubackOf(protocol, id, answer))
+    if (answer === undefined) write(pubackPacket(id))
+    else send(pubackOf(protocol, id, answer))
   }
 
   function subscribe(packet: ISubscribePacket) {
@@ -268,7 +302,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
       i < FILTERS_MAX ? grant(one.topic, subscribable) : REASON.quotaExceeded,
     )
     const heard = packet.subscriptions.map((one) => one.topic).filter((_topic, i) => granted[i] === 0)
-    for (const topic of heard) subscriptions.add(topic)
+    for (const topic of heard) subscriptions.set(topic, topicBytes(topic))
     const codes = protocol === 5 ? granted : granted.map((code) => (code < 0x80 ? code : 0x80))
     send({ cmd: 'suback', messageId: packet.messageId ?? 0, granted: codes })
     for (const topic of heard) handler.subscribed?.(session, topic)
@@ -282,24 +316,28 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
 
   function publish(topic: string, payload: Uint8Array): PublishOutcome {
     if (state !== 'open' || !socket.writable) return 'gone'
-    if (!subscriptions.has(topic)) return 'unsubscribed'
+    const name = subscriptions.get(topic)
+    if (!name) return 'unsubscribed'
     if (socket.writableLength + payload.length > SESSION_BUFFER_MAX_BYTES) {
       wasFull = true
       return 'full'
     }
-    const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    const bytes = generate({ cmd: 'publish', topic, payload: body, qos: 0, dup: false, retain: false }, settings)
+    const bytes = publishPacket(name, payload, protocol)
     if (bytes.length > peerPacketMax_bytes) return 'too-large'
     socket.write(bytes)
     return 'sent'
   }
 
   function send(packet: Packet) {
+    write(generate(packet, settings))
+  }
+
+  function write(bytes: Buffer) {
     if (!socket.writable) return
     if (socket.writableLength > SESSION_BUFFER_MAX_BYTES) {
       return end({ kind: 'too-slow', planned: false, code: REASON.quotaExceeded, text: 'the hub does not read' })
     }
-    socket.write(generate(packet, settings))
+    socket.write(bytes)
     return undefined
   }
 
