@@ -1,11 +1,13 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { z } from 'zod'
 import {
+  ATTRIBUTE_TEXT_MAX,
   COMMAND_BODY_MAX_BYTES,
   COMMAND_SET_MAX,
   DEADLINE_DEFAULT_MS,
   DEADLINE_MAX_MS,
   DEADLINE_MIN_MS,
+  REASON_MAX,
 } from './limits.ts'
 import { ID_PATTERN } from './source.ts'
 
@@ -27,7 +29,8 @@ export const OUTCOME_MEANING: Readonly<Record<Outcome, string>> = {
   offline: 'no live connection: nothing was sent',
 }
 
-export const attributeValue = z.union([z.number(), z.boolean(), z.string().max(256)])
+export const ATTRIBUTE_PATTERN = /^[a-z][a-z0-9_]{0,31}$/
+export const attributeValue = z.union([z.number(), z.boolean(), z.string().max(ATTRIBUTE_TEXT_MAX)])
 export type AttributeValue = z.infer<typeof attributeValue>
 
 /** What an app asks: body of `POST /v1/hubs/{hub}/commands`. */
@@ -35,7 +38,7 @@ export const commandRequest = z
   .strictObject({
     device: z.string().regex(ID_PATTERN),
     set: z
-      .record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), attributeValue)
+      .record(z.string().regex(ATTRIBUTE_PATTERN), attributeValue)
       .refine((set) => Object.keys(set).length > 0, 'set at least one attribute')
       .refine((set) => Object.keys(set).length <= COMMAND_SET_MAX, `set at most ${COMMAND_SET_MAX} attributes`),
     deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).default(DEADLINE_DEFAULT_MS),
@@ -51,19 +54,13 @@ export type CommandRequest = z.infer<typeof commandRequest>
  * `day` is the UTC day of the first issue, `2026-11-24`. 32 hex digits of SHA-256.
  */
 export function commandId(fleet: string, app: string, hub: string, key: string, day: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([fleet, app, hub, key, day]))
-    .digest('hex')
-    .slice(0, 32)
+  return hash('sha256', JSON.stringify([fleet, app, hub, key, day])).slice(0, 32)
 }
 
 /** Hash of what is to be done: the same id with another hash is refused. Independent of the order of attributes. */
 export function commandHash(request: Pick<CommandRequest, 'device' | 'set'>): string {
   const set = Object.entries(request.set).sort(([a], [b]) => (a < b ? -1 : 1))
-  return createHash('sha256')
-    .update(JSON.stringify([request.device, set]))
-    .digest('hex')
-    .slice(0, 16)
+  return hash('sha256', JSON.stringify([request.device, set])).slice(0, 16)
 }
 
 /** Relay → hub, on `h/{hub}/command`. */
@@ -98,7 +95,7 @@ export const relayBound = z.discriminatedUnion('type', [
     stage: z.enum(['received', 'executed', 'rejected', 'expired', 'interrupted']),
     /** ms since `received`, on the hub's clock. */
     ms: z.number(),
-    reason: z.string().max(256).optional(),
+    reason: z.string().max(REASON_MAX).optional(),
     /** As the command carried it: a relay that never knew the command can still date it. */
     issued: z.number().optional(),
   }),

@@ -23,6 +23,9 @@ export const DEADLINE_MAX_MS = 60_000
 export const DEADLINE_DEFAULT_MS = 5_000
 /** Attributes that one command may set. */
 export const COMMAND_SET_MAX = 16
+/** Characters of a text that an attribute is set to, and of a hub's reason for a rejection; longer ones are refused (`invalid`). */
+export const ATTRIBUTE_TEXT_MAX = 256
+export const REASON_MAX = 256
 /** A command's body, as compact JSON with its defaults; one that is larger is refused (`invalid`). */
 export const COMMAND_BODY_MAX_BYTES = 4_096
 /** How long a relay knows an idempotency key. */

@@ -1,20 +1,24 @@
 /** What apps see of a relay: commands over HTTP and over a WebSocket, live events, connected hubs (docs/openapi-relay.json). */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
 import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Clock } from '../contract/clock.ts'
 import { type CommandReport, commandRequest } from '../contract/command.ts'
+import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
 import { reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
+import { type CommandRoute, commandRoute } from './command-route.ts'
 import type { HubListener } from './hub-listener.ts'
 import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, REQUESTS_PER_ADDRESS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { liveSockets } from './live-socket.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
-import { tokenCache } from './token-cache.ts'
+import { trusted } from './trusted.ts'
 
 export type AppApiOptions = {
   readonly core: CommandCore
@@ -42,18 +46,23 @@ export type Issue = (
 
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, feed, registry, clock } = options
-  const verify = tokenCache(registry, clock)
+  const verify = trusted((token) => registry.verifyToken(token), clock)
+  const recordOf = trusted((hub) => registry.hub(hub), clock)
+  let isCommand: CommandRoute = () => false
   const app: FastifyInstance = Fastify({
     bodyLimit: BODY_MAX_BYTES,
-    ...(options.tls && { https: { ...options.tls, minVersion: 'TLSv1.3' } }),
-    requestTimeout: 70_000,
-    keepAliveTimeout: 75_000,
+    serverFactory(handle) {
+      const listener = (request: IncomingMessage, response: ServerResponse) => {
+        if (!isCommand(request, response)) handle(request, response)
+      }
+      const limits = { requestTimeout: 70_000, keepAliveTimeout: 75_000, noDelay: true }
+      return options.tls
+        ? https.createServer({ ...limits, ...options.tls, minVersion: 'TLSv1.3' }, listener)
+        : http.createServer(limits, listener)
+    },
   })
   await app.register(rateLimit, { max: REQUESTS_PER_ADDRESS, timeWindow: 1_000 })
   await app.register(websocket, { options: { maxPayload: BODY_MAX_BYTES } })
-  app.addHook('onRequest', async (request) => {
-    request.raw.socket.setNoDelay(true)
-  })
   app.setErrorHandler((error, _request, reply) => {
     const problem = isProblem(error) ? error : fastifyProblem(error)
     if (problem.kind === 'internal') options.fault(error)
@@ -67,8 +76,8 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   )
 
   /** Raises `unauthorized` (no, bad or weak token). */
-  const principalOf = (request: FastifyRequest, ...scopes: readonly Scope[]): Principal => {
-    const principal = verify(tokenOf(request))
+  const principalOf = (authorization: string | undefined, ...scopes: readonly Scope[]): Principal => {
+    const principal = verify(tokenOf(authorization))
     if (!scopes.some((scope) => principal.scopes.includes(scope)))
       throw new Problem('unauthorized', `the token of ${principal.app} lacks the scope ${scopes.join(' or ')}`, {
         cause: 'scope',
@@ -77,7 +86,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   }
   /** A hub that a token may not see is, to it, a hub that is not there. */
   const seen = (principal: Principal, hub: string) => {
-    const record = principal.hubs === undefined || principal.hubs.includes(hub) ? registry.hub(hub) : undefined
+    const record = principal.hubs === undefined || principal.hubs.includes(hub) ? recordOf(hub) : undefined
     if (!record || record.retired_ms !== undefined)
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
@@ -87,6 +96,8 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     if (key !== undefined && (key === '' || key.length > KEY_MAX_CHARACTERS)) {
       throw new Problem('invalid', `an Idempotency-Key has 1 to ${KEY_MAX_CHARACTERS} characters, found ${key.length}`)
     }
+    const plain = plainRequest(body)
+    if (plain) return core.issue({ app: principal.app, hub, ...plain, key, day })
     const parsed = commandRequest.safeParse(body)
     if (!parsed.success) {
       const words = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
@@ -95,29 +106,11 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     return core.issue({ app: principal.app, hub, ...parsed.data, key, day })
   }
 
-  app.post<{ Params: { hub: string } }>('/v1/hubs/:hub/commands', async (request, reply) => {
-    const begun_ms = clock.monotonic()
-    const principal = principalOf(request, 'commands')
-    const { command } = issue(principal, {
-      hub: request.params.hub,
-      body: request.body,
-      key: header(request, 'idempotency-key'),
-      day: header(request, 'idempotency-day'),
-    })
-    if (/\brespond-async\b/.test(header(request, 'prefer') ?? '')) {
-      return reply.code(202).header('location', `/v1/commands/${command.id}`).send(reportOf(command))
-    }
-    const report = await core.settled(command)
-    if (report.round_trip_ms !== undefined) {
-      // What is not the hub's way is the relay's own: checks, both writes of the ledger, its event loop.
-      const own_ms = Math.max(0, clock.monotonic() - begun_ms - report.round_trip_ms)
-      reply.header('server-timing', `relay;dur=${own_ms.toFixed(3)}`)
-      options.answered?.(report, own_ms)
-    }
-    return reply.send(report)
-  })
+  const toCommand = (authorization: string | undefined) => principalOf(authorization, 'commands')
+  const { answered, fault } = options
+  isCommand = commandRoute({ core, clock, issue, principalOf: toCommand, answered, fault })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
-    const principal = principalOf(request, 'observe', 'commands')
+    const principal = principalOf(request.headers.authorization, 'observe', 'commands')
     const command = core.find(request.params.id)
     // Who may only send sees what became of its own.
     const mine = command && (command.app === principal.app || principal.scopes.includes('observe'))
@@ -130,7 +123,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     return { app: command.app, ...reportOf(command) }
   })
   app.get('/v1/hubs', async (request) => {
-    const principal = principalOf(request, 'observe')
+    const principal = principalOf(request.headers.authorization, 'observe')
     const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
     return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
   })
@@ -139,9 +132,9 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   app.addHook('onClose', async () => unwatch())
   app.get(
     '/v1/live',
-    { websocket: true, preValidation: async (request) => void principalOf(request, 'observe') },
+    { websocket: true, preValidation: async (request) => void principalOf(request.headers.authorization, 'observe') },
     (socket, request) => {
-      const token = tokenOf(request)
+      const token = tokenOf(request.headers.authorization)
       live.serve(socket, verify(token), () => isGood(registry, token))
     },
   )
@@ -154,8 +147,8 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
 }
 
 /** Raises `unauthorized`. */
-function tokenOf(request: FastifyRequest): string {
-  const match = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')
+function tokenOf(authorization: string | undefined): string {
+  const match = /^Bearer (\S+)$/.exec(authorization ?? '')
   if (match?.[1]) return match[1]
   throw new Problem('unauthorized', 'expected the header Authorization: Bearer hearth_…')
 }
@@ -183,9 +176,4 @@ function fastifyProblem(error: unknown): Problem {
   if (status === 429) return new Problem('limit', messageOf(error), { cause: { retry_after_ms: 1_000 } })
   if (status >= 400 && status < 500) return new Problem('invalid', messageOf(error), { cause: error })
   return new Problem('internal', 'the relay failed to answer; it was logged', { cause: error, outcome: 'unknown' })
-}
-
-function header(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name]
-  return typeof value === 'string' ? value : undefined
 }

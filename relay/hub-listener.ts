@@ -2,6 +2,7 @@
 import { bucketOf, type Layout } from '../contract/bucket.ts'
 import type { Clock } from '../contract/clock.ts'
 import { type HubBound, relayBound, topics } from '../contract/command.ts'
+import { plainResult } from '../contract/command-check.ts'
 import { messageOf } from '../contract/problem.ts'
 import type { Authorise } from '../link/identity.ts'
 import { listenMqtt, type MqttEndpoint, type ServerTls } from '../link/mqtt-endpoint.ts'
@@ -84,6 +85,11 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     } catch (error) {
       return { code: REASON.payloadNotValid, reason: `not JSON: ${messageOf(error)}` }
     }
+    const result = plainResult(said)
+    if (result && COMMAND_ID.test(result.command)) {
+      core().result(session.client, result)
+      return undefined
+    }
     const parsed = relayBound.safeParse(said)
     if (!parsed.success) {
       const [issue] = parsed.error.issues
@@ -92,10 +98,9 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
         reason: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`,
       }
     }
-    if (parsed.data.type === 'result' && !COMMAND_ID.test(parsed.data.command))
+    if (parsed.data.type === 'result')
       return { code: REASON.payloadNotValid, reason: 'command: expected the id of a command, 32 hex digits' }
-    if (parsed.data.type === 'result') core().result(session.client, parsed.data)
-    else if (feed.watched) {
+    if (feed.watched) {
       feed.publish({
         type: 'state',
         hub: session.client,

@@ -22,9 +22,9 @@ export const UNKNOWN_RESULT_RATE: Rate = { per_second: 10, burst: 1_000 }
 export const RATE_KEYS_MAX = 50_000
 /** An Idempotency-Key. */
 export const KEY_MAX_CHARACTERS = 255
-/** Verified tokens that are remembered, and for how long: the bound on how late a revocation is seen. */
-export const TOKENS_MAX = 10_000
-export const TOKEN_TRUST_MS = 2_000
+/** Verified tokens, and hubs, that are remembered, and for how long: the bound on how late a revocation is seen. */
+export const TRUSTED_MAX = 20_000
+export const TRUST_MS = 2_000
 /** WebSockets of apps. At it: refused with kind `limit`. */
 export const LIVE_CLIENTS_MAX = 2_000
 /** Bytes that wait for a slow WebSocket. At it: closed with 1013, try again later. */
