@@ -70,6 +70,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
   const sessions = new Map<string, MqttSession>()
   const sockets = new Set<net.Socket>()
   const waiters = new Set<() => void>()
+  const corked: (() => void)[] = []
   let held_bytes = 0
   let draining = false
 
@@ -114,6 +115,12 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       const all = [...waiters]
       waiters.clear()
       for (const later of all) later()
+    },
+    afterReading(callback) {
+      if (corked.push(callback) > 1) return
+      setImmediate(() => {
+        for (const one of corked.splice(0)) one()
+      })
     },
     fault,
   }

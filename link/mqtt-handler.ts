@@ -69,6 +69,8 @@ export type SessionContext = {
   room(later: () => void): boolean
   hold(bytes: number): void
   unhold(bytes: number): void
+  /** Calls back once all that has come to the process by now was read. */
+  afterReading(callback: () => void): void
   /** For what a handler raised: a fault of ours. */
   fault(error: unknown): void
 }

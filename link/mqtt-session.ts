@@ -53,6 +53,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   let keepAlive_ms = 0
   let wasFull = false
   let working = false
+  let corked = false
   let cancelTimer = clock.timer(CONNECT_TIMEOUT_MS, () =>
     end({ kind: 'lost', planned: false, text: 'no CONNECT in time' }),
   )
@@ -86,10 +87,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     lastHeard_ms = clock.monotonic()
     const framed = frame(chunk)
     queue.push(...framed.packets)
-    // What a wake-up has to say goes out in one write, in one TLS record.
-    socket.cork()
     work()
-    socket.uncork()
     if (framed.problem === 'too-large') {
       breakRule(REASON.packetTooLarge, `a packet is at most ${context.packet_max_bytes} bytes`)
     } else if (framed.problem) breakRule(REASON.malformed, 'the remaining length is longer than four bytes')
@@ -290,8 +288,19 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   }
 
   function puback(id: number, answer: MessageAnswer) {
+    if (!corked) {
+      // Of one wake-up all go out in one write, in one TLS record; each record that came was an event of its own.
+      corked = true
+      socket.cork()
+      context.afterReading(uncork)
+    }
     if (answer === undefined) write(pubackPacket(id))
     else send(pubackOf(protocol, id, answer))
+  }
+
+  function uncork() {
+    corked = false
+    socket.uncork()
   }
 
   function subscribe(packet: ISubscribePacket) {
