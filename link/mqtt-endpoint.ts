@@ -14,10 +14,12 @@ import {
   PACKET_MAX_BYTES,
   RECEIVE_MAX,
   SESSIONS_MAX,
+  TICKET_KEYS_MS,
 } from './limits.ts'
 import type { MqttHandler, MqttSession, SessionContext } from './mqtt-handler.ts'
 import { type CloseReason, REASON } from './mqtt-reason.ts'
 import { serveSession } from './mqtt-session.ts'
+import { keepTicketKeys } from './ticket-keys.ts'
 
 /** A server's key and certificate (PEM), and the authorities that its peers' certificates must come from. */
 export type ServerTls = {
@@ -134,7 +136,11 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     rejectUnauthorized: true,
     ALPNProtocols: ['mqtt'],
     handshakeTimeout: CONNECT_TIMEOUT_MS,
+    // Else it is made of the command line, and tickets of another run are refused for it.
+    sessionIdContext: 'hearth',
+    sessionTimeout: TICKET_KEYS_MS / 1000,
   })
+  const forgetTicketKeys = keepTicketKeys(secure, options.tls.key, clock)
   const gate = handshakeGate({
     clock,
     atWork_max: options.handshakes_max ?? HANDSHAKES_MAX,
@@ -217,6 +223,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     },
     async close() {
       draining = true
+      forgetTicketKeys()
       closeAll({ kind: 'stopped', planned: true, code: REASON.shuttingDown, text: 'this server stops' })
       gate.close()
       await new Promise<void>((resolve) => {
