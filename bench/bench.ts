@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { scriptWords } from '../cli/script-options.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { growth } from './growth/growth.ts'
+import { hubs } from './hubs/hubs.ts'
 import { ingest } from './ingest/ingest.ts'
 import { jobs } from './jobs/jobs.ts'
 import { kubernetes } from './kubernetes/kubernetes.ts'
@@ -17,6 +18,7 @@ import { describe, keep, type Result } from './result.ts'
 import { soak } from './soak/soak.ts'
 import { spark } from './spark/spark.ts'
 import { store } from './store/store.ts'
+import { storm } from './storm/storm.ts'
 import { writer } from './writer/writer.ts'
 
 const BENCHMARKS: readonly Benchmark[] = [
@@ -28,6 +30,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   spark,
   kubernetes,
   relay,
+  hubs,
+  storm,
   log,
   store,
   lake,
@@ -43,7 +47,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${descr
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak, jobs, growth, spark)
+  --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is

@@ -1,0 +1,18 @@
+/** What many hubs of one process are told, and the lines that they print: `{connected}` as it changes, `{back}` for each one that came back. */
+import { z } from 'zod'
+
+const clientTls = z.object({ key: z.string(), cert: z.string(), ca: z.string() })
+export const certificates = z.record(z.string(), clientTls)
+
+export const manyHubsTask = z.object({
+  port: z.number(),
+  /** A file with the certificates of hubs by name, as JSON: too long for an argument. */
+  hubs_file: z.string(),
+  keep_alive_s: z.number(),
+  /** What each subscribes to, `command` or nothing: a gateway has nothing to say. */
+  hears: z.enum(['command', 'nothing']),
+})
+export const manyHubsSaid = z.object({ connected: z.number().optional(), back: z.string().optional() })
+
+export type ManyHubsTask = z.infer<typeof manyHubsTask>
+export type ManyHubsSaid = z.infer<typeof manyHubsSaid>

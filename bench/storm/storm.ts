@@ -1,0 +1,166 @@
+import { writeFileSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { freePorts } from '../../infra/ports.ts'
+import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
+import { type Child, startChild } from '../child.ts'
+import { latencyFigures, overRounds, percentile } from '../figure.ts'
+import { type ManyHubsTask, manyHubsSaid } from '../many-hubs.ts'
+import { type BenchFleet, makeFleet, pause, startHearth } from '../server.ts'
+
+export const storm: Benchmark = {
+  name: 'storm',
+  description: 'the relay is killed with 10,000 hubs connected: until all are back, and how commands fare meanwhile',
+  rounds: 3,
+  run,
+}
+
+const HUBS = 10_000
+const KEEP_ALIVE_S = 30
+const COMMANDS_PER_SECOND = 100
+/** Beyond that a hub is lost for good: the bound of a round. */
+const BACK_MOST_MS = 180_000
+
+type Round = {
+  readonly ready_s: number
+  readonly half_s: number
+  readonly all_s: number
+  readonly commands_ms: readonly number[]
+  readonly failed: number
+}
+
+async function run({ rounds, events: count = HUBS, folder, profile, note }: BenchmarkOptions): Promise<Findings> {
+  const names = Array.from({ length: count }, (_, i) => `hub-${String(i).padStart(5, '0')}`)
+  note(`enrolling ${count} hubs`)
+  const fleet = await makeFleet(join(folder, 'home'), names, 20)
+  const hubs_file = join(folder, 'hubs.json')
+  writeFileSync(hubs_file, JSON.stringify(Object.fromEntries(fleet.hubs)))
+  const [hubPort = 0, appPort = 0] = await freePorts(2)
+  const settings = { HEARTH_RELAY_HUB_PORT: String(hubPort), HEARTH_RELAY_APP_PORT: String(appPort) }
+  const start = async () => await startHearth(fleet, ['relay'], { profile, settings })
+  let server = await start()
+  const task: ManyHubsTask = { port: hubPort, hubs_file, keep_alive_s: KEEP_ALIVE_S, hears: 'command' }
+  const child = startChild(join(import.meta.dirname, '../many-hubs-child.ts'), task)
+  const all: Round[] = []
+  try {
+    for (let connected = 0; connected < count; ) connected = saidBy(await child.line()).connected ?? connected
+    for (let i = 1; i <= rounds; i++) {
+      // So that back-offs begin anew, as they do for a hub that had a stable session.
+      await pause(STABLE_MS)
+      const begun_ms = performance.now()
+      process.kill(server.pid, 'SIGKILL')
+      await server.stop()
+      const starting = start()
+      const round = await watchReturn(child, fleet, { count, begun_ms, appPort, starting })
+      server = await starting
+      all.push(round)
+      note(
+        `round ${i}: ready after ${round.ready_s.toFixed(1)} s, half back after ${round.half_s.toFixed(1)}, all after ${round.all_s.toFixed(1)} s; ${round.commands_ms.length} commands meanwhile, p99 ${percentile(round.commands_ms, 0.99).toFixed(1)} ms, ${round.failed} failed`,
+      )
+    }
+  } finally {
+    await child.stop()
+    await server.stop()
+  }
+  const commands = all.flatMap(({ commands_ms }) => commands_ms)
+  return {
+    workloads: [],
+    rounds: all.map(({ commands_ms, ...round }) => ({ ...round, commands: commands_ms.length })),
+    figures: [
+      overRounds(
+        'relay serves again',
+        's',
+        all.map(({ ready_s }) => ready_s),
+      ),
+      overRounds(
+        'half of the hubs back',
+        's',
+        all.map(({ half_s }) => half_s),
+      ),
+      overRounds(
+        'all hubs back',
+        's',
+        all.map(({ all_s }) => all_s),
+        { most: 30 },
+      ),
+      ...latencyFigures('commands to hubs that are back', commands).map((figure) =>
+        figure.name.endsWith('p99') ? { ...figure, target: { most: 50 } } : figure,
+      ),
+    ],
+    notes: [
+      `${count} hubs in one process with the agent's back-off and TLS tickets, on the same cores as the relay; times since kill -9. An app sends ${COMMANDS_PER_SECOND} commands a second to hubs that are back, while the others still come.`,
+    ],
+    faults: all.flatMap(({ failed }, i) => (failed > 0 ? [`round ${i + 1}: ${failed} commands were not done`] : [])),
+  }
+}
+
+/** What the agent takes for stable, and a little. */
+const STABLE_MS = 62_000
+
+const saidBy = (line: string) => manyHubsSaid.parse(JSON.parse(line))
+
+/** Follows the hubs coming back, with commands to those that are. */
+async function watchReturn(
+  child: Child,
+  fleet: BenchFleet,
+  of: { count: number; begun_ms: number; appPort: number; starting: Promise<unknown> },
+): Promise<Round> {
+  const since_s = () => (performance.now() - of.begun_ms) / 1000
+  const back: string[] = []
+  const known = new Set<string>()
+  const tap = tapper(of.appPort, fleet.tokens)
+  const taps: Promise<{ ms: number; done: boolean }>[] = []
+  let ready_s = 0
+  void of.starting.then(() => (ready_s = since_s()))
+  const tapping = setInterval(() => {
+    const hub = back[Math.floor(Math.random() * back.length)]
+    if (hub !== undefined && ready_s > 0) taps.push(tap(hub))
+  }, 1000 / COMMANDS_PER_SECOND)
+  let half_s = 0
+  try {
+    while (back.length < of.count) {
+      const line = await Promise.race([child.line(), pause(BACK_MOST_MS).then(() => undefined)])
+      if (line === undefined) throw new Error(`only ${back.length} of ${of.count} hubs came back in time`)
+      const { back: hub } = saidBy(line)
+      if (hub === undefined || known.has(hub)) continue
+      known.add(hub)
+      if (back.push(hub) === of.count / 2) half_s = since_s()
+    }
+  } finally {
+    clearInterval(tapping)
+  }
+  const all_s = since_s()
+  const tapped = await Promise.all(taps)
+  const commands_ms = tapped.filter(({ done }) => done).map(({ ms }) => ms)
+  return { ready_s, half_s, all_s, commands_ms, failed: tapped.length - commands_ms.length }
+}
+
+const outcome = z.object({ outcome: z.string() })
+
+function tapper(port: number, tokens: readonly string[]): (hub: string) => Promise<{ ms: number; done: boolean }> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+  const body = JSON.stringify({ device: 'lamp', set: { powered: true } })
+  let number = 0
+  return (hub) =>
+    new Promise((resolve, reject) => {
+      const begun_ms = performance.now()
+      const headers = {
+        ...{ authorization: `Bearer ${tokens[number++ % tokens.length] ?? ''}`, 'content-type': 'application/json' },
+        'content-length': body.length,
+      }
+      const path = `/v1/hubs/${hub}/commands`
+      const asked = request({ host: '127.0.0.1', port, path, method: 'POST', agent, headers }, (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (part: string) => (text += part))
+        response.on('end', () => {
+          const ms = performance.now() - begun_ms
+          const done = response.statusCode === 200 && outcome.parse(JSON.parse(text)).outcome === 'done'
+          resolve({ ms, done })
+        })
+      })
+      asked.on('error', reject)
+      asked.end(body)
+    })
+}
