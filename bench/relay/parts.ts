@@ -23,7 +23,8 @@ export const load = z.union([
 
 export const appTask = z.object({
   to: z.union([
-    z.object({ kind: z.literal('relay'), url: z.string(), tokens: z.array(z.string()) }),
+    /** `relay`: by a WebSocket an app; `http`: a request a command. */
+    z.object({ kind: z.enum(['relay', 'http']), url: z.string(), tokens: z.array(z.string()) }),
     z.object({ kind: z.enum(['mqtt', 'nats']), port: z.number(), tls: clientTls }),
   ]),
   hubs: z.array(z.string()),
