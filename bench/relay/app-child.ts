@@ -18,6 +18,12 @@ const ANSWER_MS = 5_000
 /** A rate is not held when more than this share of its commands was not done. */
 const FAILED_MOST = 0.001
 
+/** What a relay tells of a command, and of it what counts here. */
+const report = z.object({
+  outcome: z.string(),
+  stages: z.array(z.object({ stage: z.string(), by: z.string(), ms: z.number() })),
+})
+
 const task = appTask.parse(JSON.parse(process.argv[2] ?? ''))
 const tap = await tapperOf(task.to)
 
@@ -59,8 +65,7 @@ async function paced(per_second: number, seconds: number): Promise<Tapped[]> {
 }
 
 function tapperOf(to: AppTask['to']): Promise<Tap> | Tap {
-  if (to.kind === 'relay' || to.kind === 'http')
-    return (to.kind === 'relay' ? throughSockets : throughHttp)(to.url, to.tokens)
+  if (!('port' in to)) return (to.kind === 'relay' ? throughSockets : throughHttp)(to.url, to.tokens)
   return to.kind === 'mqtt' ? throughBroker(to) : throughNats(to)
 }
 
@@ -70,12 +75,6 @@ function hubAt(i: number): string {
 
 /** Sends a command that was due at a time of `performance.now()`. */
 type Tap = (hub: string, due_ms: number) => Promise<Tapped>
-
-/** What a relay tells of a command, and of it what counts here. */
-const report = z.object({
-  outcome: z.string(),
-  stages: z.array(z.object({ stage: z.string(), by: z.string(), ms: z.number() })),
-})
 
 function tappedOf(ms: number, said: unknown): Tapped {
   const { outcome, stages } = report.parse(said)
