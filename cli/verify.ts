@@ -14,13 +14,20 @@ import type { CliContext } from './context.ts'
 import { existingEventLog } from './event-log.ts'
 import { existingLake, layoutOf } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
+import { whole } from './option.ts'
 import { textTable } from './text-table.ts'
+import { commandsReport, type VerifyCommandsOptions, verifyCommands } from './verify-commands.ts'
 import { withFile } from './world-fault.ts'
 
 /** Streams that are printed unless all are asked for: those with something wrong first. */
 const STREAMS_SHOWN = 20
 
-type Options = { readonly acks?: string; readonly json?: boolean; readonly all?: boolean }
+type Options = Partial<VerifyCommandsOptions> & {
+  readonly acks?: string
+  readonly json?: boolean
+  readonly all?: boolean
+  readonly commands?: boolean
+}
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -28,12 +35,22 @@ export function register(program: Command, context: CliContext): void {
     .description('prove from the tables that nothing acknowledged was lost or doubled')
     .option('--acks <file>', 'also check a journal of acknowledgements: lines {source, boot, stream, seq}')
     .option('--all', 'print every (source, boot, stream)')
+    .option('--commands', 'prove of commands instead: one end each, the same in tables, journals of hubs and answers')
+    .option('--answers <file>', 'with --commands: what apps were answered, lines {command, outcome}')
+    .option('--at-rest', 'with --commands: nothing runs any more, so each must have ended')
+    .option('--days <count>', 'with --commands: so far back', whole(1, 400), 2)
     .option('--json', 'print the whole result as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, a record of the event log cannot be read, or a bucket is stopped. What was given up with hearth lake accept-loss is told apart, and is no reason for it.',
+      '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n  hearth verify --commands\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, a record of the event log cannot be read, or a bucket is stopped. What was given up with hearth lake accept-loss is told apart, and is no reason for it. With --commands: when a command has no end, or two that differ, or was carried out twice.',
     )
     .action(async (options: Options) => {
+      if (options.commands) {
+        const found = await verifyCommands(context, { ...options, days: options.days ?? 2 })
+        context.print(options.json ? JSON.stringify(found, undefined, 2) : commandsReport(found))
+        process.exitCode = found.ok ? 0 : 1
+        return
+      }
       const result = await runVerify(context, options)
       context.print(options.json ? JSON.stringify(result, undefined, 2) : reportOf(result, options.all === true))
       process.exitCode = result.ok ? 0 : 1

@@ -95,6 +95,13 @@ export function openJournal({ disk, clock }: { readonly disk: Disk; readonly clo
   }
 }
 
+/** All that a journal holds, for who looks at it from outside. Raises `corrupt`. */
+export function readJournal(disk: Disk): readonly (JournalEntry & { readonly command: string })[] {
+  return disk.scan(COMMANDS, COMMANDS + END).map(({ key, value }) => {
+    return { command: key.slice(COMMANDS.length), ...read(entry, value, key) }
+  })
+}
+
 const AGE_DIGITS = 15
 
 function ageKey(age_ms: number): string {

@@ -1,0 +1,144 @@
+/** Relay, hubs and ingest killed and stopped at random under commands whose app repeats what it got no answer to. */
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { seededRandom } from '../sim/clock.ts'
+import { openSystem, type Running, type System, until } from './testing/system.ts'
+
+const START_MS = 60_000
+const HEAL_MS = 120_000
+/** How long trouble comes; a longer run is one variable away. */
+const TROUBLE_MS = Number(process.env['CHAOS_SECONDS'] ?? 25) * 1_000
+const HUBS = 6
+const APPS = 8
+const DEADLINE_MS = 1_500
+
+const report = z.object({ command: z.string(), day: z.string(), outcome: z.string().optional() })
+const proof = z.object({
+  ...{ ok: z.boolean(), commands: z.number(), answers: z.number(), untold: z.number(), running: z.number() },
+  outcomes: z.record(z.string(), z.number()),
+  journals: z.object({ read: z.number(), in_use: z.array(z.string()) }),
+  faults: z.array(z.object({ command: z.string(), fault: z.string() })),
+})
+
+/** One command until it has an answer: the same key, the same day, again and again. Undefined when there was none in time. */
+async function send(system: System, token: string, hub: string, over: AbortSignal) {
+  const key = crypto.randomUUID()
+  let day: string | undefined
+  while (!over.aborted) {
+    try {
+      const response = await fetch(`http://127.0.0.1:${system.ports.app}/v1/hubs/${hub}/commands`, {
+        method: 'POST',
+        headers: {
+          ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key },
+          ...(day !== undefined && { 'idempotency-day': day }),
+        },
+        body: JSON.stringify({ device: 'kitchen-lamp', set: { powered: true }, deadline_ms: DEADLINE_MS }),
+        signal: AbortSignal.any([over, AbortSignal.timeout(4 * DEADLINE_MS)]),
+      })
+      const text = await response.text()
+      if (response.status === 200) {
+        const told = report.parse(JSON.parse(text))
+        day = told.day
+        if (told.outcome !== undefined) return told
+      } else expect([429, 503]).toContain(response.status)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AssertionError') throw error
+    }
+    await after(50)
+  }
+  return undefined
+}
+
+test(
+  'each command has one end, the same in the tables, the journals of the hubs and what apps were told, and none was done twice',
+  async () => {
+    const random = seededRandom(Number(process.env['CHAOS_SEED'] ?? Date.now() % 1e6))
+    const folder = mkdtempSync(join(tmpdir(), 'hearth-commands-chaos-'))
+    await using system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
+    const words: Readonly<Record<string, readonly string[]>> = {
+      relay: ['relay'],
+      ingest: ['ingest'],
+      hubs: ['hub', '--simulated', String(HUBS)],
+    }
+    const running = new Map<string, Running>()
+    const ready: Readonly<Record<string, RegExp>> = {
+      relay: /"event":"ready"/,
+      ingest: /"event":"ready"/,
+      hubs: /connected to the relay/,
+    }
+    const start = async (name: string) => {
+      const one = system.start(words[name] ?? [])
+      running.set(name, one)
+      await one.untilSaid(ready[name] ?? /./, START_MS)
+    }
+    try {
+      for (const name of Object.keys(words)) await start(name)
+      const token = z
+        .object({ token: z.string() })
+        .parse(
+          JSON.parse(await system.must(['registry', 'token', 'create', 'chaos', '--json', '--scope', 'commands'])),
+        ).token
+      const answers = join(folder, 'answers.ndjson')
+      const counts: Record<string, number> = {}
+      const trouble = new AbortController()
+      const app = async () => {
+        while (!trouble.signal.aborted) {
+          const hub = `hub-0${1 + Math.floor(random.float() * HUBS)}`
+          const told = await send(system, token, hub, AbortSignal.timeout(HEAL_MS))
+          if (told?.outcome === undefined) throw new Error('a command had no answer though all was well again')
+          counts[told.outcome] = (counts[told.outcome] ?? 0) + 1
+          appendFileSync(answers, `${JSON.stringify({ command: told.command, outcome: told.outcome })}\n`)
+          await after(20)
+        }
+      }
+      const apps = Array.from({ length: APPS }, app)
+      setTimeout(() => trouble.abort(), TROUBLE_MS)
+      while (!trouble.signal.aborted) {
+        await after(500 + random.float() * 2_500)
+        const name = ['relay', 'hubs', 'relay', 'hubs', 'ingest'][Math.floor(random.float() * 5)] ?? 'relay'
+        if (random.float() < 0.6) {
+          await running.get(name)?.killTree()
+          await after(random.float() * 1_500)
+          await start(name)
+        } else {
+          running.get(name)?.signal('SIGSTOP')
+          await after(random.float() * 3_000)
+          running.get(name)?.signal('SIGCONT')
+        }
+      }
+      await Promise.all(apps)
+      // What is under way has ended after its deadline; what hubs have to tell comes by their telemetry.
+      await after(2 * DEADLINE_MS)
+      const look = async () =>
+        proof.parse(JSON.parse((await system.run(['verify', '--commands', '--answers', answers, '--json'])).stdout))
+      for (const name of ['hubs', 'relay']) {
+        await until('all is told', HEAL_MS, async () => (await look()).commands > 0)
+        running.get(name)?.signal('SIGTERM')
+        await running.get(name)?.ended
+      }
+      await until('the table has all that was sent', HEAL_MS, async () => {
+        const { stdout } = await system.run(['verify', '--json'])
+        const { totals } = z
+          .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
+          .parse(JSON.parse(stdout))
+        return totals.in_log === 0
+      })
+      running.get('ingest')?.signal('SIGTERM')
+      await running.get('ingest')?.ended
+      const { stdout, code } = await system.run(['verify', '--commands', '--answers', answers, '--at-rest', '--json'])
+      const found = proof.parse(JSON.parse(stdout))
+      expect(found.faults, JSON.stringify({ counts, found })).toEqual([])
+      expect(found).toMatchObject({ ok: true, untold: 0, running: 0, journals: { read: HUBS, in_use: [] } })
+      expect(code).toBe(0)
+      expect(found.answers).toBeGreaterThan(100)
+      expect(found.outcomes['done']).toBeGreaterThan(20)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  },
+  TROUBLE_MS + 4 * HEAL_MS,
+)

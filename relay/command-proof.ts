@@ -1,0 +1,121 @@
+/** What `hearth verify --commands` proves: that everybody tells the same end of each command, and that no hub did one twice. */
+import { OUTCOMES, type Outcome } from '../contract/command.ts'
+import { outranks } from './command.ts'
+
+/** A command as the tables tell it. */
+export type ToldCommand = {
+  readonly command: string
+  readonly hub: string
+  readonly issued_ms: number
+  readonly deadline_ms: number | undefined
+  /** Outcomes that the relay recorded, and what the hub recorded beside `received`, each as often as it is there. */
+  readonly relay: readonly string[]
+  readonly at_hub: readonly string[]
+}
+
+/** A command in a hub's own journal; `ended` is absent while it runs. */
+export type JournalledCommand = { readonly command: string; readonly ended: string | undefined }
+
+/** What an app was answered. */
+export type AnsweredCommand = { readonly command: string; readonly outcome: string }
+
+export type CommandProof = {
+  readonly ok: boolean
+  readonly commands: number
+  /** By final outcome. */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** Issued, and their time is not over. */
+  readonly running: number
+  /** Found in journals, and told by no table (yet). */
+  readonly untold: number
+  readonly answers: number
+  readonly faults: readonly { readonly command: string; readonly hub?: string; readonly fault: string }[]
+}
+
+/** After its deadline a command may wait this long for its end to arrive in the table. */
+export const SETTLE_MS = 5 * 60_000
+
+/** `journals` are those that could be read, by hub: of other hubs nothing is said. */
+export function proveCommands(facts: {
+  readonly told: readonly ToldCommand[]
+  readonly journals: ReadonlyMap<string, readonly JournalledCommand[]>
+  readonly answers: readonly AnsweredCommand[]
+  readonly now_ms: number
+}): CommandProof {
+  const { told, journals, answers, now_ms } = facts
+  const faults: { command: string; hub?: string; fault: string }[] = []
+  const outcomes: Record<string, number> = {}
+  const finals = new Map<string, Outcome>()
+  const journalled = new Map(
+    [...journals].flatMap(([hub, all]) => all.map((one) => [`${hub}/${one.command}`, one] as const)),
+  )
+  let running = 0
+  for (const one of told) {
+    const { command, hub } = one
+    const final = finalOf(one)
+    const isOver = now_ms > one.issued_ms + (one.deadline_ms ?? 0) + SETTLE_MS
+    if (final === undefined && !isOver) {
+      running++
+      continue
+    }
+    const found = faultsOf(
+      one,
+      final,
+      journals.has(hub) ? (journalled.get(`${hub}/${command}`) ?? 'nothing') : undefined,
+    )
+    faults.push(...found.map((fault) => ({ command, hub, fault })))
+    if (final === undefined) continue
+    finals.set(command, final)
+    outcomes[final] = (outcomes[final] ?? 0) + 1
+  }
+  const known = new Set(told.map(({ hub, command }) => `${hub}/${command}`))
+  const untold = [...journalled.keys()].filter((key) => !known.has(key)).length
+  for (const { command, outcome } of answers) {
+    const final = finals.get(command)
+    if (final === undefined || agrees(outcome, final)) continue
+    faults.push({ command, fault: `an app was answered ${outcome}, and it ended ${final}` })
+  }
+  const counts = { commands: told.length, outcomes, running, untold, answers: answers.length }
+  return { ok: faults.length === 0, ...counts, faults }
+}
+
+/** The best that anybody recorded: the relay's outcomes, and what the hub did while no relay heard of it. */
+function finalOf({ relay, at_hub }: ToldCommand): Outcome | undefined {
+  let best: Outcome | undefined
+  const all = [...relay, ...at_hub.map((stage) => (stage === 'executed' && !relay.includes('done') ? 'late' : stage))]
+  for (const one of all) {
+    const outcome = OUTCOMES.find((name) => name === one)
+    if (outcome !== undefined && outranks(outcome, best)) best = outcome
+  }
+  return best
+}
+
+function faultsOf(
+  { relay, at_hub }: ToldCommand,
+  final: Outcome | undefined,
+  journal: JournalledCommand | 'nothing' | undefined,
+): string[] {
+  const faults: string[] = []
+  const times = at_hub.filter((stage) => stage === 'executed').length
+  if (times > 1) faults.push(`the hub recorded it executed ${times} times`)
+  for (const outcome of new Set(relay))
+    if (relay.filter((one) => one === outcome).length > 1) faults.push(`the relay recorded ${outcome} twice`)
+  if (final === undefined) faults.push('its time is over, and nobody recorded an end')
+  if (at_hub.includes('executed') && at_hub.includes('rejected'))
+    faults.push('the hub recorded it executed and rejected')
+  const happened = final === 'done' || final === 'late'
+  if (journal === undefined) return faults
+  const ended = journal === 'nothing' ? 'nothing' : (journal.ended ?? 'running')
+  if (happened && ended !== 'executed' && !at_hub.includes('executed'))
+    faults.push(`it ended ${final}, and the hub's journal says ${ended}`)
+  if (!happened && ended === 'executed') faults.push(`the hub's journal says executed, and it ended ${final}`)
+  if (final === 'offline' && journal !== 'nothing') faults.push(`it ended offline, and the hub's journal says ${ended}`)
+  return faults
+}
+
+/** An app may have been told less than came out in the end, and never more or something else. */
+function agrees(answered: string, final: Outcome): boolean {
+  if (answered === final) return true
+  const unknown = answered === 'expired' || answered === 'interrupted'
+  return unknown && final !== 'done' && final !== 'offline'
+}
