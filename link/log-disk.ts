@@ -30,7 +30,8 @@ export type LogDiskOptions = {
 /**
  * Opens, and if it is not there creates, the disk in `folder`. The folder belongs to this process until `close`.
  * Raises `conflict` when another process has it, `corrupt` when it is something else, damaged or of a newer format,
- * `unavailable` when the folder cannot be written. On a full disk `write` raises `limit`, and nothing of it was kept.
+ * `unavailable` when the folder cannot be written. On a full disk `write` raises `limit`, and nothing of it was kept;
+ * after a sync that failed everything raises `unavailable`.
  */
 export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk {
   const { segment_bytes = LOG_SEGMENT_BYTES, garbage_min_bytes = LOG_GARBAGE_MIN_BYTES } = options
@@ -157,9 +158,12 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       for (const { descriptor } of mine) await datasync(descriptor)
       if (named) await syncFolderLater(folder)
     } catch (error) {
-      for (const segment of mine) dirty.add(segment)
-      newName ||= named
-      throw new Problem('unavailable', `cannot sync ${folder}: ${messageOf(error)}`, { outcome: 'unknown' })
+      // The kernel tells it once, and the next sync would succeed without what was lost: only reading it anew helps.
+      const advice = 'what was written last may be lost; mend the disk and start again'
+      broken = new Problem('unavailable', `cannot sync ${folder}: ${messageOf(error)}: ${advice}`, {
+        outcome: 'unknown',
+      })
+      throw broken
     }
     if (below > synced_below) mark(below)
   }
@@ -313,9 +317,9 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     close() {
       if (closed) return
       closed = true
+      lock.close()
       const release = () => {
         for (const { descriptor } of segments) fs.closeSync(descriptor)
-        lock.close()
       }
       // A descriptor that fdatasync is using must not be closed under it: its number could be another file's by then.
       if (running) running.then(release, release)
