@@ -25,6 +25,7 @@ function exists(path: string): boolean {
 
 const ROOMS = [
   'contract',
+  'client',
   'lake',
   'link',
   'ingest',
@@ -42,6 +43,7 @@ const ANY = ROOMS
 /** ARCHITECTURE.md, "Rooms". */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   contract: [],
+  client: ['contract'],
   lake: ['contract'],
   link: ['contract'],
   registry: ['contract'],
@@ -49,7 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   relay: ['contract', 'link', 'registry'],
   'hub-agent': ['contract', 'link'],
   jobs: ['contract', 'lake'],
-  dashboards: ['contract', 'lake', 'jobs', 'registry'],
+  dashboards: ['contract', 'client', 'lake', 'jobs', 'registry'],
   infra: [],
   sim: ANY,
   bench: ANY,
@@ -126,7 +128,7 @@ test('decisions that are cited are there', () => {
 describe('effects', () => {
   /** The machine's clock and chance come in through Clock and Random; these are where they are made, or are the browser's own. */
   const EXEMPT =
-    /^(cli\/machine\.ts|sim\/clock\.ts|dashboards\/web\/|bench\/)|\.test\.ts$|\.conformance\.ts$|(^|\/)testing\//
+    /^(cli\/machine\.ts|client\/platform\.ts|sim\/clock\.ts|dashboards\/web\/|bench\/)|\.test\.ts$|\.conformance\.ts$|(^|\/)testing\//
 
   test('come in as arguments: no clock, timer or chance of the machine outside cli/machine.ts', () => {
     const banned =

@@ -11,27 +11,10 @@ import {
 } from './limits.ts'
 import { ID_PATTERN } from './source.ts'
 
-/** Moments in a command's life, in order. `received` and `executed` are stamped by the hub, the others by the relay. */
-export const STAGES = ['issued', 'routed', 'sent', 'received', 'executed', 'acked'] as const
-export type Stage = (typeof STAGES)[number]
-
-/** How a command ended. With several on record the first of this list counts. */
-export const OUTCOMES = ['done', 'late', 'interrupted', 'rejected', 'expired', 'offline'] as const
-export type Outcome = (typeof OUTCOMES)[number]
-
-/** In words, for people. */
-export const OUTCOME_MEANING: Readonly<Record<Outcome, string>> = {
-  done: 'the device confirmed within the deadline',
-  late: 'the deadline passed first, then the device confirmed: it did happen',
-  interrupted: 'the hub died while executing: it may or may not have happened, and it is not tried again',
-  rejected: 'the hub or the device said no',
-  expired: 'the deadline passed with no result: whether it happened is unknown',
-  offline: 'no live connection: nothing was sent',
-}
+export * from './command-report.ts'
 
 export const ATTRIBUTE_PATTERN = /^[a-z][a-z0-9_]{0,31}$/
 export const attributeValue = z.union([z.number(), z.boolean(), z.string().max(ATTRIBUTE_TEXT_MAX)])
-export type AttributeValue = z.infer<typeof attributeValue>
 
 /** What an app asks: body of `POST /v1/hubs/{hub}/commands`. */
 export const commandRequest = z
@@ -115,21 +98,3 @@ export const topics = {
   telemetry: (hub: string) => `h/${hub}/telemetry`,
   refused: (hub: string) => `h/${hub}/refused`,
 } as const
-
-/** The answer to a command, and what `GET /v1/commands/{id}` tells. Durations in ms. */
-export type CommandReport = {
-  readonly command: string
-  readonly hub: string
-  readonly device: string
-  readonly set: Readonly<Record<string, AttributeValue>>
-  readonly issued: number
-  readonly day: string
-  readonly deadline_ms: number
-  /** Absent while it is running. */
-  readonly outcome?: Outcome
-  readonly reason?: string
-  /** Relay's clock: ms since `issued`. Hub's clock: ms since `received`. */
-  readonly stages: readonly { readonly stage: Stage | Outcome; readonly by: 'relay' | 'hub'; readonly ms: number }[]
-  /** sent → acked on the relay's clock. */
-  readonly round_trip_ms?: number
-}

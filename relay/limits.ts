@@ -31,6 +31,8 @@ export const LIVE_CLIENTS_MAX = 2_000
 export const LIVE_BUFFER_MAX_BYTES = 1024 * 1024
 /** Commands of one WebSocket without an answer. At it: refused with kind `limit`. */
 export const LIVE_OPEN_MAX = 256
+/** Hubs that one WebSocket names to hear of. At it: refused with kind `invalid`; who wants more names none, and hears of all. */
+export const LISTEN_HUBS_MAX = 200
 /** How often the relay says in each bucket that it lives. */
 export const ALIVE_INTERVAL_MS = 60_000
 /** How often a hub hears the relay's clock. */
@@ -49,3 +51,5 @@ export const SPOOL_STREAM_MAX_BYTES = 64 * 1024 * 1024
 export const BODY_MAX_BYTES = 16 * 1024
 /** Requests a second from one address, before any token is looked at. At it: 429. */
 export const REQUESTS_PER_ADDRESS = 5_000
+/** How long a browser may keep that pages of other origins may ask; after it, it asks once more. */
+export const PREFLIGHT_KEPT_S = 600

@@ -1,21 +1,14 @@
 import type { WebSocket } from 'ws'
-import { z } from 'zod'
+import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
 import type { CommandCore } from './command-core.ts'
 import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_OPEN_MAX } from './limits.ts'
 import type { LiveAnswer, LiveEvent, LiveFeed } from './live-event.ts'
+import { checkTime, liveRequest } from './live-request.ts'
 
-/** What an app may say on the socket: a command, with a word of its own to know the answer by. */
-const message = z.object({
-  type: z.literal('command'),
-  ref: z.string().max(64).optional(),
-  hub: z.string(),
-  key: z.string().optional(),
-  day: z.string().optional(),
-  command: z.unknown(),
-})
+const TOKEN_ENDED = 'the token is no longer good'
 
 export type LiveSockets = {
   /** Events of the principal's hubs out, commands in, until the socket closes. A client that does not read is closed. */
@@ -29,6 +22,7 @@ export function liveSockets(parts: {
   readonly core: CommandCore
   readonly feed: LiveFeed
   readonly issue: Issue
+  readonly clock: Clock
 }): LiveSockets {
   const clients = new Map<WebSocket, () => boolean>()
   return {
@@ -37,39 +31,62 @@ export function liveSockets(parts: {
         socket.close(1013, 'too many apps are listening; try again later')
         return
       }
+      // A token is trusted for a moment after it was revoked; a socket would outlive that moment.
+      if (!stillGood()) {
+        socket.close(1008, TOKEN_ENDED)
+        return
+      }
       clients.set(socket, stillGood)
       socket.on('close', () => clients.delete(socket))
       serve(socket, { principal, ...parts })
     },
     recheck() {
-      for (const [socket, stillGood] of clients) if (!stillGood()) socket.close(1008, 'the token is no longer good')
+      for (const [socket, stillGood] of clients) if (!stillGood()) socket.close(1008, TOKEN_ENDED)
     },
   }
 }
 
 function serve(
   socket: WebSocket,
-  { principal, core, feed, issue }: { principal: Principal; core: CommandCore; feed: LiveFeed; issue: Issue },
+  parts: { principal: Principal; core: CommandCore; feed: LiveFeed; issue: Issue; clock: Clock },
 ): void {
+  const { principal, core, feed, issue, clock } = parts
   let open = 0
   const send = (value: LiveEvent | LiveAnswer) => {
     if (socket.bufferedAmount > LIVE_BUFFER_MAX_BYTES) socket.close(1013, 'too slow; connect again')
     else socket.send(JSON.stringify(value))
   }
-  const stop = feed.observe((event) => {
-    if (principal.hubs === undefined || principal.hubs.includes(event.hub)) send(event)
-  })
-  socket.on('close', stop)
+  /** Who wants to hear of no hub costs the feed nothing. */
+  const listen = (wanted?: ReadonlySet<string>) =>
+    wanted?.size === 0
+      ? () => undefined
+      : feed.observe((event) => {
+          if (principal.hubs !== undefined && !principal.hubs.includes(event.hub)) return
+          if (wanted === undefined || wanted.has(event.hub)) send(event)
+        })
+  let stop = listen()
+  send({ type: 'hello', now: clock.now(), mono: clock.monotonic() })
+  socket.on('close', () => stop())
   socket.on('error', () => socket.terminate())
   socket.on('message', (data: Buffer) => {
     let ref: string | undefined
     try {
-      const said = message.parse(JSON.parse(data.toString('utf8')))
+      const said = liveRequest.parse(JSON.parse(data.toString('utf8')))
+      if (said.type === 'ping') {
+        send({ type: 'pong' })
+        return
+      }
+      if (said.type === 'listen') {
+        stop()
+        stop = listen(said.hubs && new Set(said.hubs))
+        return
+      }
       ref = said.ref
       if (!principal.scopes.includes('commands'))
         throw new Problem('unauthorized', `the token of ${principal.app} lacks the scope commands`)
       if (open >= LIVE_OPEN_MAX)
         throw new Problem('limit', `${LIVE_OPEN_MAX} commands of this socket have no answer yet`)
+      checkTime(said.until, clock)
       const { command } = issue(principal, { hub: said.hub, body: said.command, key: said.key, day: said.day })
       open++
       void core.settled(command).then((report) => {

@@ -7,6 +7,7 @@ import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
 import { type ShipOptions, shipOutbox } from '../link/ship-outbox.ts'
 import type { Registry } from '../registry/registry.ts'
 import { appApi } from './app-api.ts'
+import { admitBrowsers } from './browser-access.ts'
 import { commandCore } from './command-core.ts'
 import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
 import { openLedger } from './ledger.ts'
@@ -108,6 +109,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ...(options.answered && { answered: options.answered }),
     ...(options.apps.tls && { tls: options.apps.tls }),
   })
+  await admitBrowsers(app)
   try {
     await app.listen({ host: options.apps.host, port: options.apps.port })
   } catch (error) {
