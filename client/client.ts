@@ -5,7 +5,7 @@ import { messageOf, Problem } from '../contract/problem.ts'
 import { type Command, openCommands, type SendOptions, type SettledReport } from './commands.ts'
 import { type ConnectionState, closedProblem, keepConnection } from './connection.ts'
 import { type HearthEvent, openEvents, type Subscription } from './events.ts'
-import { httpOf, NO_ANSWER } from './http.ts'
+import { httpOf } from './http.ts'
 import { OPEN_MAX_MS } from './limits.ts'
 import { chance, type FetchLike, onWakeUp, platformClock, randomKey, type WebSocketConstructor } from './platform.ts'
 
@@ -74,7 +74,7 @@ export function connect(options: ClientOptions): HearthClient {
     const get = options.token
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) =>
-        reject(new Problem('unavailable', `no token could be had: ${messageOf(error)}`, { cause: NO_ANSWER }))
+        reject(new Problem('unavailable', `no token could be had: ${messageOf(error)}`, { cause: error }))
       const cancel = clock.timer(OPEN_MAX_MS, () => {
         stopped.abort()
         fail(`none within ${OPEN_MAX_MS} ms`)

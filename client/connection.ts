@@ -1,7 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
 import type { LiveAnswer, LiveEvent, LiveRequest } from '../contract/live-message.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import { type Http, LACKS_SCOPE, NO_ANSWER } from './http.ts'
+import { type Http, LACKS_SCOPE } from './http.ts'
 import { HURRY_MS, OPEN_MAX_MS, RETRY_FIRST_MS, RETRY_MAX_MS, STABLE_AFTER_MS } from './limits.ts'
 import { type Line, openLine } from './line.ts'
 import type { WebSocketConstructor } from './platform.ts'
@@ -131,7 +131,7 @@ export function keepConnection(
     if (!current()) return
     const lacks_scope = problem?.cause === LACKS_SCOPE
     if (problem?.kind === 'unauthorized' && !lacks_scope) refuse(problem.message)
-    else if (problem?.cause === NO_ANSWER) fail(problem.message)
+    else if (problem?.kind === 'unavailable' || problem?.kind === 'closed') fail(problem.message)
     else {
       set({ state: 'http', reason: lacks_scope ? problem.message : reason })
       on.opened()

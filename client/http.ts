@@ -17,8 +17,6 @@ export type Http = <T>(request: HttpRequest) => Promise<T>
 
 /** `unauthorized` whose token is good and lacks a right carries this cause. */
 export const LACKS_SCOPE = 'scope'
-/** `unavailable` without any answer carries this cause. */
-export const NO_ANSWER = 'no answer'
 
 /**
  * Each call raises the relay's own Problem; `unavailable`, with an unknown outcome for a POST, when no answer came, and
@@ -58,7 +56,7 @@ export function httpOf(options: {
       const outcome = method === 'POST' ? 'unknown' : 'did-not-happen'
       throw new Problem('unavailable', `no answer from ${options.url || 'this server'}: ${causeOf(error)}`, {
         outcome,
-        cause: NO_ANSWER,
+        cause: error,
       })
     } finally {
       cancel()

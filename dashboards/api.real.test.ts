@@ -18,6 +18,7 @@ const ROUTES = [
   'GET /api/fleet',
   'GET /api/freshness',
   'GET /api/hubs',
+  'GET /api/hubs/{hub}/devices',
   'GET /api/jobs',
   'GET /api/jobs/{metric}/explain',
   'GET /api/lake',
@@ -166,6 +167,8 @@ describe('a token of less', () => {
     await as({ app: 'home', scopes: ['observe', 'query', 'commands'], hubs: ['demo-03'] }, async (own) => {
       const { body } = await ask('GET /api/hubs', SIGNED, '', own)
       expect(body).toMatchObject({ hubs: [{ hub: 'demo-03' }] })
+      expect((await ask('GET /api/hubs/demo-03/devices', SIGNED, '', own)).status).toBe(200)
+      expect(refused(await ask('GET /api/hubs/demo-04/devices', SIGNED, '', own))).toMatchObject({ status: 404 })
       for (const route of ['GET /api/fleet?from=1&to=2', 'GET /api/commands?from=1&to=2', 'POST /api/query']) {
         expect(
           refused(await ask(route, SIGNED, route.startsWith('POST') ? '{"sql":"SELECT 1"}' : '', own)),

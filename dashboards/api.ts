@@ -248,6 +248,30 @@ export const hubsAnswer = z.object({
 })
 export type HubsAnswer = z.infer<typeof hubsAnswer>
 
+export const deviceStates = z.array(
+  z.object({
+    device: z.string(),
+    attributes: z.array(
+      z.object({
+        attribute: z.string(),
+        value: z.union([z.number(), z.boolean(), z.string()]).nullable().describe('flags may be 0 and 1'),
+        unit: z.string().nullable(),
+        time_ms: number.describe('when the device said so'),
+      }),
+    ),
+  }),
+)
+export type DeviceStates = z.infer<typeof deviceStates>
+
+export const hubDevicesAnswer = z.object({
+  hub: z.string(),
+  home: z.string(),
+  connected: z.boolean().nullable().describe('null: the relay does not answer'),
+  devices: deviceStates.describe('devices that reported since yesterday, and what each said last'),
+  stored: z.boolean().describe('false: the tables could not be read; only what came live is told'),
+})
+export type HubDevicesAnswer = z.infer<typeof hubDevicesAnswer>
+
 /** One line of the live feed: the relay's messages as they come, and what this server adds. */
 export const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('command'), trace: commandTrace }),

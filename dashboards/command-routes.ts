@@ -1,26 +1,29 @@
 import { z } from 'zod'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
 import type { Registry } from '../registry/registry.ts'
 import {
   aroundAnswer,
   commandsAnswer,
   commandsQuery,
+  type HubDevicesAnswer,
   type HubsAnswer,
+  hubDevicesAnswer,
   hubsAnswer,
   liveMessage,
   sendRequest,
   traceAnswer,
 } from './api.ts'
 import { aroundCommand, listCommands, stagesSql, traceCommand } from './commands.ts'
+import { joinStates, storedStates } from './device-states.ts'
 import { devicesOf } from './devices.ts'
 import { disconnectsOf } from './disconnects.ts'
 import { tablesOf } from './fleet.ts'
 import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 import type { Live } from './live.ts'
 import type { Queries } from './query-protocol.ts'
-import { askRelay, type RelayAddress, refusalOf, relayReport, traceOf } from './relay-client.ts'
+import { askRelay, connectedHubs, type RelayAddress, refusalOf, relayReport, traceOf } from './relay-client.ts'
 import { hangUp, type Router } from './route.ts'
 import { maySee } from './session.ts'
 import { shareAnswers } from './shared-answers.ts'
@@ -99,7 +102,7 @@ export function mountCommands(
     handle: async (_input, { principal }): Promise<HubsAnswer> => {
       const devices = await shared('devices', () => devicesOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
       const disconnects = await shared('disconnects', () => disconnectsOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
-      const connected = await shared('connections', connections)
+      const connected = await shared('connections', () => connectedHubs(relay, clock))
       const hubs = registry.hubs().filter((hub) => hub.retired_ms === undefined && maySee(principal, hub.hub))
       return {
         relay: connected ? 'up' : 'down',
@@ -113,6 +116,33 @@ export function mountCommands(
           disconnected_ms: connected?.has(hub) ? null : (disconnects.get(hub) ?? null),
           devices: devices.get(hub) ?? [],
         })),
+      }
+    },
+  })
+  route({
+    method: 'GET',
+    url: '/api/hubs/:hub/devices',
+    summary: 'The devices of one hub, and what each said last: from the table, and newer from the live feed.',
+    scope: 'observe',
+    params: z.object({ hub: z.string().max(64) }),
+    answer: hubDevicesAnswer,
+    handle: async ({ params: { hub } }, { principal, request, reply }): Promise<HubDevicesAnswer> => {
+      const record = maySee(principal, hub) ? registry.hub(hub) : undefined
+      if (!record || record.retired_ms !== undefined) throw new Problem('missing', `this fleet has no hub ${hub}`)
+      const [stored, connected] = await Promise.all([
+        storedStates(queries, hub, clock.now(), hangUp(request, reply)).catch((error: unknown) => {
+          // Commands do not wait for the lake, and neither does the page that sends them.
+          leaveFault(error)
+          return undefined
+        }),
+        connectedHubs(relay, clock),
+      ])
+      return {
+        hub,
+        home: record.home,
+        connected: connected?.has(hub) ?? null,
+        devices: joinStates(stored ?? [], live.states(hub)),
+        stored: stored !== undefined,
       }
     },
   })
@@ -169,21 +199,6 @@ export function mountCommands(
     try {
       const answer = await askRelay(relay, { method: 'GET', path: `/v1/commands/${command}` }, clock)
       return answer.status === 200 ? relayReport.safeParse(answer.body).data : undefined
-    } catch (error) {
-      if (isProblem(error, 'unavailable')) return undefined
-      throw error
-    }
-  }
-
-  /** Hubs with a live connection; undefined when the relay does not answer. */
-  async function connections(): Promise<ReadonlySet<string> | undefined> {
-    try {
-      const answer = await askRelay(relay, { method: 'GET', path: '/v1/hubs' }, clock)
-      const parsed = z
-        .object({ hubs: z.array(z.object({ hub: z.string(), connected: z.boolean().optional() })) })
-        .safeParse(answer.body)
-      if (!parsed.success) return undefined
-      return new Set(parsed.data.hubs.flatMap((hub) => (hub.connected === false ? [] : [hub.hub])))
     } catch (error) {
       if (isProblem(error, 'unavailable')) return undefined
       throw error

@@ -30,9 +30,6 @@ export const LISTENERS_MAX = 256
 export const LISTENER_BACKLOG_MAX_BYTES = 1024 * 1024
 /** Messages of the relay kept for a browser that has just come. */
 export const LIVE_KEPT_MAX = 500
-/** Waits between attempts to reach the relay's live feed: doubled from the first to the last. */
-export const RELAY_RETRY_MIN_MS = 250
-export const RELAY_RETRY_MAX_MS = 10_000
 /** Longest wait for an answer of the relay beyond a command's own deadline. */
 export const RELAY_ANSWER_MAX_MS = 10_000
 /** Commands in one answer of the list. */
@@ -60,3 +57,9 @@ export const LAKE_ROWS_MAX = 50
 export const RUNS_MAX = 60
 /** Characters of what failed in one run's parts, on the page; `job_runs` has the rest. */
 export const FAILURES_SHOWN_CHARACTERS = 4_000
+/** WebSockets of pages to the relay; more are refused with 503. */
+export const PIPES_MAX = 256
+/** Hubs whose devices' last words are kept; the one that was silent for longest is forgotten, and the table has them. */
+export const STATES_HUBS_MAX = 2_000
+/** Devices of one hub, and attributes of one device, that are kept and read; more are forgotten, the oldest first. */
+export const STATES_OF_HUB_MAX = 500

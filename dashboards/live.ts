@@ -3,6 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { CommandTrace, LiveMessage } from './api.ts'
+import { type LiveStates, liveStates } from './device-states.ts'
 import { LISTENER_BACKLOG_MAX_BYTES, LISTENERS_MAX, LIVE_BEAT_MS, LIVE_KEPT_MAX } from './limits.ts'
 import { followRelay, type RelayAddress, type RelayEvent, traceOf } from './relay-client.ts'
 import { maySee } from './session.ts'
@@ -14,6 +15,8 @@ export type Live = {
   /** Is the relay's feed open? */
   up(): boolean
   listeners(): number
+  /** What devices of a hub said last, while this listened. */
+  states(hub: string): ReturnType<LiveStates['of']>
   close(): void
 }
 
@@ -25,6 +28,7 @@ export function openLive(options: { readonly relay: RelayAddress; readonly clock
   /** Newest commands by id, oldest first: what a browser that has just come is told at once. */
   const kept = new Map<string, CommandTrace>()
   const listeners = new Map<ServerResponse, Principal>()
+  const states = liveStates()
   let up: boolean | undefined
   let stopBeat: (() => void) | undefined
 
@@ -55,9 +59,12 @@ export function openLive(options: { readonly relay: RelayAddress; readonly clock
       kept.set(event.command, { ...before, stages: [...before.stages, { stage, by, ms }] })
     } else if (event.type === 'connection') {
       tell({ type: 'connection', hub: event.hub, connected: event.stage === 'connected', reason: event.reason ?? null })
-    } else tell(event)
+    } else {
+      states.take(event)
+      tell({ type: 'state', hub: event.hub, device: event.device, set: event.set })
+    }
   }
-  const feed = followRelay(options.relay, clock, {
+  const feed = followRelay(options.relay, {
     event: take,
     up: (now, reason) => {
       if (up === now) return
@@ -94,6 +101,7 @@ export function openLive(options: { readonly relay: RelayAddress; readonly clock
     },
     up: () => up === true,
     listeners: () => listeners.size,
+    states: states.of,
     close: () => {
       stopBeat?.()
       feed.close()

@@ -1,9 +1,9 @@
-import { WebSocket } from 'ws'
 import { z } from 'zod'
+import { connect } from '../client/client.ts'
 import type { Clock } from '../contract/clock.ts'
-import { causeOf, Problem, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, isProblem, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { CommandTrace } from './api.ts'
-import { RELAY_ANSWER_MAX_MS, RELAY_RETRY_MAX_MS, RELAY_RETRY_MIN_MS } from './limits.ts'
+import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 
 /** Where the relay's app API is, and the token that these dashboards have of their own. */
 export type RelayAddress = { readonly url: string; readonly token: string }
@@ -24,11 +24,18 @@ export const relayReport = z.object({
   round_trip_ms: z.number().optional(),
 })
 
+/** A message that this version does not know is passed over: relays may be newer than dashboards. */
 const relayEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('issued'), app: z.string(), report: relayReport }),
   z.object({ type: z.literal('outcome'), app: z.string(), report: relayReport }),
   z.object({ type: z.literal('stage'), command: z.string(), ...moment.shape }),
-  z.object({ type: z.literal('state'), hub: z.string(), device: z.string(), set: z.record(z.string(), z.unknown()) }),
+  z.object({
+    type: z.literal('state'),
+    hub: z.string(),
+    device: z.string(),
+    set: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])),
+    at: z.number(),
+  }),
   z.object({
     type: z.literal('connection'),
     hub: z.string(),
@@ -86,7 +93,8 @@ export async function askRelay(
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       signal: timeout.signal,
     })
-    const body: unknown = await response.json()
+    const said_json = response.headers.get('content-type')?.includes('json') ?? false
+    const body: unknown = said_json ? await response.json() : undefined
     return { status: response.status, body }
   } catch (error) {
     throw new Problem('unavailable', `the relay does not answer (${causeOf(error)})`, {
@@ -95,6 +103,21 @@ export async function askRelay(
     })
   } finally {
     stop()
+  }
+}
+
+/** Hubs with a live connection; undefined when the relay does not answer. */
+export async function connectedHubs(relay: RelayAddress, clock: Clock): Promise<ReadonlySet<string> | undefined> {
+  try {
+    const answer = await askRelay(relay, { method: 'GET', path: '/v1/hubs' }, clock)
+    const parsed = z
+      .object({ hubs: z.array(z.object({ hub: z.string(), connected: z.boolean().optional() })) })
+      .safeParse(answer.body)
+    if (!parsed.success) return undefined
+    return new Set(parsed.data.hubs.flatMap((hub) => (hub.connected === false ? [] : [hub.hub])))
+  } catch (error) {
+    if (isProblem(error, 'unavailable')) return undefined
+    throw error
   }
 }
 
@@ -112,57 +135,19 @@ export function refusalOf(answer: RelayAnswer): Problem {
   return new Problem(kind, words ?? `the relay answered ${answer.status}`)
 }
 
-/** Listens to the relay's live feed for as long as it is open, connecting anew whenever it ends. */
+/** Listens to the relay's live feed until it is closed; `up` says of each change whether the feed is open, and why not. */
 export function followRelay(
   relay: RelayAddress,
-  clock: Clock,
   listener: { event(event: RelayEvent): void; up(up: boolean, reason: string): void },
 ): { close(): void } {
-  let socket: WebSocket | undefined
-  let cancel: (() => void) | undefined
-  let closed = false
-  let wait_ms = RELAY_RETRY_MIN_MS
-  const connect = () => {
-    const url = new URL('/v1/live', relay.url)
-    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
-    const current = new WebSocket(url, { headers: { authorization: `Bearer ${relay.token}` } })
-    socket = current
-    current.on('open', () => {
-      wait_ms = RELAY_RETRY_MIN_MS
-      listener.up(true, '')
-    })
-    current.on('message', (data, binary) => {
-      if (binary || !Buffer.isBuffer(data)) return
-      const event = parseEvent(data.toString('utf8'))
-      if (event) listener.event(event)
-    })
-    let reason = 'the relay closed the feed'
-    current.on('error', (error) => {
-      reason = error.message
-    })
-    current.on('close', () => {
-      if (closed) return
-      listener.up(false, reason)
-      cancel = clock.timer(wait_ms, connect)
-      wait_ms = Math.min(wait_ms * 2, RELAY_RETRY_MAX_MS)
-    })
-  }
-  connect()
-  return {
-    close: () => {
-      closed = true
-      cancel?.()
-      socket?.terminate()
-    },
-  }
-}
-
-/** A message that this version does not know is passed over: relays may be newer than dashboards. */
-function parseEvent(data: string): RelayEvent | undefined {
-  try {
-    return relayEvent.safeParse(JSON.parse(data)).data
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
+  const client = connect(relay)
+  client.subscribe({}, (event) => {
+    const known = relayEvent.safeParse(event).data
+    if (known) listener.event(known)
+  })
+  client.onConnection(({ state, reason }) => {
+    if (state === 'open') listener.up(true, '')
+    else if (state !== 'connecting' && state !== 'closed') listener.up(false, reason ?? 'the relay closed the feed')
+  })
+  return client
 }

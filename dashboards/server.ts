@@ -15,6 +15,7 @@ import { type Note, openLive } from './live.ts'
 import { type ChildProgram, openQueries } from './queries.ts'
 import { mountQuery } from './query-routes.ts'
 import type { RelayAddress } from './relay-client.ts'
+import { mountRelay } from './relay-pipe.ts'
 import { openRouter, SECURITY_SCHEMES, STATUS } from './route.ts'
 import { allowedHost, allowedOrigin, exchangeToken } from './session.ts'
 
@@ -130,6 +131,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
         .send({ ready: reasons.length === 0, reasons, relay: live.up() })
     })
   })
+  mountRelay(app, { relay: options.relay, names, clock })
   const web = options.web ?? webFolder()
   await mountWeb(app, web)
 

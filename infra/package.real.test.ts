@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +34,16 @@ test('says its version and its commands', () => {
 test('runs a command that uses the registry and the certificates', () => {
   hearth('ca', 'init')
   expect(hearth('registry', 'hubs', '--json')).toContain('[')
+})
+
+test('exports the client, and nothing else of its inside', () => {
+  const node = (code: string) =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', code], { cwd: folder, encoding: 'utf8' })
+  const client = node("console.log(Object.keys(await import('@hearthlake/hearth/client')).sort().join())")
+  expect(client.stdout.trim()).toBe('OUTCOME_MEANING,Problem,connect,isProblem')
+  expect(node("await import('@hearthlake/hearth/dist/relay/relay.js')").stderr).toContain(
+    'ERR_PACKAGE_PATH_NOT_EXPORTED',
+  )
 })
 
 test('runs the whole system: processes, worker threads, metrics and pages are all in it', async () => {

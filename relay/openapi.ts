@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { commandRequest, OUTCOMES, STAGES } from '../contract/command.ts'
+import { LIVE_PROTOCOL, TOKEN_PROTOCOL } from '../contract/live-message.ts'
 
 const report = z.object({
   command: z.string().describe('id of the command, the same from app to radio to table'),
@@ -82,6 +83,7 @@ export function openApiDocument() {
       '/v1/live': {
         get: {
           summary: 'WebSocket: stages, outcomes, states and connections as they happen; takes commands too',
+          description: `What does not send headers offers the subprotocols ${LIVE_PROTOCOL} and ${TOKEN_PROTOCOL}<token>. Messages are in contract/live-message.ts.`,
           security,
           responses: { 101: { description: 'JSON messages' } },
         },

@@ -34,3 +34,8 @@ export function remember(name: string, value: string): void {
 export function remembered(name: string): string | undefined {
   return localStorage.getItem(`hearth.${name}`) ?? undefined
 }
+
+/** A touch that is felt, where the device can. */
+export function buzz(): void {
+  if ('vibrate' in navigator) navigator.vibrate(8)
+}

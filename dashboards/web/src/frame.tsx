@@ -19,8 +19,11 @@ export const PAGES: readonly {
   readonly name: string
   readonly icon: IconName
   readonly key: string
+  /** It is about now: no time range stands above it. */
+  readonly timeless?: boolean
 }[] = [
   { path: '/fleet', name: 'Fleet', icon: 'fleet', key: 'f' },
+  { path: '/remote', name: 'Remote', icon: 'remote', key: 'r', timeless: true },
   { path: '/commands', name: 'Commands', icon: 'commands', key: 'c' },
   { path: '/jobs', name: 'Jobs', icon: 'jobs', key: 'j' },
   { path: '/lake', name: 'Lake', icon: 'lake', key: 'l' },
@@ -30,8 +33,9 @@ export const PAGES: readonly {
 /** What stands around every page. */
 export function Frame({ children }: { readonly children: ComponentChildren }) {
   useKeys(PAGES)
+  const timeless = PAGES.some((page) => page.path === path.value && page.timeless)
   return (
-    <div class="frame">
+    <div class={`frame ${timeless ? 'timeless' : ''}`}>
       <nav class="rail" aria-label="Pages">
         <img class="mark" src="/icon.svg" alt="Hearth" />
         {PAGES.map((page) => (
@@ -56,19 +60,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
           </button>
         </div>
       </nav>
-      <header class="top">
-        <button type="button" class="button quiet" aria-label="One window back" onClick={() => step(-1)}>
-          <Icon name="back" />
-        </button>
-        <RangeMenu />
-        <button type="button" class="button quiet" aria-label="One window forward" onClick={() => step(1)}>
-          <Icon name="forward" />
-        </button>
-        <button type="button" class="button quiet" onClick={toggleZone} title="Time zone of all times; click to change">
-          {zone.value}
-        </button>
-        <Freshness />
-      </header>
+      {!timeless && <TopBar />}
       <main class="page" id="page" tabIndex={-1}>
         {signedOut.value ? (
           <Empty title="No session in this browser">
@@ -86,6 +78,25 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       <DefinitionPopover />
       <KeysDialog />
     </div>
+  )
+}
+
+/** The time range of the page, and how fresh what it shows is. */
+function TopBar() {
+  return (
+    <header class="top">
+      <button type="button" class="button quiet" aria-label="One window back" onClick={() => step(-1)}>
+        <Icon name="back" />
+      </button>
+      <RangeMenu />
+      <button type="button" class="button quiet" aria-label="One window forward" onClick={() => step(1)}>
+        <Icon name="forward" />
+      </button>
+      <button type="button" class="button quiet" onClick={toggleZone} title="Time zone of all times; click to change">
+        {zone.value}
+      </button>
+      <Freshness />
+    </header>
   )
 }
 

@@ -8,12 +8,15 @@ import { JobsPage } from './jobs/jobs-page.tsx'
 import { LakePage } from './lake/lake-page.tsx'
 import { href, path, replace } from './location.ts'
 import { QueryPage } from './query/query-page.tsx'
+import { RemotePage } from './remote/remote-page.tsx'
 import { Empty } from './state-notes.tsx'
 
 function Page() {
   switch (path.value) {
     case '/fleet':
       return <FleetPage />
+    case '/remote':
+      return <RemotePage />
     case '/commands':
       return <CommandsPage />
     case '/jobs':

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { Problem, type SettledReport } from '../../../../client/client.ts'
+import { OUTCOMES } from '../../../../contract/command-report.ts'
+import { partsOf, type Tap, verdictOf } from './tap.ts'
+
+const report: SettledReport = {
+  command: 'c'.repeat(32),
+  hub: 'demo-01',
+  device: 'kitchen-lamp',
+  set: { powered: true },
+  issued: 0,
+  day: '2026-11-24',
+  deadline_ms: 5_000,
+  outcome: 'done',
+  stages: [
+    { stage: 'issued', by: 'relay', ms: 0 },
+    { stage: 'sent', by: 'relay', ms: 1 },
+    { stage: 'received', by: 'hub', ms: 0 },
+    { stage: 'executed', by: 'hub', ms: 6 },
+    { stage: 'acked', by: 'relay', ms: 11 },
+    { stage: 'done', by: 'relay', ms: 12 },
+  ],
+  round_trip_ms: 10,
+}
+const tap: Tap = { device: 'kitchen-lamp', set: { powered: true }, wish: 'on', since_ms: 0 }
+
+test('the parts of a tap add up to what the finger waited', () => {
+  const parts = partsOf(report, 20)
+  expect(parts.map(({ tone, ms }) => [tone, ms])).toEqual([
+    ['phone', 8],
+    ['relay', 2],
+    ['home', 4],
+    ['device', 6],
+  ])
+})
+
+test('a command that no hub had has no part of a hub', () => {
+  const { round_trip_ms: _, ...offline } = report
+  const stages = [{ stage: 'offline', by: 'relay', ms: 1 }] as const
+  expect(partsOf({ ...offline, outcome: 'offline', stages }, 5).map(({ tone, ms }) => [tone, ms])).toEqual([
+    ['phone', 4],
+    ['relay', 1],
+  ])
+})
+
+test('only what was confirmed in time is good; what nobody knows is never called failed', () => {
+  const tones = OUTCOMES.map((outcome) => [
+    outcome,
+    verdictOf({ ...tap, end: { report: { ...report, outcome }, ms: 1 } })?.tone,
+  ])
+  expect(Object.fromEntries(tones)).toEqual({
+    ...{ done: 'good', late: 'warn', interrupted: 'warn', expired: 'warn', rejected: 'bad', offline: 'bad' },
+  })
+  const unknown = new Problem('unavailable', 'no answer', { outcome: 'unknown' })
+  expect(verdictOf({ ...tap, end: { problem: unknown, ms: 1 } })).toEqual({
+    ...{ tone: 'warn', text: 'No answer: it may be on, or not' },
+  })
+  expect(verdictOf({ ...tap, end: { problem: new Problem('limit', 'too many'), ms: 1 } })?.tone).toBe('bad')
+  expect(verdictOf(tap)).toBeUndefined()
+})

@@ -1,0 +1,161 @@
+import { signal, useSignal } from '@preact/signals'
+import { useEffect, useMemo } from 'preact/hooks'
+import {
+  type CommandReport,
+  type ConnectionState,
+  connect,
+  type HearthClient,
+  type HearthEvent,
+  Problem,
+} from '../../../../client/client.ts'
+import type { HubDevicesAnswer } from '../../../api.ts'
+import { ask, signedOut } from '../api-client.ts'
+import { browserClock, buzz } from '../browser.ts'
+import { type Resource, useResource } from '../resource.ts'
+import type { State, States } from './device-kind.ts'
+import type { Tap } from './tap.ts'
+
+const DEADLINE_MS = 5_000
+const EVERY_MS = 30_000
+
+export type Remote = {
+  /** By device, by name. */
+  readonly devices: ReadonlyMap<string, States>
+  readonly taps: ReadonlyMap<string, Tap>
+  /** The last of any device. */
+  readonly last: Tap | undefined
+  readonly connection: ConnectionState
+  /** Is the hub connected? Undefined while nobody knows. */
+  readonly online: boolean | undefined
+  readonly resource: Resource<HubDevicesAnswer>
+  retry(): void
+  /** Sends it; while one of the device is under way, the newest wish waits for it, and those before it are dropped. */
+  tap(device: string, set: Tap['set'], wish: string): void
+}
+
+/** One hub under the thumb: its devices as they were told and as they change, and what became of each touch. */
+export function useRemote(hub: string): Remote {
+  const live = useSignal<ReadonlyMap<string, States>>(new Map())
+  const taps = useSignal<ReadonlyMap<string, Tap>>(new Map())
+  const last = useSignal<Tap | undefined>(undefined)
+  const connection = useSignal<ConnectionState>({ state: 'connecting' })
+  const online = useSignal<boolean | undefined>(undefined)
+  const place = useMemo(() => signal(''), [])
+  const rounds = useSignal(0)
+  place.value = hub
+  const { state, retry } = useResource(
+    // What was missed while the connection was away is read anew.
+    () => `/api/hubs/${encodeURIComponent(place.value)}/devices#${rounds.value}`,
+    async (address, signal) => {
+      const answer = await ask<HubDevicesAnswer>(address.replace(/#.*/, ''), { signal })
+      online.value = answer.connected ?? undefined
+      return answer
+    },
+    EVERY_MS,
+  )
+  const hand = useMemo(
+    () => ({
+      client: undefined as HearthClient | undefined,
+      next: new Map<string, () => void>(),
+    }),
+    [],
+  )
+
+  const told = (device: string, set: Tap['set'], time_ms: number) => {
+    const states = new Map(live.value.get(device))
+    for (const [attribute, value] of Object.entries(set)) {
+      states.set(attribute, { value, unit: null, time_ms })
+    }
+    live.value = new Map(live.value).set(device, states)
+  }
+  const keep = (tap: Tap) => {
+    taps.value = new Map(taps.value).set(tap.device, tap)
+    last.value = tap
+  }
+  const hear = (event: HearthEvent) => {
+    if (event.type === 'state') told(event.device, event.set, event.at)
+    else if (event.type === 'connection') online.value = event.stage === 'connected'
+    else if (event.type === 'gap') rounds.value++
+    else if (event.type === 'outcome' && event.report.outcome === 'late') {
+      // It was given up, and happened after all.
+      const tap = taps.value.get(event.report.device)
+      if (!tap?.end || !('report' in tap.end) || tap.end.report.command !== event.report.command) return
+      told(tap.device, tap.set, endOf(event.report))
+      keep({ ...tap, end: { ...tap.end, report: { ...event.report, outcome: 'late' } } })
+    }
+  }
+
+  useEffect(() => {
+    live.value = new Map()
+    taps.value = new Map()
+    last.value = undefined
+    online.value = undefined
+    hand.next.clear()
+    const client = connect({ url: window.location.origin })
+    hand.client = client
+    client.onConnection((now) => {
+      connection.value = now
+      if (now.state === 'refused') signedOut.value = true
+    })
+    if (hub !== '') client.subscribe({ hub }, hear)
+    return () => client.close()
+  }, [hub])
+
+  const send = async (device: string, set: Tap['set'], wish: string, since_ms: number) => {
+    const { client } = hand
+    if (!client) return
+    const begun: Tap = { device, set, wish, since_ms }
+    keep(begun)
+    try {
+      const report = await client.send({ hub, device, set }, { deadline_ms: DEADLINE_MS })
+      if (report.outcome === 'done' || report.outcome === 'late') told(device, set, endOf(report))
+      if (client === hand.client) keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
+    } catch (error) {
+      const problem = error instanceof Problem ? error : new Problem('internal', String(error), { outcome: 'unknown' })
+      if (client === hand.client) keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
+    }
+    const next = hand.next.get(device)
+    hand.next.delete(device)
+    next?.()
+  }
+  return {
+    devices: joined(state.value.answer, live.value),
+    taps: taps.value,
+    last: last.value,
+    connection: connection.value,
+    online: online.value,
+    resource: state.value,
+    retry,
+    tap(device, set, wish) {
+      buzz()
+      const since_ms = browserClock.monotonic()
+      const go = () => void send(device, set, wish, since_ms)
+      const running = taps.value.get(device)
+      if (running && !running.end) hand.next.set(device, go)
+      else go()
+    },
+  }
+}
+
+/** When the relay had the last word on it, ms since 1970 by its clock: whose clock the phone has does not matter. */
+function endOf({ issued, stages }: CommandReport): number {
+  return issued + Math.max(0, ...stages.filter(({ by }) => by === 'relay').map(({ ms }) => ms))
+}
+
+/** The newest of each attribute; devices by name. */
+function joined(answer: HubDevicesAnswer | undefined, live: ReadonlyMap<string, States>): ReadonlyMap<string, States> {
+  const devices = new Map<string, Map<string, State>>()
+  for (const { device, attributes } of answer?.devices ?? []) {
+    devices.set(device, new Map(attributes.map(({ attribute, ...state }) => [attribute, state])))
+  }
+  for (const [device, states] of live) {
+    const known = devices.get(device) ?? new Map<string, State>()
+    devices.set(device, known)
+    for (const [attribute, state] of states) {
+      const before = known.get(attribute)
+      // Only the table knows of units.
+      if ((before?.time_ms ?? 0) <= (state.time_ms ?? 0)) known.set(attribute, { ...state, unit: before?.unit ?? null })
+    }
+  }
+  return new Map([...devices].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
