@@ -93,8 +93,8 @@ export async function askRelay(
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       signal: timeout.signal,
     })
-    const said_json = response.headers.get('content-type')?.includes('json') ?? false
-    const body: unknown = said_json ? await response.json() : undefined
+    const text = await response.text()
+    const body: unknown = text === '' ? undefined : JSON.parse(text)
     return { status: response.status, body }
   } catch (error) {
     throw new Problem('unavailable', `the relay does not answer (${causeOf(error)})`, {

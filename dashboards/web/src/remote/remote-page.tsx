@@ -44,6 +44,8 @@ export function RemotePage() {
         <Empty title="No hub yet">
           This fleet has no hub: <code>hearth hub --help</code> says how one joins.
         </Empty>
+      ) : hub === '' ? (
+        <Waiting />
       ) : (
         <Home hub={hub} />
       )}
@@ -89,22 +91,24 @@ function Home({ hub }: { readonly hub: string }) {
     .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind))
   const told = sorted.filter(({ kind }) => kind !== 'sensor')
   const sensors = sorted.filter(({ kind }) => kind === 'sensor')
-  const loading = hub === '' || (resource.answer === undefined && !resource.failure)
+  const loading = resource.answer === undefined && !resource.failure
   return (
     <>
       <Standing hub={hub} remote={remote} />
       <Trouble what={`What is in ${hub}`} resource={resource} retry={remote.retry} />
       <div class="home">
         <div class={`tiles ${remote.online === false ? 'offline' : ''}`}>
-          {loading
-            ? Array.from({ length: 4 }, (_, index) => <Skeleton key={index} width="100%" height={148} />)
-            : told.map(({ device, kind, states }) => (
-                <Tile
-                  key={`${hub}/${device}`}
-                  {...{ device, kind, states, tap: remote.taps.get(device) }}
-                  send={remote.tap}
-                />
-              ))}
+          {loading ? (
+            <TilesToCome />
+          ) : (
+            told.map(({ device, kind, states }) => (
+              <Tile
+                key={`${hub}/${device}`}
+                {...{ device, kind, states, tap: remote.taps.get(device) }}
+                send={remote.tap}
+              />
+            ))
+          )}
           {!loading && told.length === 0 && (
             <Empty title="Nothing to tap">
               No device of {hub} that can be switched has reported since yesterday. It appears here when it does.
@@ -117,6 +121,27 @@ function Home({ hub }: { readonly hub: string }) {
         </div>
       </div>
     </>
+  )
+}
+
+function TilesToCome() {
+  return (
+    <>
+      {Array.from({ length: 4 }, (_, index) => (
+        <Skeleton key={index} width="100%" height={148} />
+      ))}
+    </>
+  )
+}
+
+/** Which hub it is about is not known yet. */
+function Waiting() {
+  return (
+    <div class="home">
+      <div class="tiles">
+        <TilesToCome />
+      </div>
+    </div>
   )
 }
 
