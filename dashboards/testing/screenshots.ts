@@ -36,6 +36,17 @@ const openOne = async (page: Page) => {
   await page.getByText('Around it').waitFor()
   await page.locator('main .skeleton').first().waitFor({ state: 'detached' })
 }
+const tapOne = async (page: Page) => {
+  await page.getByText('connected', { exact: true }).waitFor()
+  const lamp = page.getByRole('region', { name: 'Kitchen lamp' })
+  await lamp.getByRole('slider').fill('60')
+  await lamp.getByText(/^60 % in/).waitFor()
+  await lamp.getByRole('switch').click()
+  await lamp.getByText(/^(on|off) in/).waitFor()
+  if ((await lamp.getByRole('switch').getAttribute('aria-checked')) === 'true') return
+  await lamp.getByRole('switch').click()
+  await lamp.getByText(/^on in/).waitFor()
+}
 const runOne = async (page: Page) => {
   await page.getByRole('textbox', { name: 'SQL' }).waitFor()
   await page.getByRole('button', { name: 'Run' }).click()
@@ -46,6 +57,9 @@ const PICTURES: readonly Picture[] = [
   { name: 'fleet-light-1440', path: '/fleet', screen: { ...DESK, height: 1220 }, arrange: seen },
   { name: 'fleet-dark-1440', path: '/fleet', screen: { ...DESK, theme: 'dark' }, arrange: seen },
   { name: 'fleet-light-375', path: '/fleet', screen: PHONE, arrange: seen },
+  { name: 'remote-light-1440', path: '/remote?hub=demo-01', screen: DESK, arrange: tapOne },
+  { name: 'remote-light-375', path: '/remote?hub=demo-01', screen: PHONE, arrange: tapOne },
+  { name: 'remote-dark-375', path: '/remote?hub=demo-01', screen: { ...PHONE, theme: 'dark' }, arrange: tapOne },
   { name: 'commands-light-1440', path: '/commands', screen: DESK, arrange: openOne },
   { name: 'jobs-light-1440', path: '/jobs', screen: { ...DESK, height: 1220 }, arrange: jobsSeen },
   { name: 'lake-light-1440', path: '/lake', screen: { ...DESK, height: 1220 }, arrange: lakeSeen },

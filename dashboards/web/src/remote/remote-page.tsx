@@ -75,7 +75,7 @@ function Choice({ known, hub }: { readonly known: HubsAnswer['hubs']; readonly h
         {known.map((one) => (
           <option key={one.hub} value={one.hub}>
             {one.hub}
-            {one.connected === false ? ' (not connected)' : ''}
+            {one.connected === false ? ' · offline' : ''}
           </option>
         ))}
       </select>
@@ -147,8 +147,7 @@ function Waiting() {
 
 /** Whether taps can reach the home now, in words; a banner only where something is wrong. */
 function Standing({ hub, remote }: { readonly hub: string; readonly remote: Remote }) {
-  const { connection, online, resource } = remote
-  const away = connection.state === 'waiting' || connection.state === 'refused'
+  const { connection, away, online, resource } = remote
   return (
     <div class="standing" role="status">
       {away ? (

@@ -9,7 +9,10 @@ export function TapStory({ tap }: { readonly tap: Tap | undefined }) {
   const end = tap?.end
   const report = end && 'report' in end ? end.report : undefined
   const parts = report && end ? partsOf(report, end.ms) : []
-  const whole_ms = Math.max(0.001, ...[parts.reduce((sum, { ms }) => sum + ms, 0)])
+  const whole_ms = Math.max(
+    0.001,
+    parts.reduce((sum, { ms }) => sum + ms, 0),
+  )
   return (
     <section class="card tap-story" aria-label="Last tap">
       <header>
@@ -30,7 +33,7 @@ export function TapStory({ tap }: { readonly tap: Tap | undefined }) {
       <div class="body">
         <p class="whole">
           <b>{end ? significant(end.ms) : '–'}</b>
-          <span class="unit">ms from tap to answer</span>
+          <span class="unit">{end && !report ? 'ms waited' : 'ms from tap to answer'}</span>
           {report && <Outcome outcome={report.outcome} />}
         </p>
         {parts.length > 0 ? (

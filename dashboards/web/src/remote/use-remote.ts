@@ -25,6 +25,8 @@ export type Remote = {
   /** The last of any device. */
   readonly last: Tap | undefined
   readonly connection: ConnectionState
+  /** It was lost, or could not be had, and is tried again. */
+  readonly away: boolean
   /** Is the hub connected? Undefined while nobody knows. */
   readonly online: boolean | undefined
   readonly resource: Resource<HubDevicesAnswer>
@@ -39,6 +41,7 @@ export function useRemote(hub: string): Remote {
   const taps = useSignal<ReadonlyMap<string, Tap>>(new Map())
   const last = useSignal<Tap | undefined>(undefined)
   const connection = useSignal<ConnectionState>({ state: 'connecting' })
+  const away = useSignal(false)
   const online = useSignal<boolean | undefined>(undefined)
   const place = useMemo(() => signal(''), [])
   const rounds = useSignal(0)
@@ -95,6 +98,7 @@ export function useRemote(hub: string): Remote {
     hand.client = client
     client.onConnection((now) => {
       connection.value = now
+      if (now.state !== 'connecting') away.value = now.state === 'waiting' || now.state === 'refused'
       if (now.state === 'refused') signedOut.value = true
     })
     if (hub !== '') client.subscribe({ hub }, hear)
@@ -123,6 +127,7 @@ export function useRemote(hub: string): Remote {
     taps: taps.value,
     last: last.value,
     connection: connection.value,
+    away: away.value,
     online: online.value,
     resource: state.value,
     retry,
