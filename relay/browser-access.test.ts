@@ -85,6 +85,14 @@ test('a page of another origin is let ask, and needs the token all the same', as
   expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, '*'])
   expect(asked.headers.get('access-control-allow-headers')).toContain('idempotency-key')
   expect(asked.headers.get('access-control-allow-credentials')).toBeNull()
+  const send = await fetch(url, {
+    method: 'POST',
+    headers: { origin, authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ device: 'lamp', set: { powered: true } }),
+  })
+  expect([send.status, send.headers.get('access-control-allow-origin')]).toEqual([200, '*'])
+  const seen = await fetch(`http://${address}/v1/hubs`, { headers: { origin, authorization: `Bearer ${token}` } })
+  expect([seen.status, seen.headers.get('access-control-allow-origin')]).toEqual([200, '*'])
   const refused = await fetch(url, { method: 'POST', headers: { origin } })
   expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
 })
