@@ -127,7 +127,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
     return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
   })
-  const live = liveSockets({ core, feed, issue, clock })
+  const live = liveSockets({ core, feed, issue, clock, answered: options.answered })
   const unwatch = registry.watch(() => live.recheck())
   app.addHook('onClose', async () => unwatch())
   app.get(

@@ -8,7 +8,7 @@ import type { CommandReport } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
-import { reportOf } from './command.ts'
+import { ownShare_ms, reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { BODY_MAX_BYTES, REQUESTS_PER_ADDRESS } from './limits.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
@@ -53,14 +53,9 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
       return
     }
     const report = await core.settled(command)
-    if (report.round_trip_ms === undefined) {
-      send(response, 200, report)
-      return
-    }
-    // What is not the hub's way is the relay's own: checks, both writes of the ledger, its event loop.
-    const own_ms = Math.max(0, clock.monotonic() - begun_ms - report.round_trip_ms)
-    send(response, 200, report, { 'server-timing': `relay;dur=${own_ms.toFixed(3)}` })
-    options.answered?.(report, own_ms)
+    const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
+    send(response, 200, report, own_ms === undefined ? {} : { 'server-timing': `relay;dur=${own_ms.toFixed(3)}` })
+    if (own_ms !== undefined) options.answered?.(report, own_ms)
   }
 
   return (request, response) => {

@@ -58,6 +58,11 @@ export function reportOf(command: Command): CommandReport {
   }
 }
 
+/** Of an answered command, what is not the hub's way: checks, both writes of the ledger, the event loop. Undefined without a round trip. */
+export function ownShare_ms({ round_trip_ms }: CommandReport, took_ms: number): number | undefined {
+  return round_trip_ms === undefined ? undefined : Math.max(0, took_ms - round_trip_ms)
+}
+
 /** UTC day of a time in ms since 1970, `2026-11-24`. */
 export function utcDay(time_ms: number): string {
   return new Date(time_ms).toISOString().slice(0, 10)

@@ -1,14 +1,18 @@
 import type { WebSocket } from 'ws'
 import type { Clock } from '../contract/clock.ts'
+import type { CommandReport } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
+import { ownShare_ms } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_OPEN_MAX } from './limits.ts'
 import type { LiveAnswer, LiveEvent, LiveFeed } from './live-event.ts'
 import { checkTime, liveRequest } from './live-request.ts'
 
 const TOKEN_ENDED = 'the token is no longer good'
+
+type Answered = (report: CommandReport, own_ms: number) => void
 
 export type LiveSockets = {
   /** Events of the principal's hubs out, commands in, until the socket closes. A client that does not read is closed. */
@@ -23,6 +27,7 @@ export function liveSockets(parts: {
   readonly feed: LiveFeed
   readonly issue: Issue
   readonly clock: Clock
+  readonly answered?: Answered | undefined
 }): LiveSockets {
   const clients = new Map<WebSocket, () => boolean>()
   return {
@@ -48,7 +53,14 @@ export function liveSockets(parts: {
 
 function serve(
   socket: WebSocket,
-  parts: { principal: Principal; core: CommandCore; feed: LiveFeed; issue: Issue; clock: Clock },
+  parts: {
+    principal: Principal
+    core: CommandCore
+    feed: LiveFeed
+    issue: Issue
+    clock: Clock
+    answered?: Answered | undefined
+  },
 ): void {
   const { principal, core, feed, issue, clock } = parts
   let open = 0
@@ -69,6 +81,7 @@ function serve(
   socket.on('close', () => stop())
   socket.on('error', () => socket.terminate())
   socket.on('message', (data: Buffer) => {
+    const begun_ms = clock.monotonic()
     let ref: string | undefined
     try {
       const said = liveRequest.parse(JSON.parse(data.toString('utf8')))
@@ -92,6 +105,8 @@ function serve(
       void core.settled(command).then((report) => {
         open--
         if (socket.readyState === socket.OPEN) send({ type: 'answer', ref, report })
+        const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
+        if (own_ms !== undefined) parts.answered?.(report, own_ms)
       })
     } catch (error) {
       const known = isProblem(error) ? error : new Problem('invalid', `not understood: ${messageOf(error)}`)
