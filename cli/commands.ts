@@ -19,7 +19,7 @@ export const COMMANDS: readonly Entry[] = [
   { name: 'send', summary: 'send a command to a device and watch it arrive', load: () => import('./send.ts') },
   {
     name: 'hub',
-    summary: 'run hubs with simulated homes, or one that replays a recording',
+    summary: 'run hubs: of simulated homes, of a recording, or of a real home',
     load: () => import('./hub.ts'),
   },
   {

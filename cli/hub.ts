@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
-import { type Agent, type AgentFact, type AgentOptions, type Endpoint, startAgent } from '../hub-agent/agent.ts'
+import {
+  AGENT_VERSION,
+  type Agent,
+  type AgentFact,
+  type AgentOptions,
+  type Endpoint,
+  startAgent,
+} from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
 import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
 import { HEALTH_INTERVAL_MS } from '../hub-agent/limits.ts'
@@ -14,12 +21,13 @@ import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { hubFigures } from './hub-figures.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
+import { withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
 import type { Log } from './log.ts'
 import { type Operations, processMetrics } from './operations.ts'
 import { positive, whole } from './option.ts'
 import { announce, isServing, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
 
-type Options = {
+type Options = ZigbeeOptions & {
   readonly simulated?: number
   readonly prefix: string
   readonly recorded?: string
@@ -35,7 +43,6 @@ type Options = {
   readonly gateway?: string
   readonly pace: number
   readonly health: number
-  readonly json?: boolean
 }
 
 const EXAMPLES = `
@@ -44,13 +51,14 @@ Examples:
   hearth hub --recorded rooms --hub villa --shift P9Y   all of it at once, nine years later, times exact
   hearth hub --recorded rooms --hub villa --speed 60    as if it were now, a minute each second
   hearth hub --id kitchen-1 --code X7… --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
+  hearth hub --id kitchen-1 --zigbee2mqtt mqtt://localhost:1883     the devices of a real home: docs/zigbee2mqtt.md
 
 Each hub keeps its certificate, its outbox and its command journal in <state>/hubs/<hub>/. Ctrl-C drains.`
 
 export function register(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command('hub')
-    .description('run hubs with simulated homes, or one that replays a recording')
+    .description('run hubs: of simulated homes, of a recording, or of a real home')
     .option('--simulated <count>', 'this many simulated homes', whole(1, 1000))
     .option('--prefix <text>', 'ids of simulated hubs: <prefix>01, <prefix>02, …', 'hub-')
     .option('--recorded <folder>', 'a folder of Room_Attribute.csv: Unix seconds, tab, value')
@@ -58,7 +66,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--device <id...>', 'only these devices of the recording')
     .option('--shift <time>', 'add this to the times of the recording: ms, or a duration like P9Y', '0')
     .option('--speed <factor>', 'replay as if it were now, this many times faster', positive)
-    .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home')
+    .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home or --zigbee2mqtt')
     .option('--code <code>', 'enrol with this one-time code')
     .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
     .option('--enrol <url>', 'where to enrol and renew (default: the gateway over HTTPS)')
@@ -67,11 +75,14 @@ export function register(program: Command, context: CliContext): void {
     .option('--pace <factor>', 'simulated sensors report this many times more often', positive, 10)
     .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), HEALTH_INTERVAL_MS)
     .option('--json', 'notable facts as JSON, one a line')
+  withZigbeeOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => run(context, options))
 }
 
 async function run(context: CliContext, options: Options): Promise<void> {
+  if (options.zigbee2mqtt !== undefined && options.id === undefined)
+    throw new Problem('invalid', 'name the hub of this home: --id kitchen-1 --zigbee2mqtt …')
   if (options.recorded !== undefined) await recorded(context, options, options.recorded)
   else if (options.simulated !== undefined) await simulated(context, options, options.simulated)
   else if (options.id !== undefined) await single(context, options, options.id)
@@ -113,8 +124,11 @@ async function single(context: CliContext, options: Options, hub: string): Promi
   const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
   const url = options.enrol ?? `https://${host}:${port}`
   const identity = await remoteIdentity(context, { hub, url, ...given({ code: options.code, ca: options.ca }) })
-  const devices = simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
-  const running = await start(context, options, { identity, devices, firmware: FIRMWARE_OLD })
+  const firmware = options.zigbee2mqtt === undefined ? FIRMWARE_OLD : AGENT_VERSION
+  const devices = await (options.zigbee2mqtt === undefined
+    ? simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
+    : zigbeeHome(context, options, options.zigbee2mqtt, hub))
+  const running = await start(context, options, { identity, devices, firmware })
   const operations = await operate(context, [running])
   try {
     announce(context, `hub-${hub}`, { hub, ops_url: operations.url })
