@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { scriptWords } from '../cli/script-options.ts'
+import { agent } from './agent/agent.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
 import { growth } from './growth/growth.ts'
 import { hubs } from './hubs/hubs.ts'
@@ -36,9 +37,10 @@ const BENCHMARKS: readonly Benchmark[] = [
   store,
   lake,
   soak,
+  agent,
 ]
 
-const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--profile DIR] [--json] [--no-keep]
+const USAGE = `npm run bench -- NAME [--rounds N] [--seed N] [--workload W] [--log kafka [--store s3]] [--events N] [--minutes N] [--profile DIR] [--json] [--no-keep]
 
 ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${description} (${rounds} rounds)`).join('\n')}
 
@@ -48,6 +50,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${descr
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
   --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm)
+  --minutes N   how long is watched (agent)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error
   --no-keep     leaves bench/results/ as it is
@@ -68,6 +71,7 @@ const given = scriptWords({
   profile: { type: 'string' },
   workload: { type: 'string' },
   events: { type: 'string' },
+  minutes: { type: 'string' },
   log: { type: 'string' },
   store: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -105,7 +109,12 @@ function check({ values, positionals }: NonNullable<typeof given>) {
   const [name] = positionals
   const benchmark = BENCHMARKS.find((one) => one.name === name)
   if (name !== undefined && !benchmark) throw new Error(`no benchmark ${name}`)
-  const numbers = { rounds: values.rounds ?? '1', seed: values.seed, events: values.events ?? '1' }
+  const numbers = {
+    rounds: values.rounds ?? '1',
+    seed: values.seed,
+    events: values.events ?? '1',
+    minutes: values.minutes ?? '1',
+  }
   for (const [option, text] of Object.entries(numbers)) {
     if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${option} takes a positive whole number; found ${text}`)
   }
@@ -130,6 +139,7 @@ async function measure(
     readonly profile?: string | undefined
     readonly workload?: string | undefined
     readonly events?: string | undefined
+    readonly minutes?: string | undefined
     readonly log: BenchmarkOptions['log']
     readonly store: BenchmarkOptions['store']
   },
@@ -145,6 +155,7 @@ async function measure(
     folder,
     workload: values.workload,
     events: values.events === undefined ? undefined : Number(values.events),
+    minutes: values.minutes === undefined ? undefined : Number(values.minutes),
     log: values.log,
     store: values.store,
     profile: values.profile === undefined ? undefined : resolve(values.profile),

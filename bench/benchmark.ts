@@ -17,6 +17,8 @@ export type BenchmarkOptions = {
   readonly workload: string | undefined
   /** So many events, where a benchmark's length is a choice. */
   readonly events?: number | undefined
+  /** So long, where a benchmark watches something that goes on. */
+  readonly minutes?: number | undefined
   /** What stands between gateway and writer, and where the lake is, in place of what is embedded. */
   readonly log: 'kafka' | undefined
   readonly store: 's3' | undefined

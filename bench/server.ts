@@ -29,7 +29,7 @@ export type BenchFleet = {
 
 const READY_MS = 60_000
 const LOOK_MS = 20
-const HEARTH = fileURLToPath(new URL('../cli/hearth.js', import.meta.url))
+export const HEARTH = fileURLToPath(new URL('../cli/hearth.js', import.meta.url))
 
 const context = (home: string) => ({ home, config: loadConfig(home, {}, home), clock, random })
 
@@ -55,11 +55,19 @@ export async function makeFleet(home: string, hubs: readonly string[], apps = 1)
   return { home, hubs: made, tokens, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
 }
 
-/** Starts `hearth <words>` on any free ports; `facts` is what it says of itself once it serves. */
+/** Starts `hearth <words>` on any free ports; `facts` is what it says of itself, as `name`, once it serves. */
 export async function startHearth(
   fleet: BenchFleet,
   words: readonly string[],
-  { profile, settings = {} }: { readonly profile: string | undefined; readonly settings?: NodeJS.ProcessEnv },
+  {
+    profile,
+    name = words.at(-1),
+    settings = {},
+  }: {
+    readonly profile: string | undefined
+    readonly name?: string | undefined
+    readonly settings?: NodeJS.ProcessEnv
+  },
 ): Promise<Server & { readonly facts: Readonly<Record<string, unknown>> }> {
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HEARTH_'))
   const ports = ['RELAY_HUB_PORT', 'RELAY_APP_PORT', 'INGEST_MQTT_PORT', 'INGEST_HTTPS_PORT']
@@ -71,7 +79,7 @@ export async function startHearth(
   }
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const child = spawn(process.execPath, [...profiling, HEARTH, ...words], { env: environment, cwd: fleet.home })
-  const path = join(fleet.home, 'run', `${words.at(-1)}.json`)
+  const path = join(fleet.home, 'run', `${name}.json`)
   const server = await served(child, `hearth ${words.join(' ')}`, () => existsSync(path))
   return { ...server, facts: JSON.parse(readFileSync(path, 'utf8')) }
 }

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client'
 import type { Agent } from '../hub-agent/agent.ts'
 import { figuresIn } from './figure.ts'
 
-type Hub = { readonly agent: Agent; readonly connections: ReadonlySet<'relay' | 'gateway'> }
+export type Hub = { readonly agent: Agent; readonly connections: ReadonlySet<'relay' | 'gateway'> }
 
 /** The figures of the hubs that a process runs, added up. */
 export function hubFigures(metrics: Registry, hubs: readonly Hub[]): void {

@@ -5,7 +5,6 @@ import { Problem } from '../contract/problem.ts'
 import { type Enrolled, enrol, hubOf, renew, renewalDue } from '../hub-agent/enrolment.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { CliContext } from './context.ts'
-import { openAuthority, openRegistry } from './fleet.ts'
 import { keepFiles, keptFiles } from './hub-files.ts'
 
 export type HubIdentity = {
@@ -26,6 +25,8 @@ export async function localIdentities(
   hubs: readonly string[],
   model: string,
 ): Promise<readonly HubIdentity[]> {
+  // With lake and CA, which a hub of a fleet elsewhere has no use for.
+  const { openAuthority, openRegistry } = await import('./fleet.ts')
   const registry = openRegistry(context)
   try {
     const authority = await openAuthority(context, registry)

@@ -11,6 +11,7 @@ import {
   startAgent,
 } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
+import { spareMemory } from '../hub-agent/frugal.ts'
 import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
 import { HEALTH_INTERVAL_MS } from '../hub-agent/limits.ts'
 import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
@@ -19,13 +20,13 @@ import { simulatedHome } from '../hub-agent/simulated-home.ts'
 import type { Disk } from '../link/disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
-import { hubFigures } from './hub-figures.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import { withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
 import type { Log } from './log.ts'
-import { type Operations, processMetrics } from './operations.ts'
+import type { Operations } from './operations.ts'
+import { listenOnDemand } from './operations-on-demand.ts'
 import { positive, whole } from './option.ts'
-import { announce, isServing, processLog, serveOperations, untilAborted, withdraw } from './service.ts'
+import { announce, isServing, processLog, untilAborted, withdraw } from './service.ts'
 
 type Options = ZigbeeOptions & {
   readonly simulated?: number
@@ -119,6 +120,7 @@ async function simulated(context: CliContext, options: Options, count: number): 
 
 async function single(context: CliContext, options: Options, hub: string): Promise<void> {
   const { clock, random, config } = context
+  spareMemory()
   const gateway = options.gateway === undefined ? undefined : new URL(options.gateway)
   const host = gateway?.hostname ?? reachable(config.ingest.host)
   const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
@@ -224,8 +226,6 @@ const unreachable = new Set<'relay' | 'gateway'>()
 
 /** Health and figures of the hubs of this process. A hub is ready when apps reach it; its telemetry can wait. */
 function operate(context: CliContext, running: readonly Running[]): Promise<Operations> {
-  const metrics = processMetrics('hub')
-  hubFigures(metrics, running)
   const unready = () => {
     const away = running.filter(({ connections }) => !connections.has('relay')).map(({ hub }) => hub)
     return away.length === 0
@@ -234,7 +234,14 @@ function operate(context: CliContext, running: readonly Running[]): Promise<Oper
           `no connection to the relay: ${away.slice(0, 5).join(', ')}${away.length > 5 ? ` and ${away.length - 5} more` : ''}`,
         ]
   }
-  return serveOperations(context, 'hub', { metrics, log: processLog(context, 'hub'), unready })
+  const { config } = context
+  const log = processLog(context, 'hub')
+  const fault = (error: unknown) => log.failed('scrape', error)
+  return listenOnDemand({
+    at: { key: 'hub.ops_port', host: config.ops_host, port: config.hub.ops_port },
+    load: async () => (await import('./hub-operations.ts')).hubOperations(context, running, { unready, fault }),
+    fault,
+  })
 }
 
 async function start(

@@ -21,3 +21,5 @@ export const ANSWER_GRACE_MS = 2_000
 export const CLOCK_BACK_MAX_MS = 1_000
 /** A clock this far from the store's is wrong, or the store's is. */
 export const STORE_CLOCK_MAX_MS = 30_000
+/** A connection to the ops port of a hub that says nothing for so long is cut. */
+export const OPERATIONS_IDLE_MS = 10_000

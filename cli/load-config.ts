@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { parseDocument } from 'yaml'
+import type * as Yaml from 'yaml'
 import type { z } from 'zod'
 import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
@@ -34,6 +35,8 @@ export function loadConfig(home: string, environment: NodeJS.ProcessEnv, working
 }
 
 function parseYaml(text: string, file: string): Record<string, unknown> {
+  // Only where there is such a file: a hub has none, and little memory.
+  const { parseDocument }: typeof Yaml = createRequire(import.meta.url)('yaml')
   const document = parseDocument(text)
   const [error] = document.errors
   if (error) throw new Problem('invalid', `${file} is not YAML: ${error.message}`)

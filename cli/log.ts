@@ -1,6 +1,7 @@
 /** What a process tells of itself while it runs: one JSON line a notable fact, readable lines on a terminal. */
+import { createRequire } from 'node:module'
 import pino from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type * as Pretty from 'pino-pretty'
 import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf } from '../contract/problem.ts'
 import { LOG_BURST_MAX, LOG_BURST_MS } from './limits.ts'
@@ -82,6 +83,8 @@ export function openLog(options: LogOptions): Log {
 
 /** One line of the log as people read it, with its newline. */
 export function logPrettifier(colours: boolean): (line: string) => string {
+  // Only on a terminal: a hub has none, and little memory.
+  const { prettyFactory }: typeof Pretty = createRequire(import.meta.url)('pino-pretty')
   const pretty = prettyFactory({
     colorize: colours,
     translateTime: 'SYS:HH:MM:ss.l',

@@ -1,9 +1,10 @@
 /** What whoever runs a process asks of it, on a port of its own: /healthz, /readyz, /metrics. */
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { SCRAPE_MAX_BYTES } from './limits.ts'
-import { takenText, type WantedPort } from './wanted-ports.ts'
+import { listenAt } from './listen-at.ts'
+import type { WantedPort } from './wanted-ports.ts'
 
 export type Operations = {
   /** `http://127.0.0.1:9101` */
@@ -29,12 +30,9 @@ export function processMetrics(name: string): Registry {
   return metrics
 }
 
-/**
- * Alive is whoever answers; ready is who has no reason against it. Kept off the ports that hubs and apps reach, since
- * neither a probe nor Prometheus brings a certificate or a token. Raises `unavailable` when the port cannot be had.
- */
-export async function listenOperations(options: OperationsOptions): Promise<Operations> {
-  const { at, metrics } = options
+/** Alive is whoever answers; ready is who has no reason against it. */
+export function operationsServer(options: Omit<OperationsOptions, 'at'>): Server {
+  const { metrics } = options
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0] ?? ''
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, { error: 'GET only' })
@@ -57,19 +55,18 @@ export async function listenOperations(options: OperationsOptions): Promise<Oper
     }
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => {
-      const isTaken = 'code' in cause && cause.code === 'EADDRINUSE'
-      const why = isTaken ? takenText([at]) : `${at.host}:${at.port} (${at.key}): ${cause.message}`
-      reject(new Problem('unavailable', `cannot listen for health and metrics: ${why}`, { cause }))
-    })
-    server.listen({ host: at.host, port: at.port }, resolve)
-  })
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : at.port
-  const host = at.host.includes(':') ? `[${at.host}]` : at.host
+  return server
+}
+
+/**
+ * Kept off the ports that hubs and apps reach, since neither a probe nor Prometheus brings a certificate or a token. Raises
+ * `unavailable` when the port cannot be had.
+ */
+export async function listenOperations({ at, ...options }: OperationsOptions): Promise<Operations> {
+  const server = operationsServer(options)
+  const url = await listenAt(server, at)
   return {
-    url: `http://${host}:${port}`,
+    url,
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeAllConnections()

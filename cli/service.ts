@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import type { Registry } from 'prom-client'
 import { isProblem } from '../contract/problem.ts'
 import type { CliContext } from './context.ts'
-import { diskFigures } from './disk-figures.ts'
 import { type Log, openLog } from './log.ts'
-import { listenOperations, type Operations } from './operations.ts'
+import type { Operations } from './operations.ts'
 import { lockState } from './state-lock.ts'
 
 /** What a running process says of itself, in `run/<name>.json` and to its supervisor. */
@@ -25,9 +24,9 @@ export function processLog({ clock, config }: Pick<CliContext, 'clock' | 'config
 /**
  * Health and figures of the process `name`, on the ops port of its section of the configuration.
  */
-export function serveOperations(
+export async function serveOperations(
   { config, home }: Pick<CliContext, 'config' | 'home'>,
-  section: 'relay' | 'ingest' | 'jobs' | 'dashboards' | 'hub',
+  section: 'relay' | 'ingest' | 'jobs' | 'dashboards',
   options: {
     readonly metrics: Registry
     readonly log: Log
@@ -35,10 +34,15 @@ export function serveOperations(
   },
 ): Promise<Operations> {
   const { metrics, log, unready } = options
+  // A hub has neither until somebody asks (cli/operations-on-demand.ts).
+  const [{ diskFigures }, { listenOperations }] = await Promise.all([
+    import('./disk-figures.ts'),
+    import('./operations.ts'),
+  ])
   diskFigures(metrics, home)
   const fault = (error: unknown) => log.failed('scrape', error)
   const at = { key: `${section}.ops_port`, host: config.ops_host, port: config[section].ops_port }
-  return listenOperations({ at, metrics, unready, fault })
+  return await listenOperations({ at, metrics, unready, fault })
 }
 
 /** Locks that this process holds until it is over, however it ends. */

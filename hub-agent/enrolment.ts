@@ -1,14 +1,18 @@
 /** How a hub gets its certificate: its key never leaves it, a request for it goes to the enrolment endpoint. */
-import 'reflect-metadata' // @peculiar/x509's dependency injection needs it loaded first
 import { webcrypto, X509Certificate } from 'node:crypto'
 import https from 'node:https'
-import * as x509 from '@peculiar/x509'
 import { z } from 'zod'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { ENROLMENT_ANSWER_MAX_BYTES, ENROLMENT_TIMEOUT_MS } from './limits.ts'
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** Loaded only to enrol or renew: it is as much memory as all else that a hub runs on (docs/decisions/121). */
+async function certificates() {
+  await import('reflect-metadata') // its dependency injection needs it loaded first
+  return await import('@peculiar/x509')
+}
 
 const granted = z.object({
   hub: z.string(),
@@ -66,6 +70,7 @@ export function hubOf(certificate_pem: string): { readonly hub: string; readonly
 async function request(key_pem: string | undefined): Promise<{ readonly key: string; readonly csr: string }> {
   const keys =
     key_pem === undefined ? await webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify']) : await keysOf(key_pem)
+  const x509 = await certificates()
   const made = await x509.Pkcs10CertificateRequestGenerator.create({
     name: [{ CN: ['hub'] }],
     keys,
@@ -77,7 +82,8 @@ async function request(key_pem: string | undefined): Promise<{ readonly key: str
 
 /** Both halves of a kept private key: the public one is among the numbers of its JWK form (RFC 7518 section 6.2). */
 async function keysOf(key_pem: string) {
-  const [der] = x509.PemConverter.decode(key_pem)
+  const { PemConverter } = await certificates()
+  const [der] = PemConverter.decode(key_pem)
   if (!der) throw new Problem('invalid', 'expected a private key in PKCS #8, PEM')
   const privateKey = await webcrypto.subtle.importKey('pkcs8', der, ECDSA, true, ['sign'])
   const { d: _secret, key_ops: _uses, ...half } = await webcrypto.subtle.exportKey('jwk', privateKey)
