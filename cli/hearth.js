@@ -8,7 +8,21 @@ import { fileURLToPath } from 'node:url'
 
 const OLDEST_MAJOR = 24
 
+/**
+ * For a process that is one hub, on a small machine: a small young generation, and no compilers that are worth their memory only
+ * where much is computed (docs/decisions/121). `gc` is called once, when the hub has started.
+ */
+const HUB_FLAGS = [
+  '--max-semi-space-size=1',
+  '--no-opt',
+  '--no-maglev',
+  '--no-sparkplug',
+  '--single-threaded-gc',
+  '--expose-gc',
+]
+
 if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
+  becomeSmall()
   // Stripped types and compiled code are kept between runs: it halves what a process of the tree costs to start.
   nodeModule.enableCompileCache()
   endWithReader()
@@ -16,6 +30,16 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
   await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)
 } else {
   runOn(bundledNode())
+}
+
+/** Starts anew in the same process, with less memory, where the command is one hub and the system can. */
+function becomeSmall() {
+  const words = process.argv.slice(2)
+  const isSmall = HUB_FLAGS.every((flag) => process.execArgv.includes(flag))
+  // A supervisor's channel would not survive it.
+  if (words[0] !== 'hub' || !words.includes('--id') || isSmall || process.connected || !process.execve) return
+  const script = fileURLToPath(import.meta.url)
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...HUB_FLAGS, script, ...words], process.env)
 }
 
 /** Ends as SIGPIPE would when nobody reads what is written. Under a supervisor its end is what counts: then it drains. */

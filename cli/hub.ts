@@ -11,9 +11,9 @@ import {
   startAgent,
 } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
-import { spareMemory } from '../hub-agent/frugal.ts'
+import { spareMemory, tidyUp } from '../hub-agent/frugal.ts'
 import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
-import { HEALTH_INTERVAL_MS } from '../hub-agent/limits.ts'
+import { HEALTH_INTERVAL_MS, STARTED_AFTER_MS } from '../hub-agent/limits.ts'
 import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
 import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
 import { simulatedHome } from '../hub-agent/simulated-home.ts'
@@ -132,10 +132,12 @@ async function single(context: CliContext, options: Options, hub: string): Promi
     : zigbeeHome(context, options, options.zigbee2mqtt, hub))
   const running = await start(context, options, { identity, devices, firmware })
   const operations = await operate(context, [running])
+  const cancelTidying = clock.timer(STARTED_AFTER_MS, tidyUp)
   try {
     announce(context, `hub-${hub}`, { hub, ops_url: operations.url })
     await untilAborted(context.signal)
   } finally {
+    cancelTidying()
     withdraw(context, `hub-${hub}`)
     await running.close()
     await operations.close()

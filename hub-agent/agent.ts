@@ -10,7 +10,6 @@ import { type HubStream, parseEpoch } from '../contract/source.ts'
 import type { Disk } from '../link/disk.ts'
 import { type ClientTls, connectMqtt } from '../link/mqtt-connection.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
-import { batchPoster } from '../link/post-batch.ts'
 import { shipOutbox } from '../link/ship-outbox.ts'
 import type { Devices, Report } from './devices.ts'
 import { openExecutor } from './executor.ts'
@@ -177,7 +176,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       },
     })
 
-  const transport = openTransport(options, { outbox, signal: telemetry.signal, notice, raise })
+  const transport = await openTransport(options, { outbox, signal: telemetry.signal, notice, raise })
   const shipper = shipOutbox({
     outbox,
     clock,
@@ -244,7 +243,7 @@ type Transport = {
 }
 
 /** MQTT, or HTTPS where only that gets through. */
-function openTransport(
+async function openTransport(
   { gateway, tls, hub, clock, random }: AgentOptions,
   agent: {
     readonly outbox: Outbox
@@ -252,8 +251,9 @@ function openTransport(
     readonly notice: (fact: AgentFact) => void
     readonly raise: (floor: number) => Promise<void>
   },
-): Transport {
+): Promise<Transport> {
   if ('url' in gateway) {
+    const { batchPoster } = await import('../link/post-batch.ts')
     const poster = batchPoster({ url: gateway.url, tls })
     return { send: (bytes, signal) => poster.post(bytes, signal), close: async () => poster.close() }
   }

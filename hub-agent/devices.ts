@@ -11,7 +11,7 @@ export type Report = {
   readonly recorded_ms?: number
 }
 
-/** The seam to a home's devices: simulated, replay of recorded readings, later zigbee2mqtt. */
+/** The seam to a home's devices: zigbee2mqtt, simulated, replay of recorded readings. */
 export type Devices = {
   list(): readonly { readonly device: string; readonly type: string; readonly attributes: readonly string[] }[]
   /** Resolves when the device confirmed; raises `invalid` (no such device or attribute), `unavailable` (no answer). */

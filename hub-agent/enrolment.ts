@@ -1,6 +1,5 @@
 /** How a hub gets its certificate: its key never leaves it, a request for it goes to the enrolment endpoint. */
 import { webcrypto, X509Certificate } from 'node:crypto'
-import https from 'node:https'
 import { z } from 'zod'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
@@ -101,8 +100,9 @@ function enrolled(answer: unknown, key: string): Enrolled {
   return { hub, generation, expires_ms, tls: { key, cert: certificate, ca } }
 }
 
-function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+async function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<unknown> {
+  const https = await import('node:https')
+  return await new Promise((resolve, reject) => {
     const text = JSON.stringify(body)
     const lost = (error: Error) =>
       reject(

@@ -39,3 +39,5 @@ export const ENROLMENT_ANSWER_MAX_BYTES = 64 * 1024
 export const ENROLMENT_TIMEOUT_MS = 15_000
 /** How long a closing agent waits for its connections to say goodbye; then they are left to break. */
 export const GOODBYE_MAX_MS = 1_000
+/** A hub has started by then, with all that it has at its side: what the start has left is given back. */
+export const STARTED_AFTER_MS = 15_000
