@@ -18,6 +18,8 @@ const HUB_FLAGS = [
   '--no-maglev',
   '--no-sparkplug',
   '--single-threaded-gc',
+  '--v8-pool-size=1',
+  '--no-node-snapshot',
   '--expose-gc',
 ]
 
