@@ -1,5 +1,5 @@
 /** A real home from end to end: app → relay → hub → Mosquitto → bridge and back; its readings, down to the table. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -52,6 +52,8 @@ it('carries commands of apps to its devices, tells their readings, and says what
   const { token } = JSON.parse(await system.must(['registry', 'token', 'create', 'test', '--json']))
   const hub = await startHub()
   await hub.untilSaid(/3 devices; new: kitchen\.lamp-1, boiler, front-door/, START_MS)
+  // It became a process for little memory, under the same id.
+  expect(readFileSync(`/proc/${hub.pid}/cmdline`, 'utf8')).toContain('--max-semi-space-size=1')
   const send = async (words: readonly string[]) => {
     const sent = await system.run(['send', 'kitchen-1', ...words, '--json'], { HEARTH_TOKEN: token })
     const { outcome, reason } = JSON.parse(sent.stdout)
