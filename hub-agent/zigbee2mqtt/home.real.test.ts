@@ -57,6 +57,8 @@ async function listen(options: Partial<Zigbee2mqttOptions> = {}): Promise<void> 
   })
   home.subscribe(({ m: _m, ...report }) => reports.push(report))
 }
+/** On a busy machine a device may be asked by `/get` as well. */
+const sets = (heard: ZigbeeBridge['heard']) => heard.filter(({ topic }) => topic.endsWith('/set'))
 const listed = () => home?.list().map((one) => one.device) ?? []
 const told = (of: string, attribute: string) =>
   reports.filter((one) => one.device === of && one.attribute === attribute).map(({ value }) => value)
@@ -88,7 +90,7 @@ it('lists devices with attributes as Hearth calls them, the bridge among them an
 it('carries a command out once the state has what was asked, in units of Hearth', async () => {
   const { heard } = await start()
   await actuate(LAMP, { powered: true, brightness: 50, color_x: 0.3, color_y: 0.4 })
-  expect(heard).toEqual([
+  expect(sets(heard)).toEqual([
     {
       topic: 'Küche/Decke links/set',
       payload: { state: 'ON', brightness: 127, color: { x: 0.3, y: 0.4 } },
@@ -104,8 +106,8 @@ it('waits for the report of a device that is not optimistic, and asks one that s
   const { heard } = await start({ manners: { boiler: 'reports', 'front door': 'asked' } })
   await actuate('boiler', { powered: true })
   await actuate('front-door', { locked: false })
-  expect(heard.map(({ topic }) => topic)).toEqual(['boiler/set', 'front door/set', 'front door/get'])
-  expect(heard.at(-1)?.payload).toEqual({ state: '' })
+  expect(sets(heard).map(({ topic }) => topic)).toEqual(['boiler/set', 'front door/set'])
+  expect(heard.at(-1)).toEqual({ topic: 'front door/get', payload: { state: '' } })
 })
 
 it('is not confirmed by a state that has something else', async () => {
@@ -253,7 +255,7 @@ it('comes back by itself when the broker was killed; nothing of before is sent a
   bridge = await startZigbeeBridge({ port: broker.port, devices: DEVICES })
   await heardBridge(true)
   await actuate('front-door', { locked: true })
-  expect(bridge.heard.map(({ topic }) => topic)).toEqual(['front door/set'])
+  expect(sets(bridge.heard).map(({ topic }) => topic)).toEqual(['front door/set'])
 })
 
 it('carries groups where it is asked to', async () => {
@@ -264,7 +266,7 @@ it('carries groups where it is asked to', async () => {
     ...{ type: 'group', attributes: ['powered', 'linkquality', 'available'] },
   })
   await actuate('all-lights', { powered: false })
-  expect(heard).toEqual([{ topic: 'all lights/set', payload: { state: 'OFF' } }])
+  expect(sets(heard)).toEqual([{ topic: 'all lights/set', payload: { state: 'OFF' } }])
 })
 
 it('says what is wrong where it cannot know by itself: no JSON, an expose that it does not know, a list that is none', async () => {
