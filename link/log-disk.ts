@@ -12,6 +12,7 @@
  */
 import fs from 'node:fs'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from './disk.ts'
 import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
@@ -225,7 +226,9 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
 
   /** Writes what still counts of a segment anew, a little at a time. */
   async function copyLive(oldest: Segment): Promise<void> {
-    const bytes = await fs.promises.readFile(oldest.file)
+    // By its descriptor: an earlier opener of this folder may just be unlinking it.
+    const bytes = await contentOf(oldest)
+    if (closed) return
     const live: { readonly key: string; readonly entry: Entry }[] = []
     const end = readFrames(bytes, ({ kind, key, at }) => {
       const entry = kind === 'put' ? index.get(key) : undefined
@@ -328,8 +331,19 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   }
 }
 
+const read = promisify(fs.read)
 /** Between a cleaning that failed and the next one. */
 const CLEAN_AGAIN_MS = 10_000
+
+async function contentOf({ descriptor, end, file }: Segment): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(end)
+  for (let done = 0; done < end; ) {
+    const { bytesRead } = await read(descriptor, bytes, done, end - done, done)
+    if (bytesRead === 0) throw new Problem('corrupt', `${file} ends at byte ${done}; restore the disk from a copy`)
+    done += bytesRead
+  }
+  return bytes
+}
 
 function datasync(descriptor: number): Promise<void> {
   return new Promise((resolve, reject) => {
