@@ -39,6 +39,10 @@ export const HANDSHAKES_WAITING_MAX = 4_096
 export const SESSIONS_MAX = 50_000
 /** Bytes that may wait for one session's socket; past it the session is cut as too slow (0x97). */
 export const SESSION_BUFFER_MAX_BYTES = 256 * 1024
+/** Characters of a reason that a packet of ours tells; the rest is left out. */
+export const REASON_MAX_CHARACTERS = 1_024
+/** A hub's own Maximum Packet Size; below it not every answer would fit, and CONNACK says 0x83. */
+export const PEER_PACKET_MIN_BYTES = 128
 /** Packets of one session that may wait for our acknowledgement (Receive Maximum); past it 0x93. */
 export const RECEIVE_MAX = 16
 /** Messages of a client that wait for their turn within the server's Receive Maximum; past it `publish` raises `limit`. */

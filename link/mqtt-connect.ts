@@ -2,7 +2,8 @@ import type { IConnackPacket, IConnectPacket, IPubackPacket } from 'mqtt-packet'
 import { messageOf } from '../contract/problem.ts'
 import { parseEpoch } from '../contract/source.ts'
 import type { PeerIdentity } from './identity.ts'
-import { KEEP_ALIVE_MAX_S, TOPIC_ALIAS_MAX } from './limits.ts'
+import { KEEP_ALIVE_MAX_S, PEER_PACKET_MIN_BYTES, TOPIC_ALIAS_MAX } from './limits.ts'
+import { NO_LIMITS, type PeerLimits, reasonString } from './mqtt-answer.ts'
 import type { MessageAnswer } from './mqtt-handler.ts'
 import { REASON } from './mqtt-reason.ts'
 
@@ -16,7 +17,20 @@ export function checkConnect(packet: IConnectPacket, identity: PeerIdentity): Re
   if (packet.clientId !== identity.source) {
     return { code: REASON.clientIdNotValid, reason: `expected client id ${identity.source}, as the certificate says` }
   }
-  if (packet.will) return { code: REASON.notAuthorised, reason: 'wills are not offered; the server tells of the end' }
+  if (packet.will) {
+    const reason = 'wills are not offered; the server tells of the end'
+    // [MQTT-3.2.2-12] [MQTT-3.2.2-13]
+    if (packet.will.qos === 2) return { code: REASON.qosNotSupported, reason }
+    return { code: packet.will.retain ? REASON.retainNotSupported : REASON.notAuthorised, reason }
+  }
+  if (packet.protocolVersion === 4 && !packet.clean) {
+    // 3.1.1 cannot say that nothing will be kept, and the hub would rely on it [MQTT3-3.1.2-5].
+    return { code: REASON.notAuthorised, reason: 'no session is kept: expected clean session 1' }
+  }
+  if (limitsOf(packet).packet_max_bytes < PEER_PACKET_MIN_BYTES) {
+    const reason = `expected a Maximum Packet Size of at least ${PEER_PACKET_MIN_BYTES} bytes`
+    return { code: REASON.implementation, reason }
+  }
   if (packet.properties?.authenticationMethod !== undefined) {
     return { code: REASON.notAuthorised, reason: 'enhanced authentication is not offered; the certificate is enough' }
   }
@@ -34,6 +48,14 @@ export function checkConnect(packet: IConnectPacket, identity: PeerIdentity): Re
   return undefined
 }
 
+/** What the hub asks of our packets; 3.1.1 has no words for it. */
+export function limitsOf({ properties }: IConnectPacket): PeerLimits {
+  return {
+    packet_max_bytes: properties?.maximumPacketSize ?? NO_LIMITS.packet_max_bytes,
+    problems: properties?.requestProblemInformation ?? true,
+  }
+}
+
 /** Seconds that hold, and whether the hub must be told so (MQTT 5.0 section 3.2.2.3.14). */
 export function keepAliveOf(asked_s: number): { readonly keepAlive_s: number; readonly told: boolean } {
   const asked = asked_s > 0 && asked_s <= KEEP_ALIVE_MAX_S
@@ -42,6 +64,8 @@ export function keepAliveOf(asked_s: number): { readonly keepAlive_s: number; re
 
 /** Granted QoS, which is 0, or why not (MQTT 5.0 section 3.9.3). `allowed` are the hub's own topics. */
 export function grant(filter: string, allowed: ReadonlySet<string>): number {
+  // [MQTT-4.7.3-1]
+  if (filter === '') return REASON.filterNotValid
   if (filter.startsWith('$share/')) return REASON.sharedNotSupported
   if (/[+#]/.test(filter)) return REASON.wildcardsNotSupported
   return allowed.has(filter) ? 0 : REASON.notAuthorised
@@ -75,7 +99,8 @@ export function floorProperty(floor: number | undefined): { userProperties?: Rec
 /** PUBACK; only MQTT 5 can say why (section 3.4.2). */
 export function pubackOf(protocol: 4 | 5, id: number, answer: MessageAnswer): IPubackPacket {
   if (protocol === 4 || !answer?.code) return { cmd: 'puback', messageId: id, reasonCode: 0 }
-  const { code, reason = '' } = answer
+  const { code } = answer
+  const reason = reasonString(answer.reason ?? '')
   const properties = reason ? { reasonString: reason, userProperties: { reason } } : {}
   return { cmd: 'puback', messageId: id, reasonCode: code, properties }
 }

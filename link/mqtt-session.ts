@@ -1,7 +1,6 @@
 /** One MQTT connection from its CONNECT to its end. Clauses in brackets are of MQTT 5.0. */
 import type { TLSSocket } from 'node:tls'
 import {
-  generate,
   type IConnackPacket,
   type IConnectPacket,
   type IPublishPacket,
@@ -18,7 +17,9 @@ import {
   SESSION_BUFFER_MAX_BYTES,
   TOPIC_ALIAS_MAX,
 } from './limits.ts'
-import { announced, checkConnect, floorProperty, grant, keepAliveOf, pubackOf } from './mqtt-connect.ts'
+import { answerToBadConnect, encode, NO_LIMITS, reasonString } from './mqtt-answer.ts'
+import { announced, checkConnect, floorProperty, grant, keepAliveOf, limitsOf, pubackOf } from './mqtt-connect.ts'
+import { flawOf } from './mqtt-form.ts'
 import { packetFramer } from './mqtt-framing.ts'
 import type { MessageAnswer, MqttSession, PublishOutcome, SessionContext } from './mqtt-handler.ts'
 import { type HotPublish, pubackPacket, publishPacket, readPublish, topicBytes } from './mqtt-hot.ts'
@@ -43,7 +44,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   const aliases = new Map<number, string>()
   /** Packet ids of the hub that wait for our PUBACK. */
   const unanswered = new Set<number>()
-  let peerPacketMax_bytes = 268_435_460
+  let peer = NO_LIMITS
   let queue: Buffer[] = []
   let state: State = 'waiting'
   let epoch = ''
@@ -84,8 +85,9 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   parser.on('packet', (packet) => handle(packet))
   parser.on('error', (error: unknown) => breakRule(REASON.malformed, `malformed packet: ${messageOf(error)}`))
   socket.on('data', (chunk: Buffer) => {
-    lastHeard_ms = clock.monotonic()
     const framed = frame(chunk)
+    // A packet counts, not a byte of one [MQTT-3.1.2-22].
+    if (framed.packets.length > 0) lastHeard_ms = clock.monotonic()
     queue.push(...framed.packets)
     work()
     if (framed.problem === 'too-large') {
@@ -126,14 +128,18 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     const message = state === 'open' ? readPublish(bytes, hot, protocol) : undefined
     if (message) {
       if (isAdmitted(message.qos, message.id)) deliver(message)
-      return
+      return undefined
     }
+    const flaw = flawOf(bytes, state === 'waiting' ? undefined : protocol)
+    if (flaw && state === 'waiting') return turnAway(answerToBadConnect(bytes, flaw))
+    if (flaw) return breakRule(flaw.code, flaw.text)
     try {
       const left = parser.parse(bytes)
       if (left > 0) breakRule(REASON.malformed, 'the packet ends before its remaining length')
     } catch (error) {
       breakRule(REASON.malformed, `malformed packet: ${messageOf(error)}`)
     }
+    return undefined
   }
 
   function handle(packet: Packet) {
@@ -162,9 +168,9 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     protocol = packet.protocolVersion === 5 ? 5 : 4
     settings.protocolVersion = protocol
     epoch = packet.username ?? ''
+    if (protocol === 5) peer = limitsOf(packet)
     const refusal = checkConnect(packet, identity)
     if (refusal) return refuse(refusal.code, refusal.reason)
-    peerPacketMax_bytes = packet.properties?.maximumPacketSize ?? peerPacketMax_bytes
     let floor: number | undefined
     try {
       const answer = await handler.connect?.({ identity, epoch, protocol, address: session.address })
@@ -193,9 +199,15 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   }
 
   function refuse(code: number, reason: string, floor?: number) {
-    connack({ reasonCode: code, properties: { reasonString: reason, ...floorProperty(floor) } })
+    connack({ reasonCode: code, properties: { reasonString: reasonString(reason), ...floorProperty(floor) } })
     finish()
     return undefined
+  }
+
+  /** What is no CONNECT of a version that is served, and may be told so. */
+  function turnAway(answer: Buffer | undefined) {
+    if (answer) socket.write(answer)
+    finish()
   }
 
   function connack(fields: {
@@ -332,13 +344,14 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
       return 'full'
     }
     const bytes = publishPacket(name, payload, protocol)
-    if (bytes.length > peerPacketMax_bytes) return 'too-large'
+    if (bytes.length > peer.packet_max_bytes) return 'too-large'
     socket.write(bytes)
     return 'sent'
   }
 
   function send(packet: Packet) {
-    write(generate(packet, settings))
+    const bytes = encode(packet, protocol, peer)
+    if (bytes) write(bytes)
   }
 
   function write(bytes: Buffer) {
@@ -370,8 +383,9 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     if (state === 'closed') return
     const wasOpen = state === 'open'
     if (tell && wasOpen && protocol === 5 && socket.writable) {
-      const properties = { reasonString: reason.text }
-      socket.write(generate({ cmd: 'disconnect', reasonCode: reason.code ?? 0, properties }, settings))
+      const properties = { reasonString: reasonString(reason.text) }
+      const bytes = encode({ cmd: 'disconnect', reasonCode: reason.code ?? 0, properties }, protocol, peer)
+      if (bytes) socket.write(bytes)
     }
     finish()
     if (!wasOpen) return
