@@ -20,7 +20,7 @@ const CONNECTS: readonly (readonly [about: string, bytes: Buffer, code: number])
   ['[MQTT-3.1.2-3] the reserved flag', connect({ flags: 0x83 }), 0x81],
   ['[MQTT3-3.1.2-3] the reserved flag', connect({ level: 4, flags: 0x83 }), 0x81],
   ['[MQTT-3.1.2-11] a QoS of no will', connect({ flags: 0x8a }), 0x81],
-  ['[MQTT3-3.1.2-13] a QoS of no will', connect({ level: 4, flags: 0x8a }), 0x81],
+  ['[MQTT3-3.1.2-11] [MQTT3-3.1.2-13] a QoS of no will', connect({ level: 4, flags: 0x8a }), 0x81],
   ['[MQTT-3.1.2-13] a retain flag of no will', connect({ flags: 0xa2 }), 0x81],
   ['[MQTT3-3.1.2-15] a retain flag of no will', connect({ level: 4, flags: 0xa2 }), 0x81],
   ['[MQTT-3.1.2-12] a will of QoS 3', connect({ flags: 0x9e }), 0x81],
@@ -36,10 +36,21 @@ const CONNECTS: readonly (readonly [about: string, bytes: Buffer, code: number])
     connect({ payload: [text('demo-01'), text('1.1.1'), text('x')] }),
     0x81,
   ],
+  [
+    '[MQTT3-3.1.2-20] a password without its flag',
+    connect({ level: 4, payload: [text('a'), text('1.1.1'), text('x')] }),
+    0x81,
+  ],
   ['[MQTT-3.1.2-19] the flag of a password without one', connect({ flags: 0xc2 }), 0x81],
   ['[MQTT3-3.1.2-21] the flag of a password without one', connect({ level: 4, flags: 0xc2 }), 0x81],
   ['[MQTT3-3.1.2-22] a password without a user name', connect({ level: 4, flags: 0x42 }), 0x81],
   ['[MQTT-3.1.3-3] no client id', connect({ payload: [] }), 0x81],
+  ['[MQTT3-3.1.3-3] no client id', connect({ level: 4, payload: [] }), 0x81],
+  [
+    '[MQTT3-3.1.3-10] a will topic that is not UTF-8',
+    connect({ level: 4, flags: 0x06, payload: [text('a'), text(BAD_UTF8), text('x')] }),
+    0x81,
+  ],
   ['[MQTT-3.1.3-4] a client id that is not UTF-8', connect({ payload: [text(BAD_UTF8), text('1.1.1')] }), 0x81],
   ['[MQTT3-3.1.3-4] a client id that is not UTF-8', connect({ level: 4, payload: [text(BAD_UTF8), text('1')] }), 0x81],
   ['[MQTT-3.1.3-12] a user name that is not UTF-8', connect({ payload: [text('demo-01'), text(BAD_UTF8)] }), 0x81],
@@ -69,6 +80,8 @@ const CONNECTS: readonly (readonly [about: string, bytes: Buffer, code: number])
 ]
 
 const PACKETS: readonly (readonly [about: string, bytes: Buffer, protocol: 4 | 5, code: number])[] = [
+  ['[MQTT-4.7.3-2] a topic with U+0000', packet(0x30, text('a\0'), NONE), 5, 0x81],
+  ['[MQTT3-4.7.3-2] a filter with U+0000', packet(0x82, ID, text('a\0'), 0), 4, 0x81],
   ['[MQTT-3.1.0-2] a second CONNECT', connect(), 5, 0x82],
   ['[MQTT3-3.1.0-2] a second CONNECT', connect({ level: 4 }), 4, 0x82],
   ['[MQTT-1.5.4-1] a topic with half of a surrogate pair', packet(0x30, text(BAD_UTF8), NONE), 5, 0x81],
@@ -98,7 +111,7 @@ const PACKETS: readonly (readonly [about: string, bytes: Buffer, protocol: 4 | 5
     0x81,
   ],
   ['[MQTT-2.1.3-1] PINGREQ with flags', packet(0xc1), 5, 0x81],
-  ['[MQTT3-2.2.2-2] PINGREQ with flags', packet(0xc1), 4, 0x81],
+  ['[MQTT3-2.2.2-1] [MQTT3-2.2.2-2] PINGREQ with flags', packet(0xc1), 4, 0x81],
   ['[MQTT-2.2.1-3] PUBLISH of packet id 0', packet(0x32, TOPIC, word(0), NONE), 5, 0x82],
   ['[MQTT3-2.3.1-1] PUBLISH of packet id 0', packet(0x32, TOPIC, word(0)), 4, 0x82],
   ['[MQTT-2.2.1-3] SUBSCRIBE of packet id 0', packet(0x82, word(0), NONE, TOPIC, 0), 5, 0x82],
@@ -204,6 +217,8 @@ test.each([
     }),
     undefined,
   ],
+  ['[MQTT-4.7.3-3] a topic as long as a length can say', packet(0x30, text('t'.repeat(65_535)), NONE), 5],
+  ['[MQTT3-4.7.3-3] a topic as long as a length can say', packet(0x30, text('t'.repeat(65_535))), 4],
   ['[MQTT-1.5.4-3] a topic that begins with U+FEFF', packet(0x30, text('\ufeffa'), NONE), 5],
   ['[MQTT3-1.5.3-3] a topic that begins with U+FEFF', packet(0x30, text('\ufeffa')), 4],
   [

@@ -31,7 +31,7 @@ describe('CONNECT and CONNACK', () => {
   })
 
   test.each([5, 4])(
-    '[MQTT3-3.1.4-4] [MQTT3-3.2.0-1] [MQTT3-3.2.2-1] CONNACK says no session, version %i',
+    '[MQTT3-3.1.2-6] [MQTT3-3.1.4-3] [MQTT3-3.1.4-4] [MQTT3-3.2.0-1] [MQTT3-3.2.2-1] CONNACK says no session, version %i',
     async (level) => {
       const client = await bench.connect({ level })
       expect(client.bytes().subarray(2, 4)).toEqual(Buffer.from([0, 0]))
@@ -59,7 +59,7 @@ describe('CONNECT and CONNACK', () => {
     ['[MQTT-3.1.0-1] another packet first', PINGREQ],
     ['[MQTT-3.1.2-1] another protocol', connectPacket({ name: 'HTTP' })],
     ['[MQTT3-3.1.0-1] another packet first, of 3.1.1', packet(0x82, word(1), COMMAND, 0)],
-    ['[MQTT3-3.1.4-1] a bad CONNECT of 3.1.1', connectPacket({ level: 4, flags: 0x83 })],
+    ['[MQTT3-3.1.4-1] [MQTT3-3.2.2-6] a bad CONNECT of 3.1.1', connectPacket({ level: 4, flags: 0x83 })],
     ['[MQTT3-3.1.2-1] another protocol, of 3.1.1', connectPacket({ level: 4, name: 'MQTX' })],
   ])('%s is closed without a word', async (_about, bytes) => {
     const client = await bench.dial()
@@ -75,6 +75,7 @@ describe('CONNECT and CONNACK', () => {
       connectPacket({ payload: [text('x'), text('1.1.1')] }),
       0x85,
     ],
+    ['[MQTT-3.1.3-1] fields out of order', connectPacket({ payload: [text('1.1.1'), text('demo-01')] }), 0x85],
     ['[MQTT-3.1.3-6] an empty client id', connectPacket({ payload: [text(''), text('1.1.1')] }), 0x85],
     [
       '[MQTT-3.1.4-2] an epoch of another generation',
@@ -124,6 +125,7 @@ describe('CONNECT and CONNACK', () => {
       connectPacket({ level: 4, payload: [text(''), text('1.1.1')] }),
       2,
     ],
+    ['[MQTT3-3.1.3-1] fields out of order', connectPacket({ level: 4, payload: [text('1.1.1'), text('demo-01')] }), 2],
     [
       '[MQTT3-3.1.2-8] a will',
       connectPacket({ level: 4, flags: 0x86, payload: [text('demo-01'), RESULT, text('x'), text('1.1.1')] }),

@@ -168,11 +168,26 @@ describe('SUBSCRIBE and UNSUBSCRIBE', () => {
     })
   })
 
-  test('[MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.8.3-2] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2] and with 3.1.1 it is 0x80 that refuses', async () => {
+  test('[MQTT3-4.7.3-4] [MQTT3-4.7.3-1] [MQTT3-3.8.4-1] [MQTT3-3.8.4-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-4] [MQTT3-3.8.4-5] [MQTT3-3.8.3-2] [MQTT3-3.9.3-1] [MQTT3-3.9.3-2] and with 3.1.1 it is 0x80 that refuses', async () => {
     const client = await bench.connect({ level: 4 })
-    client.send(packet(0x82, word(9), COMMAND, 2, text('h/demo-02/command'), 0, text('h/+/command'), 1))
+    client.send(
+      packet(
+        0x82,
+        word(9),
+        COMMAND,
+        2,
+        text('h/demo-02/command'),
+        0,
+        text('h/+/command'),
+        1,
+        text('H/demo-01/command'),
+        0,
+        text(''),
+        0,
+      ),
+    )
     await client.until(2)
-    expect(client.bytes().subarray(-7)).toEqual(Buffer.from([0x90, 5, 0, 9, 0, 0x80, 0x80]))
+    expect(client.bytes().subarray(-9)).toEqual(Buffer.from([0x90, 7, 0, 9, 0, 0x80, 0x80, 0x80, 0x80]))
   })
 
   test('[MQTT-3.8.4-3] [MQTT-3.8.4-4] [MQTT3-3.8.4-3] a filter that is subscribed again replaces itself: a message comes once', async () => {
@@ -248,3 +263,31 @@ test('[MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-3] [MQTT-2.2.1-3] what waits for
   const again = await held.connect()
   expect(await again.last(publish5('a', 1), publish5('b', 1))).toMatchObject({ cmd: 'disconnect', reasonCode: 0x82 })
 })
+
+test.each([5, 4] as const)(
+  '[MQTT-4.1.0-1] [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6] a subscription lasts as long as its connection, and messages stay in order both ways, version %i',
+  async (level) => {
+    const client = await bench.connect({ level })
+    const none = level === 5 ? [NONE] : []
+    client.send(packet(0x82, word(7), ...none, COMMAND, 0))
+    await client.until(2)
+    const numbers = Array.from({ length: 100 }, (_, i) => String(i))
+    for (const number of numbers) bench.heard.session?.publish('h/demo-01/command', Buffer.from(number))
+    client.send(...numbers.map((number) => packet(0x30, RESULT, ...none, Buffer.from(number))), PINGREQ)
+    await client.until(103)
+    const told = client.packets.map((one) => (one.cmd === 'publish' ? one.payload.toString() : one.cmd))
+    expect(told.filter((one) => one !== 'pingresp')).toEqual(['connack', 'suback', ...numbers])
+    expect(bench.heard.messages.slice(-100)).toEqual(numbers)
+  },
+)
+
+test.each([5, 4] as const)(
+  '[MQTT3-4.8.0-2] a fault of the server’s own closes the connection, and nothing is acknowledged, version %i',
+  async (level) => {
+    await using broken = await rawBench({ handler: { message: () => Promise.reject(new Error('the disk is gone')) } })
+    const client = await broken.connect({ level })
+    await client.last(packet(0x32, RESULT, word(1), ...(level === 5 ? [NONE] : [])))
+    expect(client.packets.map(({ cmd }) => cmd)).toEqual(level === 5 ? ['connack', 'disconnect'] : ['connack'])
+    expect(broken.heard.faults).toHaveLength(1)
+  },
+)
