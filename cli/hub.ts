@@ -20,6 +20,7 @@ import { simulatedHome } from '../hub-agent/simulated-home.ts'
 import type { Disk } from '../link/disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
+import { register as registerCheck } from './hub-check.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import { withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
 import type { Log } from './log.ts'
@@ -57,8 +58,9 @@ Examples:
 Each hub keeps its certificate, its outbox and its command journal in <state>/hubs/<hub>/. Ctrl-C drains.`
 
 export function register(program: Command, context: CliContext): void {
-  const command = program
-    .command('hub')
+  const hub = program.command('hub')
+  registerCheck(hub, context)
+  const command = hub
     .description('run hubs: of simulated homes, of a recording, or of a real home')
     .option('--simulated <count>', 'this many simulated homes', whole(1, 1000))
     .option('--prefix <text>', 'ids of simulated hubs: <prefix>01, <prefix>02, …', 'hub-')

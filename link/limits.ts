@@ -73,3 +73,7 @@ export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
 export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
 /** What is copied between two turns of the event loop while cleaning. */
 export const LOG_CLEAN_AT_ONCE_BYTES = 64 * 1024
+/** How long `hearth hub check` waits for an answer; past it the check has failed. */
+export const CHECK_WAIT_MS = 5_000
+/** How much longer a second small packet may take than a first before `hearth hub check` says that somebody holds it back. */
+export const HELD_BACK_MS = 20
