@@ -1,0 +1,251 @@
+"""A small hub for Hearth (docs/hub-protocol.md): MQTT 5 by paho-mqtt 2, everything else by Python's own library.
+
+    python3 hub.py <relay host:port> <gateway host:port> <folder>
+
+The folder has ca.pem, cert.pem and key.pem, and gets hub.db: the boot counter, the journal of commands and the outbox. The hub
+has one device, kitchen-lamp, and says on standard output what it does with it.
+
+To stay short it puts each event into a batch of its own, keeps no account of earlier boots (header field "previous") and no
+bound on the outbox (rules 5 and 6 of the outbox), and takes all commands one after another: a hub for a home needs more.
+"""
+import base64
+import json
+import random
+import re
+import secrets
+import sqlite3
+import ssl
+import sys
+import threading
+import time
+
+import paho.mqtt.client as mqtt
+
+KEEP_ALIVE_S = 30
+
+
+def identity(path):
+    """Hub and generation, from the certificate's name hearth://<fleet>/hub/<hub>/<generation>."""
+    pem = open(path).read().split("-----")[2]
+    # In DER the name's length is the byte before it.
+    found = re.search(rb"\x86(.)(hearth://)", base64.b64decode(pem), re.S)
+    if not found:
+        sys.exit(f"hub: {path} names no hub")
+    name = base64.b64decode(pem)[found.start(2) : found.start(2) + found[1][0]].decode()
+    _, _, _, _, hub, generation = name.split("/")
+    return hub, int(generation)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return f"{crc ^ 0xFFFFFFFF:08x}"
+
+
+class Disk:
+    """Boot counter, journal and outbox. Each change is on the disk, synced, when its method returns."""
+
+    def __init__(self, path):
+        self.lock = threading.Lock()
+        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self.db.execute("pragma synchronous = full")
+        self.db.execute("create table if not exists boots (counter integer)")
+        self.db.execute("create table if not exists journal (id text primary key, hash text, outcome text)")
+        self.db.execute("create table if not exists outbox (counter, boot, seq, line, primary key (counter, seq))")
+
+    def ask(self, sql, *values):
+        with self.lock:
+            return self.db.execute(sql, values).fetchall()
+
+    def begin_boot(self, above=0):
+        """The counter is on the disk before the boot is used, and only rises."""
+        known = self.ask("select max(counter) from boots")[0][0] or 0
+        counter = max(known, above) + 1
+        self.ask("insert into boots values (?)", counter)
+        return counter
+
+
+class Hub:
+    def __init__(self, folder):
+        self.folder = folder
+        self.hub, self.generation = identity(f"{folder}/cert.pem")
+        self.disk = Disk(f"{folder}/hub.db")
+        self.started = time.monotonic()
+        self.connects = 0
+        self.lock = threading.Lock()
+        self.begin()
+
+    def begin(self, floor=0):
+        """A new boot, above what the disk and the server know."""
+        with self.lock:
+            if floor and floor < self.counter:
+                return
+            self.counter = self.disk.begin_boot(floor)
+            self.boot = f"{self.generation}-{self.counter}-{secrets.token_hex(4)}"
+            self.seq = 0
+        self.record(kind="health", uptime_ms=self.now_ms())
+
+    counter = 0
+
+    def now_ms(self):
+        """ms of the monotonic clock since this program began."""
+        return round((time.monotonic() - self.started) * 1000, 3)
+
+    def record(self, **event):
+        """Appends an event to the control stream."""
+        with self.lock:
+            line = json.dumps({"m": self.now_ms(), **event}, separators=(",", ":"), ensure_ascii=False) + "\n"
+            self.disk.ask("insert into outbox values (?, ?, ?, ?)", self.counter, self.boot, self.seq, line)
+            self.seq += 1
+
+    def epoch(self):
+        with self.lock:
+            self.connects += 1
+            return [self.generation, self.counter, self.connects]
+
+    def connection(self, address, connected, message=None):
+        """Connects again and again. `connected(client, epoch)` is called in this thread, until it raises or returns."""
+        host, port = address.rsplit(":", 1)
+        failures = 0
+        while True:
+            begun = time.monotonic()
+            epoch = self.epoch()
+            ready, gone = threading.Event(), threading.Event()
+            client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, self.hub, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
+            client.username_pw_set(".".join(map(str, epoch)))
+            tls = ssl.create_default_context(cafile=f"{self.folder}/ca.pem")
+            tls.minimum_version = ssl.TLSVersion.TLSv1_3
+            tls.set_alpn_protocols(["mqtt"])
+            tls.load_cert_chain(f"{self.folder}/cert.pem", f"{self.folder}/key.pem")
+            client.tls_set_context(tls)
+
+            def on_connect(_client, _data, _flags, reason, properties):
+                floor = dict(getattr(properties, "UserProperty", [])).get("hearth-floor", "")
+                if re.fullmatch(r"\d{1,9}", floor):
+                    self.begin(int(floor))
+                    client.disconnect()
+                elif reason == 0:
+                    print(f"hub: connected to {address} as {epoch}", file=sys.stderr, flush=True)
+                    ready.set()
+                else:
+                    print(f"hub: {address} refuses: {reason}", file=sys.stderr, flush=True)
+
+            client.on_connect = on_connect
+            client.on_disconnect = lambda *_: (gone.set(), ready.set())
+            client.on_message = message and (lambda c, _d, heard: message(c, epoch, heard.payload))
+            try:
+                client.connect(host, int(port), keepalive=KEEP_ALIVE_S)
+                client.loop_start()
+                if ready.wait(10) and not gone.is_set():
+                    connected(client, gone)
+            except OSError as error:
+                print(f"hub: {address} cannot be reached: {error}", file=sys.stderr, flush=True)
+            client.disconnect()
+            client.loop_stop()
+            # Full jitter, and only a session of a minute clears the count.
+            failures = 1 if time.monotonic() - begun >= 60 else failures + 1
+            time.sleep(random.uniform(0, min(20, 0.5 * 2 ** min(failures - 1, 10))))
+
+    # ---- telemetry ----
+
+    def ship(self, client, gone):
+        """The oldest batch first, each until it is acknowledged; what was sent and not answered is sent again."""
+        answered = threading.Event()
+        reasons = []
+        client.on_publish = lambda _c, _d, _mid, reason, _p: (reasons.append(reason), answered.set())
+        while not gone.is_set():
+            found = self.disk.ask("select counter, boot, seq, line from outbox order by counter, seq limit 1")
+            if not found:
+                gone.wait(0.2)
+                continue
+            counter, boot, seq, line = found[0]
+            with self.lock:
+                running, following = boot == self.boot, self.seq if boot == self.boot else seq + 1
+            header = {
+                **{"hearth": 1, "boot": boot, "stream": "control", "first": seq, "count": 1, "next": following, "acked": seq},
+                # An earlier boot's clock is gone: its batches go without.
+                **({"now": self.now_ms()} if running else {}),
+                **{"wall": 0, "firmware": "py-1.0", "agent": "hub.py", "dropped": [], "crc": crc32c(line.encode()), "previous": []},
+            }
+            answered.clear()
+            client.publish(f"h/{self.hub}/telemetry", json.dumps(header) + "\n" + line, qos=1)
+            if not answered.wait(30) or gone.is_set():
+                return
+            # 0x00: durable. 0x99 and 0x97: set aside for good, and not to be sent again either.
+            if reasons[-1].value in (0x00, 0x10, 0x97, 0x99):
+                self.disk.ask("delete from outbox where counter = ? and seq = ?", counter, seq)
+
+    # ---- commands ----
+
+    def obey(self, client, gone):
+        self.differences = []
+        client.subscribe(f"h/{self.hub}/command", qos=0)
+        gone.wait()
+
+    def lain_ms(self, stamp):
+        """How much longer than the luckiest message of the last ten minutes this one was on its way."""
+        at = self.now_ms()
+        self.differences = [one for one in self.differences if at - one[0] < 600_000] + [(at, at - stamp)]
+        return at - stamp - min(difference for _, difference in self.differences)
+
+    def hear(self, client, epoch, payload):
+        said = json.loads(payload)
+        if said["type"] == "clock":
+            self.lain_ms(said["stamp"])
+        elif said["type"] == "command":
+            self.command(client, epoch, said)
+
+    def command(self, client, epoch, said):
+        left_ms = said["left_ms"] - self.lain_ms(said["stamp"])
+        received_ms = self.now_ms()
+        id, hash, device = said["command"], said["hash"], said["device"]
+
+        def result(stage, reason=None, ms=None):
+            told = {"command": id, "stage": stage, "ms": self.now_ms() - received_ms if ms is None else ms, "issued": said["issued"]}
+            told |= {"reason": reason} if reason else {}
+            client.publish(f"h/{self.hub}/result", json.dumps({"hearth": 1, "type": "result", **told}), qos=0)
+            return told
+
+        def stage(name, reason=None, ms=None):
+            # Also to the control stream, for those who ask later.
+            self.record(kind="command", device=device, **result(name, reason, ms))
+
+        def journal(outcome):
+            self.disk.ask("insert or replace into journal values (?, ?, ?)", id, hash, outcome)
+
+        known = self.disk.ask("select hash, outcome from journal where id = ?", id)
+        if known and known[0][0] != hash:
+            result("rejected", "this id was used for another command")
+        elif known:
+            result(known[0][1])
+        elif [int(part) for part in said["epoch"].split(".")] < epoch:
+            journal("rejected")
+            stage("rejected", "it was meant for an earlier session")
+        elif left_ms <= 0:
+            journal("expired")
+            stage("expired", "its time ran out on the way; nothing was done")
+        else:
+            stage("received", ms=0)
+            if device != "kitchen-lamp":
+                journal("rejected")
+                stage("rejected", "there is no such device")
+                return
+            # After a crash from here on the outcome is unknown, and that is what the journal says.
+            journal("interrupted")
+            print(device, json.dumps(said["set"]), flush=True)
+            journal("executed")
+            stage("executed")
+
+
+def main():
+    if len(sys.argv) != 4:
+        sys.exit("usage: hub.py <relay host:port> <gateway host:port> <folder>")
+    hub = Hub(sys.argv[3])
+    threading.Thread(target=hub.connection, args=(sys.argv[2], hub.ship), daemon=True).start()
+    hub.connection(sys.argv[1], hub.obey, hub.hear)
+
+
+main()
