@@ -1,35 +1,43 @@
-/** `hearth hub check`: does an endpoint keep what docs/hub-protocol.md says? */
+/** `hearth hub check`: does a hub, or an endpoint, keep what docs/hub-protocol.md says? */
 
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { type Finding, runChecks } from '../link/check/check.ts'
 import { openEndpointBench } from '../link/check/endpoint-bench.ts'
 import { endpointChecks } from '../link/check/endpoint-checks.ts'
 import { identityOf } from '../link/identity.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
+import { report } from './check-report.ts'
 import type { CliContext } from './context.ts'
+import { checkHub, type HubOptions } from './hub-check-listen.ts'
 import { keptFiles } from './hub-files.ts'
 import { hubFolder } from './hub-identity.ts'
+import { whole } from './option.ts'
 
-type Options = {
+type Options = HubOptions & {
   readonly connect?: string
-  readonly hub?: string
+  readonly listen?: true | string
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
   readonly servername?: string
-  readonly json?: boolean
 }
 
 const EXAMPLES = `
 Examples:
+  hearth hub check --listen                                       your hub connects to this machine, and is checked
+  hearth hub check --listen 192.0.2.7 --device porch-light --set powered=false --power-cycle
   hearth hub check --connect mqtts://relay.example:8883 --ca ca.pem --cert cert.pem --key key.pem
-  hearth hub check --connect mqtts://127.0.0.1:8884 --hub check-1     with the certificate in <state>/hubs/check-1
+  hearth hub check --connect mqtts://127.0.0.1:8884 --hub check-1 with the certificate in <state>/hubs/check-1
 
-It speaks as the hub of that certificate, in a boot above all that the server knows, and takes its connection over: give it a
-hub of its own. What it sends is one device state (relay) or empty batches (gateway). Exit code 1 when a check fails.`
+--listen plays relay and gateway for one hub. Its certificates are made once, in <state>/check: put them on the hub. It sets the
+device that you name, cuts connections, refuses them for a while, and raises the boot counter.
+
+--connect speaks as the hub of that certificate, in a boot above all that the server knows, and takes its connection over: give it
+a hub of its own. What it sends is one device state (relay) or empty batches (gateway).
+
+One line pass, FAIL or skip for each promise of docs/hub-protocol.md; exit code 1 when one fails.`
 
 export function register(hub: Command, context: CliContext): void {
   // Else --ca and --hub after `check` would be taken for those of `hearth hub`.
@@ -37,19 +45,33 @@ export function register(hub: Command, context: CliContext): void {
   hub.enablePositionalOptions()
   hub
     .command('check')
-    .description('check an endpoint as a hub meets it: one line pass or FAIL for each promise of docs/hub-protocol.md')
-    .option('--connect <url>', 'mqtts://host:port of a relay or gateway, or of what is in front of it')
-    .option('--ca <file>', "certificate of the fleet's CA")
-    .option('--cert <file>', "the hub's certificate")
-    .option('--key <file>', 'its key')
-    .option('--hub <id>', 'in place of the three files: a hub whose certificate is in the state folder')
-    .option('--servername <name>', 'name that the server’s certificate must have, where it is not the host')
+    .description('check a hub, or an endpoint as a hub meets it, by what docs/hub-protocol.md says')
+    .option('--listen [host]', 'check the hub that connects to this machine (default: localhost)')
+    .option('--connect <url>', 'check a relay or gateway, or what is in front of it: mqtts://host:port')
+    .option('--hub <id>', 'listen: what the hub is called (default: check-hub); connect: one of the state folder')
+    .option('--device <id>', 'listen: a device of the hub', 'kitchen-lamp')
+    .option('--set <attribute=value...>', 'listen: what is set of it (default: powered=true)')
+    .option('--relay-port <port>', 'listen: where the hub finds its relay', whole(0, 65_535), 8893)
+    .option('--gateway-port <port>', 'listen: where the hub finds its gateway', whole(0, 65_535), 8894)
+    .option('--power-cycle', 'listen: ask for the power to be cut, and see what the hub still knows')
+    .option('--ca <file>', "connect: certificate of the fleet's CA")
+    .option('--cert <file>', "connect: the hub's certificate")
+    .option('--key <file>', 'connect: its key')
+    .option('--servername <name>', 'connect: name that the server’s certificate must have, where it is not the host')
     .option('--json', 'each finding as JSON, one a line')
     .addHelpText('after', EXAMPLES)
     .action((options: Options) => run(context, options))
 }
 
 async function run(context: CliContext, options: Options): Promise<void> {
+  if (options.listen !== undefined && options.connect !== undefined)
+    throw new Problem('invalid', 'either --listen or --connect')
+  if (options.listen !== undefined) {
+    await checkHub(context, options.listen === true ? 'localhost' : options.listen, options)
+  } else await checkEndpoint(context, options)
+}
+
+async function checkEndpoint(context: CliContext, options: Options): Promise<void> {
   const { host, port } = targetOf(options.connect)
   const tls = filesOf(context, options)
   const { source: hub, generation } = identityOf(certificateOf(tls.cert))
@@ -61,28 +83,19 @@ async function run(context: CliContext, options: Options): Promise<void> {
   try {
     if (!options.json)
       context.note(`${host}:${port} is a ${bench.kind}; ${hub} speaks as boot ${generation}-${bench.counter}`)
-    const findings = await runChecks(endpointChecks(bench.kind), bench, (finding) => {
-      if (!context.signal.aborted) context.print(options.json ? JSON.stringify(finding) : lineOf(finding))
-    })
-    context.signal.throwIfAborted()
-    const failed = findings.filter(({ ok }) => !ok).length
-    if (!options.json)
-      context.print(failed === 0 ? `${findings.length} passed` : `${findings.length - failed} passed, ${failed} failed`)
-    if (failed > 0) process.exitCode = 1
+    await report(context, options.json === true, endpointChecks(bench.kind), bench)
   } finally {
     context.signal.removeEventListener('abort', close)
     bench.close()
   }
 }
 
-/** `pass` or `FAIL`, what must be, and what was found instead. */
-export function lineOf({ check, expected, seen, ok }: Finding): string {
-  return ok ? `pass  ${check}: ${expected}` : `FAIL  ${check}: ${expected}\n      found: ${seen}`
-}
-
 function targetOf(text: string | undefined): { readonly host: string; readonly port: number } {
   if (text === undefined)
-    throw new Problem('invalid', 'say what to check: --connect mqtts://host:port (hearth hub check --help)')
+    throw new Problem(
+      'invalid',
+      'say what to check: --listen for a hub, or --connect mqtts://host:port (hearth hub check --help)',
+    )
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'mqtts:' || url.port === '')
     throw new Problem('invalid', `--connect: expected mqtts://host:port, found ${text}`)

@@ -1,23 +1,19 @@
 /** The example hubs of docs/examples against a real system: what the document shows is what runs. */
-import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { aptInstall } from '../infra/apt.ts'
-import { linesOf, type Spoken } from '../infra/mqtt-clients/python.ts'
-import { pythonOf } from '../infra/python.ts'
+import { exampleInC, exampleInPython, startExample } from '../infra/hub-examples.ts'
 import { openSystem, type System, until } from './testing/system.ts'
 
 const START_MS = 60_000
 const SOON_MS = 30_000
-const example = (name: string) => fileURLToPath(new URL(`../docs/examples/${name}`, import.meta.url))
+type Example = ReturnType<typeof startExample>
 
 let system: System
 let build: string
 let token: string
-const running = new Set<Spoken>()
+const running: Example[] = []
 
 beforeAll(async () => {
   build = mkdtempSync(join(tmpdir(), 'hearth-examples-'))
@@ -27,46 +23,24 @@ beforeAll(async () => {
   for (const service of services) await service.untilSaid(/"event":"ready"/, START_MS)
 })
 afterEach(() => {
-  for (const { process: one } of running) if (one.pid !== undefined) process.kill(-one.pid, 'SIGKILL')
-  running.clear()
+  for (const one of running.splice(0)) one.kill()
 })
 afterAll(async () => {
   await system[Symbol.asyncDispose]()
   rmSync(build, { recursive: true })
 })
 
-const languages = {
-  /** As the file says that it is built. */
-  async c() {
-    const isThere = () => {
-      try {
-        execFileSync('cc', ['-E', '-'], { input: '#include <openssl/ssl.h>\n', stdio: ['pipe', 'ignore', 'ignore'] })
-        return true
-      } catch {
-        return false
-      }
-    }
-    await aptInstall(() => (isThere() ? [] : ['gcc', 'libc6-dev', 'libssl-dev']))
-    const program = join(build, 'hub')
-    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', program, example('hub.c'), '-lssl', '-lcrypto'])
-    return [program]
-  },
-  async python() {
-    return [await pythonOf('mqtt-clients'), example('hub.py')]
-  },
-}
+const languages = { c: exampleInC, python: exampleInPython }
 
 describe.each(['c', 'python'] as const)('the example in %s', (language) => {
   const hub = `example-${language}`
 
-  async function start(): Promise<Spoken> {
-    const [program = '', ...words] = await languages[language]()
+  async function start(): Promise<Example> {
     const { ports, home } = system
-    const folder = join(home, hub)
-    const all = [...words, `localhost:${ports.hub}`, `localhost:${ports.mqtt}`, folder]
-    const spoken = linesOf(spawn(program, all, { stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
-    running.add(spoken)
-    return spoken
+    const words = await languages[language](build)
+    const started = startExample(words, { relay: ports.hub, gateway: ports.mqtt, folder: join(home, hub) })
+    running.push(started)
+    return started
   }
 
   const send = (device: string) => system.run(['send', hub, device, 'powered=1', '--json'], { HEARTH_TOKEN: token })
@@ -81,8 +55,7 @@ describe.each(['c', 'python'] as const)('the example in %s', (language) => {
     expect(first.lines.filter((line) => /^kitchen-lamp \{"powered": ?(1|true)\}$/.test(line)).length).toBeGreaterThan(0)
     expect((await send('cellar-pump')).stdout).toContain('"outcome": "rejected"')
     // A second boot ships what the first left, and goes on.
-    process.kill(-(first.process.pid ?? 0), 'SIGKILL')
-    running.delete(first)
+    first.kill()
     await start()
     await until(`${hub} answers again`, SOON_MS, async () =>
       (await send('kitchen-lamp')).stdout.includes('"outcome": "done"'),

@@ -134,7 +134,14 @@ class Hub:
                     print(f"hub: {address} refuses: {reason}", file=sys.stderr, flush=True)
 
             client.on_connect = on_connect
-            client.on_disconnect = lambda *_: (gone.set(), ready.set())
+            reasons = []
+
+            def on_disconnect(_client, _data, _flags, reason, _properties):
+                reasons.append(reason.value)
+                gone.set()
+                ready.set()
+
+            client.on_disconnect = on_disconnect
             client.on_message = message and (lambda c, _d, heard: message(c, epoch, heard.payload))
             try:
                 client.connect(host, int(port), keepalive=KEEP_ALIVE_S)
@@ -145,8 +152,8 @@ class Hub:
                 print(f"hub: {address} cannot be reached: {error}", file=sys.stderr, flush=True)
             client.disconnect()
             client.loop_stop()
-            # Full jitter, and only a session of a minute clears the count.
-            failures = 1 if time.monotonic() - begun >= 60 else failures + 1
+            # Full jitter. Only a session of a minute clears the count, and Use another server (0x9C).
+            failures = 1 if time.monotonic() - begun >= 60 or 0x9C in reasons else failures + 1
             time.sleep(random.uniform(0, min(20, 0.5 * 2 ** min(failures - 1, 10))))
 
     # ---- telemetry ----

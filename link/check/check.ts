@@ -7,13 +7,18 @@ export type Finding = {
   readonly expected: string
   readonly seen: string
   readonly ok: boolean
+  /** It does not apply to this one, and was not looked at. */
+  readonly skipped?: true
 }
+
+/** `skipped` says why it does not apply. */
+export type Seen = true | string | { readonly skipped: string }
 
 export type Check<Bench> = {
   readonly check: string
   readonly expected: string
   /** What was seen: `true` stands for just what was expected, a text for anything else. */
-  readonly run: (bench: Bench) => Promise<true | string>
+  readonly run: (bench: Bench) => Promise<Seen>
 }
 
 /** Runs checks one after another and tells of each as it ends; a check that raises has failed with what it raised. */
@@ -25,7 +30,10 @@ export async function runChecks<Bench>(
   const findings: Finding[] = []
   for (const { check, expected, run } of checks) {
     const seen = await run(bench).catch((error: unknown) => `an error: ${messageOf(error)}`)
-    const finding = { check, expected, seen: seen === true ? 'so it is' : seen, ok: seen === true }
+    const finding: Finding =
+      typeof seen === 'object'
+        ? { check, expected, seen: seen.skipped, ok: true, skipped: true }
+        : { check, expected, seen: seen === true ? 'so it is' : seen, ok: seen === true }
     findings.push(finding)
     tell(finding)
   }

@@ -6,6 +6,7 @@ import type { Clock } from '../../contract/clock.ts'
 import { causeOf } from '../../contract/problem.ts'
 import { CHECK_WAIT_MS } from '../limits.ts'
 import type { ClientTls } from '../mqtt-connection.ts'
+import { openWatch } from './watch.ts'
 
 export type WireOptions = {
   readonly host: string
@@ -48,13 +49,10 @@ export function openWire(options: WireOptions): Promise<Wire> {
   })
   const packets: Packet[] = []
   const taken = new Set<Packet>()
-  const waiting = new Set<() => void>()
+  const { look, until } = openWatch(clock)
   const reader = parser({ protocolVersion: protocol })
   let ended: string | undefined
   let ticket: Buffer | undefined
-  const look = () => {
-    for (const one of waiting) one()
-  }
   const over = (why: string) => {
     ended ??= why
     look()
@@ -69,22 +67,6 @@ export function openWire(options: WireOptions): Promise<Wire> {
   below.on('error', (error) => over(causeOf(error)))
   socket.on('error', (error) => over(causeOf(error)))
   socket.on('close', () => over('closed'))
-
-  /** Resolves when `ready`, and at the latest after `wait_ms`. */
-  const until = (ready: () => boolean, wait_ms: number) =>
-    new Promise<void>((resolve) => {
-      const cancel = clock.timer(wait_ms, done)
-      function done() {
-        cancel()
-        waiting.delete(check)
-        resolve()
-      }
-      function check() {
-        if (ready()) done()
-      }
-      waiting.add(check)
-      check()
-    })
 
   const wire: Wire = {
     socket,
