@@ -5,12 +5,12 @@ import { isId } from '../contract/source.ts'
 import { openHubBench } from '../link/check/hub-bench.ts'
 import { COMMAND_CHECKS, POWER_CHECKS } from '../link/check/hub-checks.ts'
 import { TELEMETRY_CHECKS } from '../link/check/telemetry-checks.ts'
+import { makeFolder } from '../link/folder.ts'
 import { createAuthority } from '../registry/authority.ts'
 import { report } from './check-report.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles, keptFiles } from './hub-files.ts'
 import { parseSet } from './send.ts'
-import { makeFolder } from './state-file.ts'
 
 export type HubOptions = {
   readonly hub?: string

@@ -80,6 +80,12 @@ const CONNECTS: readonly (readonly [about: string, bytes: Buffer, code: number])
 ]
 
 const PACKETS: readonly (readonly [about: string, bytes: Buffer, protocol: 4 | 5, code: number])[] = [
+  [
+    '[MQTT-1.5.5-1] PUBLISH with a length of more bytes than it needs',
+    Buffer.concat([Buffer.from([0x30, 0x80 | (TOPIC.length + 1), 0]), TOPIC, NONE]),
+    5,
+    0x81,
+  ],
   ['[MQTT-4.7.3-2] a topic with U+0000', packet(0x30, text('a\0'), NONE), 5, 0x81],
   ['[MQTT3-4.7.3-2] a filter with U+0000', packet(0x82, ID, text('a\0'), 0), 4, 0x81],
   ['[MQTT-3.1.0-2] a second CONNECT', connect(), 5, 0x82],

@@ -51,11 +51,11 @@ function check(packet: Buffer, protocol: 4 | 5 | undefined): void {
     if (type !== PACKET.connect) throw broken('the first packet is CONNECT [MQTT-3.1.0-1]')
     return connect(reader, start)
   }
-  if (type === PACKET.publish) return publish(reader, first, protocol)
   if (type === PACKET.connect) throw broken('CONNECT comes once [MQTT-3.1.0-2]')
   if (protocol === 5 && start > 2 && packet[start - 1] === 0)
     throw malformed('a length of too many bytes [MQTT-1.5.5-1]')
-  if (type === PACKET.subscribe) subscribe(reader, protocol)
+  if (type === PACKET.publish) publish(reader, first, protocol)
+  else if (type === PACKET.subscribe) subscribe(reader, protocol)
   else if (type === PACKET.unsubscribe) unsubscribe(reader, protocol)
   else if (type === PACKET.disconnect) disconnect(reader, protocol)
   else if (type === PACKET.pingreq) reader.end()

@@ -28,6 +28,8 @@ export function readPublish(
   if (qos === undefined) return undefined
   let at = 1
   while (((packet[at] ?? 0) & 0x80) !== 0) at++
+  // A length of too many bytes [MQTT-1.5.5-1].
+  if (at > 1 && packet[at] === 0) return undefined
   at++
   const end = at + topic.bytes.length
   if (packet.length < end || packet.compare(topic.bytes, 0, topic.bytes.length, at, end) !== 0) return undefined

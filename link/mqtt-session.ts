@@ -10,13 +10,8 @@ import {
 } from 'mqtt-packet'
 import { messageOf } from '../contract/problem.ts'
 import type { PeerIdentity } from './identity.ts'
-import {
-  CONNECT_TIMEOUT_MS,
-  FILTERS_MAX,
-  LINGER_CLOSE_MS,
-  SESSION_BUFFER_MAX_BYTES,
-  TOPIC_ALIAS_MAX,
-} from './limits.ts'
+import { CONNECT_TIMEOUT_MS, FILTERS_MAX, LINGER_CLOSE_MS, SESSION_BUFFER_MAX_BYTES } from './limits.ts'
+import { openAliases } from './mqtt-alias.ts'
 import { answerToBadConnect, encode, NO_LIMITS, reasonString } from './mqtt-answer.ts'
 import { announced, checkConnect, floorProperty, grant, keepAliveOf, limitsOf, pubackOf } from './mqtt-connect.ts'
 import { flawOf } from './mqtt-form.ts'
@@ -41,7 +36,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   const subscribable = new Set(context.subscribeTopics(identity))
   /** What the hub hears, as the topic lies in a packet. */
   const subscriptions = new Map<string, Buffer>()
-  const aliases = new Map<number, string>()
+  const topicOf = openAliases()
   /** Packet ids of the hub that wait for our PUBACK. */
   const unanswered = new Set<number>()
   let peer = NO_LIMITS
@@ -144,12 +139,9 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
 
   function handle(packet: Packet) {
     if (state === 'closed') return
-    if (state === 'waiting') {
-      if (packet.cmd === 'connect') void connect(packet)
-      else breakRule(REASON.protocolError, 'the first packet is CONNECT [3.1.0-1]')
-      return
-    }
-    if (packet.cmd === 'publish') receive(packet)
+    // Before it nothing else comes to here, and no second one [MQTT-3.1.0-1] [MQTT-3.1.0-2].
+    if (packet.cmd === 'connect') void connect(packet)
+    else if (packet.cmd === 'publish') receive(packet)
     else if (packet.cmd === 'subscribe') subscribe(packet)
     else if (packet.cmd === 'unsubscribe') {
       const known = packet.unsubscriptions.map((filter) => subscriptions.delete(filter))
@@ -160,7 +152,6 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
       })
     } else if (packet.cmd === 'pingreq') send({ cmd: 'pingresp' })
     else if (packet.cmd === 'disconnect') goodBye(packet.reasonCode ?? 0, packet.properties?.sessionExpiryInterval ?? 0)
-    else breakRule(REASON.protocolError, `${packet.cmd.toUpperCase()} has no place here`)
   }
 
   async function connect(packet: IConnectPacket) {
@@ -220,11 +211,10 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
 
   function receive(packet: IPublishPacket) {
     const qos = packet.qos
-    if (qos === 2) return breakRule(REASON.qosNotSupported, 'QoS 0 and 1 are offered [3.2.2-11]')
-    if (packet.retain) return breakRule(REASON.retainNotSupported, 'retained messages are not offered [3.2.2-14]')
+    if (qos === 2) return breakRule(REASON.qosNotSupported, 'QoS 0 and 1 are offered [MQTT-3.2.2-11]')
+    if (packet.retain) return breakRule(REASON.retainNotSupported, 'retained messages are not offered [MQTT-3.2.2-14]')
     const topic = topicOf(packet)
-    if (topic === undefined) return undefined
-    if (/[+#]/.test(topic)) return breakRule(REASON.topicNotValid, 'a topic name has no wildcards [3.3.2-2]')
+    if (typeof topic !== 'string') return breakRule(topic.code, topic.text)
     const id = packet.messageId ?? 0
     if (!isAdmitted(qos, id)) return undefined
     if (!publishable.has(topic)) {
@@ -240,11 +230,11 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     if (qos === 0) return true
     if (unanswered.has(id)) {
       // A hub of 3.1.1 may send it again on the same connection: its answer is on the way.
-      if (protocol === 5) breakRule(REASON.protocolError, `packet id ${id} is in use [2.2.1-3]`)
+      if (protocol === 5) breakRule(REASON.protocolError, `packet id ${id} is in use [MQTT-2.2.1-3]`)
       return false
     }
     if (unanswered.size < context.receive_max) return true
-    breakRule(REASON.receiveMaximum, `at most ${context.receive_max} messages may wait for PUBACK [3.3.4-9]`)
+    breakRule(REASON.receiveMaximum, `at most ${context.receive_max} messages may wait for PUBACK [MQTT-3.3.4-7]`)
     return false
   }
 
@@ -279,24 +269,6 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   function failed(error: unknown) {
     context.fault(error)
     end({ kind: 'closed', planned: false, code: REASON.unspecified, text: messageOf(error) })
-  }
-
-  /** The topic, by its alias where one is used [3.3.2.3.4]. */
-  function topicOf(packet: IPublishPacket): string | undefined {
-    const alias = packet.properties?.topicAlias
-    if (alias === undefined) {
-      if (packet.topic !== '') return packet.topic
-      breakRule(REASON.protocolError, 'a PUBLISH names its topic or an alias')
-      return undefined
-    }
-    if (alias < 1 || alias > TOPIC_ALIAS_MAX) {
-      breakRule(REASON.topicAlias, `topic aliases are 1 to ${TOPIC_ALIAS_MAX} [3.3.2-9]`)
-      return undefined
-    }
-    if (packet.topic !== '') aliases.set(alias, packet.topic)
-    const topic = aliases.get(alias)
-    if (topic === undefined) breakRule(REASON.protocolError, `topic alias ${alias} was never set [3.3.2-7]`)
-    return topic
   }
 
   function puback(id: number, answer: MessageAnswer) {
@@ -363,7 +335,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
     return undefined
   }
 
-  /** A timer that is not reset by each packet, but looks when the last one was [3.1.2-22]. */
+  /** A timer that is not reset by each packet, but looks when the last one was [MQTT-3.1.2-22]. */
   function watchKeepAlive(delay_ms: number) {
     cancelTimer = clock.timer(delay_ms, () => {
       const left_ms = lastHeard_ms + keepAlive_ms - clock.monotonic()

@@ -47,6 +47,11 @@ describe('PUBLISH', () => {
   })
 
   test.each([
+    [
+      '[MQTT-1.5.5-1] a length of more bytes than it needs',
+      Buffer.concat([Buffer.from([0x30, 0x80 | (RESULT.length + 1), 0]), RESULT, NONE]),
+      0x81,
+    ],
     ['[MQTT-3.2.2-11] QoS 2', packet(0x34, RESULT, word(1), NONE), 0x9b],
     ['[MQTT-3.2.2-14] [MQTT-3.3.1-5] a message to be retained', packet(0x31, RESULT, NONE), 0x9a],
     ['[MQTT-3.3.2-2] [MQTT-4.7.0-1] a topic with wildcards', packet(0x30, text('h/+/result'), NONE), 0x90],
