@@ -80,6 +80,6 @@ export const HELD_BACK_MS = 20
 /** How long `hearth hub check --listen` waits for a hub to connect or to send; past it the check has failed. */
 export const HUB_WAIT_MS = 60_000
 /** What a hub's own work may add to the waits of its back-off. */
-export const BACK_OFF_SLACK_MS = 2_000
+export const BACK_OFF_SLACK_MS = 5_000
 /** How long it waits for somebody to cut a hub's power and for the hub to come back. */
 export const POWER_WAIT_MS = 600_000

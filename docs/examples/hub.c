@@ -291,7 +291,9 @@ static void back_off(int *failures, double session_ms) {
   unsigned chance;
   RAND_bytes((unsigned char *)&chance, sizeof chance);
   double ceiling = 500.0 * (1u << (*failures > 7 ? 6 : *failures - 1));
-  usleep((useconds_t)((ceiling > 20000 ? 20000 : ceiling) * 1000 * (chance / 4294967296.0)));
+  double wait_ms = (ceiling > 20000 ? 20000 : ceiling) * (chance / 4294967296.0);
+  struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = (long)(wait_ms * 1e6) % 1000000000};
+  nanosleep(&wait, NULL);
 }
 
 /* Sends PINGREQ when nothing came for half a keep-alive. 0 when that was not answered either. */
