@@ -76,9 +76,8 @@ function wordsOf(one: Packet): string {
   if (one.cmd === 'connack') return `connack ${one.reasonCode ?? one.returnCode}`
   if (one.cmd === 'disconnect') return `disconnect ${one.reasonCode}`
   if (one.cmd === 'puback') return `puback ${one.messageId} ${one.reasonCode ?? 0}`
-  if (one.cmd === 'suback') return `suback ${one.messageId} ${one.granted.join()}`
-  if (one.cmd === 'unsuback')
-    return ['unsuback', one.messageId, ...(one.granted?.length ? [one.granted.join()] : [])].join(' ')
+  if (one.cmd === 'suback') return `suback ${one.messageId} ${one.granted.map(Number).join()}`
+  if (one.cmd === 'unsuback') return `unsuback ${one.messageId}${one.granted?.length ? ` ${one.granted.join()}` : ''}`
   return one.cmd ?? 'nothing'
 }
 
