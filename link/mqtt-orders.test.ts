@@ -121,7 +121,7 @@ test('whatever order they come in and however they are cut', async () => {
         expect(bench.heard.faults).toEqual([])
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   )
   await expect.poll(() => bench.endpoint.count).toBe(0)
 })
