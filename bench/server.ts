@@ -36,22 +36,22 @@ const context = (home: string) => ({ home, config: loadConfig(home, {}, home), c
 /** Enrols hubs by the registry and the CA themselves, as `hearth registry` does. */
 export async function makeFleet(home: string, hubs: readonly string[], apps = 1): Promise<BenchFleet> {
   mkdirSync(home, { recursive: true })
-  const registry = openRegistry(context(home))
+  const registry = await openRegistry(context(home))
   const authority = await openAuthority(context(home), registry)
   const ca = authority.certificate_pem
   const made = new Map<string, ClientTls>()
   for (const hub of hubs) {
     const now_ms = clock.now()
     const where = { home: `home-${hub}`, region: 'local', model: 'bench', zone: 'UTC' }
-    registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
+    await registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
     const issued = await authority.issueHub(hub, 1)
     made.set(hub, { key: issued.key_pem, cert: issued.certificate_pem, ca })
   }
   const issued = await authority.issueServer('localhost')
-  const tokens = Array.from({ length: apps }, (_, i) =>
-    registry.createToken({ app: `bench-${i}`, scopes: ['commands', 'observe'] }),
-  )
-  registry.close()
+  const tokens: string[] = []
+  for (let i = 0; i < apps; i++)
+    tokens.push(await registry.createToken({ app: `bench-${i}`, scopes: ['commands', 'observe'] }))
+  await registry.close()
   return { home, hubs: made, tokens, server: { key: issued.key_pem, cert: issued.certificate_pem, ca } }
 }
 

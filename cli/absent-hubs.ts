@@ -23,7 +23,7 @@ export async function absentHubs(context: Pick<CliContext, 'home' | 'config' | '
   const connected = new Set(told.data.hubs.map(({ hub }) => hub))
   const now_ms = clock.now()
   if (!existsSync(join(home, 'registry.db'))) return { check: 'hubs', state: 'good', found: 'none' }
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   try {
     const expected = registry
       .hubs(now_ms)
@@ -44,6 +44,6 @@ export async function absentHubs(context: Pick<CliContext, 'home' | 'config' | '
         'a hub enrols with the code of: hearth registry code <hub>; one that did needs power and a way to the relay',
     }
   } finally {
-    registry.close()
+    await registry.close()
   }
 }

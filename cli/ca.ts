@@ -30,23 +30,23 @@ export function register(program: Command, context: CliContext): void {
     .addHelpText('afterAll', examplesOf(EXAMPLES))
 
   const withAuthority = async (action: (authority: Authority, registry: Administration) => Promise<void>) => {
-    const registry = openRegistry(context)
+    const registry = await openRegistry(context)
     try {
       await action(await openAuthority(context, registry), registry)
     } finally {
-      registry.close()
+      await registry.close()
     }
   }
   /** For what was issued already: its CA must be there, and its key is not needed. */
-  const withIssued = (action: (registry: Administration) => void) => {
+  const withIssued = async (action: (registry: Administration) => void | Promise<void>) => {
     const folder = join(context.home, 'ca')
     if (!existsSync(join(folder, 'ca.pem')))
       throw new Problem('missing', `there is no CA at ${folder}; hearth up makes one, or hearth ca init`)
-    const registry = existingRegistry(context)
+    const registry = await existingRegistry(context)
     try {
-      action(registry)
+      await action(registry)
     } finally {
-      registry.close()
+      await registry.close()
     }
   }
 
@@ -119,8 +119,8 @@ export function register(program: Command, context: CliContext): void {
     .requiredOption('--reason <text>', 'why; it is shown to whoever is refused')
     .option('--json', 'as JSON')
     .action((serial: string, options: Json & { reason: string }) =>
-      withIssued((registry) => {
-        registry.revokeCertificate(serial, options.reason)
+      withIssued(async (registry) => {
+        await registry.revokeCertificate(serial, options.reason)
         const text = `Certificate ${serial} is revoked; endpoints see it within a second.`
         context.print(options.json ? JSON.stringify({ serial, reason: options.reason }) : text)
       }),

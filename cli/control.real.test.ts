@@ -267,12 +267,12 @@ describe('a certificate that has expired', () => {
     // Issued 380 days ago for 365.
     const then: Clock = { ...machineClock, now: () => machineClock.now() - 380 * 86_400_000 }
     const context = { home: system.home, config: parseConfig({}, 'test'), clock: then, random: machineRandom }
-    const registry = openRegistry(context)
+    const registry = await openRegistry(context)
     const authority = await openAuthority(context, registry)
     const about = { home: 'home-7', region: 'local', model: 'test', zone: 'UTC', generation: 1, maintenance: [] }
-    registry.putHub({ hub: 'h1', ...about, enrolled_ms: then.now() }, then.now())
+    await registry.putHub({ hub: 'h1', ...about, enrolled_ms: then.now() }, then.now())
     const { key_pem, certificate_pem } = await authority.issueHub('h1', 1)
-    registry.close()
+    await registry.close()
     const folder = join(elsewhere, 'hubs', 'h1')
     mkdirSync(folder, { recursive: true })
     const tls = { key: key_pem, cert: certificate_pem, ca: authority.certificate_pem }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { isProblem } from '../contract/problem.ts'
 import { startDashboards } from '../dashboards/server.ts'
-import type { Registry } from '../registry/registry.ts'
+import type { Administration } from '../registry/administration.ts'
 import type { CliContext } from './context.ts'
 import { dashboardsFigures } from './dashboards-figures.ts'
 import { namesOf, openRegistry } from './fleet.ts'
@@ -35,13 +35,13 @@ export async function runDashboards(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'dashboards')
   runAlone(context, 'dashboards')
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   try {
     const { host, port } = config.dashboards
     const dashboards = await startDashboards({
       registry,
-      relay: { url: `http://${config.relay.host}:${config.relay.app_port}`, token: ownToken(home, registry) },
+      relay: { url: `http://${config.relay.host}:${config.relay.app_port}`, token: await ownToken(home, registry) },
       queries: {
         module: fileURLToPath(new URL(`./dashboards-query.${extension}`, import.meta.url)),
         arguments: [home, JSON.stringify(config)],
@@ -63,13 +63,13 @@ export async function runDashboards(context: CliContext): Promise<void> {
     await operations.close()
     log.info('ended', 'closed')
   } finally {
-    registry.close()
+    await registry.close()
     withdraw(context, 'dashboards')
   }
 }
 
 /** The token with which the dashboards speak to the relay: kept in the state folder, made when it is not there or dead. */
-function ownToken(home: string, registry: Registry): string {
+async function ownToken(home: string, registry: Administration): Promise<string> {
   const path = join(home, 'dashboards.token')
   try {
     const token = readFileSync(path, 'utf8').trim()
@@ -79,7 +79,7 @@ function ownToken(home: string, registry: Registry): string {
     const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     if (!absent && !isProblem(error, 'unauthorized')) throw error
   }
-  const token = registry.createToken({ app: 'dashboards', scopes: ['commands', 'observe'] })
+  const token = await registry.createToken({ app: 'dashboards', scopes: ['commands', 'observe'] })
   writeFileSync(path, `${token}\n`, { mode: 0o600 })
   return token
 }

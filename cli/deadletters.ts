@@ -42,7 +42,7 @@ export function register(program: Command, context: CliContext): void {
     .action(async (options: Options) => {
       const letters = await find(context, options)
       const { source } = options
-      if (letters.length === 0 && source !== undefined && !hubRecord(context, source))
+      if (letters.length === 0 && source !== undefined && !(await hubRecord(context, source)))
         context.note(`${source} is no hub of the registry: hearth registry hubs lists them`)
       if (options.json) for (const letter of letters) context.print(JSON.stringify(letter))
       else context.print(textTable(HEAD, letters.map(row)))

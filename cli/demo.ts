@@ -42,7 +42,7 @@ type Plan = z.infer<typeof plan>
  * The demo of this state folder. Its plan is written down before anything else: a start that died halfway makes the
  * same history again, and what was stored already is removed as the duplicate that it is.
  */
-export function openDemo(
+export async function openDemo(
   context: CliContext,
   options: {
     readonly registry: Administration
@@ -50,7 +50,7 @@ export function openDemo(
     readonly hubs: number
     readonly days: number
   },
-): Demo {
+): Promise<Demo> {
   const { home, clock, random } = context
   const path = join(home, 'demo.json')
   const seed = Math.floor(random.float() * 2 ** 31)
@@ -64,7 +64,7 @@ export function openDemo(
   }
   for (const { record, valid_from_ms } of historyRegistry(history().fleet)) {
     const known = options.registry.history(record.hub).some((one) => one.valid_from_ms === valid_from_ms)
-    if (!known) options.registry.putHub(record, valid_from_ms)
+    if (!known) await options.registry.putHub(record, valid_from_ms)
   }
   return {
     hubWords: ['hub', '--simulated', String(kept.hubs), '--prefix', PREFIX],
@@ -122,7 +122,7 @@ async function sendAll(
   const posters = new Map<string, BatchPoster>()
   for (const { identity } of batches) {
     if (posters.has(identity.source)) continue
-    const token = registry.createToken({ app: appOf(identity.source), scopes: ['telemetry'], identity })
+    const token = await registry.createToken({ app: appOf(identity.source), scopes: ['telemetry'], identity })
     posters.set(identity.source, batchPoster({ url, token, tls: { ca: authority.certificate_pem } }))
   }
   try {
@@ -140,7 +140,7 @@ async function sendAll(
     progress.stop(signal.aborted ? 'cut off: the next start sends the rest of the history' : 'the history is stored')
     for (const [source, poster] of posters) {
       poster.close()
-      registry.revokeToken(appOf(source))
+      await registry.revokeToken(appOf(source))
     }
   }
 }

@@ -39,9 +39,9 @@ const found = async (check: string) => (await examine(context())).find((finding)
 
 /** An installation that was started once. */
 async function install() {
-  const registry = openRegistry(context())
+  const registry = await openRegistry(context())
   await openAuthority(context(), registry)
-  registry.close()
+  await registry.close()
   const { store } = await openLocalLake(context())
   await rangesKey(store, random)
 }
@@ -182,13 +182,13 @@ describe('the doctor', () => {
 
   test('names the hubs that have no connection', async () => {
     await install()
-    const registry = openRegistry(context())
+    const registry = await openRegistry(context())
     const where = { home: 'h', region: 'local', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1 }
     const maintenance = [{ from_ms: 0, to_ms: clock.now() + 3_600_000 }]
-    registry.putHub({ hub: 'here', ...where, maintenance: [] }, 1)
-    registry.putHub({ hub: 'away', ...where, maintenance: [] }, 1)
-    registry.putHub({ hub: 'mended', ...where, maintenance }, 1)
-    registry.close()
+    await registry.putHub({ hub: 'here', ...where, maintenance: [] }, 1)
+    await registry.putHub({ hub: 'away', ...where, maintenance: [] }, 1)
+    await registry.putHub({ hub: 'mended', ...where, maintenance }, 1)
+    await registry.close()
     const relay = createHttpServer((_request, response) => response.end('{"hubs":[{"hub":"here"}]}'))
     await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
     const address = relay.address()

@@ -176,11 +176,11 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
     }),
     checkedFile('registry', 'registry.db', async (path) => {
       mustBeThere(path)
-      const registry = openRegistry(context)
+      const registry = await openRegistry(context)
       try {
         return `${registry.hubs(context.clock.now()).length} hubs, ${registry.tokens().length} tokens`
       } finally {
-        registry.close()
+        await registry.close()
       }
     }),
     isKafka || isThere('log.db') ? logFinding(context) : notYet('event log', 'log.db'),

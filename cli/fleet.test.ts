@@ -14,9 +14,9 @@ test("a server's certificate is made anew when it lacks a name that is configure
   const certificateOf = async (names: string) => {
     const config = configSchema.parse({ relay: { host: '0.0.0.0', names } })
     const context = { home, config, clock: machineClock, random: machineRandom }
-    const registry = openRegistry(context)
+    const registry = await openRegistry(context)
     const { cert } = await serverTls(context, await openAuthority(context, registry), 'relay')
-    registry.close()
+    await registry.close()
     return new X509Certificate(cert)
   }
   const first = await certificateOf('relay.example.com')

@@ -26,7 +26,7 @@ export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
 }
 
 /** The registry in the state folder, made when there is none. */
-export function openRegistry(context: FleetContext): Administration {
+export async function openRegistry(context: FleetContext): Promise<Administration> {
   const { home, config, clock, random } = context
   makeFolder(home)
   return openSqliteRegistry(join(home, 'registry.db'), {
@@ -38,20 +38,20 @@ export function openRegistry(context: FleetContext): Administration {
 }
 
 /** The registry in the state folder. Raises `missing` when there is none. */
-export function existingRegistry(context: FleetContext): Administration {
+export async function existingRegistry(context: FleetContext): Promise<Administration> {
   const path = join(context.home, 'registry.db')
-  if (existsSync(path)) return openRegistry(context)
+  if (existsSync(path)) return await openRegistry(context)
   throw new Problem('missing', `there is no registry at ${path}; hearth up makes one, or hearth registry add`)
 }
 
 /** A hub as the registry here has it; undefined where there is no such hub, or no registry. */
-export function hubRecord(context: FleetContext, hub: string): HubRecord | undefined {
+export async function hubRecord(context: FleetContext, hub: string): Promise<HubRecord | undefined> {
   if (!existsSync(join(context.home, 'registry.db'))) return undefined
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   try {
     return registry.hub(hub)
   } finally {
-    registry.close()
+    await registry.close()
   }
 }
 

@@ -19,7 +19,12 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }))
 
 async function issue() {
-  const authority = await createAuthority(join(home, 'ca'), { fleet: 'demo', clock, random, record: () => undefined })
+  const authority = await createAuthority(join(home, 'ca'), {
+    fleet: 'demo',
+    clock,
+    random,
+    record: () => Promise.resolve(),
+  })
   const issued = await authority.issueHub('villa', 1)
   return { key: issued.key_pem, cert: issued.certificate_pem, ca: authority.certificate_pem }
 }

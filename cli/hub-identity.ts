@@ -27,7 +27,7 @@ export async function localIdentities(
 ): Promise<readonly HubIdentity[]> {
   // With lake and CA, which a hub of a fleet elsewhere has no use for.
   const { openAuthority, openRegistry } = await import('./fleet.ts')
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   try {
     const authority = await openAuthority(context, registry)
     const identities: HubIdentity[] = []
@@ -35,7 +35,7 @@ export async function localIdentities(
       const now_ms = context.clock.now()
       if (!registry.hub(hub)) {
         const where = { home: `home-${hub}`.slice(0, 64), region: context.config.region, model, zone: 'UTC' }
-        registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
+        await registry.putHub({ hub, ...where, generation: 1, enrolled_ms: now_ms, maintenance: [] }, now_ms)
       }
       const record = registry.hub(hub)
       if (!record || record.retired_ms !== undefined)
@@ -54,7 +54,7 @@ export async function localIdentities(
     }
     return identities
   } finally {
-    registry.close()
+    await registry.close()
   }
 }
 

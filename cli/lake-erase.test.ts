@@ -25,17 +25,17 @@ test('a hub that is still enrolled is erased with a word on how to retire it, on
     await program.parseAsync(['erase', '--hub', 'attic-1', '--json', ...words], { from: 'user' })
   }
   await openLocalLake(context)
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   const record = { hub: 'attic-1', home: 'h', region: 'local', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1 }
-  registry.putHub({ ...record, maintenance: [] }, 1)
+  await registry.putHub({ ...record, maintenance: [] }, 1)
   await run('--dry-run')
   expect(notes).toEqual([])
   await run()
   expect(notes).toEqual([
     expect.stringMatching(/still enrolled .* dropped from now on: hearth registry retire attic-1/),
   ])
-  registry.retireHub('attic-1', clock.now())
-  registry.close()
+  await registry.retireHub('attic-1', clock.now())
+  await registry.close()
   await run()
   expect(notes).toEqual([])
 })

@@ -63,7 +63,7 @@ async function runErase(context: CliContext, options: Options): Promise<void> {
   const print = (value: object, text: string) => context.print(json ? JSON.stringify(value, undefined, 2) : text)
   try {
     const marked = await markedAs(context, lake, hub)
-    const enrolled = hubRecord(context, hub)
+    const enrolled = await hubRecord(context, hub)
     const generation = options.generation ?? marked?.generation ?? enrolled?.generation
     if (generation === undefined) {
       const message = `the registry here has no hub ${hub}: say with --generation up to which one to erase`

@@ -35,18 +35,18 @@ export function register(program: Command, context: CliContext): void {
     .addHelpText('afterAll', examplesOf(EXAMPLES))
 
   /** Runs `action` on the registry and prints its answer: as JSON, or as the text of `show`. */
-  const answer = <T>(
+  const answer = async <T>(
     options: Json,
-    action: (registry: Administration) => T,
+    action: (registry: Administration) => T | Promise<T>,
     show: (found: T) => string,
     open: typeof openRegistry = existingRegistry,
   ) => {
-    const registry = open(context)
+    const registry = await open(context)
     try {
-      const found = action(registry)
+      const found = await action(registry)
       context.print(options.json ? JSON.stringify(found, undefined, 2) : show(found))
     } finally {
-      registry.close()
+      await registry.close()
     }
   }
 
@@ -127,8 +127,8 @@ export function register(program: Command, context: CliContext): void {
     .action((hub: string, options: HubOptions) =>
       answer(
         options,
-        (registry) => {
-          registry.retireHub(hub, options.at ? timeOf(options.at) : context.clock.now())
+        async (registry) => {
+          await registry.retireHub(hub, options.at ? timeOf(options.at) : context.clock.now())
           return known(registry, hub)
         },
         (record) => hubTable([record]),
@@ -161,9 +161,12 @@ export function register(program: Command, context: CliContext): void {
     .option('--json', 'the code as JSON')
     .action((hub: string, options: Json & { readonly hours: number }) => {
       const life_ms = Math.round(options.hours * 3_600_000)
-      answer(
+      return answer(
         options,
-        (registry) => ({ hub, code: registry.createCode(hub, life_ms), expires_ms: context.clock.now() + life_ms }),
+        async (registry) => {
+          const code = await registry.createCode(hub, life_ms)
+          return { hub, code, expires_ms: context.clock.now() + life_ms }
+        },
         ({ code, expires_ms }) => `${code}\n\nGood once, until ${shortTime(expires_ms)}. It is not shown again.`,
       )
     })
@@ -212,7 +215,7 @@ export function register(program: Command, context: CliContext): void {
       (app: string, options: Json & { scope: Scope[]; hub?: string[]; days?: number; telemetrySource?: string }) =>
         answer(
           options,
-          (registry) => {
+          async (registry) => {
             const source = options.telemetrySource
             for (const hub of options.hub ?? []) known(registry, hub)
             const principal = {
@@ -226,7 +229,7 @@ export function register(program: Command, context: CliContext): void {
             const { days } = options
             const expires =
               days === undefined ? {} : { expires_ms: context.clock.now() + Math.round(days * 86_400_000) }
-            return { ...principal, ...expires, token: registry.createToken(principal, expires) }
+            return { ...principal, ...expires, token: await registry.createToken(principal, expires) }
           },
           (made) => `${made.token}\n\nKeep it now: only its SHA-256 is stored.`,
           openRegistry,
@@ -239,8 +242,8 @@ export function register(program: Command, context: CliContext): void {
     .action((app: string, options: Json) =>
       answer(
         options,
-        (registry) => {
-          registry.revokeToken(app)
+        async (registry) => {
+          await registry.revokeToken(app)
           return { app, revoked: true }
         },
         () => `The tokens of ${app} are revoked; endpoints see it within a second.`,
@@ -248,8 +251,8 @@ export function register(program: Command, context: CliContext): void {
     )
 }
 
-function put(registry: Administration, record: HubRecord, from_ms: number): HubRecord {
-  registry.putHub(record, from_ms)
+async function put(registry: Administration, record: HubRecord, from_ms: number): Promise<HubRecord> {
+  await registry.putHub(record, from_ms)
   return record
 }
 

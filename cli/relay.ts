@@ -28,7 +28,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'relay')
   runAlone(context, 'relay')
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay')
   const client = await serviceTls(context, authority, SOURCE)
@@ -67,7 +67,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   await operations.close()
   poster.close()
   disk.close()
-  registry.close()
+  await registry.close()
   withdraw(context, 'relay')
   log.info('ended', 'drained')
 }

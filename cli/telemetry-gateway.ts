@@ -45,7 +45,7 @@ export async function serveTelemetry(
   const { clock, config, random, signal } = context
   const { lake, eventLog, writer, figures, log } = options
   const layout = layoutOf(context)
-  const registry = openRegistry(context)
+  const registry = await openRegistry(context)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'ingest')
   const newest_ms = await untilThere(context, log, () => newestReceipt_ms(eventLog))
@@ -102,7 +102,7 @@ export async function serveTelemetry(
       cancel()
       await gateway.close()
       await endpoint.close()
-      registry.close()
+      await registry.close()
     },
   }
 }

@@ -71,16 +71,16 @@ async function up(
   })
   let left_batches: number | undefined
   try {
-    const registry = openRegistry(context)
+    const registry = await openRegistry(context)
     const authority = await openAuthority(context, registry)
     await openLocalLake(context)
     // Made here once, so that the processes do not race to make them.
     await serverTls(context, authority, 'relay')
     await serverTls(context, authority, 'ingest')
     await serviceTls(context, authority, 'relay-0')
-    const token = accessToken(home, registry)
+    const token = await accessToken(home, registry)
     const demo: Demo | undefined = options.demo
-      ? openDemo(context, { registry, authority, hubs: options.hubs, days: options.days })
+      ? await openDemo(context, { registry, authority, hubs: options.hubs, days: options.days })
       : undefined
     const start = (spec: ProcessSpec) => (signal.aborted ? Promise.resolve() : supervisor.start(spec))
     const told = (fact: object) => {
@@ -94,7 +94,7 @@ async function up(
     ])
     await start({ name: 'jobs', words: ['jobs', 'scheduler'], niceness: JOBS_NICENESS })
     if (demo) await start({ name: 'hubs', words: demo.hubWords })
-    registry.close()
+    await registry.close()
     if (!signal.aborted) {
       const link = `http://${config.dashboards.host}:${config.dashboards.port}/?token=${token}`
       context.print(`${styleText('green', 'Hearth is ready:')} ${link}`)
@@ -152,7 +152,7 @@ async function takenOf(ports: readonly WantedPort[]): Promise<readonly WantedPor
 }
 
 /** The token of this machine's own user: the access link, `hearth send`. Kept in the state folder, mode 0600. */
-function accessToken(home: string, registry: Administration): string {
+async function accessToken(home: string, registry: Administration): Promise<string> {
   const path = join(home, 'run', 'token')
   if (existsSync(path)) {
     const token = readFileSync(path, 'utf8').trim()
@@ -163,7 +163,7 @@ function accessToken(home: string, registry: Administration): string {
       if (!(error instanceof Problem && error.kind === 'unauthorized')) throw error
     }
   }
-  const token = registry.createToken({ app: LOCAL_APP, scopes: SCOPES })
+  const token = await registry.createToken({ app: LOCAL_APP, scopes: SCOPES })
   mkdirSync(join(home, 'run'), { recursive: true, mode: 0o700 })
   writeFiles([[path, `${token}\n`]])
   return token

@@ -13,7 +13,7 @@ export async function testFleet(fleet = 'test') {
     fleet,
     clock: machineClock,
     random: machineRandom,
-    record: () => undefined,
+    record: () => Promise.resolve(),
   })
   const ca = fs.readFileSync(path.join(folder, 'ca.pem'), 'utf8')
   return {

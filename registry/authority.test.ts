@@ -14,7 +14,7 @@ const options = (fleet = 'demo'): AuthorityOptions => ({
   fleet,
   clock: new ManualClock(),
   random: seededRandom(seed++),
-  record: (entry) => recorded.push(entry),
+  record: async (entry) => void recorded.push(entry),
 })
 
 beforeEach(async () => {

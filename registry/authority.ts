@@ -41,7 +41,7 @@ export type AuthorityOptions = {
   readonly clock: Clock
   readonly random: Random
   /** Writes the serial down; the registry's `recordCertificate`. */
-  readonly record: (entry: CertificateEntry) => void
+  readonly record: (entry: CertificateEntry) => Promise<void>
 }
 
 /**
@@ -83,7 +83,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
     const serial = normalSerial(certificate.serialNumber)
     const expires_ms = certificate.notAfter.getTime()
     const entry = { serial, source, role, generation, issued_ms: now_ms, expires_ms }
-    record(entry)
+    await record(entry)
     return { certificate_pem: `${certificate.toString('pem')}\n`, entry }
   }
 

@@ -23,13 +23,13 @@ beforeEach(async () => {
   const layout = { epoch: 1, buckets: 4 }
   registry = openSqliteRegistry(join(folder, 'registry.db'), { fleet: 'demo', layout, clock, random })
   const record = { hub: 'a', home: 'h', region: 'eu', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1 }
-  registry.putHub({ ...record, maintenance: [] }, 1)
+  await registry.putHub({ ...record, maintenance: [] }, 1)
   const known = { fleet: 'demo', clock, random, record: registry.recordCertificate.bind(registry) }
   authority = await createAuthority(join(folder, 'ca'), known)
   answer = openEnrolment({ registry, authority, clock })
 })
 afterEach(async () => {
-  registry.close()
+  await registry.close()
   await rm(folder, { recursive: true })
 })
 
@@ -43,7 +43,7 @@ const post = (path: string, body: unknown, certificate_der?: Uint8Array) =>
 
 async function enrol(csr?: string) {
   const csr_pem = csr ?? (await createRequest('a')).csr_pem
-  const { status, body } = await post('/v1/enrol', { code: registry.createCode('a'), csr: csr_pem })
+  const { status, body } = await post('/v1/enrol', { code: await registry.createCode('a'), csr: csr_pem })
   expect(status).toBe(200)
   return new X509Certificate(String(body.certificate))
 }
@@ -62,7 +62,7 @@ test('a code and a request become a certificate that the registry allows', async
 
 test('a code whose answer was lost gives its device another certificate of the same generation', async () => {
   const { csr_pem } = await createRequest('a')
-  const code = registry.createCode('a')
+  const code = await registry.createCode('a')
   const answers = [await post('/v1/enrol', { code, csr: csr_pem }), await post('/v1/enrol', { code, csr: csr_pem })]
   expect(answers.map(({ status, body }) => [status, body.generation])).toEqual([
     [200, 1],
@@ -81,7 +81,7 @@ test('enrolling anew raises the generation and ends the old certificate', async 
 })
 
 test('a bad request does not spend the code', async () => {
-  const code = registry.createCode('a')
+  const code = await registry.createCode('a')
   expect((await post('/v1/enrol', { code, csr: 'nonsense' })).status).toBe(400)
   expect((await post('/v1/enrol', '{')).status).toBe(400)
   expect((await post('/v1/enrol', { code })).status).toBe(400)
@@ -106,12 +106,12 @@ test('a certificate renews within its grace after the end, and not a moment late
 test('renewal needs a certificate of this CA that is not revoked', async () => {
   const { csr_pem } = await createRequest('a')
   expect((await post('/v1/renew', { csr: csr_pem })).status).toBe(401)
-  const record = () => undefined
+  const record = () => Promise.resolve()
   const others = { fleet: 'demo', clock, random: seededRandom(9), record }
   const foreign = await (await createAuthority(join(folder, 'foreign'), others)).issueHub('a', 1)
   expect((await post('/v1/renew', { csr: csr_pem }, new X509Certificate(foreign.certificate_pem).raw)).status).toBe(401)
   const certificate = await enrol()
-  registry.revokeCertificate(certificate.serialNumber, 'stolen')
+  await registry.revokeCertificate(certificate.serialNumber, 'stolen')
   expect(await post('/v1/renew', { csr: csr_pem }, certificate.raw)).toMatchObject({
     status: 401,
     body: { error: expect.stringContaining('stolen') },

@@ -48,7 +48,7 @@ export function openEnrolment(options: {
     const { code, csr } = bodyOf(enrolBody, request)
     // The request is checked before the code is spent.
     const key_hash = await requestKeyHash(csr)
-    const { hub, generation } = registry.redeemCode(code, key_hash)
+    const { hub, generation } = await registry.redeemCode(code, key_hash)
     return sign(hub, generation, csr)
   }
 

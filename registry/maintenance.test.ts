@@ -18,8 +18,8 @@ beforeEach(() => {
   registry = openSqliteRegistry(join(folder, 'registry.db'), options)
 })
 
-afterEach(() => {
-  registry.close()
+afterEach(async () => {
+  await registry.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -32,20 +32,20 @@ const told = () =>
     .map(({ valid_from_ms, record }) => [valid_from_ms, record.model, record.maintenance.map((one) => one.from_ms)])
 
 describe('a maintenance window', () => {
-  test('to come is known from now on', () => {
-    registry.putHub(hub('one'), 1000)
-    addMaintenance(registry, 'a', { from_ms: 20_000, to_ms: 30_000 }, NOW_MS)
+  test('to come is known from now on', async () => {
+    await registry.putHub(hub('one'), 1000)
+    await addMaintenance(registry, 'a', { from_ms: 20_000, to_ms: 30_000 }, NOW_MS)
     expect(told()).toEqual([
       [1000, 'one', []],
       [NOW_MS, 'one', [20_000]],
     ])
   })
 
-  test('that has begun counts from its beginning, in what was known of the hub at each moment of it', () => {
-    registry.putHub(hub('one'), 1000)
-    registry.putHub(hub('two'), 5000)
-    registry.putHub(hub('three'), 8000)
-    addMaintenance(registry, 'a', { from_ms: 4000, to_ms: 7000 }, NOW_MS)
+  test('that has begun counts from its beginning, in what was known of the hub at each moment of it', async () => {
+    await registry.putHub(hub('one'), 1000)
+    await registry.putHub(hub('two'), 5000)
+    await registry.putHub(hub('three'), 8000)
+    await addMaintenance(registry, 'a', { from_ms: 4000, to_ms: 7000 }, NOW_MS)
     expect(told()).toEqual([
       [1000, 'one', []],
       [4000, 'one', [4000]],
@@ -54,10 +54,12 @@ describe('a maintenance window', () => {
     ])
   })
 
-  test('that begins before the hub was there counts from its enrolment; before all of it is refused', () => {
-    registry.putHub(hub('one'), 1000)
-    addMaintenance(registry, 'a', { from_ms: 500, to_ms: 2000 }, NOW_MS)
+  test('that begins before the hub was there counts from its enrolment; before all of it is refused', async () => {
+    await registry.putHub(hub('one'), 1000)
+    await addMaintenance(registry, 'a', { from_ms: 500, to_ms: 2000 }, NOW_MS)
     expect(told()).toEqual([[1000, 'one', [500]]])
-    expect(() => addMaintenance(registry, 'a', { from_ms: 100, to_ms: 200 }, NOW_MS)).toThrow(/not in the registry/)
+    await expect(addMaintenance(registry, 'a', { from_ms: 100, to_ms: 200 }, NOW_MS)).rejects.toThrow(
+      /not in the registry/,
+    )
   })
 })

@@ -7,12 +7,12 @@ import type { Administration } from './administration.ts'
  * the hours that are past. Returns the record that holds from its beginning. Raises `missing` for a hub that was not
  * there in any part of it, and what `putHub` raises.
  */
-export function addMaintenance(
+export async function addMaintenance(
   registry: Pick<Administration, 'history' | 'putHub'>,
   hub: string,
   window: HubRecord['maintenance'][number],
   now_ms: number,
-): HubRecord {
+): Promise<HubRecord> {
   const history = registry.history(hub)
   // Nothing is said anew of times before it matters: every hour from there on is made again.
   const from_ms = Math.min(window.from_ms, now_ms)
@@ -28,6 +28,6 @@ export function addMaintenance(
   if (!shown) {
     throw new Problem('missing', `hub ${hub} was not in the registry at that time: hearth registry hubs lists them`)
   }
-  for (const { record, valid_from_ms } of written) registry.putHub(record, valid_from_ms)
+  for (const { record, valid_from_ms } of written) await registry.putHub(record, valid_from_ms)
   return shown.record
 }

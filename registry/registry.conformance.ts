@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { bucketOf } from '../contract/bucket.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import { ManualClock } from '../sim/clock.ts'
@@ -6,7 +6,10 @@ import type { Administration } from './administration.ts'
 import { CODE_LIFE_MS, CODES_PER_HUB_MAX } from './limits.ts'
 
 /** `open` gives the same registry at each call, as another process would see it. */
-export type RegistryUnderTest = { readonly open: (clock: ManualClock) => Administration; readonly dispose: () => void }
+export type RegistryUnderTest = {
+  readonly open: (clock: ManualClock) => Promise<Administration>
+  readonly dispose: () => Promise<void>
+}
 
 const BUCKETS = 4
 const hub = (id: string, change: Partial<HubRecord> = {}): HubRecord => ({
@@ -22,27 +25,36 @@ const hub = (id: string, change: Partial<HubRecord> = {}): HubRecord => ({
 })
 
 /** What every registry promises. The layout has 4 buckets. */
-export function registryConformance(name: string, make: () => RegistryUnderTest): void {
+export function registryConformance(name: string, make: () => Promise<RegistryUnderTest>): void {
   describe(`${name} keeps the promises of a registry`, () => {
     let tested: RegistryUnderTest
     let registry: Administration
     let clock: ManualClock
+    /** Time passes until a watcher was called `times`. */
+    const hears = (heard: () => number, times: number) =>
+      vi.waitFor(
+        async () => {
+          await clock.advance(1000)
+          expect(heard()).toBe(times)
+        },
+        { timeout: 5_000 },
+      )
     const events = (of: Administration, id: string) => of.changes(bucketOf(id, BUCKETS), 0, 100)
 
-    beforeEach(() => {
-      tested = make()
+    beforeEach(async () => {
+      tested = await make()
       clock = new ManualClock()
-      registry = tested.open(clock)
+      registry = await tested.open(clock)
     })
-    afterEach(() => {
-      registry.close()
-      tested.dispose()
+    afterEach(async () => {
+      await registry.close()
+      await tested.dispose()
     })
 
-    test('a hub is known over time, and its newest record is the default', () => {
-      registry.putHub(hub('a'), 1000)
-      registry.putHub(hub('a', { zone: 'Asia/Tokyo' }), 2000)
-      registry.putHub(hub('b'), 1500)
+    test('a hub is known over time, and its newest record is the default', async () => {
+      await registry.putHub(hub('a'), 1000)
+      await registry.putHub(hub('a', { zone: 'Asia/Tokyo' }), 2000)
+      await registry.putHub(hub('b'), 1500)
       expect(registry.hubs(999)).toEqual([])
       expect(registry.hubs(1700).map((record) => [record.hub, record.zone])).toEqual([
         ['a', 'Europe/Berlin'],
@@ -53,20 +65,20 @@ export function registryConformance(name: string, make: () => RegistryUnderTest)
       expect(registry.hub('c')).toBeUndefined()
     })
 
-    test('a name that is none is refused in one sentence, and a hub that is not there where the others are', () => {
-      expect(() => registry.putHub(hub('Bad Name', { home: 'Bad Name' }), 1000)).toThrow(
+    test('a name that is none is refused in one sentence, and a hub that is not there where the others are', async () => {
+      await expect(registry.putHub(hub('Bad Name', { home: 'Bad Name' }), 1000)).rejects.toThrow(
         /^a hub or home is named by [^;]*; found "Bad Name"$/,
       )
-      expect(() => registry.retireHub('nobody', 1000)).toThrow(
+      await expect(registry.retireHub('nobody', 1000)).rejects.toThrow(
         'no hub "nobody" in the registry: hearth registry hubs lists them',
       )
     })
 
-    test('each change is an event of its bucket, numbered from 0 without a gap, with the whole record', () => {
-      registry.putHub(hub('a'), 1000)
-      registry.putHub(hub('a', { maintenance: [{ from_ms: 1, to_ms: 2 }] }), 2000)
-      registry.putHub(hub('a', { model: 'h2', maintenance: [{ from_ms: 1, to_ms: 2 }] }), 3000)
-      registry.retireHub('a', 4000)
+    test('each change is an event of its bucket, numbered from 0 without a gap, with the whole record', async () => {
+      await registry.putHub(hub('a'), 1000)
+      await registry.putHub(hub('a', { maintenance: [{ from_ms: 1, to_ms: 2 }] }), 2000)
+      await registry.putHub(hub('a', { model: 'h2', maintenance: [{ from_ms: 1, to_ms: 2 }] }), 3000)
+      await registry.retireHub('a', 4000)
       expect(events(registry, 'a').map(({ seq, event }) => [seq, event.stage, event.valid_from_ms])).toEqual([
         [0, 'enrolled', 1000],
         [1, 'maintenance', 2000],
@@ -85,43 +97,43 @@ export function registryConformance(name: string, make: () => RegistryUnderTest)
       expect(registry.changes(bucketOf('a', BUCKETS), 2, 1).map(({ seq }) => seq)).toEqual([2])
     })
 
-    test('the same record again is no change; a refused one leaves neither record nor event', () => {
-      registry.putHub(hub('a', { generation: 2 }), 1000)
-      registry.putHub(hub('a', { generation: 2 }), 1000)
-      expect(() => registry.putHub(hub('a', { generation: 1 }), 2000)).toThrow(/generation/)
-      expect(() => registry.putHub(hub('a', { zone: 'Mars/Up' }), 2000)).toThrow(/time zone/)
-      expect(() => registry.putHub(hub('Not an id'), 2000)).toThrow(/hub/)
+    test('the same record again is no change; a refused one leaves neither record nor event', async () => {
+      await registry.putHub(hub('a', { generation: 2 }), 1000)
+      await registry.putHub(hub('a', { generation: 2 }), 1000)
+      await expect(registry.putHub(hub('a', { generation: 1 }), 2000)).rejects.toThrow(/generation/)
+      await expect(registry.putHub(hub('a', { zone: 'Mars/Up' }), 2000)).rejects.toThrow(/time zone/)
+      await expect(registry.putHub(hub('Not an id'), 2000)).rejects.toThrow(/hub/)
       expect(events(registry, 'a')).toHaveLength(1)
       expect(registry.history('a')).toHaveLength(1)
     })
 
-    test('it is all there for another process, under the same boot', () => {
-      registry.putHub(hub('a'), 1000)
-      const token = registry.createToken({ app: 'panel', scopes: ['commands'], hubs: ['a'] })
-      const other = tested.open(clock)
+    test('it is all there for another process, under the same boot', async () => {
+      await registry.putHub(hub('a'), 1000)
+      const token = await registry.createToken({ app: 'panel', scopes: ['commands'], hubs: ['a'] })
+      const other = await tested.open(clock)
       expect([other.boot, other.wall_ms]).toEqual([registry.boot, registry.wall_ms])
       expect(other.hubs()).toEqual(registry.hubs())
       expect(events(other, 'a')).toEqual(events(registry, 'a'))
       expect(other.verifyToken(token)).toEqual({ app: 'panel', scopes: ['commands'], hubs: ['a'] })
-      other.close()
+      await other.close()
     })
 
-    test('a token opens until it expires or is revoked, and an invented one never does', () => {
+    test('a token opens until it expires or is revoked, and an invented one never does', async () => {
       const identity = { source: 'a', role: 'hub', generation: 1 } as const
-      const lasting = registry.createToken({ app: 'panel', scopes: ['telemetry'], identity })
-      const short = registry.createToken({ app: 'guest', scopes: ['observe'] }, { expires_ms: clock.now() + 10 })
+      const lasting = await registry.createToken({ app: 'panel', scopes: ['telemetry'], identity })
+      const short = await registry.createToken({ app: 'guest', scopes: ['observe'] }, { expires_ms: clock.now() + 10 })
       expect(lasting).toMatch(/^hearth_[\w-]{43}$/)
       expect(registry.verifyToken(lasting).identity).toEqual(identity)
       expect(registry.verifyToken(short).app).toBe('guest')
       clock.jump(10)
       expect(() => registry.verifyToken(short)).toThrow(/expired/)
-      registry.revokeToken('panel')
+      await registry.revokeToken('panel')
       expect(() => registry.verifyToken(lasting)).toThrow(/revoked/)
       expect(() => registry.verifyToken('hearth_invented')).toThrow(/not known/)
-      expect(() => registry.revokeToken('panel')).toThrow(/no token/)
+      await expect(registry.revokeToken('panel')).rejects.toThrow(/no token/)
     })
 
-    test('a certificate is good while its serial is known, its hub enrolled, its generation current', () => {
+    test('a certificate is good while its serial is known, its hub enrolled, its generation current', async () => {
       const certificate = { source: 'a', generation: 1, serial: '0a:bc' }
       const entry = { ...certificate, role: 'hub', issued_ms: 1, expires_ms: 2 } as const
       const reason = () => {
@@ -129,82 +141,102 @@ export function registryConformance(name: string, make: () => RegistryUnderTest)
         return answer.ok ? 'good' : answer.reason
       }
       expect(reason()).toContain('not known')
-      registry.recordCertificate(entry)
+      await registry.recordCertificate(entry)
       expect(reason()).toContain('not enrolled')
-      registry.putHub(hub('a'), 1000)
+      await registry.putHub(hub('a'), 1000)
       expect(reason()).toBe('good')
       expect(registry.allows({ ...certificate, source: 'b' }).ok).toBe(false)
       expect(registry.allows({ ...certificate, generation: 2 }).ok).toBe(false)
-      registry.retireHub('a', clock.now() + 1000)
+      await registry.retireHub('a', clock.now() + 1000)
       expect(reason()).toBe('good')
       clock.jump(1000)
       expect(reason()).toContain('retired')
-      registry.putHub(hub('a', { generation: 2 }), clock.now())
+      await registry.putHub(hub('a', { generation: 2 }), clock.now())
       expect(reason()).toContain('enrolled anew')
     })
 
-    test('a revoked certificate stays revoked, with its first reason', () => {
-      registry.putHub(hub('a'), 1000)
-      registry.recordCertificate({ source: 'a', generation: 1, serial: 'A1', role: 'hub', issued_ms: 1, expires_ms: 2 })
-      registry.revokeCertificate('a1', 'stolen')
-      registry.revokeCertificate('a1', 'again')
+    test('a revoked certificate stays revoked, with its first reason', async () => {
+      await registry.putHub(hub('a'), 1000)
+      await registry.recordCertificate({
+        source: 'a',
+        generation: 1,
+        serial: 'A1',
+        role: 'hub',
+        issued_ms: 1,
+        expires_ms: 2,
+      })
+      await registry.revokeCertificate('a1', 'stolen')
+      await registry.revokeCertificate('a1', 'again')
       expect(registry.allows({ source: 'a', generation: 1, serial: 'A1' })).toMatchObject({
         ok: false,
         reason: expect.stringContaining('stolen'),
       })
-      expect(() => registry.revokeCertificate('ffff', 'x')).toThrow(/no certificate/)
+      await expect(registry.revokeCertificate('ffff', 'x')).rejects.toThrow(/no certificate/)
     })
 
-    test('an enrolment code is spent by one key, answers that key again, and expires', () => {
-      registry.putHub(hub('a'), 1000)
-      const code = registry.createCode('a')
-      expect(registry.redeemCode(` ${code.toUpperCase()} `, 'key-1')).toEqual({ hub: 'a', generation: 1 })
-      expect(registry.redeemCode(code, 'key-1')).toEqual({ hub: 'a', generation: 1 })
-      expect(() => registry.redeemCode(code, 'key-2')).toThrow(/another device/)
+    test('an enrolment code is spent by one key, answers that key again, and expires', async () => {
+      await registry.putHub(hub('a'), 1000)
+      const code = await registry.createCode('a')
+      expect(await registry.redeemCode(` ${code.toUpperCase()} `, 'key-1')).toEqual({ hub: 'a', generation: 1 })
+      expect(await registry.redeemCode(code, 'key-1')).toEqual({ hub: 'a', generation: 1 })
+      await expect(registry.redeemCode(code, 'key-2')).rejects.toThrow(/another device/)
       clock.jump(CODE_LIFE_MS)
-      expect(() => registry.redeemCode(code, 'key-1')).toThrow(/expired/)
-      expect(() => registry.redeemCode('nonsense', 'key-1')).toThrow(/not known/)
-      expect(() => registry.createCode('nobody')).toThrow(/no hub/)
+      await expect(registry.redeemCode(code, 'key-1')).rejects.toThrow(/expired/)
+      await expect(registry.redeemCode('nonsense', 'key-1')).rejects.toThrow(/not known/)
+      await expect(registry.createCode('nobody')).rejects.toThrow(/no hub/)
     })
 
-    test('a device that takes the place of an enrolled hub gets the next generation, once', () => {
-      registry.putHub(hub('a'), 1000)
-      registry.recordCertificate({ source: 'a', generation: 1, serial: 'A1', role: 'hub', issued_ms: 1, expires_ms: 2 })
-      const code = registry.createCode('a')
-      expect(registry.redeemCode(code, 'key')).toEqual({ hub: 'a', generation: 2 })
-      registry.recordCertificate({ source: 'a', generation: 2, serial: 'A2', role: 'hub', issued_ms: 1, expires_ms: 2 })
-      expect(registry.redeemCode(code, 'key')).toEqual({ hub: 'a', generation: 2 })
+    test('a device that takes the place of an enrolled hub gets the next generation, once', async () => {
+      await registry.putHub(hub('a'), 1000)
+      await registry.recordCertificate({
+        source: 'a',
+        generation: 1,
+        serial: 'A1',
+        role: 'hub',
+        issued_ms: 1,
+        expires_ms: 2,
+      })
+      const code = await registry.createCode('a')
+      expect(await registry.redeemCode(code, 'key')).toEqual({ hub: 'a', generation: 2 })
+      await registry.recordCertificate({
+        source: 'a',
+        generation: 2,
+        serial: 'A2',
+        role: 'hub',
+        issued_ms: 1,
+        expires_ms: 2,
+      })
+      expect(await registry.redeemCode(code, 'key')).toEqual({ hub: 'a', generation: 2 })
       expect(registry.hub('a')?.generation).toBe(2)
       expect(events(registry, 'a').map(({ event }) => event.stage)).toEqual(['enrolled', 'enrolled'])
     })
 
-    test('of the codes of a hub only the newest few are good', () => {
-      registry.putHub(hub('a'), 1000)
-      const codes = Array.from({ length: CODES_PER_HUB_MAX + 1 }, () => {
+    test('of the codes of a hub only the newest few are good', async () => {
+      await registry.putHub(hub('a'), 1000)
+      const codes: string[] = []
+      for (let i = 0; i <= CODES_PER_HUB_MAX; i++) {
         clock.jump(1)
-        return registry.createCode('a')
-      })
-      expect(() => registry.redeemCode(codes[0] ?? '', 'key')).toThrow(/not known/)
-      expect(registry.redeemCode(codes[1] ?? '', 'key').hub).toBe('a')
+        codes.push(await registry.createCode('a'))
+      }
+      await expect(registry.redeemCode(codes[0] ?? '', 'key')).rejects.toThrow(/not known/)
+      expect((await registry.redeemCode(codes[1] ?? '', 'key')).hub).toBe('a')
     })
 
     test('a watcher hears of changes by this and by another process, and of nothing else', async () => {
-      const other = tested.open(clock)
+      const other = await tested.open(clock)
       let heard = 0
       const stop = registry.watch(() => heard++)
       await clock.advance(1000)
       expect(heard).toBe(0)
-      registry.putHub(hub('a'), 1000)
-      await clock.advance(1000)
-      expect(heard).toBe(1)
-      other.putHub(hub('b'), 1000)
-      await clock.advance(1000)
-      expect(heard).toBe(2)
+      await registry.putHub(hub('a'), 1000)
+      await hears(() => heard, 1)
+      await other.putHub(hub('b'), 1000)
+      await hears(() => heard, 2)
       stop()
-      other.putHub(hub('c'), 1000)
+      await other.putHub(hub('c'), 1000)
       await clock.advance(1000)
       expect(heard).toBe(2)
-      other.close()
+      await other.close()
     })
   })
 }

@@ -1,11 +1,14 @@
 import type { Administration } from './administration.ts'
+import type { RegistryOptions } from './registry-options.ts'
+import { number } from './row.ts'
 import { certificatesIn } from './sqlite-certificates.ts'
 import { hubsIn } from './sqlite-hubs.ts'
-import { number } from './sqlite-row.ts'
-import { openDatabase, type RegistryOptions } from './sqlite-schema.ts'
+import { openDatabase } from './sqlite-schema.ts'
 import { openStatements } from './sqlite-statements.ts'
 import { tokensIn } from './sqlite-tokens.ts'
 import { watchDatabase } from './sqlite-watch.ts'
+import type { Steps } from './steps.ts'
+import { registryWrites } from './writes.ts'
 
 /**
  * The registry in one SQLite file (WAL, synced at each change), which several processes may have open.
@@ -13,19 +16,23 @@ import { watchDatabase } from './sqlite-watch.ts'
  * it `unavailable`, `limit` (disk full) and `corrupt`.
  */
 export function openSqliteRegistry(path: string, options: RegistryOptions): Administration {
+  const { clock } = options
   const { database, boot, wall_ms } = openDatabase(path, options)
-  const watching = watchDatabase(options.clock, () => number(statements.get('PRAGMA data_version')?.['data_version']))
+  const watching = watchDatabase(clock, () => number(statements.get('PRAGMA data_version')?.['data_version']))
   const statements = openStatements(database, path, () => watching.changed())
-  const hubs = hubsIn(statements, options, wall_ms)
+  const hubs = hubsIn(statements)
+  const change = async <T>(steps: () => Steps<T>) => statements.change(steps())
   return {
     fleet: options.fleet,
     boot,
     wall_ms,
-    ...hubs.seen,
-    ...tokensIn(statements, options),
-    ...certificatesIn(statements, options, hubs),
+    ...hubs,
+    ...tokensIn(statements, clock),
+    ...certificatesIn(statements, clock, hubs.hub),
+    ...registryWrites(change, { ...options, wall_ms }),
+    stale_ms: () => 0,
     watch: (callback) => watching.watch(callback),
-    close() {
+    async close() {
       watching.close()
       database.close()
     },

@@ -1,13 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
-import type { Layout } from '../contract/bucket.ts'
-import type { Clock, Random } from '../contract/clock.ts'
-import { randomHex } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { formatBoot } from '../contract/source.ts'
 import { BUSY_TIMEOUT_MS } from './limits.ts'
-
-/** Rises when the tables change; a newer one than this code knows is refused. */
-export const REGISTRY_FORMAT = 1
+import { checkMeta, newMeta, type RegistryMeta, type RegistryOptions } from './registry-options.ts'
 
 const TABLES = `
 CREATE TABLE hubs (hub TEXT, valid_from_ms INTEGER, record TEXT NOT NULL, PRIMARY KEY (hub, valid_from_ms)) WITHOUT ROWID;
@@ -24,13 +18,6 @@ CREATE INDEX codes_hub ON codes (hub);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
 
-export type RegistryOptions = {
-  readonly fleet: string
-  readonly layout: Layout
-  readonly clock: Clock
-  readonly random: Random
-}
-
 /** Opens the database, creating it when it is new. Raises what `openSqliteRegistry` raises. */
 export function openDatabase(path: string, options: RegistryOptions) {
   return translate(path, () => {
@@ -41,7 +28,7 @@ export function openDatabase(path: string, options: RegistryOptions) {
       const isNew = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
       if (isNew) create(database, options)
       database.exec('COMMIT')
-      return { database, ...check(database, path, options) }
+      return { database, ...checkMeta(readMeta(database), path, options) }
     } catch (error) {
       database.close()
       throw error
@@ -49,48 +36,22 @@ export function openDatabase(path: string, options: RegistryOptions) {
   })
 }
 
-function create(database: DatabaseSync, { fleet, layout, clock, random }: RegistryOptions) {
+function create(database: DatabaseSync, options: RegistryOptions) {
   database.exec(TABLES)
   const insert = database.prepare('INSERT INTO meta VALUES (?, ?)')
-  const boot = formatBoot({ generation: 1, counter: 1, random: randomHex(random, 4) })
-  const meta = {
-    format: REGISTRY_FORMAT,
-    fleet,
-    epoch: layout.epoch,
-    buckets: layout.buckets,
-    boot,
-    wall_ms: clock.now(),
-  }
-  for (const [key, value] of Object.entries(meta)) insert.run(key, String(value))
+  for (const [key, value] of Object.entries(newMeta(options))) insert.run(key, String(value))
 }
 
-function check(database: DatabaseSync, path: string, { fleet, layout }: RegistryOptions) {
-  const meta = new Map(
-    database
-      .prepare('SELECT key, value FROM meta')
-      .all()
-      .map((row) => [String(row['key']), String(row['value'])]),
+function readMeta(database: DatabaseSync): RegistryMeta {
+  const rows = database.prepare('SELECT key, value FROM meta').all()
+  const found = new Map(rows.map((row) => [String(row['key']), String(row['value'])]))
+  const [format, epoch, buckets, wall_ms] = ['format', 'epoch', 'buckets', 'wall_ms'].map((key) =>
+    Number(found.get(key)),
   )
-  const format = Number(meta.get('format'))
-  if (format !== REGISTRY_FORMAT) {
-    throw new Problem(
-      'invalid',
-      `${path} has registry format ${format}, this version of Hearth knows ${REGISTRY_FORMAT}: use the version that wrote it, or a newer one`,
-    )
+  return {
+    ...{ format: format ?? 0, epoch: epoch ?? 0, buckets: buckets ?? 0, wall_ms: wall_ms ?? 0 },
+    ...{ fleet: found.get('fleet') ?? '', boot: found.get('boot') ?? '' },
   }
-  if (meta.get('fleet') !== fleet) {
-    throw new Problem(
-      'conflict',
-      `${path} is the registry of fleet ${JSON.stringify(meta.get('fleet'))}, this process is of fleet ${JSON.stringify(fleet)}: correct \`fleet\` in hearth.yaml, or use another folder`,
-    )
-  }
-  if (Number(meta.get('epoch')) !== layout.epoch || Number(meta.get('buckets')) !== layout.buckets) {
-    throw new Problem(
-      'conflict',
-      `${path} numbers its changes for layout epoch ${meta.get('epoch')} with ${meta.get('buckets')} buckets, the lake has epoch ${layout.epoch} with ${layout.buckets}: set layout.buckets to ${meta.get('buckets')}, or use another folder`,
-    )
-  }
-  return { boot: meta.get('boot') ?? '', wall_ms: Number(meta.get('wall_ms')) }
 }
 
 /** Runs `action`, turning what SQLite raises into Problems. Result codes: https://sqlite.org/rescode.html */

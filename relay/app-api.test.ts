@@ -25,16 +25,16 @@ const faults: unknown[] = []
 let app: FastifyInstance
 let core: CommandCore
 const tokens = {
-  app: registry.createToken({ app: 'panel', scopes: ['commands', 'observe'] }),
-  watcher: registry.createToken({ app: 'watcher', scopes: ['observe'] }),
-  sender: registry.createToken({ app: 'sender', scopes: ['commands'] }),
-  one_hub: registry.createToken({ app: 'guest', scopes: ['commands', 'observe'], hubs: ['demo-02'] }),
-  telemetry: registry.createToken({
+  app: await registry.createToken({ app: 'panel', scopes: ['commands', 'observe'] }),
+  watcher: await registry.createToken({ app: 'watcher', scopes: ['observe'] }),
+  sender: await registry.createToken({ app: 'sender', scopes: ['commands'] }),
+  one_hub: await registry.createToken({ app: 'guest', scopes: ['commands', 'observe'], hubs: ['demo-02'] }),
+  telemetry: await registry.createToken({
     app: 'meter',
     scopes: ['telemetry'],
     identity: { source: 'demo-01', role: 'hub', generation: 1 },
   }),
-  old: registry.createToken({ app: 'old', scopes: ['commands'] }, { expires_ms: clock.now() + 1 }),
+  old: await registry.createToken({ app: 'old', scopes: ['commands'] }, { expires_ms: clock.now() + 1 }),
 }
 
 beforeAll(async () => {
@@ -49,8 +49,8 @@ beforeAll(async () => {
       enrolled_ms: 0,
       maintenance: [],
     }
-    registry.putHub(record, 0)
-    if (hub === 'gone-01') registry.putHub({ ...record, retired_ms: 1 }, 1)
+    await registry.putHub(record, 0)
+    if (hub === 'gone-01') await registry.putHub({ ...record, retired_ms: 1 }, 1)
   }
   const fault = (error: unknown) => faults.push(error)
   const disk = memoryDisk()
@@ -73,7 +73,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await app.close()
   core.close()
-  registry.close()
+  await registry.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -292,7 +292,7 @@ describe('the socket of an app', () => {
 })
 
 test('past its rate an app is told when to come again, and nothing is issued', async () => {
-  const token = registry.createToken({ app: 'eager', scopes: ['commands'] })
+  const token = await registry.createToken({ app: 'eager', scopes: ['commands'] })
   const ask = () => post({ token, hub: 'demo-02' })
   await clock.advance(60_000)
   let refused: Awaited<ReturnType<typeof ask>> | undefined

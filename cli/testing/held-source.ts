@@ -77,9 +77,9 @@ export async function openHeldSource(
       await outbox.sync()
     },
     async send() {
-      const registry = openRegistry(context)
+      const registry = await openRegistry(context)
       const app = `held-${identity.source}`
-      const token = registry.createToken({ app, scopes: ['telemetry'], identity })
+      const token = await registry.createToken({ app, scopes: ['telemetry'], identity })
       const authority = await openAuthority(context, registry)
       const url = `https://127.0.0.1:${system.ports.https}`
       const poster = batchPoster({ url, token, tls: { ca: authority.certificate_pem } })
@@ -96,8 +96,8 @@ export async function openHeldSource(
       } finally {
         ends.abort()
         poster.close()
-        registry.revokeToken(app)
-        registry.close()
+        await registry.revokeToken(app)
+        await registry.close()
       }
     },
     close: () => disk.close(),

@@ -45,9 +45,6 @@ export async function startSample(options: {
 }
 
 function sampleRegistry(count: number, principal: Principal): Registry {
-  const refuse = () => {
-    throw new Problem('internal', 'the sample registry only reads')
-  }
   const hubs = Array.from(
     { length: count },
     (_, index): HubRecord => ({
@@ -67,18 +64,14 @@ function sampleRegistry(count: number, principal: Principal): Registry {
     wall_ms: 0,
     hubs: () => hubs,
     hub: (name) => hubs.find((hub) => hub.hub === name),
-    putHub: refuse,
-    retireHub: refuse,
     changes: () => [],
-    createToken: refuse,
     verifyToken: (token) => {
       if (token !== 'hearth_sample') throw new Problem('unauthorized', 'this access link is not known, or was revoked')
       return principal
     },
-    revokeToken: refuse,
     allows: () => ({ ok: false, reason: 'the sample registry has no certificates' }),
-    revokeCertificate: refuse,
     watch: () => () => undefined,
-    close: () => undefined,
+    stale_ms: () => 0,
+    close: () => Promise.resolve(),
   }
 }

@@ -1,13 +1,11 @@
-import type { SQLOutputValue } from 'node:sqlite'
 import { z } from 'zod'
 import { assert, Problem } from '../contract/problem.ts'
 import { type HubRecord, hubRecord } from '../contract/registry-record.ts'
 import type { CertificateEntry, TokenEntry } from './administration.ts'
 import { type Principal, SCOPES } from './registry.ts'
+import type { Row } from './steps.ts'
 
-/** Rows as SQLite gives them → what the registry hands out. A row that does not fit is `corrupt`. */
-type Row = Record<string, SQLOutputValue> | undefined
-
+/** Rows as a database gives them → what the registry hands out. A row that does not fit is `corrupt`. */
 const principal = z.object({
   app: z.string(),
   scopes: z.array(z.enum(SCOPES)),
@@ -16,25 +14,25 @@ const principal = z.object({
 })
 const certificateRole = z.enum(['hub', 'service', 'server'])
 
-export function text(value: SQLOutputValue | undefined): string {
+export function text(value: unknown): string {
   assert(typeof value === 'string', `expected a text column, found ${typeof value}`)
   return value
 }
 
-export function number(value: SQLOutputValue | undefined): number {
+export function number(value: unknown): number {
   assert(typeof value === 'number', `expected a number column, found ${typeof value}`)
   return value
 }
 
-export function hubRecordOf(row: Row): HubRecord | undefined {
+export function hubRecordOf(row: Row | undefined): HubRecord | undefined {
   return row && fits(hubRecord, JSON.parse(text(row['record'])), 'hub record')
 }
 
-export function principalOf(row: NonNullable<Row>): Principal {
+export function principalOf(row: Row): Principal {
   return fits(principal, JSON.parse(text(row['principal'])), 'token')
 }
 
-export function tokenEntry(row: NonNullable<Row>): TokenEntry {
+export function tokenEntry(row: Row): TokenEntry {
   return {
     ...principalOf(row),
     fingerprint: text(row['hash']).slice(0, 8),
@@ -44,7 +42,7 @@ export function tokenEntry(row: NonNullable<Row>): TokenEntry {
   }
 }
 
-export function certificateEntry(row: NonNullable<Row>): CertificateEntry {
+export function certificateEntry(row: Row): CertificateEntry {
   return {
     serial: text(row['serial']),
     source: text(row['source']),
