@@ -1,12 +1,10 @@
 /** Which hubs of the fleet have no connection to the relay of this installation. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { Problem } from '../contract/problem.ts'
 import { askJson } from './ask-json.ts'
 import type { CliContext } from './context.ts'
 import type { Finding } from './doctor.ts'
-import { openRegistry } from './fleet.ts'
+import { hasRegistry, openRegistry } from './fleet.ts'
 import { localToken, runningFact } from './running.ts'
 
 const NAMED_MAX = 5
@@ -15,14 +13,14 @@ const answer = z.object({ hubs: z.array(z.object({ hub: z.string() })) })
 
 /** Raises a Problem that says why the relay does not tell. Hubs in maintenance are not looked for. */
 export async function absentHubs(context: Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>): Promise<Finding> {
-  const { home, clock } = context
+  const { clock } = context
   const url = `${runningFact(context, 'relay', 'app_url')}/v1/hubs`
   const asked = await askJson(clock, url, { authorization: `Bearer ${localToken(context)}` })
   const told = answer.safeParse(asked)
   if (!told.success) throw new Problem('invalid', `the relay answered ${JSON.stringify(asked)} at ${url}`)
   const connected = new Set(told.data.hubs.map(({ hub }) => hub))
   const now_ms = clock.now()
-  if (!existsSync(join(home, 'registry.db'))) return { check: 'hubs', state: 'good', found: 'none' }
+  if (!hasRegistry(context)) return { check: 'hubs', state: 'good', found: 'none' }
   const registry = await openRegistry(context)
   try {
     const expected = registry

@@ -3,6 +3,7 @@ import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { FRESHNESS_MS, KAFKA_SESSION_MS } from '../ingest/limits.ts'
 import { LOG_RETENTION_MS, RETENTION_MS } from '../lake/limits.ts'
 import { LOG_LEVELS } from './log-level.ts'
+import { isPostgresUrl } from './registry-address.ts'
 
 /** Messages of the schema say what was expected; `parseConfig` adds the key and what was found. */
 function whole(what: string, from: number, to: number) {
@@ -127,6 +128,25 @@ export const configSchema = z.strictObject({
         .string()
         .default('')
         .describe('File that holds the password for SASL; with nothing, `HEARTH_KAFKA_PASSWORD` has it.'),
+    })
+    .prefault({}),
+  registry: z
+    .strictObject({
+      url: z
+        .string()
+        .refine(isPostgresUrl, 'nothing, or postgres://[user[:password]@]host[:port]/database')
+        .default('')
+        .describe(
+          'Postgres that has the registry, as `postgres://user@host:5432/database`, always over TLS 1.3; with nothing, `registry.db` of the state folder.',
+        ),
+      ca_file: z
+        .string()
+        .default('')
+        .describe("PEM of the CA that signed Postgres's certificate; with nothing, the CAs that Node knows."),
+      password_file: z
+        .string()
+        .default('')
+        .describe('File that holds the password for Postgres, in place of one in the URL.'),
     })
     .prefault({}),
   relay: z

@@ -10,6 +10,7 @@ import { dashboardsFigures } from './dashboards-figures.ts'
 import { namesOf, openRegistry } from './fleet.ts'
 import { metricsOf } from './metrics-of.ts'
 import { processMetrics } from './operations.ts'
+import { registryFigures } from './registry-figures.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { writerLags } from './writer-lags.ts'
 
@@ -35,7 +36,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'dashboards')
   runAlone(context, 'dashboards')
-  const registry = await openRegistry(context)
+  const registry = await openRegistry(context, (text) => log.warn('registry', text))
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   try {
     const { host, port } = config.dashboards
@@ -54,6 +55,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
     })
     const metrics = processMetrics('dashboards')
     dashboardsFigures(metrics, () => dashboards.load())
+    registryFigures(metrics, registry)
     const unready = () => dashboards.load().unready
     const operations = await serveOperations(context, 'dashboards', { metrics, log, unready })
     announce(context, 'dashboards', { url: dashboards.url, ops_url: operations.url })

@@ -19,8 +19,9 @@ import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
 import { brokersFinding, logFinding } from './doctor-log.ts'
 import { queueFindings } from './doctor-queue.ts'
+import { registryFinding } from './doctor-registry.ts'
 import { storeFindings } from './doctor-store.ts'
-import { existingLake, openRegistry } from './fleet.ts'
+import { existingLake } from './fleet.ts'
 import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
@@ -174,15 +175,9 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       const { id, fleet, region } = await existingLake(context)
       return `${id}, fleet ${fleet}, region ${region}`
     }),
-    checkedFile('registry', 'registry.db', async (path) => {
-      mustBeThere(path)
-      const registry = await openRegistry(context)
-      try {
-        return `${registry.hubs(context.clock.now()).length} hubs, ${registry.tokens().length} tokens`
-      } finally {
-        await registry.close()
-      }
-    }),
+    context.config.registry.url !== '' || isThere('registry.db')
+      ? registryFinding(context)
+      : notYet('registry', 'registry.db'),
     isKafka || isThere('log.db') ? logFinding(context) : notYet('event log', 'log.db'),
     checked('relay and hubs', async () => {
       const relay = [join(home, RELAY_FOLDER)].filter(existsSync)
@@ -218,11 +213,6 @@ function isInUse(path: string, open: (path: string) => Disk): boolean {
     if (isProblem(error, 'conflict')) return true
     throw error
   }
-}
-
-function mustBeThere(path: string): void {
-  if (!existsSync(path))
-    throw new Problem('missing', `${path} is gone, though there is a lake: put it back from a copy`)
 }
 
 async function checked(check: string, look: () => Promise<string>): Promise<Finding> {

@@ -13,6 +13,7 @@ import { type Authority, createAuthority, type IssuedWithKey } from '../registry
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import type { CliContext } from './context.ts'
 import { lakeStore, newLakeStore } from './lake-store.ts'
+import { registryAddress } from './registry-address.ts'
 import { writeFiles } from './state-file.ts'
 
 /** The parts of the context that say which fleet this is and where its state lives. */
@@ -25,28 +26,41 @@ export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
   return { epoch: FIRST_EPOCH, buckets: config.layout.buckets }
 }
 
-/** The registry in the state folder, made when there is none. */
-export async function openRegistry(context: FleetContext): Promise<Administration> {
+/** The registry that is configured, made when there is none. `note` is told when Postgres is lost, and when it is back. */
+export async function openRegistry(
+  context: FleetContext,
+  note: (text: string) => void = () => undefined,
+): Promise<Administration> {
   const { home, config, clock, random } = context
   makeFolder(home)
-  return openSqliteRegistry(join(home, 'registry.db'), {
-    fleet: config.fleet,
-    layout: layoutOf(context),
-    clock,
-    random,
-  })
+  const options = { fleet: config.fleet, layout: layoutOf(context), clock, random }
+  const address = registryAddress(config.registry)
+  if (address === undefined) return openSqliteRegistry(registryFile(context), options)
+  const { openPostgresRegistry } = await import('../registry/postgres-registry.ts')
+  return await openPostgresRegistry({ ...options, address, copy: join(home, 'registry-copy.db'), note })
 }
 
-/** The registry in the state folder. Raises `missing` when there is none. */
+function registryFile({ home }: Pick<FleetContext, 'home'>): string {
+  return join(home, 'registry.db')
+}
+
+/** Is there a registry that could be opened? */
+export function hasRegistry(context: Pick<FleetContext, 'home' | 'config'>): boolean {
+  return context.config.registry.url !== '' || existsSync(registryFile(context))
+}
+
+/** The registry that is configured. Raises `missing` when there is none. */
 export async function existingRegistry(context: FleetContext): Promise<Administration> {
-  const path = join(context.home, 'registry.db')
-  if (existsSync(path)) return await openRegistry(context)
-  throw new Problem('missing', `there is no registry at ${path}; hearth up makes one, or hearth registry add`)
+  if (hasRegistry(context)) return await openRegistry(context)
+  throw new Problem(
+    'missing',
+    `there is no registry at ${registryFile(context)}; hearth up makes one, or hearth registry add`,
+  )
 }
 
 /** A hub as the registry here has it; undefined where there is no such hub, or no registry. */
 export async function hubRecord(context: FleetContext, hub: string): Promise<HubRecord | undefined> {
-  if (!existsSync(join(context.home, 'registry.db'))) return undefined
+  if (!hasRegistry(context)) return undefined
   const registry = await openRegistry(context)
   try {
     return registry.hub(hub)

@@ -98,7 +98,7 @@ export async function runIngest(context: CliContext, role: Role, name: string = 
     writing = await untilThere(context, log, () => openWriting(options))
   }
   const { writer } = writing ?? {}
-  if (role !== 'writer') telemetry = await serveTelemetry(context, { lake, eventLog, writer, figures, log })
+  if (role !== 'writer') telemetry = await serveTelemetry(context, { lake, eventLog, writer, figures, metrics, log })
   const ending = new AbortController()
   const runs = [writing?.run(ending.signal), telemetry?.receiving.run(ending.signal)].filter((one) => one !== undefined)
   const reasons = () =>

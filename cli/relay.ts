@@ -4,6 +4,7 @@ import { type Relay, startRelay } from '../relay/relay.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { processMetrics } from './operations.ts'
+import { registryFigures } from './registry-figures.ts'
 import { openRelayDisk } from './relay-disk.ts'
 import { relayFigures } from './relay-figures.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
@@ -28,7 +29,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
   const log = processLog(context, 'relay')
   runAlone(context, 'relay')
-  const registry = await openRegistry(context)
+  const registry = await openRegistry(context, (text) => log.warn('registry', text))
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay')
   const client = await serviceTls(context, authority, SOURCE)
@@ -37,6 +38,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   const metrics = processMetrics('relay')
   let started: Relay | undefined
   const answered = relayFigures(metrics, () => started)
+  registryFigures(metrics, registry)
   const relay = await startRelay({
     source: SOURCE,
     version: version(),

@@ -1,5 +1,6 @@
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
 import { Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import type { EventLog } from '../ingest/event-log.ts'
@@ -14,6 +15,7 @@ import { layoutOf, openAuthority, openRegistry, serverTls } from './fleet.ts'
 import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
 import type { IngestFigures } from './ingest-figures.ts'
 import type { Log } from './log.ts'
+import { registryFigures } from './registry-figures.ts'
 import { untilThere } from './until-there.ts'
 
 /** How long the drain of connections may take before they are cut. */
@@ -39,13 +41,15 @@ export async function serveTelemetry(
     readonly eventLog: EventLog
     readonly writer: Writer | undefined
     readonly figures: Pick<IngestFigures, 'answered'>
+    readonly metrics: Registry
     readonly log: Log
   },
 ): Promise<TelemetryGateway> {
   const { clock, config, random, signal } = context
   const { lake, eventLog, writer, figures, log } = options
   const layout = layoutOf(context)
-  const registry = await openRegistry(context)
+  const registry = await openRegistry(context, (text) => log.warn('registry', text))
+  registryFigures(options.metrics, registry)
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'ingest')
   const newest_ms = await untilThere(context, log, () => newestReceipt_ms(eventLog))

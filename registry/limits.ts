@@ -22,3 +22,17 @@ export const CERTIFICATE_LIFE_MS = 365 * 86_400_000
 export const AUTHORITY_LIFE_MS = 20 * 365 * 86_400_000
 /** Certificates begin this much before they are made, for verifiers whose clock is a little late. */
 export const CERTIFICATE_BACKDATE_MS = 3_600_000
+/** How long Postgres may take to take a connection; past it the attempt failed, and the next comes after a back-off. */
+export const POSTGRES_CONNECT_MS = 5_000
+/** How long Postgres may take to answer; past it the connection is given up, as it is when a network swallows everything. */
+export const POSTGRES_ANSWER_MS = 10_000
+/** How long a change waits for another one's end before it is `unavailable`. */
+export const POSTGRES_LOCK_MS = 5_000
+/** How often Postgres is asked for changes that it did not announce: a lost announcement costs so much, and a dead line is found. */
+export const POSTGRES_POLL_MS = 2_000
+/** Longest wait between two attempts to reach Postgres; they are spread at random below it. */
+export const POSTGRES_RETRY_MAX_MS = 5_000
+/** Rows that one step of catching up takes over; a fleet's first copy is made of many steps. */
+export const COPY_STEP_ROWS = 5_000
+/** A copy says when it was last whole, no more often than this: each time is a write on the disk. */
+export const COPY_SEEN_MS = 5_000

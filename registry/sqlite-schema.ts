@@ -18,15 +18,15 @@ CREATE INDEX codes_hub ON codes (hub);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
 
-/** Opens the database, creating it when it is new. Raises what `openSqliteRegistry` raises. */
-export function openDatabase(path: string, options: RegistryOptions) {
+/** Opens the database, creating it when it is new, as `made` says. Raises what `openSqliteRegistry` raises. */
+export function openDatabase(path: string, options: RegistryOptions, made = newMeta(options)) {
   return translate(path, () => {
     const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
     try {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
       database.exec('BEGIN IMMEDIATE')
       const isNew = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
-      if (isNew) create(database, options)
+      if (isNew) create(database, made)
       database.exec('COMMIT')
       return { database, ...checkMeta(readMeta(database), path, options) }
     } catch (error) {
@@ -36,10 +36,10 @@ export function openDatabase(path: string, options: RegistryOptions) {
   })
 }
 
-function create(database: DatabaseSync, options: RegistryOptions) {
+function create(database: DatabaseSync, meta: RegistryMeta) {
   database.exec(TABLES)
   const insert = database.prepare('INSERT INTO meta VALUES (?, ?)')
-  for (const [key, value] of Object.entries(newMeta(options))) insert.run(key, String(value))
+  for (const [key, value] of Object.entries(meta)) insert.run(key, String(value))
 }
 
 function readMeta(database: DatabaseSync): RegistryMeta {
