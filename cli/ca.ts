@@ -5,14 +5,22 @@ import { type Command, Option } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
 import type { Authority, Issued, IssuedWithKey } from '../registry/authority.ts'
+import { registerRotation } from './ca-rotate.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingRegistry, openAuthority, openRegistry } from './fleet.ts'
+import { positive } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 import { withFile } from './world-fault.ts'
 
 type Json = { readonly json?: boolean }
-type IssueOptions = Json & { role: 'hub' | 'service' | 'server'; name?: string[]; csr?: string; out?: string }
+type IssueOptions = Json & {
+  role: 'hub' | 'service' | 'server' | 'claim'
+  name?: string[]
+  csr?: string
+  days?: number
+  out?: string
+}
 
 const EXAMPLES = `
 Examples:
@@ -20,7 +28,9 @@ Examples:
   hearth ca issue kitchen-1                           key.pem, cert.pem and ca.pem for a hub of the registry
   hearth ca issue kitchen-1 --csr kitchen-1.csr       for a key that never leaves the hub
   hearth ca issue relay-0 --role server --name relay.example
+  hearth ca issue spring --role claim --days 200       for a batch of devices; hearth registry claim import names them
   hearth ca list kitchen-1
+  hearth ca rotate --begin                            then --switch and --end, each when no hub is behind
   hearth ca revoke 5F0A… --reason "hub was stolen"`
 
 export function register(program: Command, context: CliContext): void {
@@ -28,6 +38,7 @@ export function register(program: Command, context: CliContext): void {
     .command('ca')
     .description('certificates of the fleet')
     .addHelpText('afterAll', examplesOf(EXAMPLES))
+  registerRotation(group, context)
 
   const withAuthority = async (action: (authority: Authority, registry: Administration) => Promise<void>) => {
     const registry = await openRegistry(context)
@@ -67,7 +78,10 @@ export function register(program: Command, context: CliContext): void {
   group
     .command('issue <name>')
     .description('issue a certificate')
-    .addOption(new Option('--role <role>', 'who it is for').choices(['hub', 'service', 'server']).default('hub'))
+    .addOption(
+      new Option('--role <role>', 'who it is for').choices(['hub', 'service', 'server', 'claim']).default('hub'),
+    )
+    .option('--days <days>', 'how long a claim certificate is good (default: 365)', positive)
     .option('--name <name...>', 'host names and addresses of a server, beside localhost')
     .option('--csr <file>', 'sign this request (PKCS #10, PEM) instead of making a key')
     .option('--out <folder>', 'where the files go (default: <state>/hubs/<name> or <state>/ca/<name>)')
@@ -138,6 +152,10 @@ async function issue(
     return authority.issueServer(name, options.name)
   }
   const { role } = options
+  if (role === 'claim') {
+    if (options.csr) throw new Problem('invalid', '--csr is for hubs and services; a claim certificate gets a new key')
+    return authority.issueClaim(name, options.days === undefined ? undefined : Math.round(options.days * 86_400_000))
+  }
   const generation = role === 'hub' ? hubGeneration(registry, name) : 1
   const { csr } = options
   if (csr) {

@@ -19,7 +19,7 @@ import { writeFiles } from './state-file.ts'
 /** The parts of the context that say which fleet this is and where its state lives. */
 type FleetContext = Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>
 
-/** A certificate is made anew when it has less than this left, or lacks a name. */
+/** A certificate is made anew when it has less than this left, lacks a name, or another CA signs now. */
 const RENEW_BEFORE_MS = 30 * 86_400_000
 
 export function layoutOf({ config }: Pick<CliContext, 'config'>): Layout {
@@ -139,7 +139,8 @@ async function keptTls(
     const [key = '', cert = ''] = text.split(/(?=-----BEGIN CERTIFICATE-----)/)
     const kept = new X509Certificate(cert)
     const hasAll = names.every((one) => (isIP(one) ? kept.checkIP(one) : kept.checkHost(one)) !== undefined)
-    if (hasAll && kept.validToDate.getTime() - clock.now() > RENEW_BEFORE_MS) {
+    const isOurs = kept.verify(new X509Certificate(authority.certificate_pem).publicKey)
+    if (hasAll && isOurs && kept.validToDate.getTime() - clock.now() > RENEW_BEFORE_MS) {
       return { key, cert, ca: authority.certificate_pem }
     }
   }

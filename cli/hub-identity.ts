@@ -1,11 +1,15 @@
 /** The certificate of a hub that runs on this machine: kept in `hubs/<hub>/`, made or renewed when needed. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
-import { type Enrolled, enrol, hubOf, renew, renewalDue } from '../hub-agent/enrolment.ts'
+import { claim, type Enrolled, enrol, hubOf, newKey, renew, renewalDue } from '../hub-agent/enrolment.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles, keptFiles } from './hub-files.ts'
+import { makeFolder, writeFiles } from './state-file.ts'
+
+/** Beside the identity that a hub has, while it asks for another. */
+const KEY_TO_COME = 'enrolment-key.pem'
 
 export type HubIdentity = {
   readonly hub: string
@@ -61,14 +65,31 @@ export async function localIdentities(
 /** A hub of a fleet elsewhere: by the certificate that it has, renewed in time, or by a one-time code. */
 export async function remoteIdentity(
   context: CliContext,
-  options: { readonly hub: string; readonly url: string; readonly code?: string; readonly ca?: string },
+  options: {
+    readonly hub: string
+    readonly url: string
+    readonly code?: string
+    readonly ca?: string
+    /** Folder of the claim certificate of its batch, and the serial of the device. */
+    readonly claim?: { readonly folder: string; readonly serial: string }
+  },
 ): Promise<HubIdentity> {
   const folder = hubFolder(context, options.hub)
+  const now_ms = context.clock.now()
   const before = keptFiles(folder)
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  // What a factory put there stays there: a hub that has its certificate claims no more.
   if (before && !options.code) {
-    if (!renewalDue(before.cert, context.clock.now())) return { ...hubOf(before.cert), zone, tls: before }
-    return taken(folder, options.hub, await renew({ url: options.url, tls: before }), zone)
+    if (!renewalDue(before.cert, now_ms)) return { ...hubOf(before.cert), zone, tls: before }
+    return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
+  }
+  if (options.claim) {
+    const made = keptFiles(options.claim.folder)
+    if (!made)
+      throw new Problem('missing', `${options.claim.folder} has no claim certificate: key.pem, cert.pem and ca.pem`)
+    const { serial } = options.claim
+    const key = await keyToCome(folder)
+    return taken(folder, options.hub, await claim({ url: options.url, claim: made, serial, key, now_ms }), zone)
   }
   if (!options.code) {
     throw new Problem(
@@ -79,8 +100,19 @@ export async function remoteIdentity(
   const ca = options.ca ?? join(context.home, 'ca', 'ca.pem')
   if (!existsSync(ca))
     throw new Problem('missing', `${ca} is not there: give the certificate of the fleet's CA with --ca`)
-  const enrolled = await enrol({ url: options.url, ca: readFileSync(ca, 'utf8'), code: options.code })
+  const key = await keyToCome(folder)
+  const enrolled = await enrol({ url: options.url, ca: readFileSync(ca, 'utf8'), code: options.code, key, now_ms })
   return taken(folder, options.hub, enrolled, zone)
+}
+
+/** The key of an enrolment, on disk before it is asked for: the same again when the answer was lost. */
+async function keyToCome(folder: string): Promise<string> {
+  const path = join(folder, KEY_TO_COME)
+  if (existsSync(path)) return readFileSync(path, 'utf8')
+  makeFolder(folder)
+  const key = await newKey()
+  writeFiles([[path, key]])
+  return key
 }
 
 function taken(folder: string, hub: string, enrolled: Enrolled, zone: string): HubIdentity {
@@ -88,5 +120,6 @@ function taken(folder: string, hub: string, enrolled: Enrolled, zone: string): H
     throw new Problem('conflict', `the code is for hub ${enrolled.hub}, not ${hub}: run it with --id ${enrolled.hub}`)
   }
   keepFiles(folder, enrolled.tls)
+  rmSync(join(folder, KEY_TO_COME), { force: true })
   return { hub, generation: enrolled.generation, zone, tls: enrolled.tls }
 }

@@ -23,6 +23,8 @@ import type { CliContext } from './context.ts'
 import { register as registerCheck } from './hub-check.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import { withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
+import { keepIdentity } from './identity-keeper.ts'
+import { IDENTITY_LOOK_MS } from './limits.ts'
 import type { Log } from './log.ts'
 import type { Operations } from './operations.ts'
 import { listenOnDemand } from './operations-on-demand.ts'
@@ -40,11 +42,14 @@ type Options = ZigbeeOptions & {
   readonly id?: string
   readonly code?: string
   readonly ca?: string
+  readonly claim?: string
+  readonly serial?: string
   readonly enrol?: string
   readonly relay?: string
   readonly gateway?: string
   readonly pace: number
   readonly health: number
+  readonly look: number
 }
 
 const EXAMPLES = `
@@ -52,6 +57,7 @@ Examples:
   hearth hub --simulated 25 --prefix demo-              simulated homes of this machine's own fleet
   hearth hub --recorded rooms --hub villa --shift P9Y   all of it at once, nine years later, times exact
   hearth hub --recorded rooms --hub villa --speed 60    as if it were now, a minute each second
+  hearth hub --id kitchen-2 --claim /factory/spring --serial SN-0002 --gateway https://ingest.example:8985
   hearth hub --id kitchen-1 --code X7… --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
   hearth hub --id kitchen-1 --zigbee2mqtt mqtt://localhost:1883     the devices of a real home: docs/zigbee2mqtt.md
 
@@ -71,12 +77,20 @@ export function register(program: Command, context: CliContext): void {
     .option('--speed <factor>', 'replay as if it were now, this many times faster', positive)
     .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home or --zigbee2mqtt')
     .option('--code <code>', 'enrol with this one-time code')
+    .option('--claim <folder>', 'enrol with the claim certificate of its batch: key.pem, cert.pem, ca.pem')
+    .option('--serial <serial>', 'the serial of the device, with --claim')
     .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
     .option('--enrol <url>', 'where to enrol and renew (default: the gateway over HTTPS)')
     .option('--relay <url>', 'mqtts://host:port of the relay')
     .option('--gateway <url>', 'mqtts://host:port or https://host:port of the gateway')
     .option('--pace <factor>', 'simulated sensors report this many times more often', positive, 10)
     .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), HEALTH_INTERVAL_MS)
+    .option(
+      '--look <ms>',
+      'how often a hub asks whether to renew its certificate',
+      whole(100, 86_400_000),
+      IDENTITY_LOOK_MS,
+    )
     .option('--json', 'notable facts as JSON, one a line')
   withZigbeeOptions(command)
     .addHelpText('after', EXAMPLES)
@@ -121,13 +135,20 @@ async function simulated(context: CliContext, options: Options, count: number): 
 }
 
 async function single(context: CliContext, options: Options, hub: string): Promise<void> {
-  const { clock, random, config } = context
+  const { clock, random } = context
   spareMemory()
-  const gateway = options.gateway === undefined ? undefined : new URL(options.gateway)
-  const host = gateway?.hostname ?? reachable(config.ingest.host)
-  const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
-  const url = options.enrol ?? `https://${host}:${port}`
-  const identity = await remoteIdentity(context, { hub, url, ...given({ code: options.code, ca: options.ca }) })
+  const url = enrolmentUrl(context, options)
+  const { claim: folder, serial } = options
+  if ((folder === undefined) !== (serial === undefined))
+    throw new Problem(
+      'invalid',
+      '--claim and --serial go together: the certificate of the batch, and which device it is',
+    )
+  const claim = folder === undefined || serial === undefined ? {} : { claim: { folder, serial } }
+  const identity = await remoteIdentity(context, {
+    ...{ hub, url, ...claim },
+    ...given({ code: options.code, ca: options.ca }),
+  })
   const firmware = options.zigbee2mqtt === undefined ? FIRMWARE_OLD : AGENT_VERSION
   const devices = await (options.zigbee2mqtt === undefined
     ? simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
@@ -293,11 +314,14 @@ async function start(
     health_ms: options.health,
     notice,
   })
+  const url = enrolmentUrl(context, options)
+  const stopKeeping = keepIdentity(context, { identity, url, look_ms: options.look, log })
   return {
     hub,
     agent,
     connections,
     async close() {
+      stopKeeping()
       await agent.close()
       disk.close()
     },
@@ -312,6 +336,14 @@ function openDisk(context: CliContext, hub: string): Disk {
     const text = `another process runs the hub ${hub} on ${context.home}: end it first, or run a hub of another name`
     throw new Problem('conflict', text, { cause: error })
   }
+}
+
+/** Where certificates are renewed: what is said, else beside the gateway. */
+function enrolmentUrl({ config }: Pick<CliContext, 'config'>, options: Options): string {
+  const gateway = options.gateway === undefined ? undefined : new URL(options.gateway)
+  const host = gateway?.hostname ?? reachable(config.ingest.host)
+  const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
+  return options.enrol ?? `https://${host}:${port}`
 }
 
 /** A server that listens everywhere is reached on loopback. */

@@ -9,9 +9,17 @@ import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingRegistry, openRegistry } from './fleet.ts'
 import { positive } from './option.ts'
+import { registerClaims } from './registry-claim.ts'
 import { shortTime, textTable } from './text-table.ts'
 
 type Json = { readonly json?: boolean }
+/** Runs something on the registry and prints its answer: as JSON, or as the text of `show`. */
+export type Answer = <T>(
+  options: Json,
+  action: (registry: Administration) => T | Promise<T>,
+  show: (found: T) => string,
+  open?: typeof openRegistry,
+) => Promise<void>
 type HubOptions = Json &
   Partial<Record<'home' | 'region' | 'model' | 'zone' | 'from' | 'until' | 'at' | 'reason', string>>
 
@@ -26,6 +34,8 @@ Examples:
   hearth registry maintenance kitchen-1 --from 2026-12-01T08:00Z --until 2026-12-01T10:00Z
   hearth registry token create wall-panel --scope commands --scope observe --hub kitchen-1
   hearth registry token revoke wall-panel
+  hearth registry claim import spring.csv --batch spring
+  hearth registry claim list --batch spring
   hearth registry tokens`
 
 export function register(program: Command, context: CliContext): void {
@@ -34,13 +44,7 @@ export function register(program: Command, context: CliContext): void {
     .description('hubs, apps and tokens of the fleet')
     .addHelpText('afterAll', examplesOf(EXAMPLES))
 
-  /** Runs `action` on the registry and prints its answer: as JSON, or as the text of `show`. */
-  const answer = async <T>(
-    options: Json,
-    action: (registry: Administration) => T | Promise<T>,
-    show: (found: T) => string,
-    open: typeof openRegistry = existingRegistry,
-  ) => {
+  const answer: Answer = async (options, action, show, open = existingRegistry) => {
     const registry = await open(context)
     try {
       const found = await action(registry)
@@ -201,6 +205,8 @@ export function register(program: Command, context: CliContext): void {
           ),
       ),
     )
+
+  registerClaims(group, context, answer)
 
   const token = group.command('token').description('make or revoke a token')
   token

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { batchPoster } from '../link/post-batch.ts'
 import { type Relay, startRelay } from '../relay/relay.ts'
+import { watchAuthority } from './authority-watch.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { processMetrics } from './operations.ts'
@@ -32,7 +33,8 @@ export async function runRelay(context: CliContext): Promise<void> {
   const registry = await openRegistry(context, (text) => log.warn('registry', text))
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay')
-  const client = await serviceTls(context, authority, SOURCE)
+  // Read at each request: another one may take its place while this runs.
+  const client = { ...(await serviceTls(context, authority, SOURCE)) }
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
   const disk = await openRelayDisk(home, (error) => log.failed('fault', error))
   const metrics = processMetrics('relay')
@@ -56,6 +58,10 @@ export async function runRelay(context: CliContext): Promise<void> {
     refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
   started = relay
+  const unwatchAuthority = watchAuthority(context, log, authority, async () => {
+    relay.setTls(await serverTls(context, authority, 'relay'))
+    Object.assign(client, await serviceTls(context, authority, SOURCE))
+  })
   const unready = () => (signal.aborted || relay.draining ? ['the relay is draining'] : [])
   const operations = await serveOperations(context, 'relay', { metrics, log, unready })
   announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl, ops_url: operations.url })
@@ -65,6 +71,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   })
   await untilAborted(signal)
   log.info('draining', 'takes no more commands; finishes those in flight, and moves the hubs away')
+  unwatchAuthority()
   await relay.close()
   await operations.close()
   poster.close()

@@ -9,7 +9,8 @@ import type { Writer } from '../ingest/writer.ts'
 import type { Lake } from '../lake/lake.ts'
 import { listenTelemetry, type TelemetryOptions } from '../link/telemetry-endpoint.ts'
 import type { Administration } from '../registry/administration.ts'
-import { ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
+import { AUTHORITIES_PATH, ENROLMENT_PATHS, openEnrolment } from '../registry/enrolment.ts'
+import { watchAuthority } from './authority-watch.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls } from './fleet.ts'
 import { gatewayHealth, newestReceipt_ms } from './gateway-health.ts'
@@ -89,6 +90,9 @@ export async function serveTelemetry(
   })
   // Revoked certificates lose their session, not only their next connection.
   const unwatch = registry.watch(() => endpoint.recheck())
+  const unwatchAuthority = watchAuthority(context, log, authority, async () => {
+    endpoint.setTls(await serverTls(context, authority, 'ingest'))
+  })
   const { mqttUrl, httpsUrl } = endpoint
   return {
     ...{ receiving, mqttUrl, httpsUrl, reasons: () => health.reasons() },
@@ -97,6 +101,7 @@ export async function serveTelemetry(
     },
     async drain() {
       unwatch()
+      unwatchAuthority()
       const overdue = new AbortController()
       const cancel = clock.timer(DRAIN_MS, () => overdue.abort())
       // Connections that have not gone by then are cut by `close`.
@@ -119,6 +124,10 @@ function senderOf(registry: Administration, token: string): Identity {
 }
 
 function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>): void {
+  app.get(AUTHORITIES_PATH, async (_request, reply) => {
+    const answer = await enrol({ method: 'GET', path: AUTHORITIES_PATH, body: '' })
+    return reply.code(answer.status).send(answer.body)
+  })
   for (const path of ENROLMENT_PATHS) {
     app.post(path, async (request, reply) => {
       const { socket } = request.raw

@@ -12,6 +12,7 @@ import { type ClientTls, connectMqtt } from '../link/mqtt-connection.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import { shipOutbox } from '../link/ship-outbox.ts'
 import type { Devices, Report } from './devices.ts'
+import { pastFor } from './enrolment.ts'
 import { openExecutor } from './executor.ts'
 import {
   CONTROL_MAX_BYTES,
@@ -151,6 +152,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     connectMqtt({
       ...options.relay,
       tls,
+      floor_ms: () => pastFor(tls.cert),
       hub,
       clock,
       random,
@@ -260,6 +262,7 @@ async function openTransport(
   const connection = connectMqtt({
     ...gateway,
     tls,
+    floor_ms: () => pastFor(tls.cert),
     hub,
     clock,
     random,

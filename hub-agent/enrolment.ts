@@ -1,9 +1,11 @@
 /** How a hub gets its certificate: its key never leaves it, a request for it goes to the enrolment endpoint. */
 import { webcrypto, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
-import { ENROLMENT_ANSWER_MAX_BYTES, ENROLMENT_TIMEOUT_MS } from './limits.ts'
+import { connectChecked } from '../link/server-check.ts'
+import { BUILT_MS, ENROLMENT_ANSWER_MAX_BYTES, ENROLMENT_TIMEOUT_MS } from './limits.ts'
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
@@ -39,16 +41,71 @@ export async function enrol(options: {
   readonly code: string
   /** A key from an attempt whose answer was lost. */
   readonly key?: string
+  /** What the hub's clock says, which may be 1970. */
+  readonly now_ms: number
 }): Promise<Enrolled> {
   const { key, csr } = await request(options.key)
-  const answer = await post(new URL('/v1/enrol', options.url), { code: options.code, csr }, { ca: options.ca })
-  return enrolled(answer, key)
+  const body = { code: options.code, csr }
+  const tls = { ca: options.ca }
+  return enrolled(await ask({ url: new URL('/v1/enrol', options.url), body, tls, now_ms: options.now_ms }), key)
+}
+
+/**
+ * Becomes the hub that the registry expects of this serial, by the claim certificate of the device's batch: `claim` are its
+ * key, certificate and CA. Raises as `enrol`; tried again with the same `key` it gets the same answer.
+ */
+export async function claim(options: {
+  readonly url: string
+  readonly claim: ClientTls
+  readonly serial: string
+  readonly key?: string
+  readonly now_ms: number
+}): Promise<Enrolled> {
+  const { key, csr } = await request(options.key)
+  const body = { serial: options.serial, csr }
+  const { claim: tls, now_ms } = options
+  return enrolled(await ask({ url: new URL('/v1/claim', options.url), body, tls, now_ms }), key)
+}
+
+/** A key for an enrolment to come, PEM: kept before it is asked for, so that a lost answer can be asked for again. */
+export async function newKey(): Promise<string> {
+  return (await request(undefined)).key
 }
 
 /** A new certificate for a new key, by the one that the hub has; expired within the grace is good enough. */
-export async function renew(options: { readonly url: string; readonly tls: ClientTls }): Promise<Enrolled> {
+export async function renew(options: {
+  readonly url: string
+  readonly tls: ClientTls
+  readonly now_ms: number
+}): Promise<Enrolled> {
   const { key, csr } = await request(undefined)
-  return enrolled(await post(new URL('/v1/renew', options.url), { csr }, options.tls), key)
+  const { url, tls, now_ms } = options
+  return enrolled(await ask({ url: new URL('/v1/renew', url), body: { csr }, tls, now_ms }), key)
+}
+
+/** The CAs that the fleet trusts now, PEM, the one that signs first. Raises as `enrol`. */
+export async function authorities(options: {
+  readonly url: string
+  readonly tls: ClientTls
+  readonly now_ms: number
+}): Promise<string> {
+  const { url, tls, now_ms } = options
+  const answer = z.object({ ca: z.string() }).safeParse(await ask({ url: new URL('/v1/ca', url), tls, now_ms }))
+  if (answer.success) return answer.data.ca
+  throw new Problem('corrupt', `the endpoint's answer names no CA: ${answer.error.message}`)
+}
+
+/** Was a certificate signed by the first of these CAs, the one that signs now? */
+export function isSignedByFirst(certificate_pem: string, ca_pem: string): boolean {
+  return new X509Certificate(certificate_pem).verify(new X509Certificate(ca_pem).publicKey)
+}
+
+/**
+ * A moment that is past for certain, whatever the clock says, ms since 1970: this code was written, and the certificate
+ * that the hub has was made.
+ */
+export function pastFor(certificate_pem: string | undefined): number {
+  return Math.max(BUILT_MS, certificate_pem ? new X509Certificate(certificate_pem).validFromDate.getTime() : 0)
 }
 
 /** Time to renew: less than a third of the certificate's life is left. */
@@ -100,10 +157,18 @@ function enrolled(answer: unknown, key: string): Enrolled {
   return { hub, generation, expires_ms, tls: { key, cert: certificate, ca } }
 }
 
-async function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<unknown> {
+type Asking = {
+  readonly url: URL
+  /** POST with it as JSON, GET without. */
+  readonly body?: unknown
+  readonly tls: Partial<ClientTls> & Pick<ClientTls, 'ca'>
+  readonly now_ms: number
+}
+
+async function ask({ url, body, tls, now_ms }: Asking): Promise<unknown> {
   const https = await import('node:https')
   return await new Promise((resolve, reject) => {
-    const text = JSON.stringify(body)
+    const text = body === undefined ? '' : JSON.stringify(body)
     const lost = (error: Error) =>
       reject(
         new Problem('unavailable', `no answer from ${url.href}: ${error.message}`, {
@@ -111,15 +176,17 @@ async function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<u
           cause: error,
         }),
       )
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const servername = isIP(host) === 0 ? { servername: host } : {}
+    const port = Number(url.port || 443)
+    const connection = { host, port, ...servername, minVersion: 'TLSv1.3', ...tls } as const
     const sent = https.request(
       url,
       {
-        method: 'POST',
+        method: body === undefined ? 'GET' : 'POST',
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
-        minVersion: 'TLSv1.3',
         timeout: ENROLMENT_TIMEOUT_MS,
-        agent: false,
-        ...tls,
+        createConnection: () => connectChecked(connection, { now_ms, floor_ms: pastFor(tls.cert) }),
       },
       (answer) => {
         let said = ''
@@ -130,6 +197,7 @@ async function post(url: URL, body: unknown, tls: Partial<ClientTls>): Promise<u
           if (said.length > ENROLMENT_ANSWER_MAX_BYTES) answer.destroy(new Error('the answer is too long'))
         })
         answer.on('end', () => {
+          sent.destroy()
           try {
             if (answer.statusCode === 200) resolve(JSON.parse(said))
             else reject(refusal(answer.statusCode ?? 0, said))

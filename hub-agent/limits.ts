@@ -41,3 +41,5 @@ export const ENROLMENT_TIMEOUT_MS = 15_000
 export const GOODBYE_MAX_MS = 1_000
 /** A hub has started by then, with all that it has at its side: what the start has left is given back. */
 export const STARTED_AFTER_MS = 15_000
+/** No clock that is right can say less: this Hearth was not there before. For hubs that begin with a clock of 1970. */
+export const BUILT_MS = Date.UTC(2026, 10, 1)

@@ -3,7 +3,7 @@
  * signal does not abort. Every connection is a new session with a new epoch.
  */
 import net from 'node:net'
-import tls from 'node:tls'
+import type tls from 'node:tls'
 import { type IClientOptions, MqttClient, type Packet } from 'mqtt'
 import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
@@ -11,6 +11,7 @@ import { causeOf, messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms, failuresAfter } from './back-off.ts'
 import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S, PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
 import { REASON } from './mqtt-reason.ts'
+import { connectChecked } from './server-check.ts'
 
 /** A client's key and certificate (PEM), and the authorities that the server's certificate must come from. */
 export type ClientTls = { readonly key: string; readonly cert: string; readonly ca: string }
@@ -18,6 +19,7 @@ export type ClientTls = { readonly key: string; readonly cert: string; readonly 
 export type MqttConnectionOptions = {
   readonly host: string
   readonly port: number
+  /** Read at each attempt: a hub that renewed its certificate comes with the new one. */
   readonly tls: ClientTls
   /** Name that the server's certificate must have, where it is not `host`. */
   readonly servername?: string
@@ -40,6 +42,8 @@ export type MqttConnectionOptions = {
    * then comes at once. Without it a floor is ignored where the server accepts the connection all the same.
    */
   readonly floor?: (floor: number) => Promise<unknown> | undefined
+  /** A moment that is past for certain, ms since 1970: for a hub whose clock may be behind it. */
+  readonly floor_ms?: () => number
   readonly protocol?: 4 | 5
   readonly keepAlive_s?: number
 }
@@ -73,7 +77,8 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   let client: MqttClient | undefined
   let ready = false
   let toldUnreachable = false
-  let ticket: Buffer | undefined
+  /** Of the newest session, and the certificate that it stands for. */
+  let ticket: { readonly session: Buffer; readonly cert: string } | undefined
   let leaveSession: (() => void) | undefined
   const losing = new Set<(problem: Problem) => void>()
   /** Of this connection: how many messages may wait for their PUBACK, how many do, and what waits for its turn. */
@@ -84,17 +89,22 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   /** TLS over a socket of our own, so that an attempt can be ended while it waits for either of them. */
   function open(): { readonly secure: tls.TLSSocket; destroy(): void } {
     const socket = net.connect({ host: options.host, port: options.port, noDelay: true })
-    const secure = tls.connect({
-      socket,
-      ...options.tls,
-      servername: options.servername ?? (net.isIP(options.host) ? '' : options.host),
-      host: options.servername ?? options.host,
-      ALPNProtocols: ['mqtt'],
-      minVersion: 'TLSv1.3',
-      ...(ticket ? { session: ticket } : {}),
-    })
+    const { cert } = options.tls
+    const now_ms = clock.now()
+    const secure = connectChecked(
+      {
+        socket,
+        ...options.tls,
+        servername: options.servername ?? (net.isIP(options.host) ? '' : options.host),
+        host: options.servername ?? options.host,
+        ALPNProtocols: ['mqtt'],
+        minVersion: 'TLSv1.3',
+        ...(ticket?.cert === cert ? { session: ticket.session } : {}),
+      },
+      { now_ms, floor_ms: options.floor_ms?.() ?? now_ms },
+    )
     secure.on('session', (session) => {
-      ticket = session
+      ticket = { session, cert }
     })
     socket.on('error', (error) => secure.destroy(error))
     return {

@@ -61,6 +61,8 @@ export type MqttEndpoint = {
   readonly count: number
   /** Asks `authorise` again for every session and cuts the ones that are no longer good. */
   recheck(): void
+  /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
+  setTls(tls: ServerTls): void
   /** Takes no more connections and moves the sessions away (0x9C), so many a second. */
   drain(options?: { readonly per_second?: number; readonly signal?: AbortSignal }): Promise<void>
   close(): Promise<void>
@@ -128,10 +130,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
   }
 
   const secure = tls.createServer({
-    key: options.tls.key,
-    cert: options.tls.cert,
-    ca: typeof options.tls.ca === 'string' ? options.tls.ca : [...options.tls.ca],
-    minVersion: options.tls.allow_tls12 ? 'TLSv1.2' : 'TLSv1.3',
+    ...secureContextOf(options.tls),
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: ['mqtt'],
@@ -202,6 +201,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     get count() {
       return sessions.size
     },
+    setTls: (next) => secure.setSecureContext(secureContextOf(next)),
     recheck() {
       for (const session of sessions.values()) {
         const answer = authorise(session.identity)
@@ -236,6 +236,11 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       })
     },
   }
+}
+
+/** As node:tls takes them. */
+export function secureContextOf({ key, cert, ca, allow_tls12 }: ServerTls): tls.SecureContextOptions {
+  return { key, cert, ca: typeof ca === 'string' ? ca : [...ca], minVersion: allow_tls12 ? 'TLSv1.2' : 'TLSv1.3' }
 }
 
 function portOf(socket: net.Socket): string {

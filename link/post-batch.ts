@@ -14,7 +14,7 @@ export type BatchPoster = {
   close(): void
 }
 
-/** A client of `POST /v1/telemetry` that keeps its connections. `url` is the server's, `https://host:port`. */
+/** A client of `POST /v1/telemetry` that keeps its connections. `tls` is read at each request; `url` is the server's, `https://host:port`. */
 export function batchPoster(options: {
   readonly url: string
   readonly token?: string
@@ -25,7 +25,6 @@ export function batchPoster(options: {
     keepAlive: true,
     maxSockets: options.connections_max ?? 4,
     minVersion: 'TLSv1.3',
-    ...options.tls,
   })
   return {
     post: (bytes, signal) => postBatch({ ...options, agent, bytes, ...(signal ? { signal } : {}) }),
@@ -73,7 +72,8 @@ function request(options: Parameters<typeof postBatch>[0]): Promise<{ status: nu
           'content-length': options.bytes.byteLength,
           ...(options.token ? { authorization: `Bearer ${options.token}` } : {}),
         },
-        ...(options.agent ? { agent: options.agent } : { minVersion: 'TLSv1.3', ...options.tls }),
+        ...(options.agent ? { agent: options.agent } : { minVersion: 'TLSv1.3' }),
+        ...options.tls,
         ...(options.signal ? { signal: options.signal } : {}),
       },
       (answer) => {

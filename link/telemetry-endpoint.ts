@@ -1,3 +1,4 @@
+import { Server } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { BatchAnswer } from '../contract/batch.ts'
 import type { Clock } from '../contract/clock.ts'
@@ -7,7 +8,7 @@ import { messageOf, Problem } from '../contract/problem.ts'
 import { type Identity, parseEpoch } from '../contract/source.ts'
 import type { Authorise, PeerIdentity } from './identity.ts'
 import { PACKET_OVERHEAD_BYTES } from './limits.ts'
-import { listenMqtt, type MqttEndpoint, type ServerTls } from './mqtt-endpoint.ts'
+import { listenMqtt, type MqttEndpoint, type ServerTls, secureContextOf } from './mqtt-endpoint.ts'
 import type { MqttMessage } from './mqtt-handler.ts'
 import { REASON } from './mqtt-reason.ts'
 import type { MqttSession } from './mqtt-session.ts'
@@ -46,6 +47,8 @@ export type TelemetryEndpoint = {
   readonly httpsUrl: string
   /** Cuts sessions whose certificate is no longer good; HTTPS asks at each request. */
   recheck(): void
+  /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
+  setTls(tls: ServerTls): void
   drain(options?: { readonly per_second?: number; readonly signal?: AbortSignal }): Promise<void>
   close(): Promise<void>
 }
@@ -103,6 +106,10 @@ export async function listenTelemetry(options: TelemetryOptions): Promise<Teleme
     mqttUrl: mqtt.url,
     httpsUrl,
     recheck: () => mqtt.recheck(),
+    setTls(next) {
+      mqtt.setTls(next)
+      if (app.server instanceof Server) app.server.setSecureContext(secureContextOf(next))
+    },
     drain(how) {
       draining = true
       return mqtt.drain(how)

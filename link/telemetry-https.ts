@@ -6,19 +6,16 @@ import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import { peerOf } from './identity.ts'
 import { CONNECT_TIMEOUT_MS, PACKET_OVERHEAD_BYTES } from './limits.ts'
+import { secureContextOf } from './mqtt-endpoint.ts'
 import type { TelemetryOptions } from './telemetry-endpoint.ts'
 
 const BEARER = /^Bearer (\S{1,512})$/
 
 /** HTTPS side of the telemetry endpoint: `POST /v1/telemetry`, `/healthz`, `/readyz`, and the composer's routes. */
 export async function telemetryHttps(options: TelemetryOptions, isReady: () => boolean): Promise<FastifyInstance> {
-  const { tls } = options
   const app = fastify({
     https: {
-      key: tls.key,
-      cert: tls.cert,
-      ca: typeof tls.ca === 'string' ? tls.ca : [...tls.ca],
-      minVersion: tls.allow_tls12 ? 'TLSv1.2' : 'TLSv1.3',
+      ...secureContextOf(options.tls),
       requestCert: true,
       // A token may stand for the certificate; where there is one it is checked for each request, in `identify`.
       rejectUnauthorized: false,

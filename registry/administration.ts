@@ -1,7 +1,8 @@
 import type { HubRecord } from '../contract/registry-record.ts'
 import type { Principal, Registry } from './registry.ts'
 
-export type CertificateRole = 'hub' | 'service' | 'server'
+/** `claim`: of a batch of devices, with which each gets a certificate of its own, and nothing else. */
+export type CertificateRole = 'hub' | 'service' | 'server' | 'claim'
 
 /** A certificate that the fleet's CA signed. Serials are upper-case hex without leading zeros, as Node shows them. */
 export type CertificateEntry = {
@@ -24,6 +25,16 @@ export type TokenEntry = Principal & {
   readonly revoked_ms?: number
 }
 
+/** A device that a factory made, and the hub that it will be. */
+export type ExpectedDevice = Pick<HubRecord, 'hub' | 'home' | 'region' | 'model' | 'zone'> & {
+  /** As it is printed on the device. */
+  readonly serial: string
+  /** SHA-256 of its public key (SPKI), hex, where the factory wrote it down: then no other device may come with its serial. */
+  readonly key_hash?: string
+}
+
+export type ClaimEntry = ExpectedDevice & { readonly batch: string; readonly claimed_ms?: number }
+
 /** What changes a registry. Each call is one transaction: durable, and seen by this process, when it resolves. */
 export type RegistryWrites = {
   /** Writes a record valid from `valid_from_ms` and the event that tells of it, in one transaction. */
@@ -43,6 +54,19 @@ export type RegistryWrites = {
    * the code expires, so that a lost answer does not strand a hub. Raises `unauthorized`.
    */
   redeemCode(code: string, key_hash: string): Promise<{ readonly hub: string; readonly generation: number }>
+  /** Resolves to how many are new; the same again is no change. Raises `conflict` for a serial that is expected otherwise. */
+  expectDevices(batch: string, devices: readonly ExpectedDevice[]): Promise<number>
+  /**
+   * A device of a batch becomes its hub: once for each serial, and the same again for the same key. Raises `unauthorized`
+   * for a serial that is not expected of the batch, and where the hub has a certificate or was retired.
+   */
+  redeemClaim(
+    batch: string,
+    serial: string,
+    key_hash: string,
+  ): Promise<{ readonly hub: string; readonly generation: number }>
+  /** Devices that are expected, of one batch when it is named. */
+  claims(batch?: string): Promise<readonly ClaimEntry[]>
 }
 
 /** The registry as those see it who change it: the command line and the enrolment endpoint. */

@@ -13,27 +13,56 @@ export type Root = {
   readonly key: webcrypto.CryptoKey
   readonly certificate: x509.X509Certificate
   readonly certificate_pem: string
+  /** What its file says before the key: when it became what it is, ms since 1970; 0 where it says nothing. */
+  readonly since_ms: number
 }
 
-type RootOptions = { readonly fleet: string; readonly clock: Clock; readonly random: Random }
+/** The root that signs, and while it is being replaced the one to come or the one before: all of them are trusted. */
+export type Roots = { readonly active: Root; readonly next?: Root; readonly previous?: Root }
+
+/** Files of the CA's folder. */
+export const AUTHORITY_FILES = {
+  active: 'authority.pem',
+  next: 'next.pem',
+  previous: 'previous.pem',
+  /** The certificates alone, that of the root that signs first: for everyone. */
+  trusted: 'ca.pem',
+} as const
+
+export type RootOptions = { readonly fleet: string; readonly clock: Clock; readonly random: Random }
 
 /** Reads the CA of a folder, or makes one. Of several processes that make one at once, one wins and all read it. */
-export async function readOrCreateRoot(folder: string, options: RootOptions): Promise<Root> {
-  const path = join(folder, 'authority.pem')
+export async function readOrCreateRoots(folder: string, options: RootOptions): Promise<Roots> {
+  const path = join(folder, AUTHORITY_FILES.active)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     if (!(await exists(path))) await publish(path, await makeRoot(options), 0o600, options.random)
-    const root = await parseRoot(path, options.fleet)
-    const publicPath = join(folder, 'ca.pem')
-    if (!(await exists(publicPath))) await publish(publicPath, root.certificate_pem, 0o644, options.random)
-    return root
+    const roots = await readRoots(folder, options.fleet)
+    const publicPath = join(folder, AUTHORITY_FILES.trusted)
+    if (!(await exists(publicPath))) await publish(publicPath, trustedPem(roots), 0o644, options.random)
+    return roots
   } catch (error) {
     if (error instanceof Problem) throw error
     throw new Problem('unavailable', `the CA folder ${folder} cannot be used: ${messageOf(error)}`, { cause: error })
   }
 }
 
-async function makeRoot({ fleet, clock, random }: RootOptions): Promise<string> {
+async function readRoots(folder: string, fleet: string): Promise<Roots> {
+  const optional = async (name: 'next' | 'previous') => {
+    const path = join(folder, AUTHORITY_FILES[name])
+    return (await exists(path)) ? { [name]: await parseRoot(path, fleet) } : {}
+  }
+  // The active one last: at the moment of a switch the other two have what it was and what it will be.
+  const others = { ...(await optional('next')), ...(await optional('previous')) }
+  return { active: await parseRoot(join(folder, AUTHORITY_FILES.active), fleet), ...others }
+}
+
+/** PEM of every root that is trusted, the one that signs first, each once. */
+export function trustedPem({ active, next, previous }: Roots): string {
+  return [...new Set([active, previous, next].map((root) => root?.certificate_pem ?? ''))].join('')
+}
+
+export async function makeRoot({ fleet, clock, random }: RootOptions): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])
   const serial = random.bytes(16)
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
@@ -70,6 +99,7 @@ async function parseRoot(path: string, fleet: string): Promise<Root> {
     key: await webcrypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(key), ECDSA, false, ['sign']),
     certificate: parsed,
     certificate_pem: `${parsed.toString('pem')}\n`,
+    since_ms: Number(/^since_ms: (\d+)$/m.exec(pem)?.[1] ?? 0),
   }
 }
 
@@ -82,7 +112,7 @@ function part(pem: string, label: string, path: string): string {
   )
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await (await open(path, 'r')).close()
     return true
@@ -93,7 +123,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Whole under its final name, and both synced, or not there; the first to publish wins. */
-async function publish(path: string, content: string, mode: number, random: Random): Promise<void> {
+export async function publish(path: string, content: string, mode: number, random: Random): Promise<void> {
   const temporary = `${path}.${randomHex(random, 4)}.tmp`
   const file = await open(temporary, 'wx', mode)
   try {
@@ -109,7 +139,11 @@ async function publish(path: string, content: string, mode: number, random: Rand
   } finally {
     await unlink(temporary)
   }
-  const folder = await open(dirname(path), 'r')
+  await syncFolder(dirname(path))
+}
+
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
   try {
     await folder.sync()
   } finally {

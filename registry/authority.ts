@@ -7,8 +7,8 @@ import { messageOf, Problem } from '../contract/problem.ts'
 import type { Identity, Role } from '../contract/source.ts'
 import type { CertificateEntry, CertificateRole } from './administration.ts'
 import { normalSerial } from './administration.ts'
-import { readOrCreateRoot } from './authority-file.ts'
-import { CERTIFICATE_BACKDATE_MS, CERTIFICATE_LIFE_MS } from './limits.ts'
+import { readOrCreateRoots, trustedPem } from './authority-file.ts'
+import { CERTIFICATE_BACKDATE_MS, CERTIFICATE_LIFE_MS, CLAIM_LIFE_MS } from './limits.ts'
 
 const ECDSA = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
@@ -24,16 +24,22 @@ export type IssuedWithKey = Issued & { readonly key_pem: string }
  */
 export type Authority = {
   readonly fleet: string
-  /** What every party trusts. */
+  /** What every party trusts: the certificate of the root that signs, and those beside it while it is being replaced. */
   readonly certificate_pem: string
+  /** Reads the CA's files again; true when another root signs, or others are trusted, than before. */
+  reload(): Promise<boolean>
   issueHub(hub: string, generation: number): Promise<IssuedWithKey>
   issueService(service: string, generation?: number): Promise<IssuedWithKey>
   /** For an endpoint of Hearth; localhost, 127.0.0.1 and ::1 are always among its names. */
   issueServer(name: string, names?: readonly string[]): Promise<IssuedWithKey>
+  /** For all devices of a batch together; `life_ms` from now. */
+  issueClaim(batch: string, life_ms?: number): Promise<IssuedWithKey>
   /** For a key that its holder keeps: signs the request's public key, and nothing else of it. Raises `invalid`. */
   signRequest(identity: Identity, csr_pem: string): Promise<Issued>
   /** Who a client certificate of this CA names, whatever its dates. Raises `unauthorized` when the CA did not sign it. */
   identify(certificate_der: Uint8Array): Promise<Identity & { readonly serial: string; readonly expires_ms: number }>
+  /** The batch that a claim certificate is of. Raises `unauthorized` when it is none of this CA, or is over. */
+  identifyClaim(certificate_der: Uint8Array): Promise<{ readonly batch: string; readonly serial: string }>
 }
 
 export type AuthorityOptions = {
@@ -46,11 +52,11 @@ export type AuthorityOptions = {
 
 /**
  * Opens the CA in `folder`, making it when there is none: `authority.pem` (private key and certificate, mode 0600) and
- * `ca.pem` (the certificate alone, for everyone). Raises `conflict` for the CA of another fleet, `corrupt`.
+ * `ca.pem` (the certificate alone, for everyone); authority-rotation.ts has those beside them. Raises `conflict` for the CA of another fleet, `corrupt`.
  */
 export async function createAuthority(folder: string, options: AuthorityOptions): Promise<Authority> {
   const { fleet, clock, random, record } = options
-  const root = await readOrCreateRoot(folder, options)
+  let roots = await readOrCreateRoots(folder, options)
 
   const sign = async (
     role: CertificateRole,
@@ -58,16 +64,18 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
     generation: number,
     publicKey: x509.PublicKeyType,
     names: x509.JsonGeneralNames,
+    life_ms = CERTIFICATE_LIFE_MS,
   ): Promise<Issued> => {
     const now_ms = clock.now()
+    const signer = roots.active
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: newSerial(random),
       subject: [{ CN: [source] }, { O: [fleet] }],
-      issuer: root.certificate.subjectName,
+      issuer: signer.certificate.subjectName,
       notBefore: new Date(now_ms - CERTIFICATE_BACKDATE_MS),
-      notAfter: new Date(now_ms + CERTIFICATE_LIFE_MS),
+      notAfter: new Date(now_ms + life_ms),
       publicKey,
-      signingKey: root.key,
+      signingKey: signer.key,
       signingAlgorithm: ECDSA,
       extensions: [
         new x509.BasicConstraintsExtension(false, undefined, true),
@@ -76,7 +84,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
           role === 'server' ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth,
         ]),
         new x509.SubjectAlternativeNameExtension(names),
-        await x509.AuthorityKeyIdentifierExtension.create(root.certificate),
+        await x509.AuthorityKeyIdentifierExtension.create(signer.certificate),
         await x509.SubjectKeyIdentifierExtension.create(publicKey),
       ],
     })
@@ -87,19 +95,42 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
     return { certificate_pem: `${certificate.toString('pem')}\n`, entry }
   }
 
-  const issue = async (role: CertificateRole, source: string, generation: number, names: x509.JsonGeneralNames) => {
+  const issue = async (
+    role: CertificateRole,
+    source: string,
+    generation: number,
+    names: x509.JsonGeneralNames,
+    life_ms?: number,
+  ) => {
     const keys = await webcrypto.subtle.generateKey(ECDSA, true, ['sign', 'verify'])
     const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
-    const issued = await sign(role, source, generation, keys.publicKey, names)
+    const issued = await sign(role, source, generation, keys.publicKey, names, life_ms)
     return { ...issued, key_pem: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n` }
+  }
+
+  const signedHere = async (der: Uint8Array): Promise<x509.X509Certificate> => {
+    const certificate = new x509.X509Certificate(Buffer.from(der))
+    for (const root of [roots.active, roots.previous, roots.next]) {
+      if (root && (await certificate.verify({ publicKey: root.certificate.publicKey, signatureOnly: true })))
+        return certificate
+    }
+    throw new Problem('unauthorized', `the client certificate was not signed by the CA of fleet ${fleet}`)
   }
 
   return {
     fleet,
-    certificate_pem: root.certificate_pem,
+    get certificate_pem() {
+      return trustedPem(roots)
+    },
+    async reload() {
+      const before = trustedPem(roots)
+      roots = await readOrCreateRoots(folder, options)
+      return trustedPem(roots) !== before
+    },
     issueHub: (hub, generation) => issue('hub', hub, generation, sanOf(fleet, 'hub', hub, generation)),
     issueService: (service, generation = 1) =>
       issue('service', service, generation, sanOf(fleet, 'service', service, generation)),
+    issueClaim: (batch, life_ms = CLAIM_LIFE_MS) => issue('claim', batch, 1, sanOf(fleet, 'claim', batch, 1), life_ms),
     issueServer: (name, names = []) =>
       issue(
         'server',
@@ -114,13 +145,24 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
       const publicKey = await publicKeyOf(csr_pem)
       return sign(role, source, generation, publicKey, sanOf(fleet, role, source, generation))
     },
-    async identify(certificate_der) {
-      const certificate = new x509.X509Certificate(Buffer.from(certificate_der))
-      if (!(await certificate.verify({ publicKey: root.certificate.publicKey, signatureOnly: true }))) {
-        throw new Problem('unauthorized', `the client certificate was not signed by the CA of fleet ${fleet}`)
+    async identifyClaim(certificate_der) {
+      const certificate = await signedHere(certificate_der)
+      const { role, source } = nameOf(certificate, fleet)
+      if (role !== 'claim')
+        throw new Problem('unauthorized', `expected the claim certificate of a batch, found ${role} ${source}`)
+      const ends = certificate.notAfter
+      if (ends.getTime() < clock.now()) {
+        throw new Problem('unauthorized', `the claim certificate of batch ${source} ended at ${ends.toISOString()}`)
       }
+      return { batch: source, serial: normalSerial(certificate.serialNumber) }
+    },
+    async identify(certificate_der) {
+      const certificate = await signedHere(certificate_der)
+      const { role, source, generation } = nameOf(certificate, fleet)
+      if (role === 'claim')
+        throw new Problem('unauthorized', `a claim certificate is for /v1/claim alone (batch ${source})`)
       return {
-        ...identityOf(certificate, fleet),
+        ...{ role, source, generation },
         serial: normalSerial(certificate.serialNumber),
         expires_ms: certificate.notAfter.getTime(),
       }
@@ -173,17 +215,19 @@ function parse(csr_pem: string): x509.Pkcs10CertificateRequest {
   }
 }
 
-function sanOf(fleet: string, role: Role, source: string, generation: number): x509.JsonGeneralNames {
+function sanOf(fleet: string, role: Role | 'claim', source: string, generation: number): x509.JsonGeneralNames {
   return [{ type: 'url', value: `hearth://${fleet}/${role}/${source}/${generation}` }]
 }
 
-function identityOf(certificate: x509.X509Certificate, fleet: string): Identity {
+type Name = { readonly role: Role | 'claim'; readonly source: string; readonly generation: number }
+
+function nameOf(certificate: x509.X509Certificate, fleet: string): Name {
   const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? []
   const uri = names.find((name) => name.type === 'url')?.value ?? ''
   const prefix = `hearth://${fleet}/`
   const rest = uri.startsWith(prefix) ? uri.slice(prefix.length) : ''
-  const [, role, source = '', generation] = /^(hub|service)\/([^/]+)\/(\d{1,9})$/.exec(rest) ?? []
-  if (role !== 'hub' && role !== 'service') {
+  const [, role, source = '', generation] = /^(hub|service|claim)\/([^/]+)\/(\d{1,9})$/.exec(rest) ?? []
+  if (role !== 'hub' && role !== 'service' && role !== 'claim') {
     throw new Problem(
       'unauthorized',
       `the client certificate names no hub or service of fleet ${fleet} (SAN ${JSON.stringify(uri)})`,

@@ -3,7 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { Administration } from './administration.ts'
 import { type Authority, requestKeyHash } from './authority.ts'
-import { ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
+import { CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
 
 /** One HTTPS request to the enrolment endpoint, whoever carries it. */
 export type EnrolmentRequest = {
@@ -21,14 +21,22 @@ export type EnrolmentRequest = {
 export type EnrolmentAnswer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
 
 /** Paths that this handler answers; everything else is `undefined` for it. */
-export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/renew'] as const
+export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/claim', '/v1/renew'] as const
+
+/** `GET`: the CAs that are trusted now, the one that signs first, for whoever trusts one of them. */
+export const AUTHORITIES_PATH = '/v1/ca'
 
 const enrolBody = z.strictObject({ code: z.string().max(64), csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
+const claimBody = z.strictObject({
+  serial: z.string().regex(CLAIM_SERIAL_PATTERN, 'expected the serial of a device'),
+  csr: z.string().max(ENROLMENT_BODY_MAX_BYTES),
+})
 const renewBody = z.strictObject({ csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
 
 /**
- * How a hub gets its certificate. `POST /v1/enrol {code, csr}` with a one-time code; `POST /v1/renew {csr}` over TLS
- * with the certificate that it has, expired by no more than the grace. Both answer
+ * How a hub gets its certificate. `POST /v1/enrol {code, csr}` with a one-time code; `POST /v1/claim {serial, csr}` over
+ * TLS with the claim certificate of the device's batch; `POST /v1/renew {csr}` over TLS
+ * with the certificate that it has, expired by no more than the grace. All answer
  * `{hub, generation, certificate, ca, expires_ms}`; failures `{error}` with 400, 401, 413 or 503. Never throws a Problem.
  */
 export function openEnrolment(options: {
@@ -49,6 +57,22 @@ export function openEnrolment(options: {
     // The request is checked before the code is spent.
     const key_hash = await requestKeyHash(csr)
     const { hub, generation } = await registry.redeemCode(code, key_hash)
+    return sign(hub, generation, csr)
+  }
+
+  const claim = async (request: EnrolmentRequest) => {
+    const { serial, csr } = bodyOf(claimBody, request)
+    if (!request.certificate_der) {
+      throw new Problem(
+        'unauthorized',
+        'a claim needs the TLS connection to present the claim certificate of its batch',
+      )
+    }
+    const { batch, serial: certificate } = await authority.identifyClaim(request.certificate_der)
+    const allowed = registry.allows({ source: batch, generation: 1, serial: certificate })
+    if (!allowed.ok) throw new Problem('unauthorized', allowed.reason)
+    const key_hash = await requestKeyHash(csr)
+    const { hub, generation } = await registry.redeemClaim(batch, serial, key_hash)
     return sign(hub, generation, csr)
   }
 
@@ -73,8 +97,12 @@ export function openEnrolment(options: {
 
   return async (request) => {
     try {
+      if (request.method === 'GET' && request.path === AUTHORITIES_PATH) {
+        return { status: 200, body: { ca: authority.certificate_pem } }
+      }
       if (request.method !== 'POST') return { status: 405, body: { error: 'expected POST' } }
       if (request.path === '/v1/enrol') return await enrol(request)
+      if (request.path === '/v1/claim') return await claim(request)
       if (request.path === '/v1/renew') return await renew(request)
       return { status: 404, body: { error: `expected one of ${ENROLMENT_PATHS.join(', ')}, found ${request.path}` } }
     } catch (error) {

@@ -36,3 +36,9 @@ export const POSTGRES_RETRY_MAX_MS = 5_000
 export const COPY_STEP_ROWS = 5_000
 /** A copy says when it was last whole, no more often than this: each time is a write on the disk. */
 export const COPY_SEEN_MS = 5_000
+/** What a serial of a device looks like. */
+export const CLAIM_SERIAL_PATTERN = /^[A-Za-z0-9._-]{4,64}$/
+/** Devices that one transaction of an import adds; a longer list is many, and no other change waits for all of it. */
+export const CLAIMS_IMPORT_ROWS = 500
+/** How long a claim certificate is good when nothing else is said: a batch should be sold by then. */
+export const CLAIM_LIFE_MS = 365 * 86_400_000

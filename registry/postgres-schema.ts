@@ -29,6 +29,9 @@ CREATE INDEX certificates_source ON certificates (source, generation);
 CREATE TABLE codes (hash text PRIMARY KEY, hub text NOT NULL, created_ms bigint NOT NULL, expires_ms bigint NOT NULL,
   key_hash text, generation integer);
 CREATE INDEX codes_hub ON codes (hub);
+CREATE TABLE claims (serial text PRIMARY KEY, batch text NOT NULL, device text NOT NULL, key_hash text, generation integer,
+  claimed_ms bigint);
+CREATE INDEX claims_batch ON claims (batch);
 CREATE TABLE deleted (name text NOT NULL, key text NOT NULL, version bigint NOT NULL, PRIMARY KEY (name, key));
 CREATE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

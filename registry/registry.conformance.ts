@@ -211,6 +211,69 @@ export function registryConformance(name: string, make: () => Promise<RegistryUn
       expect(events(registry, 'a').map(({ event }) => event.stage)).toEqual(['enrolled', 'enrolled'])
     })
 
+    const device = (serial: string, hub_id: string, key_hash?: string) => ({
+      ...{ serial, hub: hub_id, home: 'home-1', region: 'eu', model: 'h1', zone: 'Europe/Berlin' },
+      ...(key_hash === undefined ? {} : { key_hash }),
+    })
+
+    test('a device that is expected becomes its hub once, and the same key is answered the same again', async () => {
+      const devices = [device('SN-0001', 'a'), device('SN-0002', 'b')]
+      expect(await registry.expectDevices('spring', devices)).toBe(2)
+      expect(await registry.expectDevices('spring', devices)).toBe(0)
+      await expect(registry.expectDevices('autumn', [device('SN-0001', 'a')])).rejects.toThrow(
+        /expected already, of batch spring/,
+      )
+      expect(registry.hubs()).toEqual([])
+      for (let i = 0; i < 2; i++)
+        expect(await registry.redeemClaim('spring', 'SN-0001', 'key-1')).toEqual({ hub: 'a', generation: 1 })
+      await expect(registry.redeemClaim('spring', 'SN-0001', 'key-2')).rejects.toThrow(/has its certificate already/)
+      await expect(registry.redeemClaim('autumn', 'SN-0002', 'key-1')).rejects.toThrow(
+        /not? .*expected of batch autumn/,
+      )
+      await expect(registry.redeemClaim('spring', 'SN-9999', 'key-1')).rejects.toThrow(/SN-9999/)
+      expect(registry.hub('a')).toMatchObject({ home: 'home-1', zone: 'Europe/Berlin', generation: 1 })
+      expect(events(registry, 'a').map(({ event }) => event.stage)).toEqual(['enrolled'])
+      expect((await registry.claims('spring')).map(({ serial, claimed_ms }) => [serial, claimed_ms])).toEqual([
+        ['SN-0001', clock.now()],
+        ['SN-0002', undefined],
+      ])
+      expect(await registry.claims('autumn')).toEqual([])
+    })
+
+    test('a claim takes no place of a hub that serves, was retired or enrolled anew, and no other key where one is known', async () => {
+      const key = 'a'.repeat(64)
+      const names = ['serves', 'retired', 'anew', 'bound', 'known']
+      const devices = names.map((name) => device(`SN-${name}`, name, name === 'bound' ? key : undefined))
+      await registry.expectDevices('spring', devices)
+      const claim = (name: string, with_key: string) => registry.redeemClaim('spring', `SN-${name}`, with_key)
+      for (const name of ['serves', 'retired', 'known']) await registry.putHub(hub(name), 1000)
+      const entry = { source: 'serves', generation: 1, serial: 'A1', role: 'hub', issued_ms: 1, expires_ms: 2 } as const
+      await registry.recordCertificate(entry)
+      await registry.retireHub('retired', 2000)
+      await expect(claim('serves', 'key')).rejects.toThrow(/has a certificate already/)
+      await expect(claim('retired', 'key')).rejects.toThrow(/was retired/)
+      await expect(claim('bound', 'b'.repeat(64))).rejects.toThrow(/another key/)
+      expect(await claim('bound', key)).toEqual({ hub: 'bound', generation: 1 })
+      expect(await claim('known', 'key')).toEqual({ hub: 'known', generation: 1 })
+      await claim('anew', 'key')
+      await registry.recordCertificate({ ...entry, source: 'anew', serial: 'A2' })
+      await registry.redeemCode(await registry.createCode('anew'), 'key')
+      await expect(claim('anew', 'key')).rejects.toThrow(/enrolled anew since/)
+    })
+
+    test('a list of devices with a bad one is refused as a whole, by its serial', async () => {
+      const good = device('SN-0001', 'a')
+      await expect(registry.expectDevices('spring', [good, device('SN-0002', 'Bad Id')])).rejects.toThrow(
+        /SN-0002.*Bad Id/,
+      )
+      await expect(registry.expectDevices('spring', [good, device('no', 'b')])).rejects.toThrow(/4 to 64/)
+      await expect(registry.expectDevices('spring', [device('SN-0003', 'c', 'XYZ')])).rejects.toThrow(
+        /SN-0003.*SHA-256/,
+      )
+      await expect(registry.expectDevices('Bad Batch', [good])).rejects.toThrow(/Bad Batch/)
+      expect(await registry.claims()).toEqual([])
+    })
+
     test('of the codes of a hub only the newest few are good', async () => {
       await registry.putHub(hub('a'), 1000)
       const codes: string[] = []

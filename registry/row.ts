@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { assert, Problem } from '../contract/problem.ts'
 import { type HubRecord, hubRecord } from '../contract/registry-record.ts'
-import type { CertificateEntry, TokenEntry } from './administration.ts'
+import type { CertificateEntry, ExpectedDevice, TokenEntry } from './administration.ts'
 import { type Principal, SCOPES } from './registry.ts'
 import type { Row } from './steps.ts'
 
@@ -12,7 +12,11 @@ const principal = z.object({
   hubs: z.array(z.string()).exactOptional(),
   identity: z.object({ source: z.string(), role: z.enum(['hub', 'service']), generation: z.number() }).exactOptional(),
 })
-const certificateRole = z.enum(['hub', 'service', 'server'])
+const certificateRole = z.enum(['hub', 'service', 'server', 'claim'])
+const device = z.object({
+  ...{ serial: z.string(), key_hash: z.string().exactOptional() },
+  ...{ hub: z.string(), home: z.string(), region: z.string(), model: z.string(), zone: z.string() },
+})
 
 export function text(value: unknown): string {
   assert(typeof value === 'string', `expected a text column, found ${typeof value}`)
@@ -30,6 +34,10 @@ export function hubRecordOf(row: Row | undefined): HubRecord | undefined {
 
 export function principalOf(row: Row): Principal {
   return fits(principal, JSON.parse(text(row['principal'])), 'token')
+}
+
+export function expectedDevice(row: Row): ExpectedDevice {
+  return fits(device, JSON.parse(text(row['device'])), 'device')
 }
 
 export function tokenEntry(row: Row): TokenEntry {

@@ -18,6 +18,13 @@ CREATE INDEX codes_hub ON codes (hub);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `
 
+/** Tables that came later: a file of an older Hearth gets them too, and they are nothing to it. */
+const LATER = `
+CREATE TABLE IF NOT EXISTS claims (serial TEXT PRIMARY KEY, batch TEXT NOT NULL, device TEXT NOT NULL, key_hash TEXT,
+  generation INTEGER, claimed_ms INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS claims_batch ON claims (batch);
+`
+
 /** Opens the database, creating it when it is new, as `made` says. Raises what `openSqliteRegistry` raises. */
 export function openDatabase(path: string, options: RegistryOptions, made = newMeta(options)) {
   return translate(path, () => {
@@ -27,6 +34,7 @@ export function openDatabase(path: string, options: RegistryOptions, made = newM
       database.exec('BEGIN IMMEDIATE')
       const isNew = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined
       if (isNew) create(database, made)
+      database.exec(LATER)
       database.exec('COMMIT')
       return { database, ...checkMeta(readMeta(database), path, options) }
     } catch (error) {

@@ -18,6 +18,12 @@ export function* row(sql: string, ...values: Value[]): Steps<Row | undefined> {
   return rows[0]
 }
 
+/** All rows of a SELECT. */
+export function* rows(sql: string, ...values: Value[]): Steps<readonly Row[]> {
+  const answer = yield { sql, values }
+  return answer.rows
+}
+
 /** Returns how many rows changed. */
 export function* run(sql: string, ...values: Value[]): Steps<number> {
   const { changed } = yield { sql, values }

@@ -8,7 +8,7 @@ import type { RegistryOptions } from './registry-options.ts'
 import { hubRecordOf, number, text } from './row.ts'
 import { type Change, row, run, type Steps } from './steps.ts'
 
-const NEWEST = 'SELECT record FROM hubs WHERE hub = ? ORDER BY valid_from_ms DESC LIMIT 1'
+export const NEWEST = 'SELECT record FROM hubs WHERE hub = ? ORDER BY valid_from_ms DESC LIMIT 1'
 const BEFORE = 'SELECT record FROM hubs WHERE hub = ? AND valid_from_ms <= ? ORDER BY valid_from_ms DESC LIMIT 1'
 const AFTER = 'SELECT record FROM hubs WHERE hub = ? AND valid_from_ms > ? ORDER BY valid_from_ms LIMIT 1'
 const WRITE =

@@ -2,6 +2,7 @@ import type { Administration, RegistryWrites } from './administration.ts'
 import type { RegistryOptions } from './registry-options.ts'
 import type { Change } from './steps.ts'
 import { certificateWrites } from './write-certificates.ts'
+import { claimWrites } from './write-claims.ts'
 import { codeWrites } from './write-codes.ts'
 import { hubWrites } from './write-hubs.ts'
 import { tokenWrites } from './write-tokens.ts'
@@ -16,5 +17,6 @@ export function registryWrites(
     ...tokenWrites(change, parts),
     ...certificateWrites(change, parts),
     ...codeWrites(change, parts),
+    ...claimWrites(change, parts),
   }
 }

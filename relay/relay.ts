@@ -45,6 +45,8 @@ export type Relay = {
   /** Takes no more: it is being closed. */
   readonly draining: boolean
   counts(): RelayCounts
+  /** Another certificate for hubs, other authorities: for handshakes from now on; sessions go on. */
+  setTls(tls: ServerTls): void
   /** Takes no more, moves the hubs away, finishes what is in flight, keeps the rest for the next start. */
   close(): Promise<void>
 }
@@ -155,6 +157,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return {
     appUrl: `${scheme}://${options.apps.host}:${port}`,
     hubUrl: listener.endpoint.url,
+    setTls: (tls) => listener.endpoint.setTls(tls),
     get draining() {
       return draining
     },

@@ -1,0 +1,36 @@
+import { isProblem } from '../contract/problem.ts'
+import type { Authority } from '../registry/authority.ts'
+import type { CliContext } from './context.ts'
+import { AUTHORITY_LOOK_MS } from './limits.ts'
+import type { Log } from './log.ts'
+
+/** Looks whether the CA is being replaced; `changed` then takes over what it signs and trusts. Returns what ends it. */
+export function watchAuthority(
+  { clock }: Pick<CliContext, 'clock'>,
+  log: Pick<Log, 'info' | 'failed'>,
+  authority: Authority,
+  changed: () => Promise<void>,
+): () => void {
+  let ended = false
+  let pending = false
+  const look = async () => {
+    try {
+      // A change that could not be taken over is taken over at the next look.
+      pending = (await authority.reload()) || pending
+      if (pending && !ended) {
+        await changed()
+        pending = false
+        log.info('authority', "took over a change of the fleet's CA; sessions go on")
+      }
+    } catch (error) {
+      if (!isProblem(error)) throw error
+      log.failed('authority', error)
+    }
+    if (!ended) cancel = clock.timer(AUTHORITY_LOOK_MS, () => void look())
+  }
+  let cancel = clock.timer(AUTHORITY_LOOK_MS, () => void look())
+  return () => {
+    ended = true
+    cancel()
+  }
+}

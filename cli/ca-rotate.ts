@@ -1,0 +1,56 @@
+/** `hearth ca rotate`: another CA in the place of the one that there is, while everything runs. */
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
+import { Problem } from '../contract/problem.ts'
+import type { Administration } from '../registry/administration.ts'
+import { readOrCreateRoots } from '../registry/authority-file.ts'
+import { hubsBehind, phaseOf, type Rotation, type RotationStep, rotate } from '../registry/authority-rotation.ts'
+import type { CliContext } from './context.ts'
+import { existingRegistry } from './fleet.ts'
+
+type Options = { readonly json?: boolean; readonly force?: boolean } & Partial<Record<RotationStep, boolean>>
+
+const NAMED_MAX = 10
+const NEXT: Readonly<Record<Rotation['phase'], string>> = {
+  settled: 'One CA signs and is trusted. hearth ca rotate --begin makes another one beside it.',
+  begun: 'A new CA is trusted and does not sign yet. When no hub is behind: hearth ca rotate --switch',
+  switched: 'The new CA signs, the old one is still trusted. When no hub is behind: hearth ca rotate --end',
+}
+
+export function registerRotation(group: Command, context: CliContext): void {
+  group
+    .command('rotate')
+    .description('replace the CA in three steps, with everything running; without a step: how far it is')
+    .addOption(new Option('--begin', 'make a new CA, which is trusted and does not sign').conflicts(['switch', 'end']))
+    .addOption(new Option('--switch', 'let the new CA sign; the old one is still trusted').conflicts(['begin', 'end']))
+    .addOption(new Option('--end', 'trust the new CA alone').conflicts(['begin', 'switch']))
+    .option('--force', 'take the step though it leaves hubs behind: they need a code, or the new CA by hand')
+    .option('--json', 'as JSON')
+    .action(async (options: Options) => {
+      const step = (['begin', 'switch', 'end'] as const).find((name) => options[name])
+      const folder = join(context.home, 'ca')
+      const registry = await existingRegistry(context)
+      try {
+        const parts = { fleet: context.config.fleet, clock: context.clock, random: context.random }
+        const before = phaseOf(await readOrCreateRoots(folder, parts))
+        const behind = behindOf(registry, before, context)
+        const leaves =
+          (step === 'switch' && before.phase === 'begun') || (step === 'end' && before.phase === 'switched')
+        if (leaves && behind.length > 0 && !options.force) {
+          const named = `${behind.slice(0, NAMED_MAX).join(', ')}${behind.length > NAMED_MAX ? ', …' : ''}`
+          const advice = 'they renew by themselves when they are on; --force takes the step without them'
+          throw new Problem('conflict', `--${step} would leave ${behind.length} hubs behind: ${named}; ${advice}`)
+        }
+        const after = step === undefined ? before : await rotate(folder, step, parts)
+        const found = { ...after, behind: behindOf(registry, after, context) }
+        const counted = after.phase === 'settled' ? '' : `\nHubs that are behind: ${found.behind.length}`
+        context.print(options.json ? JSON.stringify(found, undefined, 2) : `${NEXT[after.phase]}${counted}`)
+      } finally {
+        await registry.close()
+      }
+    })
+}
+
+function behindOf(registry: Administration, rotation: Rotation, { clock }: Pick<CliContext, 'clock'>) {
+  return rotation.phase === 'settled' ? [] : hubsBehind(registry, rotation, clock.now())
+}

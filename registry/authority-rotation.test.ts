@@ -1,0 +1,95 @@
+import { X509Certificate } from 'node:crypto'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ManualClock, seededRandom } from '../sim/clock.ts'
+import { type Authority, createAuthority } from './authority.ts'
+import { rotate } from './authority-rotation.ts'
+
+let folder: string
+let authority: Authority
+const options = { fleet: 'demo', clock: new ManualClock(), random: seededRandom(5) }
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'hearth-rotation-'))
+  authority = await createAuthority(folder, { ...options, record: () => Promise.resolve() })
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+const caPem = () => readFileSync(join(folder, 'ca.pem'), 'utf8')
+const trusted = () =>
+  (caPem().match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []).map(
+    (pem) => new X509Certificate(pem).fingerprint,
+  )
+const derOf = (pem: string) => new X509Certificate(pem).raw
+
+test('a certificate is known as long as the CA that signed it is trusted, whichever signs meanwhile', async () => {
+  const [old] = trusted()
+  const first = derOf((await authority.issueHub('a', 1)).certificate_pem)
+  const knows = (der: Uint8Array) => authority.identify(der).then(Boolean, () => false)
+  expect(await authority.reload()).toBe(false)
+
+  await rotate(folder, 'begin', options)
+  expect(await authority.reload()).toBe(true)
+  expect(authority.certificate_pem).toBe(caPem())
+  const [signing, fresh] = trusted()
+  expect(signing).toBe(old)
+  const second = derOf((await authority.issueHub('a', 1)).certificate_pem)
+
+  await rotate(folder, 'switch', options)
+  await authority.reload()
+  expect(trusted()).toEqual([fresh, old])
+  const third = derOf((await authority.issueHub('a', 1)).certificate_pem)
+  expect(await Promise.all([first, second, third].map(knows))).toEqual([true, true, true])
+
+  await rotate(folder, 'end', options)
+  await authority.reload()
+  expect(trusted()).toEqual([fresh])
+  expect(await Promise.all([first, second, third].map(knows))).toEqual([false, false, true])
+  expect(readdirSync(folder).toSorted()).toEqual(['authority.pem', 'ca.pem'])
+})
+
+test('a step that was cut off anywhere is finished by the same step again', async () => {
+  const keep = (name: string) => copyFileSync(join(folder, name), join(folder, `${name}.kept`))
+  const bring = (name: string) => renameSync(join(folder, `${name}.kept`), join(folder, name))
+  // Dead after its file was there, before ca.pem told of it.
+  keep('ca.pem')
+  await rotate(folder, 'begin', options)
+  const begun = trusted()
+  bring('ca.pem')
+  await rotate(folder, 'begin', options)
+  expect(trusted()).toEqual(begun)
+
+  // Dead between keeping the old one and letting the new one sign.
+  for (const name of ['authority.pem', 'next.pem', 'ca.pem']) keep(name)
+  await rotate(folder, 'switch', options)
+  const switched = trusted()
+  expect(switched).toEqual(begun.toReversed())
+  for (const name of ['authority.pem', 'next.pem', 'ca.pem']) bring(name)
+  await authority.reload()
+  expect(authority.certificate_pem).toBe(caPem())
+  await rotate(folder, 'switch', options)
+  expect(trusted()).toEqual(switched)
+
+  // Dead with the old one gone, and still in ca.pem.
+  keep('ca.pem')
+  await rotate(folder, 'end', options)
+  const ended = trusted()
+  bring('ca.pem')
+  expect(await rotate(folder, 'end', options)).toMatchObject({ phase: 'settled' })
+  expect(trusted()).toEqual(ended)
+})
+
+test('steps out of their order are refused and change nothing', async () => {
+  const all = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'utf8')])
+  const refuses = async (step: 'begin' | 'switch' | 'end', why: RegExp) => {
+    const before = all()
+    await expect(rotate(folder, step, options)).rejects.toThrow(why)
+    expect(all()).toEqual(before)
+  }
+  await refuses('switch', /no new CA yet/)
+  await rotate(folder, 'begin', options)
+  await refuses('end', /does not sign yet/)
+  await rotate(folder, 'switch', options)
+  await refuses('begin', /--end first/)
+})
