@@ -27,6 +27,14 @@ const httpUrl = z
   .regex(/^(|https?:\/\/\S+)$/, 'nothing, or http://… or https://…')
   .default('')
 
+/** Keys decide who may do what: they come by TLS, or from this machine. */
+function isKeysUrl(text: string): boolean {
+  if (text === '') return true
+  const url = URL.parse(text)
+  if (url?.protocol === 'https:') return true
+  return url?.protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+}
+
 function isRedisUrl(text: string): boolean {
   if (text === '') return true
   const url = URL.parse(text)
@@ -147,6 +155,26 @@ export const configSchema = z.strictObject({
         .string()
         .default('')
         .describe('File that holds the password for Postgres, in place of one in the URL.'),
+    })
+    .prefault({}),
+  tokens: z
+    .strictObject({
+      issuer: z
+        .string()
+        .default('')
+        .describe(
+          'Who else issues tokens of apps, as their claim `iss` says; with nothing, nobody (docs/operations.md).',
+        ),
+      audience: z.string().default('').describe('What their claim `aud` must name.'),
+      jwks_url: z
+        .string()
+        .refine(isKeysUrl, 'nothing, or https://… (http:// of this machine alone)')
+        .default('')
+        .describe("Where the issuer's public keys are, a JSON Web Key Set; asked each ten minutes."),
+      jwks_file: z.string().default('').describe('File that has them, in place of a URL.'),
+      tolerance_s: whole('a whole number from 0 to 300', 0, 300)
+        .default(30)
+        .describe("By how much the issuer's clock and this machine's may differ, in seconds."),
     })
     .prefault({}),
   relay: z

@@ -5,6 +5,7 @@ import { watchAuthority } from './authority-watch.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { processMetrics } from './operations.ts'
+import { outsideTokens } from './outside-tokens.ts'
 import { registryFigures } from './registry-figures.ts'
 import { openRelayDisk } from './relay-disk.ts'
 import { relayFigures } from './relay-figures.ts'
@@ -36,6 +37,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   // Read at each request: another one may take its place while this runs.
   const client = { ...(await serviceTls(context, authority, SOURCE)) }
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
+  const outside = await outsideTokens(context, (text) => log.warn('issuer', text))
   const disk = await openRelayDisk(home, (error) => log.failed('fault', error))
   const metrics = processMetrics('relay')
   let started: Relay | undefined
@@ -54,6 +56,7 @@ export async function runRelay(context: CliContext): Promise<void> {
     apps: { host: config.relay.host, port: config.relay.app_port },
     send: (bytes, aborted) => poster.post(bytes, aborted),
     answered,
+    ...(outside && { outside: outside.tokens }),
     fault: (error) => log.failed('fault', error),
     refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
@@ -74,6 +77,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   unwatchAuthority()
   await relay.close()
   await operations.close()
+  outside?.close()
   poster.close()
   disk.close()
   await registry.close()

@@ -42,3 +42,13 @@ export const CLAIM_SERIAL_PATTERN = /^[A-Za-z0-9._-]{4,64}$/
 export const CLAIMS_IMPORT_ROWS = 500
 /** How long a claim certificate is good when nothing else is said: a batch should be sold by then. */
 export const CLAIM_LIFE_MS = 365 * 86_400_000
+/** A JWT in a header; servers and proxies before it bear little more. */
+export const JWT_MAX_CHARACTERS = 8_192
+/** A JWT is refused so long after it was issued, whatever it says of its end: nobody can revoke it before. */
+export const JWT_LIFE_MAX_S = 24 * 3_600
+/** How often the issuer's keys are asked for. A key that it took back is good for so long. */
+export const JWKS_REFRESH_MS = 10 * 60_000
+/** How often at most: tokens that name unknown keys must not make us ask at each. */
+export const JWKS_RETRY_MS = 30_000
+export const JWKS_TIMEOUT_MS = 5_000
+export const JWKS_MAX_BYTES = 256 * 1024

@@ -8,6 +8,7 @@ import type { Clock } from '../contract/clock.ts'
 import { type CommandReport, commandRequest } from '../contract/command.ts'
 import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
 import { reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
@@ -18,6 +19,7 @@ import type { LiveFeed } from './live-event.ts'
 import { liveSockets } from './live-socket.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
+import { tokenCache, watchTokens } from './token-cache.ts'
 import { trusted } from './trusted.ts'
 
 export type AppApiOptions = {
@@ -26,6 +28,8 @@ export type AppApiOptions = {
   readonly hubs: HubListener['hubs']
   readonly registry: Pick<Registry, 'verifyToken' | 'hub' | 'watch'>
   readonly clock: Clock
+  /** Tokens of an issuer elsewhere; absent: the registry's alone. */
+  readonly outside?: OutsideTokens
   readonly ready: () => boolean
   readonly answered?: (report: CommandReport, own_ms: number) => void
   readonly fault: (error: unknown) => void
@@ -46,7 +50,7 @@ export type Issue = (
 
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, feed, registry, clock } = options
-  const verify = trusted((token) => registry.verifyToken(token), clock)
+  const { verify, prepare, isGood } = tokenCache(registry, clock, options.outside)
   const recordOf = trusted((hub) => registry.hub(hub), clock)
   let isCommand: CommandRoute = () => false
   const app: FastifyInstance = Fastify({
@@ -63,6 +67,15 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   })
   await app.register(rateLimit, { max: REQUESTS_PER_ADDRESS, timeWindow: 1_000 })
   await app.register(websocket, { options: { maxPayload: BODY_MAX_BYTES } })
+  /** Resolves when `verify` knows of a token that takes time; at once, and undefined, for all others. */
+  const prepared = (authorization: string | undefined): Promise<void> | undefined => {
+    const token = bearerOf(authorization)
+    return token === undefined ? undefined : prepare(token)
+  }
+  app.addHook('onRequest', async (request) => {
+    const pending = prepared(request.headers.authorization)
+    if (pending) await pending
+  })
   app.setErrorHandler((error, _request, reply) => {
     const problem = isProblem(error) ? error : fastifyProblem(error)
     if (problem.kind === 'internal') options.fault(error)
@@ -108,7 +121,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
 
   const toCommand = (authorization: string | undefined) => principalOf(authorization, 'commands')
   const { answered, fault } = options
-  isCommand = commandRoute({ core, clock, issue, principalOf: toCommand, answered, fault })
+  isCommand = commandRoute({ core, clock, issue, prepared, principalOf: toCommand, answered, fault })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe', 'commands')
     const command = core.find(request.params.id)
@@ -128,14 +141,14 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
   })
   const live = liveSockets({ core, feed, issue, clock, answered: options.answered })
-  const unwatch = registry.watch(() => live.recheck())
+  const unwatch = watchTokens(registry, clock, () => live.recheck())
   app.addHook('onClose', async () => unwatch())
   app.get(
     '/v1/live',
     { websocket: true, preValidation: async (request) => void principalOf(request.headers.authorization, 'observe') },
     (socket, request) => {
       const token = tokenOf(request.headers.authorization)
-      live.serve(socket, verify(token), () => isGood(registry, token))
+      live.serve(socket, verify(token), () => isGood(token))
     },
   )
   app.get('/v1/openapi.json', async () => openApiDocument())
@@ -148,19 +161,13 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
 
 /** Raises `unauthorized`. */
 function tokenOf(authorization: string | undefined): string {
-  const match = /^Bearer (\S+)$/.exec(authorization ?? '')
-  if (match?.[1]) return match[1]
+  const token = bearerOf(authorization)
+  if (token !== undefined) return token
   throw new Problem('unauthorized', 'expected the header Authorization: Bearer hearth_…')
 }
 
-function isGood(registry: Pick<Registry, 'verifyToken'>, token: string): boolean {
-  try {
-    registry.verifyToken(token)
-    return true
-  } catch (error) {
-    if (isProblem(error, 'unauthorized')) return false
-    throw error
-  }
+function bearerOf(authorization: string | undefined): string | undefined {
+  return /^Bearer (\S+)$/.exec(authorization ?? '')?.[1]
 }
 
 function refuse(reply: FastifyReply, problem: Problem): FastifyReply {

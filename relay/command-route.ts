@@ -18,6 +18,8 @@ export type CommandRouteOptions = {
   readonly core: CommandCore
   readonly clock: Clock
   readonly issue: Issue
+  /** To be awaited before `principalOf`, where there is something to wait for: a signature that is checked. */
+  readonly prepared: (authorization: string | undefined) => Promise<void> | undefined
   /** Who asks, with the right to command. Raises `unauthorized`. */
   readonly principalOf: (authorization: string | undefined) => Principal
   readonly answered?: ((report: CommandReport, own_ms: number) => void) | undefined
@@ -30,7 +32,7 @@ const PATH = /^\/v1\/hubs\/([^/?%]+)\/commands$/
 export type CommandRoute = (request: IncomingMessage, response: ServerResponse) => boolean
 
 export function commandRoute(options: CommandRouteOptions): CommandRoute {
-  const { core, clock, issue, principalOf } = options
+  const { core, clock, issue, prepared, principalOf } = options
   const gate = rateGate(clock, { per_second: REQUESTS_PER_ADDRESS, burst: REQUESTS_PER_ADDRESS })
 
   async function answer(request: IncomingMessage, response: ServerResponse, hub: string): Promise<void> {
@@ -40,6 +42,8 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
       throw new Problem('limit', `more than ${REQUESTS_PER_ADDRESS} requests a second come from this address`, {
         cause: { retry_after_ms: wait_ms },
       })
+    const pending = prepared(request.headers.authorization)
+    if (pending) await pending
     const principal = principalOf(request.headers.authorization)
     const body = parsed(request, await textOf(request))
     const { command } = issue(principal, {

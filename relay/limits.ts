@@ -25,6 +25,12 @@ export const KEY_MAX_CHARACTERS = 255
 /** Verified tokens, and hubs, that are remembered, and for how long: the bound on how late a revocation is seen. */
 export const TRUSTED_MAX = 20_000
 export const TRUST_MS = 2_000
+/** The same for tokens of an issuer elsewhere, which nobody revokes: a signature is checked once in so long. */
+export const OUTSIDE_TOKEN_TRUST_MS = 60_000
+/** Bad tokens of such an issuer that are remembered, so that repeating one costs no signature. */
+export const REFUSED_TOKENS_MAX = 1_000
+/** How often open WebSockets are asked whether their token has ended. */
+export const TOKEN_LOOK_MS = 60_000
 /** WebSockets of apps. At it: refused with kind `limit`. */
 export const LIVE_CLIENTS_MAX = 2_000
 /** Bytes that wait for a slow WebSocket. At it: closed with 1013, try again later. */

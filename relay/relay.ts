@@ -5,6 +5,7 @@ import { messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
 import { type ShipOptions, shipOutbox } from '../link/ship-outbox.ts'
+import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import type { Registry } from '../registry/registry.ts'
 import { appApi } from './app-api.ts'
 import { admitBrowsers } from './browser-access.ts'
@@ -25,6 +26,8 @@ export type RelayOptions = {
   readonly clock: Clock
   readonly random: Random
   readonly hubs: { readonly host: string; readonly port: number; readonly tls: ServerTls }
+  /** Tokens of an issuer elsewhere; absent: the registry's alone. */
+  readonly outside?: OutsideTokens
   readonly apps: {
     readonly host: string
     readonly port: number
@@ -108,6 +111,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     fault,
     hubs: listener.hubs,
     ready: () => !draining,
+    ...(options.outside && { outside: options.outside }),
     ...(options.answered && { answered: options.answered }),
     ...(options.apps.tls && { tls: options.apps.tls }),
   })
