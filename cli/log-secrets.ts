@@ -1,8 +1,8 @@
 /** Keys whose value is a secret, whatever it looks like. */
 const SECRET_KEY = /(^|_)(token|secret|password|passphrase|authorization|cookie|code|key|key_pem|csr)$/i
-/** Texts that are a secret, wherever they stand: tokens, what a header, a URL or an access link carries, private keys. */
+/** Texts that are a secret, wherever they stand: tokens, codes, what a header, a URL or an access link carries, private keys. */
 const SECRET_TEXT =
-  /hearth_[A-Za-z0-9_-]{16,}|Bearer \S+|(?<=:\/\/[^\s/@]*:)[^\s@]+(?=@)|[?&]token=[^\s&]+|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g
+  /hearth_[A-Za-z0-9_-]{16,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|\b(?:[0-9a-hjkmnp-tv-z]{6}-){3}[0-9a-hjkmnp-tv-z]{6}\b|Bearer \S+|(?<=:\/\/[^\s/@]*:)[^\s@]+(?=@)|[?&]token=[^\s&]+|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g
 const INSTEAD = '[secret]'
 
 /** The text with `[secret]` for what must never be in a log. */

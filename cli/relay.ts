@@ -58,6 +58,7 @@ export async function runRelay(context: CliContext): Promise<void> {
     answered,
     ...(outside && { outside: outside.tokens }),
     fault: (error) => log.failed('fault', error),
+    denied: (reason, address) => log.warn('denied', `an app was turned away: ${reason}`, { reason, address }),
     refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
   started = relay

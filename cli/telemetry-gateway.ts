@@ -73,6 +73,8 @@ export async function serveTelemetry(
     return answer
   }
   const enrol = openEnrolment({ registry, authority, clock })
+  const refused = (reason: string, address: string) =>
+    log.warn('refused', `a sender was turned away: ${reason}`, { reason, address })
   const endpoint = await listenTelemetry({
     mqtt: { host: config.ingest.host, port: config.ingest.mqtt_port },
     https: { host: config.ingest.host, port: config.ingest.https_port },
@@ -84,9 +86,9 @@ export async function serveTelemetry(
     ready: () => health.reasons().length === 0,
     verifyToken: (token) => senderOf(registry, token),
     floor: (source) => gateway.floor(source),
-    routes: (app) => addRoutes(app, enrol),
+    routes: (app) => addRoutes(app, enrol, refused),
     fault: (error) => log.failed('fault', error),
-    refused: (reason, address) => log.warn('refused', `a sender was turned away: ${reason}`, { reason, address }),
+    refused,
   })
   // Revoked certificates lose their session, not only their next connection.
   const unwatch = registry.watch(() => endpoint.recheck())
@@ -123,7 +125,11 @@ function senderOf(registry: Administration, token: string): Identity {
   throw new Problem('unauthorized', `the token of ${app} may not send telemetry: it needs the scope telemetry`)
 }
 
-function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>): void {
+function addRoutes(
+  app: FastifyInstance,
+  enrol: ReturnType<typeof openEnrolment>,
+  refused: (reason: string, address: string) => void,
+): void {
   app.get(AUTHORITIES_PATH, async (_request, reply) => {
     const answer = await enrol({ method: 'GET', path: AUTHORITIES_PATH, body: '' })
     return reply.code(answer.status).send(answer.body)
@@ -137,6 +143,7 @@ function addRoutes(app: FastifyInstance, enrol: ReturnType<typeof openEnrolment>
         ...{ method: 'POST', path, body },
         ...(certificate ? { certificate_der: certificate } : {}),
       })
+      if (answer.status === 401) refused(`${path}: ${String(answer.body.error)}`, request.ip)
       return reply.code(answer.status).send(answer.body)
     })
   }

@@ -90,6 +90,11 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
   })
   app.setErrorHandler((error, request, reply) => {
     if (isProblem(error)) {
+      if (error.kind === 'unauthorized')
+        note(
+          `${request.ip} was turned away from ${request.method} ${request.url.split('?')[0]}: ${error.message}`,
+          'info',
+        )
       return reply.code(STATUS[error.kind]).send({ kind: error.kind, message: error.message, outcome: error.outcome })
     }
     const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : 500

@@ -41,8 +41,9 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
   app.get('/healthz', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) => reply.code(isReady() ? 200 : 503).send({ ready: isReady() }))
   app.post('/v1/telemetry', (request, reply) => telemetry(request, reply))
-  app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+  app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
     const status = statusOf(error)
+    if (status === 401) options.refused?.(messageOf(error), request.ip)
     if (status === 429) reply.header('retry-after', '1')
     if (status >= 500) options.fault?.(error)
     const body = status === 413 || status === 422 ? { refused: messageOf(error) } : { error: messageOf(error) }

@@ -33,6 +33,8 @@ export type AppApiOptions = {
   readonly ready: () => boolean
   readonly answered?: (report: CommandReport, own_ms: number) => void
   readonly fault: (error: unknown) => void
+  /** Somebody asked for what they may not. */
+  readonly denied?: (reason: string, address: string) => void
   /** PEM; plain HTTP when absent. */
   readonly tls?: { readonly key: string; readonly cert: string }
 }
@@ -76,9 +78,10 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     const pending = prepared(request.headers.authorization)
     if (pending) await pending
   })
-  app.setErrorHandler((error, _request, reply) => {
+  app.setErrorHandler((error, request, reply) => {
     const problem = isProblem(error) ? error : fastifyProblem(error)
     if (problem.kind === 'internal') options.fault(error)
+    if (problem.kind === 'unauthorized') options.denied?.(problem.message, request.ip)
     return refuse(reply, problem)
   })
   app.setNotFoundHandler((request, reply) =>

@@ -38,6 +38,8 @@ export type RelayOptions = {
   readonly fault: (error: unknown) => void
   /** A command of the app API was answered; `own_ms` of its time was the relay's own. */
   readonly answered?: (report: CommandReport, own_ms: number) => void
+  /** Somebody asked the app API for what they may not. */
+  readonly denied?: (reason: string, address: string) => void
   /** A hub was turned away before it was a session. */
   readonly refused?: (reason: string, address: string) => void
 }
@@ -113,6 +115,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     ready: () => !draining,
     ...(options.outside && { outside: options.outside }),
     ...(options.answered && { answered: options.answered }),
+    ...(options.denied && { denied: options.denied }),
     ...(options.apps.tls && { tls: options.apps.tls }),
   })
   await admitBrowsers(app)
