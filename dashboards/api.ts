@@ -3,7 +3,9 @@ import { COMMANDS_DEFAULT, COMMANDS_MAX, ROWS_DEFAULT, ROWS_MAX, SQL_MAX_CHARACT
 
 /** What the dashboards' API takes and answers: checked by the server, described by OpenAPI, typed for the web app. */
 
-const time_ms = z.coerce.number().int().min(0).describe('ms since 1970 UTC')
+/** The last moment of year 9999: dates beyond it have no form that SQL reads. */
+const TIME_MAX_MS = 253_402_300_799_999
+export const time_ms = z.coerce.number().int().min(0).max(TIME_MAX_MS).describe('ms since 1970 UTC')
 const number = z.number().nullable()
 
 export const queryRequest = z.strictObject({

@@ -13,6 +13,7 @@ import {
   hubsAnswer,
   liveMessage,
   sendRequest,
+  time_ms,
   traceAnswer,
 } from './api.ts'
 import { aroundCommand, listCommands, stagesSql, traceCommand } from './commands.ts'
@@ -30,7 +31,7 @@ import { shareAnswers } from './shared-answers.ts'
 
 const commandPath = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'a command id is 32 hex digits') })
 const issuedHint = z.object({
-  issued: z.coerce.number().int().min(0).optional().describe('when it was issued, ms since 1970: reads fewer files'),
+  issued: time_ms.optional().describe('when it was issued, ms since 1970: reads fewer files'),
 })
 /** How long what is made from days of events, as the list of devices, is kept. */
 const DAYS_KEPT_MS = 60_000
@@ -88,7 +89,7 @@ export function mountCommands(
     summary: 'Connection of a hub and readings of a device around a time.',
     scope: 'query',
     fleet: true,
-    query: z.object({ hub: z.string().max(64), device: z.string().max(64), at: z.coerce.number().int() }),
+    query: z.object({ hub: z.string().max(64), device: z.string().max(64), at: time_ms }),
     answer: aroundAnswer,
     handle: ({ query }, { request, reply }) =>
       aroundCommand(queries, { hub: query.hub, device: query.device, time_ms: query.at }, hangUp(request, reply)),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { failure } from '../jobs/failure.ts'
-import { windowQuery } from './api.ts'
+import { time_ms as askedTime_ms, windowQuery } from './api.ts'
 
 /** What the Jobs page is answered. */
 
@@ -86,7 +86,7 @@ export type JobsAnswer = z.infer<typeof jobsAnswer>
 
 export const explainParams = z.object({ metric: metricName })
 export const explainQuery = z.object({
-  hour: z.coerce.number().int().min(0).describe('a time in the hour or day that is asked for, ms since 1970 UTC'),
+  hour: askedTime_ms.describe('a time in the hour or day that is asked for, ms since 1970 UTC'),
 })
 
 const explainedLook = z.object({

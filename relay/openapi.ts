@@ -15,6 +15,15 @@ const report = z.object({
   stages: z.array(z.object({ stage: z.enum([...STAGES, ...OUTCOMES]), by: z.enum(['relay', 'hub']), ms: z.number() })),
   round_trip_ms: z.number().optional().describe("sent to acked, on the relay's clock"),
 })
+const connectedHubs = z.object({
+  hubs: z.array(
+    z.object({
+      hub: z.string(),
+      epoch: z.string().describe("the session's, as the hub gave it"),
+      since_ms: z.number().describe('when it connected, ms since 1970'),
+    }),
+  ),
+})
 const problem = z.object({
   type: z.string(),
   title: z.string(),
@@ -29,6 +38,11 @@ const json = (schema: z.ZodType, description: string, type = 'application/json')
   content: { [type]: { schema: z.toJSONSchema(schema, { io: 'input' }) } },
 })
 const refused = (description: string) => json(problem, description, 'application/problem+json')
+const denied = (scopes: string) => ({
+  401: refused('no or a bad token'),
+  403: refused(`the token lacks the scope ${scopes}`),
+  429: refused('too many; Retry-After says when'),
+})
 const parameter = (name: string, place: 'path' | 'header', description: string) => ({
   name,
   in: place,
@@ -74,18 +88,26 @@ export function openApiDocument() {
           summary: 'A command of the last 24 hours',
           security,
           parameters: [parameter('id', 'path', 'the command')],
-          responses: { 200: json(report, 'as it stands'), 404: refused('not in memory') },
+          responses: {
+            200: json(report.extend({ app: z.string() }), 'as it stands'),
+            ...denied('observe or commands'),
+            404: refused('not in memory, or not for this token'),
+          },
         },
       },
       '/v1/hubs': {
-        get: { summary: 'Hubs with an open control connection', security, responses: { 200: { description: 'hubs' } } },
+        get: {
+          summary: 'Hubs with an open control connection',
+          security,
+          responses: { 200: json(connectedHubs, 'those that the token may see'), ...denied('observe') },
+        },
       },
       '/v1/live': {
         get: {
           summary: 'WebSocket: stages, outcomes, states and connections as they happen; takes commands too',
           description: `What does not send headers offers the subprotocols ${LIVE_PROTOCOL} and ${TOKEN_PROTOCOL}<token>. Messages are in contract/live-message.ts.`,
           security,
-          responses: { 101: { description: 'JSON messages' } },
+          responses: { 101: { description: 'JSON messages' }, ...denied('observe') },
         },
       },
     },
