@@ -183,6 +183,13 @@ export const configSchema = z.strictObject({
       names: names.describe('Names by which hubs reach it beside host, as `name,name`: its certificate has them.'),
       hub_port: port.default(8883).describe('MQTT over TLS: the control connection of hubs.'),
       app_port: port.default(8980).describe('HTTP and WebSocket for apps.'),
+      app_cert_file: z
+        .string()
+        .default('')
+        .describe(
+          'PEM of a certificate and its chain: apps then come by HTTPS. Other processes must trust it (NODE_EXTRA_CA_CERTS).',
+        ),
+      app_key_file: z.string().default('').describe('PEM of its key.'),
       ops_port: opsPort,
     })
     .prefault({}),

@@ -42,7 +42,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
     const { host, port } = config.dashboards
     const dashboards = await startDashboards({
       registry,
-      relay: { url: `http://${config.relay.host}:${config.relay.app_port}`, token: await ownToken(home, registry) },
+      relay: { url: appUrl(config), token: await ownToken(home, registry) },
       queries: {
         module: fileURLToPath(new URL(`./dashboards-query.${extension}`, import.meta.url)),
         arguments: [home, JSON.stringify(config)],
@@ -68,6 +68,11 @@ export async function runDashboards(context: CliContext): Promise<void> {
     await registry.close()
     withdraw(context, 'dashboards')
   }
+}
+
+/** Where the relay's app API is. */
+function appUrl({ relay }: CliContext['config']): string {
+  return `${relay.app_cert_file === '' ? 'http' : 'https'}://${relay.host}:${relay.app_port}`
 }
 
 /** The token with which the dashboards speak to the relay: kept in the state folder, made when it is not there or dead. */

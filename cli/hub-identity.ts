@@ -3,10 +3,11 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
 import { claim, type Enrolled, enrol, hubOf, newKey, renew, renewalDue } from '../hub-agent/enrolment.ts'
+import { makeFolder } from '../link/folder.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles, keptFiles } from './hub-files.ts'
-import { makeFolder, writeFiles } from './state-file.ts'
+import { writeFiles } from './state-file.ts'
 
 /** Beside the identity that a hub has, while it asks for another. */
 const KEY_TO_COME = 'enrolment-key.pem'

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { Problem } from '../contract/problem.ts'
 import { batchPoster } from '../link/post-batch.ts'
 import { type Relay, startRelay } from '../relay/relay.ts'
 import { watchAuthority } from './authority-watch.ts'
@@ -10,6 +11,7 @@ import { registryFigures } from './registry-figures.ts'
 import { openRelayDisk } from './relay-disk.ts'
 import { relayFigures } from './relay-figures.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
+import { readSetting } from './setting-file.ts'
 import { version } from './version.ts'
 
 /** A relay's name as a source of events is a stable ordinal, never a host's name. */
@@ -53,7 +55,7 @@ export async function runRelay(context: CliContext): Promise<void> {
     clock,
     random,
     hubs: { host: config.relay.host, port: config.relay.hub_port, tls },
-    apps: { host: config.relay.host, port: config.relay.app_port },
+    apps: { host: config.relay.host, port: config.relay.app_port, ...appTls(config) },
     send: (bytes, aborted) => poster.post(bytes, aborted),
     answered,
     ...(outside && { outside: outside.tokens }),
@@ -84,4 +86,18 @@ export async function runRelay(context: CliContext): Promise<void> {
   await registry.close()
   withdraw(context, 'relay')
   log.info('ended', 'drained')
+}
+
+/** Raises `invalid` where one of the two files is not said, or cannot be read. */
+function appTls({ relay }: CliContext['config']): { readonly tls?: { readonly key: string; readonly cert: string } } {
+  const { app_cert_file, app_key_file } = relay
+  if (app_cert_file === '' && app_key_file === '') return {}
+  if (app_cert_file === '' || app_key_file === '')
+    throw new Problem('invalid', 'relay.app_cert_file and relay.app_key_file go together: one of them is not set')
+  return {
+    tls: {
+      cert: readSetting('relay.app_cert_file', app_cert_file),
+      key: readSetting('relay.app_key_file', app_key_file),
+    },
+  }
 }

@@ -193,7 +193,7 @@ const body = { device: 'lamp', set: { powered: true }, deadline_ms: 1_000 }
 /** What is sent with an action, where it needs something. */
 function bodyFor(action: string): string | undefined {
   if (!action.startsWith('POST')) return undefined
-  if (/\/commands$/.test(action)) return JSON.stringify(body)
+  if (action.endsWith('/commands')) return JSON.stringify(body)
   const [, , hub] = action.split(' ')
   if (action.startsWith('POST /api/commands')) return JSON.stringify({ hub, ...body })
   if (action.endsWith('/api/query')) return JSON.stringify({ sql: 'select 1' })

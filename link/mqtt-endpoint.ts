@@ -68,6 +68,9 @@ export type MqttEndpoint = {
   close(): Promise<void>
 }
 
+/** The context is else made of the command line, and tickets of another run are refused for it. */
+const TICKETS = { sessionIdContext: 'hearth', sessionTimeout: TICKET_KEYS_MS / 1000 } as const
+
 /** Serves MQTT 5 and 3.1.1 over mutual TLS. Raises `unavailable` when the port cannot be had. */
 export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndpoint> {
   const { clock, authorise } = options
@@ -135,11 +138,9 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     rejectUnauthorized: true,
     ALPNProtocols: ['mqtt'],
     handshakeTimeout: CONNECT_TIMEOUT_MS,
-    // Else it is made of the command line, and tickets of another run are refused for it.
-    sessionIdContext: 'hearth',
-    sessionTimeout: TICKET_KEYS_MS / 1000,
+    ...TICKETS,
   })
-  const forgetTicketKeys = keepTicketKeys(secure, options.tls.key, clock)
+  let forgetTicketKeys = keepTicketKeys(secure, ticketSecret(options.tls), clock)
   const gate = handshakeGate({
     clock,
     atWork_max: options.handshakes_max ?? HANDSHAKES_MAX,
@@ -201,7 +202,11 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     get count() {
       return sessions.size
     },
-    setTls: (next) => secure.setSecureContext(secureContextOf(next)),
+    setTls(next) {
+      forgetTicketKeys()
+      secure.setSecureContext({ ...secureContextOf(next), ...TICKETS })
+      forgetTicketKeys = keepTicketKeys(secure, ticketSecret(next), clock)
+    },
     recheck() {
       for (const session of sessions.values()) {
         const answer = authorise(session.identity)
@@ -236,6 +241,11 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       })
     },
   }
+}
+
+/** With the authorities: a session that one of them vouched for ends with the trust in it, and is not resumed. */
+function ticketSecret({ key, ca }: ServerTls): string {
+  return [key, ...(typeof ca === 'string' ? [ca] : ca)].join('\n')
 }
 
 /** As node:tls takes them. */

@@ -123,8 +123,8 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   }
 
   const toCommand = (authorization: string | undefined) => principalOf(authorization, 'commands')
-  const { answered, fault } = options
-  isCommand = commandRoute({ core, clock, issue, prepared, principalOf: toCommand, answered, fault })
+  const { answered, fault, denied } = options
+  isCommand = commandRoute({ core, clock, issue, prepared, principalOf: toCommand, answered, fault, denied })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe', 'commands')
     const command = core.find(request.params.id)

@@ -24,6 +24,7 @@ export type CommandRouteOptions = {
   readonly principalOf: (authorization: string | undefined) => Principal
   readonly answered?: ((report: CommandReport, own_ms: number) => void) | undefined
   readonly fault: (error: unknown) => void
+  readonly denied?: ((reason: string, address: string) => void) | undefined
 }
 
 const PATH = /^\/v1\/hubs\/([^/?%]+)\/commands$/
@@ -71,6 +72,7 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
         ? error
         : new Problem('internal', 'the relay failed to answer; it was logged', { cause: error, outcome: 'unknown' })
       if (problem.kind === 'internal') options.fault(error)
+      if (problem.kind === 'unauthorized') options.denied?.(problem.message, request.socket.remoteAddress ?? '')
       // What is not read of it would be taken for the next request.
       if (!request.complete) response.setHeader('connection', 'close')
       refuse(response, problem)

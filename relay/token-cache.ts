@@ -34,7 +34,7 @@ export function tokenCache(registry: Pick<Registry, 'verifyToken'>, clock: Clock
       const problem = isProblem(error)
         ? error
         : new Problem('internal', 'the token could not be checked', { cause: error })
-      remember(refused, token, { problem, until_ms: now_ms + TRUST_MS }, REFUSED_TRUSTED_MAX)
+      remember(refused, token, { problem, until_ms: now_ms + TRUST_MS }, REFUSED_TOKENS_MAX)
     }
   }
 
