@@ -148,7 +148,15 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   app.addHook('onClose', async () => unwatch())
   app.get(
     '/v1/live',
-    { websocket: true, preValidation: async (request) => void principalOf(request.headers.authorization, 'observe') },
+    {
+      websocket: true,
+      preValidation: async (request) => {
+        // Here too: a browser's token is found after the hook above (browser-access.ts).
+        const pending = prepared(request.headers.authorization)
+        if (pending) await pending
+        principalOf(request.headers.authorization, 'observe')
+      },
+    },
     (socket, request) => {
       const token = tokenOf(request.headers.authorization)
       live.serve(socket, verify(token), () => isGood(token))
