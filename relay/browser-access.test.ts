@@ -23,7 +23,7 @@ const layout = { epoch: 1, buckets: 4 }
 const folder = mkdtempSync(join(tmpdir(), 'hearth-browser-access-'))
 const registry = openSqliteRegistry(join(folder, 'registry.db'), { fleet: 'demo', layout, clock, random })
 const feed = liveFeed()
-const token = registry.createToken({ app: 'page', scopes: ['commands', 'observe'], hubs: ['demo-01', 'demo-02'] })
+const token = await registry.createToken({ app: 'page', scopes: ['commands', 'observe'], hubs: ['demo-01', 'demo-02'] })
 const fault = (error: unknown) => expect.unreachable(String(error))
 let app: FastifyInstance
 let core: CommandCore
@@ -32,7 +32,7 @@ const sockets: WebSocket[] = []
 
 beforeAll(async () => {
   const record = { home: 'h', region: 'r', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 0, maintenance: [] }
-  for (const hub of ['demo-01', 'demo-02', 'demo-03']) registry.putHub({ hub, ...record }, 0)
+  for (const hub of ['demo-01', 'demo-02', 'demo-03']) await registry.putHub({ hub, ...record }, 0)
   const ledger = await openLedger({ disk: memoryDisk(), clock, random, source: 'relay-0', layout, version: '1', fault })
   core = commandCore({ fleet: 'demo', clock, random, ledger, feed, link: { send: () => 'gone' } })
   app = await appApi({ core, feed, registry, clock, fault, hubs: () => new Map(), ready: () => true })
@@ -46,7 +46,7 @@ afterEach(() => {
 afterAll(async () => {
   await app.close()
   core.close()
-  registry.close()
+  await registry.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -112,10 +112,10 @@ test.each([[[]], [[LIVE_PROTOCOL]], [[LIVE_PROTOCOL, TOKEN_PROTOCOL]], [[LIVE_PR
 )
 
 test('a token that was revoked a moment ago opens no socket, though it is trusted for that moment', async () => {
-  const soon = registry.createToken({ app: 'soon-gone', scopes: ['observe'] })
+  const soon = await registry.createToken({ app: 'soon-gone', scopes: ['observe'] })
   const protocols = [LIVE_PROTOCOL, TOKEN_PROTOCOL + soon]
   await open(protocols).until('hello')
-  registry.revokeToken('soon-gone')
+  await registry.revokeToken('soon-gone')
   const [code] = await once(open(protocols).socket, 'close')
   expect(code).toBe(1008)
 })
