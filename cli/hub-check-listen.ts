@@ -31,7 +31,7 @@ export async function checkHub(context: CliContext, host: string, options: HubOp
   const set = parseSet(options.set ?? ['powered=true'])
   const folder = join(context.home, 'check')
   makeFolder(folder)
-  const authority = await createAuthority(folder, { fleet: 'check', clock, random, record: () => undefined })
+  const authority = await createAuthority(folder, { fleet: 'check', clock, random, record: () => Promise.resolve() })
   const identity = join(folder, hub)
   if (!keptFiles(identity)) {
     const { key_pem: key, certificate_pem: cert } = await authority.issueHub(hub, 1)

@@ -13,7 +13,7 @@ Examples:
   hearth hub check --listen                                       your hub connects to this machine, and is checked
   hearth hub check --listen 192.0.2.7 --device porch-light --set powered=false --power-cycle
   hearth hub check --connect mqtts://relay.example:8883 --ca ca.pem --cert cert.pem --key key.pem
-  hearth hub check --connect mqtts://127.0.0.1:8884 --hub check-1 with the certificate in <state>/hubs/check-1
+  hearth hub check --connect mqtts://127.0.0.1:8884 --hub check-1   with the certificate in <state>/hubs/check-1
 
 --listen plays relay and gateway for one hub. Its certificates are made once, in <state>/check: put them on the hub. It sets the
 device that you name, cuts connections, refuses them for a while, and raises the boot counter.
