@@ -139,12 +139,59 @@ test('damage in what was synced is told by file and byte, and nothing is left ou
   const bad = Buffer.from(good)
   bad.writeUInt8(bad.readUInt8(60) ^ 1, 60)
   fs.writeFileSync(first, bad)
-  expect(() => open(folder)).toThrow(/0000000001\.log is damaged at byte 16; restore it from a copy/)
+  expect(() => open(folder)).toThrow(/0000000001\.log is damaged at byte 16; restore the folder from a copy/)
   expect(fs.readFileSync(first)).toEqual(bad)
   fs.writeFileSync(first, good)
   const restored = open(folder)
   expect(Object.keys(contentOf(restored))).toHaveLength(20)
   restored.close()
+})
+
+test('damage to what was synced is told in the newest segment too, and the file is left as it is', async () => {
+  const folder = newFolder()
+  const disk = openLogDisk(folder)
+  for (let i = 0; i < 100; i++) disk.write([{ put: `key-${i}`, value: bytes('x'.repeat(100)) }])
+  await disk.sync()
+  disk.close()
+  const [file = ''] = segmentsOf(folder)
+  const bad = fs.readFileSync(file)
+  bad.writeUInt8(bad.readUInt8(60) ^ 1, 60)
+  fs.writeFileSync(file, bad)
+  expect(() => openLogDisk(folder)).toThrow(/0000000001\.log is damaged at byte 16; restore the folder from a copy/)
+  expect(fs.readFileSync(file)).toEqual(bad)
+})
+
+test('a segment of which a power cut left its length and zeros ends the log', async () => {
+  const folder = newFolder()
+  const disk = open(folder)
+  disk.write([{ put: 'a', value: bytes('1') }])
+  await disk.sync()
+  disk.close()
+  fs.writeFileSync(path.join(folder, '0000000002.log'), Buffer.alloc(4_096))
+  const after = open(folder)
+  expect(contentOf(after)).toEqual({ a: '1' })
+  after.close()
+  expect(segmentsOf(folder)).toHaveLength(1)
+})
+
+test('once a sync has failed nothing is taken for synced any more, and nothing is cleaned', async () => {
+  const folder = newFolder()
+  const faults: unknown[] = []
+  const disk = open(folder, (error) => faults.push(error))
+  disk.write([{ put: 'a', value: bytes('1') }])
+  const { fdatasync } = fs
+  fs.fdatasync = Object.assign(
+    (_file: number, done: (error: Error) => void) => done(new Error('EIO: i/o error')),
+    fdatasync,
+  )
+  try {
+    await expect(Promise.all([disk.sync(), disk.sync()])).rejects.toThrow(/cannot sync .*EIO/)
+  } finally {
+    fs.fdatasync = fdatasync
+  }
+  await expect(disk.sync()).rejects.toThrow(/mend the disk and start again/)
+  expect(() => disk.write([{ put: 'b', value: bytes('1') }])).toThrow(/mend the disk and start again/)
+  disk.close()
 })
 
 test('says by name that a segment is of a newer format, or nothing of ours', () => {

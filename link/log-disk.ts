@@ -14,12 +14,14 @@ import fs from 'node:fs'
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import type { Disk } from './disk.ts'
+import type { Disk, DiskChange } from './disk.ts'
 import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
 import { frameWriter, readFrames, weightOf } from './log-frame.ts'
 import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
 
 type Entry = { readonly segment: Segment; readonly at: number; readonly bytes: number; readonly weight: number }
+
+type Place = { readonly number: number; readonly end: number }
 
 export type LogDiskOptions = {
   readonly segment_bytes?: number
@@ -48,7 +50,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   let newName = true
   /** The disk was found full: clean whatever helps. */
   let tight = false
-  let synced_below = 0
+  let marked: Place = { number: 0, end: 0 }
   let broken: Problem | undefined
   let closed = false
   let cleaning = false
@@ -77,7 +79,8 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
 
   function begin(number: number): Segment {
     const segment = createSegment(folder, number)
-    spare.keep()
+    // Not the room that was just given up.
+    if (!tight) spare.keep()
     segments.push(segment)
     total_bytes += segment.end
     dirty.add(segment)
@@ -115,6 +118,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     } catch (error) {
       const problem = asProblem(error, folder)
       tight ||= problem.kind === 'limit'
+      if (tight) cleanSoon()
       throw problem
     }
   }
@@ -150,9 +154,11 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   }
 
   async function flush(): Promise<void> {
+    if (broken) throw broken
     const mine = [...dirty]
     const named = newName
-    const below = newest().number
+    const last = newest()
+    const synced = { number: last.number, end: last.end }
     dirty.clear()
     newName = false
     try {
@@ -166,16 +172,17 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       })
       throw broken
     }
-    if (below > synced_below) mark(below)
+    mark(synced)
   }
 
-  function mark(below: number) {
-    if (closed) return
+  /** Where there is more to tell than at the last one: a mark alone needs none. */
+  function mark({ number, end }: Place) {
+    if (closed || (number === marked.number && end - marked.end < MARK_EACH_BYTES)) return
     frame.begin()
-    frame.mark(below)
+    frame.mark(number, end)
     try {
       append()
-      synced_below = below
+      marked = { number, end }
     } catch {
       // The next sync tries it again: a mark only tells damage from a power cut.
     }
@@ -215,10 +222,11 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       // What made it garbage must not go in a power cut that it does not come back from.
       await sync()
       if (closed) return
+      // One that cannot be unlinked stays the oldest: a gap would be damage.
+      await fs.promises.rm(oldest.file, { force: true })
       segments.shift()
       total_bytes -= oldest.end
-      fs.closeSync(oldest.descriptor)
-      await fs.promises.rm(oldest.file, { force: true })
+      if (!isClosed()) fs.closeSync(oldest.descriptor)
       await syncFolderLater(folder)
     }
     tight = false
@@ -255,7 +263,11 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   }
 
   function cleanSoon() {
-    if (cleaning || !wantsCleaning()) return
+    if (cleaning) return
+    if (!wantsCleaning()) {
+      tight = false
+      return
+    }
     cleaning = true
     clean()
       .catch((error: unknown) => {
@@ -305,7 +317,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       const places = changes.map((change) =>
         'put' in change ? frame.put(change.put, change.value) : frame.delete(change.delete),
       )
-      const { segment, at } = changes.some((change) => 'put' in change) ? append() : appendInNeed()
+      const { segment, at } = freesRoom(changes) ? appendInNeed() : append()
       for (const [i, change] of changes.entries()) {
         if (!('put' in change)) forget(change.delete)
         else {
@@ -332,8 +344,18 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
 }
 
 const read = promisify(fs.read)
+/** Beside what it deletes, a write that frees room may put so much into the room that is kept for it. */
+const FREEING_PUT_MAX_BYTES = 4_096
+/** So much is synced again before a mark says so; damage to the last of it can pass for a power cut. */
+const MARK_EACH_BYTES = 4_096
 /** Between a cleaning that failed and the next one. */
 const CLEAN_AGAIN_MS = 10_000
+
+function freesRoom(changes: readonly DiskChange[]): boolean {
+  let put_bytes = 0
+  for (const change of changes) if ('put' in change) put_bytes += change.value.length
+  return put_bytes <= FREEING_PUT_MAX_BYTES && changes.some((change) => 'delete' in change)
+}
 
 async function contentOf({ descriptor, end, file }: Segment): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(end)

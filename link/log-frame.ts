@@ -13,6 +13,8 @@ export const HEADER_BYTES = 16
 const FRAME_HEAD_BYTES = 8
 const CHANGE_HEAD_BYTES = 7
 const KEY_MAX_BYTES = 65_535
+/** The value of a mark. */
+const MARK_BYTES = 8
 const KIND = { put: 1, delete: 2, mark: 3 } as const
 
 /** A change as it lies in a segment: `at` is where its value begins. */
@@ -82,10 +84,11 @@ export function frameWriter() {
     },
     put: (key: string, value: Uint8Array) => change(KIND.put, key, value),
     delete: (key: string) => change(KIND.delete, key, nothing),
-    /** Segments below this number were synced. */
-    mark(synced_below: number) {
-      const value = Buffer.allocUnsafe(4)
-      value.writeUInt32LE(synced_below)
+    /** The segments below this number were synced, and this one up to byte `end`. */
+    mark(number: number, end: number) {
+      const value = Buffer.allocUnsafe(MARK_BYTES)
+      value.writeUInt32LE(number)
+      value.writeUInt32LE(end, 4)
       return change(KIND.mark, '', value)
     },
     get bytes() {
@@ -129,7 +132,20 @@ function readChange(segment: Buffer, at: number): FramedChange {
   }
 }
 
-/** What a mark says: segments below this number were synced. */
-export function markOf(segment: Buffer, change: FramedChange): number {
-  return segment.readUInt32LE(change.at)
+/** Does a mark anywhere from `from` on say that byte `end` of segment `number` was synced, or a later one? Frames before it may be damaged. */
+export function saysSynced(segment: Buffer, from: number, { number, end }: { number: number; end: number }): boolean {
+  const body_bytes = CHANGE_HEAD_BYTES + MARK_BYTES
+  for (let at = from; at + FRAME_HEAD_BYTES + body_bytes <= segment.length; at++) {
+    if (segment.readUInt32LE(at) !== body_bytes || segment[at + FRAME_HEAD_BYTES] !== KIND.mark) continue
+    const body = segment.subarray(at + FRAME_HEAD_BYTES, at + FRAME_HEAD_BYTES + body_bytes)
+    if (crc32(body) !== segment.readUInt32LE(at + 4)) continue
+    const marked = { number: body.readUInt32LE(CHANGE_HEAD_BYTES), end: body.readUInt32LE(CHANGE_HEAD_BYTES + 4) }
+    if (marked.number > number || (marked.number === number && marked.end > end)) return true
+  }
+  return false
+}
+
+/** What a power cut leaves of a segment of which nothing was synced: its length, and zeros. */
+export function isBlank(segment: Buffer): boolean {
+  return segment.subarray(0, HEADER_BYTES).every((byte) => byte === 0)
 }

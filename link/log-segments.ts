@@ -4,7 +4,15 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { makeFolder } from './folder.ts'
-import { checkHeader, type FramedChange, HEADER_BYTES, markOf, readFrames, segmentHeader } from './log-frame.ts'
+import {
+  checkHeader,
+  type FramedChange,
+  HEADER_BYTES,
+  isBlank,
+  readFrames,
+  saysSynced,
+  segmentHeader,
+} from './log-frame.ts'
 
 export type Segment = {
   readonly number: number
@@ -46,8 +54,9 @@ export function openSegments(folder: string, take: (segment: Segment, change: Fr
       const number = Number(NAME.exec(path.basename(file))?.[1])
       const before = segments.at(-1)
       const bytes = fs.readFileSync(file)
-      const isWhole = bytes.length >= HEADER_BYTES && (before === undefined || number === before.number + 1)
-      if (bytes.length >= HEADER_BYTES) checkHeader(bytes, file)
+      const isThere = bytes.length >= HEADER_BYTES && !isBlank(bytes)
+      const isWhole = isThere && (before === undefined || number === before.number + 1)
+      if (isThere) checkHeader(bytes, file)
       const descriptor = fs.openSync(file, 'r+')
       const segment: Segment = { number, file, descriptor, end: HEADER_BYTES, live_bytes: 0 }
       if (isWhole) {
@@ -55,7 +64,8 @@ export function openSegments(folder: string, take: (segment: Segment, change: Fr
         segment.end = readFrames(bytes, (change) => take(segment, change))
         if (segment.end === bytes.length) continue
       } else fs.closeSync(descriptor)
-      endLog(isWhole ? segment : before, files.slice(isWhole ? i + 1 : i))
+      if (isWhole) endLog(segment, bytes, files.slice(i + 1))
+      else endLog(before, Buffer.alloc(0), files.slice(i))
       break
     }
   } catch (error) {
@@ -65,22 +75,19 @@ export function openSegments(folder: string, take: (segment: Segment, change: Fr
   return segments
 }
 
-/** Nothing counts after `last`: neither what follows in its file nor the later ones. */
-function endLog(last: Segment | undefined, later: readonly string[]): void {
-  for (const file of later) {
-    const bytes = fs.readFileSync(file)
-    if (bytes.length < HEADER_BYTES) continue
-    readFrames(bytes, (change) => {
-      if (change.kind === 'mark' && markOf(bytes, change) > (last?.number ?? 0))
-        throw new Problem(
-          'corrupt',
-          `${last?.file ?? file} is damaged at byte ${last?.end ?? 0}; restore it from a copy`,
-        )
-    })
+/** Nothing counts after `last`: neither what follows in its file, `content`, nor the later ones. */
+function endLog(last: Segment | undefined, content: Buffer, later: readonly string[]): void {
+  const place = { number: last?.number ?? 0, end: last?.end ?? 0 }
+  const parts = [content.subarray(place.end), ...later.map((file) => fs.readFileSync(file))]
+  if (parts.some((part) => saysSynced(part, 0, place))) {
+    const file = last?.file ?? later[0] ?? ''
+    throw new Problem('corrupt', `${file} is damaged at byte ${place.end}; restore the folder from a copy`)
   }
   // From the newest back: a death on the way leaves no gap.
   for (const file of later.toReversed()) fs.unlinkSync(file)
-  if (last) fs.ftruncateSync(last.descriptor, last.end)
+  if (!last) return
+  fs.ftruncateSync(last.descriptor, last.end)
+  fs.fdatasyncSync(last.descriptor)
 }
 
 /**
