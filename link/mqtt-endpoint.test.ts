@@ -201,6 +201,19 @@ describe('sessions', () => {
     expect(endpoint.count).toBe(0)
   })
 
+  test('a certificate that is revoked between handshake and CONNECT opens no session', async () => {
+    const answers: (true | false)[] = [true]
+    const { endpoint, seen } = await listen({
+      authorise: () => (answers.shift() ? { ok: true } : { ok: false, reason: 'revoked' }),
+    })
+    const { sendConnect, all } = await raw(endpoint)
+    await expect.poll(() => answers).toEqual([])
+    endpoint.recheck()
+    sendConnect()
+    expect(await all()).toMatchObject([{ cmd: 'connack', reasonCode: 0x87 }])
+    expect([endpoint.count, seen.session]).toEqual([0, undefined])
+  })
+
   test('draining tells each hub to use another server', async () => {
     const { endpoint, seen } = await listen()
     const mine = client(endpoint)

@@ -90,6 +90,9 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     publishTopics: options.publishTopics,
     subscribeTopics: options.subscribeTopics,
     admit(session) {
+      // Revoked between its handshake and its CONNECT, when there was no session to cut.
+      const answer = authorise(session.identity)
+      if (!answer.ok) return { code: REASON.notAuthorised, reason: answer.reason }
       const older = sessions.get(session.client)
       if (draining) return { code: REASON.useAnotherServer, reason: 'this server is going away' }
       if (!older && sessions.size >= (options.sessions_max ?? SESSIONS_MAX)) {
@@ -203,8 +206,8 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       return sessions.size
     },
     setTls(next) {
-      forgetTicketKeys()
       secure.setSecureContext({ ...secureContextOf(next), ...TICKETS })
+      forgetTicketKeys()
       forgetTicketKeys = keepTicketKeys(secure, ticketSecret(next), clock)
     },
     recheck() {

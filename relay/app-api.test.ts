@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +14,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
 import { openLedger } from './ledger.ts'
-import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS } from './limits.ts'
+import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, TRUST_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 const clock = new ManualClock()
@@ -289,6 +290,28 @@ describe('the socket of an app', () => {
     expect(answer.statusCode).toBe(status)
     socket.terminate()
   })
+})
+
+test('a token that is revoked while the body comes issues nothing', async () => {
+  const token = await registry.createToken({ app: 'slow', scopes: ['commands'] })
+  const asked = request(urlOf('/v1/hubs/demo-01/commands'), {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'content-length': JSON.stringify(body).length,
+    },
+  })
+  asked.write(JSON.stringify(body).slice(0, 5))
+  // Another request after it: by then the head of the first was looked at.
+  expect((await post({ token })).status).toBe(200)
+  await registry.revokeToken('slow')
+  await clock.advance(TRUST_MS + 1)
+  const before = core.counts.issued
+  asked.end(JSON.stringify(body).slice(5))
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  response.resume()
+  expect([response.statusCode, core.counts.issued]).toEqual([401, before])
 })
 
 test('past its rate an app is told when to come again, and nothing is issued', async () => {

@@ -74,7 +74,8 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     const token = bearerOf(authorization)
     return token === undefined ? undefined : prepare(token)
   }
-  app.addHook('onRequest', async (request) => {
+  // After the plugin above: who asks too often has nothing looked at.
+  app.addHook('preValidation', async (request) => {
     const pending = prepared(request.headers.authorization)
     if (pending) await pending
   })

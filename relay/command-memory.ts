@@ -24,17 +24,17 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   /** In the order in which they finished. */
   const finished = new Map<string, Command>()
   let lost = 0
-  let unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
+  const unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
 
   let cancelRetry: (() => void) | undefined
 
   const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    if (unwritten.length === 0) return ledger.write(events, commands)
-    ledger.write(
-      [...unwritten.flatMap((one) => one.events), ...events],
-      [...unwritten.flatMap((one) => one.commands), ...commands],
-    )
-    unwritten = []
+    // One after the other: each is of one hub, so all or nothing, and is not written again when a later one fails.
+    for (let first = unwritten[0]; first; first = unwritten[0]) {
+      ledger.write(first.events, first.commands)
+      unwritten.shift()
+    }
+    if (events.length + commands.length > 0) ledger.write(events, commands)
   }
 
   const writeOrKeep = (events: readonly LedgerEvent[], commands: readonly Command[]) => {

@@ -43,11 +43,13 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
       throw new Problem('limit', `more than ${REQUESTS_PER_ADDRESS} requests a second come from this address`, {
         cause: { retry_after_ms: wait_ms },
       })
-    const pending = prepared(request.headers.authorization)
-    if (pending) await pending
-    const principal = principalOf(request.headers.authorization)
+    const { authorization } = request.headers
+    // Before the body, which costs, and again after it, which may take a minute to come.
+    await prepared(authorization)
+    principalOf(authorization)
     const body = parsed(request, await textOf(request))
-    const { command } = issue(principal, {
+    await prepared(authorization)
+    const { command } = issue(principalOf(authorization), {
       hub,
       body,
       key: header(request, 'idempotency-key'),
@@ -74,7 +76,7 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
       if (problem.kind === 'internal') options.fault(error)
       if (problem.kind === 'unauthorized') options.denied?.(problem.message, request.socket.remoteAddress ?? '')
       // What is not read of it would be taken for the next request.
-      if (!request.complete) response.setHeader('connection', 'close')
+      if (!request.complete || problem.kind === 'closed') response.setHeader('connection', 'close')
       refuse(response, problem)
     })
     return true

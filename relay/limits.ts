@@ -46,6 +46,8 @@ export const CLOCK_INTERVAL_MS = 60_000
 /** Draining: hubs told to use another server, per second, and the longest that it all may take. */
 export const DRAIN_HUBS_PER_SECOND = 500
 export const DRAIN_MAX_MS = 10_000
+/** Connections of apps that are open after it, once everything is answered, are cut. */
+export const APPS_CLOSE_MS = 1_000
 /** Between a spool write and its sync: what a power cut may cost. */
 export const SYNC_INTERVAL_MS = 100
 

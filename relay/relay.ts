@@ -12,7 +12,7 @@ import { admitBrowsers } from './browser-access.ts'
 import { commandCore } from './command-core.ts'
 import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
 import { openLedger } from './ledger.ts'
-import { DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS } from './limits.ts'
+import { APPS_CLOSE_MS, DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 export type RelayOptions = {
@@ -151,7 +151,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     // Ends the sleep above too: its timer would hold the process for the rest of the limit.
     limit.abort()
     await listener.close()
-    await app.close()
+    const closing = app.close()
+    // Who holds a connection open, or sends half a request, holds up nobody for longer.
+    const cut = clock.timer(APPS_CLOSE_MS, () => app.server.closeAllConnections())
+    await closing
+    cut()
     core.close()
     stopped.abort()
     await shipper.done
