@@ -125,7 +125,7 @@ test(
         const { totals } = z
           .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
           .parse(JSON.parse(stdout))
-        return totals.in_log === 0
+        return totals.in_log === 0 && totals.pending === 0
       })
       running.get('ingest')?.signal('SIGTERM')
       await running.get('ingest')?.ended

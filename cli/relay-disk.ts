@@ -1,5 +1,6 @@
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import { syncFolder } from '../link/folder.ts'
 import { openLogDisk } from '../link/log-disk.ts'
@@ -11,24 +12,59 @@ export const RELAY_FOLDER = 'relay'
 const EARLIER = 'relay.db'
 /** Entries that are taken over in one write. */
 const AT_ONCE = 1_000
+/** The outbox's counter of boots, which each start raises (link/outbox-store.ts). */
+const COUNTER = 'outbox/meta'
 
-/** Opens the relay's disk. What an earlier version left in SQLite is taken over first, and its file removed. */
+/**
+ * Opens the relay's disk. What an earlier version left in SQLite is taken over first, whole or not at all, and its file
+ * removed. Raises `conflict` when an earlier version has run since: which of the two counts nobody can tell from here.
+ */
 export async function openRelayDisk(home: string, fault: (error: unknown) => void): Promise<Disk> {
-  const disk = openLogDisk(join(home, RELAY_FOLDER), { fault })
-  const file = join(home, EARLIER)
-  if (!existsSync(file)) return disk
-  const earlier = openSqliteDisk(file)
-  for (let from = ''; ; ) {
-    const entries = earlier.scan(from, '\u{10ffff}', AT_ONCE)
-    disk.write(entries.map(({ key, value }) => ({ put: key, value })))
-    const last = entries.at(-1)
-    if (!last || entries.length < AT_ONCE) break
-    from = `${last.key}\0`
+  const [folder, file] = [join(home, RELAY_FOLDER), join(home, EARLIER)]
+  if (existsSync(file)) {
+    if (!existsSync(folder)) await takeOver(file, folder)
+    else if (!isTakenOver(file, folder))
+      throw new Problem(
+        'conflict',
+        `both ${file} and ${folder} are there: an earlier version ran after this one. Move one of them away: what only it holds, commands and events on their way, is left out`,
+      )
+    // The file itself last: with it the takeover is looked at once more.
+    for (const name of [`${file}-wal`, `${file}-shm`, file]) rmSync(name, { force: true })
+    syncFolder(home)
   }
-  await disk.sync()
-  earlier.close()
-  // The file itself last: what a death leaves of it is taken over once more, and nothing was written meanwhile.
-  for (const name of [`${file}-wal`, `${file}-shm`, file]) rmSync(name, { force: true })
-  syncFolder(home)
-  return disk
+  return openLogDisk(folder, { fault })
+}
+
+async function takeOver(file: string, folder: string): Promise<void> {
+  const draft = `${folder}.new`
+  rmSync(draft, { recursive: true, force: true })
+  const earlier = openSqliteDisk(file)
+  const disk = openLogDisk(draft)
+  try {
+    for (let from = ''; ; ) {
+      const entries = earlier.scan(from, '\u{10ffff}', AT_ONCE)
+      disk.write(entries.map(({ key, value }) => ({ put: key, value })))
+      const last = entries.at(-1)
+      if (!last || entries.length < AT_ONCE) break
+      from = `${last.key}\0`
+    }
+    await disk.sync()
+  } finally {
+    disk.close()
+    earlier.close()
+  }
+  renameSync(draft, folder)
+  syncFolder(join(folder, '..'))
+}
+
+/** A start after the takeover would have removed the file, and raised the counter. */
+function isTakenOver(file: string, folder: string): boolean {
+  const earlier = openSqliteDisk(file)
+  const disk = openLogDisk(folder)
+  try {
+    return Buffer.from(earlier.get(COUNTER) ?? []).equals(Buffer.from(disk.get(COUNTER) ?? []))
+  } finally {
+    disk.close()
+    earlier.close()
+  }
 }

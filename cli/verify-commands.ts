@@ -36,8 +36,9 @@ export async function verifyCommands(context: CliContext, options: VerifyCommand
   const answers = path === undefined ? [] : await withFile('--answers', path, 'read', () => readAnswers(path))
   const { journals, in_use } = journalsOf(context)
   const told = await toldCommands(context, options.days)
-  const now_ms = options.atRest ? Number.POSITIVE_INFINITY : context.clock.now()
-  return { ...proveCommands({ told, journals, answers, now_ms }), journals: { read: journals.size, in_use } }
+  const at_rest = options.atRest === true
+  const now_ms = context.clock.now()
+  return { ...proveCommands({ told, journals, answers, now_ms, at_rest }), journals: { read: journals.size, in_use } }
 }
 
 const row = z.tuple([
@@ -71,8 +72,8 @@ function sqlOf(bucket: number, since: string): string {
   const outcomes = OUTCOMES.map((outcome) => `'${outcome}'`).join(', ')
   return `SELECT command_id, hub_id, epoch_ms(MIN(issued_time)) AS issued_ms,
     MAX(TRY_CAST(extra['deadline_ms'] AS DOUBLE)) AS deadline_ms,
-    COALESCE(LIST(stage ORDER BY seq) FILTER (source_id <> hub_id AND stage IN (${outcomes})), []) AS relay,
-    COALESCE(LIST(stage ORDER BY seq) FILTER (source_id = hub_id AND stage <> 'received'), []) AS at_hub
+    COALESCE(LIST(stage ORDER BY received_time, seq) FILTER (source_id <> hub_id AND stage IN (${outcomes})), []) AS relay,
+    COALESCE(LIST(stage ORDER BY received_time, seq) FILTER (source_id = hub_id AND stage <> 'received'), []) AS at_hub
   FROM command_stages WHERE bucket = ${bucket} AND event_date >= DATE '${since}' AND command_id IS NOT NULL
   GROUP BY command_id, hub_id`
 }

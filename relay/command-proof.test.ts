@@ -15,7 +15,7 @@ function proof(
   answered?: string,
 ) {
   const answers = answered === undefined ? [] : [{ command, outcome: answered }]
-  return proveCommands({ told: [one], journals, answers, now_ms: LONG_AFTER })
+  return proveCommands({ told: [one], journals, answers, now_ms: LONG_AFTER, at_rest: true })
 }
 
 describe('agrees', () => {
@@ -31,6 +31,8 @@ describe('agrees', () => {
     // A crash of the hub between its record and its journal tells both; it happened once.
     ['late', told(['expired'], ['executed', 'interrupted']), journal('interrupted'), 'expired'],
     ['rejected', told(['expired', 'rejected'], ['rejected']), empty, 'expired'],
+    // A power cut took the relay's last record: the app has its answer, the hub its own story.
+    ['late', told([], ['executed']), journal('executed'), 'done'],
   ] as const)('%s', (final, one, journals, answered) => {
     expect(proof(one, journals, answered)).toMatchObject({ ok: true, outcomes: { [final]: 1 }, faults: [] })
   })
@@ -48,7 +50,15 @@ describe('tells', () => {
     [/ended offline, and the hub's journal says expired/, told(['offline']), journal('expired'), undefined],
     [/answered rejected, and it ended late/, told(['expired'], ['executed']), undefined, 'rejected'],
     [/answered done, and it ended expired/, told(['expired']), undefined, 'done'],
-    [/answered offline, and it ended done/, told(['done']), undefined, 'offline'],
+    [/answered offline, and it ended done/, told(['done'], ['executed']), undefined, 'offline'],
+    [
+      /recorded it interrupted, and then executed/,
+      told(['expired'], ['interrupted', 'executed']),
+      undefined,
+      undefined,
+    ],
+    [/ended offline, and the hub recorded executed/, told(['offline'], ['executed']), undefined, undefined],
+    [/ended done, and the hub recorded nothing/, told(['done']), undefined, undefined],
   ] as const)('%s', (fault, one, journals, answered) => {
     const found = proof(one, journals, answered)
     expect(found.ok).toBe(false)
@@ -59,8 +69,30 @@ describe('tells', () => {
     const found = proveCommands({
       told: [told([])],
       journals: new Map([['demo-01', [{ command: 'c2', ended: 'executed' }]]]),
-      ...{ answers: [], now_ms: LONG_AFTER - 1 },
+      ...{ answers: [], now_ms: LONG_AFTER - 1, at_rest: false },
     })
     expect(found).toMatchObject({ ok: true, running: 1, untold: 1, faults: [] })
+  })
+
+  test('at rest, what only a journal or an app knows, and an id that two hubs were told', () => {
+    const other = { ...told(['done'], ['executed']), hub: 'demo-02' }
+    const found = proveCommands({
+      told: [told(['done'], ['executed']), other],
+      journals: new Map([
+        [
+          'demo-01',
+          [
+            { command, ended: 'executed' },
+            { command: 'c2', ended: 'executed' },
+          ],
+        ],
+      ]),
+      ...{ answers: [{ command: 'c3', outcome: 'done' }], now_ms: LONG_AFTER, at_rest: true },
+    })
+    expect(found.faults).toEqual([
+      { command, hub: 'demo-02', fault: 'hub demo-01 was told the same id' },
+      { command: 'c2', hub: 'demo-01', fault: 'a journal has it, and no table' },
+      { command: 'c3', fault: 'an app was answered done, and no table has it' },
+    ])
   })
 })
