@@ -13,12 +13,24 @@ const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 20)
 /** Asks one interface; resolves with what was found wrong, and how much was asked. */
 async function fuzz(url: string, bearer: string, checks: readonly string[]): Promise<{ code: number; said: string }> {
   const python = await pythonOf('schemathesis')
+  // As a module: the script beside it names the folder that it was installed in.
   const words = [
-    ...['run', url, '--header', `Authorization: Bearer ${bearer}`, '--max-time', String(SECONDS), '--workers', '2'],
+    ...[
+      '-m',
+      'schemathesis.cli',
+      'run',
+      url,
+      '--header',
+      `Authorization: Bearer ${bearer}`,
+      '--max-time',
+      String(SECONDS),
+      '--workers',
+      '1',
+    ],
     ...['--checks', checks.join(','), '--suppress-health-check', 'all', '--request-timeout', '20', '--no-color'],
     ...['--warnings', 'off', '--exclude-path-regex', '/live$'],
   ]
-  const ran = promisify(execFile)(join(python, '../schemathesis'), words, {
+  const ran = promisify(execFile)(python, words, {
     maxBuffer: 64 * 1024 * 1024,
     cwd: join(python, '../..'),
   })

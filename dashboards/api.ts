@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
 import { COMMANDS_DEFAULT, COMMANDS_MAX, ROWS_DEFAULT, ROWS_MAX, SQL_MAX_CHARACTERS } from './limits.ts'
 
 /** What the dashboards' API takes and answers: checked by the server, described by OpenAPI, typed for the web app. */
@@ -226,7 +227,7 @@ export const sendRequest = z.strictObject({
   hub: z.string().min(1).max(64),
   device: z.string().min(1).max(64),
   set: z.record(z.string(), z.union([z.number(), z.boolean(), z.string().max(256)])),
-  deadline_ms: z.number().int().optional(),
+  deadline_ms: z.number().int().min(DEADLINE_MIN_MS).max(DEADLINE_MAX_MS).optional(),
 })
 
 export const hubsAnswer = z.object({
