@@ -1,7 +1,8 @@
 /** What many hubs of one process are told, and the lines that they print: `{connected}` as it changes, `{back}` for each one that came back. */
 import { z } from 'zod'
 
-const clientTls = z.object({ key: z.string(), cert: z.string(), ca: z.string() })
+export const clientTls = z.object({ key: z.string(), cert: z.string(), ca: z.string() })
+/** Of hubs by name. */
 export const certificates = z.record(z.string(), clientTls)
 
 export const manyHubsTask = z.object({

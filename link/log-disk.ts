@@ -18,6 +18,7 @@ import type { Disk, DiskChange } from './disk.ts'
 import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
 import { frameWriter, readFrames, weightOf } from './log-frame.ts'
 import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
+import { sharedRun } from './shared-run.ts'
 
 type Entry = { readonly segment: Segment; readonly at: number; readonly bytes: number; readonly weight: number }
 
@@ -54,8 +55,6 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   let broken: Problem | undefined
   let closed = false
   let cleaning = false
-  let running: Promise<void> | undefined
-  let waiting: Promise<void> | undefined
 
   function openedOr(release: () => void): Segment[] {
     try {
@@ -88,8 +87,10 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     return segment
   }
 
+  const closedProblem = () => new Problem('closed', `the disk ${folder} is closed`)
+
   function assertUsable() {
-    if (closed) throw new Problem('closed', `the disk ${folder} is closed`)
+    if (closed) throw closedProblem()
     if (broken) throw broken
   }
 
@@ -154,7 +155,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   }
 
   async function flush(): Promise<void> {
-    if (broken) throw broken
+    assertUsable()
     const mine = [...dirty]
     const named = newName
     const last = newest()
@@ -188,22 +189,10 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     }
   }
 
-  /** One at work and at most one waiting: whoever calls while one runs needs the next, and shares it. */
+  const flushes = sharedRun(flush)
+
   function sync(): Promise<void> {
-    if (closed) return Promise.reject(new Problem('closed', `the disk ${folder} is closed`))
-    if (!running) {
-      running = flush().finally(() => {
-        running = undefined
-      })
-      return running
-    }
-    waiting ??= running
-      .catch(() => undefined)
-      .then(() => {
-        waiting = undefined
-        return sync()
-      })
-    return waiting
+    return closed ? Promise.reject(closedProblem()) : flushes.run()
   }
 
   const isClosed = () => closed
@@ -337,7 +326,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
         for (const { descriptor } of segments) fs.closeSync(descriptor)
       }
       // A descriptor that fdatasync is using must not be closed under it: its number could be another file's by then.
-      if (running) running.then(release, release)
+      if (flushes.running) flushes.running.then(release, release)
       else release()
     },
   }

@@ -1,8 +1,8 @@
 /** The files of a log-disk.ts: one a segment, named by its number; beside them a lock, and room kept for a full disk. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { lockFile } from './file-lock.ts'
 import { makeFolder } from './folder.ts'
 import {
   checkHeader,
@@ -90,27 +90,15 @@ function endLog(last: Segment | undefined, content: Buffer, later: readonly stri
   fs.fdatasyncSync(last.descriptor)
 }
 
-/**
- * Holds the folder until it is closed or this process dies, however it dies: the lock is the kernel's, through an
- * exclusive SQLite transaction, since Node has no file locks of its own. Raises `conflict`, `unavailable`.
- */
+/** Holds the folder until it is closed or this process dies. Raises `conflict`, `unavailable`. */
 export function lockFolder(folder: string): { close(): void } {
-  let database: DatabaseSync | undefined
   try {
     makeFolder(folder)
-    database = new DatabaseSync(path.join(folder, 'lock'), { timeout: 0 })
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
-    return database
+    return lockFile(path.join(folder, 'lock'), `another process has ${folder} open: end it first`)
   } catch (error) {
-    database?.close()
-    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY)
-      throw new Problem('conflict', `another process has ${folder} open: end it first`, { cause: error })
     throw asProblem(error, folder)
   }
 }
-
-/** sqlite.org/rescode.html */
-const SQLITE_BUSY = 5
 
 /** Room that is given up when the disk is full, so that what is no longer wanted can be deleted then. */
 export function reserve(folder: string, bytes: number): { keep(): void; giveUp(): boolean } {

@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { Disk, DiskChange } from './disk.ts'
 import { makeFolder, syncFolder } from './folder.ts'
+import { sharedRun } from './shared-run.ts'
 
 const FORMAT_VERSION = 1
 /** `PRAGMA application_id`: "Hrth". */
@@ -35,8 +36,6 @@ export function openSqliteDisk(file: string, options: { readonly max_bytes?: num
   const put = database.prepare('INSERT INTO entry VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value')
   const remove = database.prepare('DELETE FROM entry WHERE key = ?')
 
-  let running: Promise<void> | undefined
-  let waiting: Promise<void> | undefined
   let closed = false
 
   function write(changes: readonly DiskChange[]) {
@@ -53,7 +52,10 @@ export function openSqliteDisk(file: string, options: { readonly max_bytes?: num
     }
   }
 
+  const closedProblem = () => new Problem('closed', `the disk ${file} is closed`)
+
   function flush(): Promise<void> {
+    if (closed) return Promise.reject(closedProblem())
     return new Promise((resolve, reject) => {
       fs.fdatasync(wal, (error) => {
         if (error) reject(new Problem('unavailable', `cannot sync ${file}: ${error.message}`, { outcome: 'unknown' }))
@@ -62,22 +64,10 @@ export function openSqliteDisk(file: string, options: { readonly max_bytes?: num
     })
   }
 
-  /** One at work and at most one waiting: whoever calls while one runs needs the next, and shares it. */
+  const flushes = sharedRun(flush)
+
   function sync(): Promise<void> {
-    if (closed) return Promise.reject(new Problem('closed', `the disk ${file} is closed`))
-    if (!running) {
-      running = flush().finally(() => {
-        running = undefined
-      })
-      return running
-    }
-    waiting ??= running
-      .catch(() => undefined)
-      .then(() => {
-        waiting = undefined
-        return sync()
-      })
-    return waiting
+    return closed ? Promise.reject(closedProblem()) : flushes.run()
   }
 
   return {
@@ -95,7 +85,7 @@ export function openSqliteDisk(file: string, options: { readonly max_bytes?: num
       database.close()
       const closeWal = () => fs.closeSync(wal)
       // A descriptor that fdatasync is using must not be closed under it: its number could be another file's by then.
-      if (running) running.then(closeWal, closeWal)
+      if (flushes.running) flushes.running.then(closeWal, closeWal)
       else closeWal()
     },
   }

@@ -221,7 +221,7 @@ export function commandCore(parts: {
     const running = open.get(id)?.command
     if (running) return running
     const found = memory.find(id)
-    // Noted, but its issue failed at the next write: it was never sent, and who asked was told so.
+    // Of an earlier version's disk: noted, but its issue failed at the next write, and who asked was told so.
     return found?.outcome === undefined ? undefined : found
   }
 

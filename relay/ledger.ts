@@ -105,7 +105,9 @@ export async function openLedger(options: {
 
   const offset_ms = outbox.m() - clock.monotonic()
   const streamOf = (hub: string) => {
-    const stream = streamOfHub.get(hub) ?? streams[bucketOf(hub, layout.buckets)] ?? ''
+    const known = streamOfHub.get(hub)
+    if (known !== undefined) return known
+    const stream = streams[bucketOf(hub, layout.buckets)] ?? ''
     remember(streamOfHub, hub, stream, RATE_KEYS_MAX)
     return stream
   }

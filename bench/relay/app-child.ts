@@ -1,10 +1,10 @@
 /** An app that sends commands: over WebSockets or HTTP to a relay, or over MQTT or NATS through a broker. Prints what each took. */
-import { Agent, request } from 'node:http'
 import { connect } from '@nats-io/transport-node'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { type HubBound, relayBound, topics } from '../../contract/command.ts'
 import { percentile } from '../figure.ts'
+import { httpApp } from '../http-app.ts'
 import { connectClient } from '../mqtt-client.ts'
 import { pause } from '../server.ts'
 import { type AppDone, type AppTask, appTask, type Load, type Tapped } from './parts.ts'
@@ -115,38 +115,15 @@ async function throughSockets(url: string, tokens: readonly string[]): Promise<T
 }
 
 function throughHttp(url: string, tokens: readonly string[]): Tap {
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
-  const body = JSON.stringify({ device: 'lamp', set: { powered: true } })
-  const headers = tokens.map((token) => ({
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'content-length': body.length,
-  }))
-  let number = 0
-  return (hub, start_ms) =>
-    new Promise((resolve, reject) => {
-      const options = { method: 'POST', agent, headers: headers[number++ % headers.length] ?? {} }
-      const asked = request(`${url}/v1/hubs/${hub}/commands`, options, (response) => {
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', (part: string) => (text += part))
-        response.on('end', () => {
-          const ms = performance.now() - start_ms
-          // Too many at once: past what it bears, it says so.
-          if (response.statusCode === 429) {
-            resolve({ ms, done: false })
-            return
-          }
-          if (response.statusCode !== 200) {
-            reject(new Error(`${response.statusCode}: ${text}`))
-            return
-          }
-          resolve(tappedOf(ms, JSON.parse(text)))
-        })
-      })
-      asked.on('error', reject)
-      asked.end(body)
-    })
+  const send = httpApp(url, tokens, CONNECTIONS)
+  return async (hub, start_ms) => {
+    const { status, text } = await send(hub)
+    const ms = performance.now() - start_ms
+    // Too many at once: past what it bears, it says so.
+    if (status === 429) return { ms, done: false }
+    if (status !== 200) throw new Error(`${status}: ${text}`)
+    return tappedOf(ms, JSON.parse(text))
+  }
 }
 
 type Broker = Extract<AppTask['to'], { readonly port: number }>

@@ -5,14 +5,15 @@ import { hubBound, type RelayBound, topics } from '../../contract/command.ts'
 import { formatEpoch } from '../../contract/source.ts'
 import { inParallel } from '../../lake/in-parallel.ts'
 import type { ClientTls } from '../../link/mqtt-connection.ts'
+import { certificates } from '../many-hubs.ts'
 import { connectClient, type MqttClient } from '../mqtt-client.ts'
-import { hubCertificates, hubsTask } from './parts.ts'
+import { hubsTask } from './parts.ts'
 
 /** Handshakes at once. */
 const CONNECTING = 8
 
 const task = hubsTask.parse(JSON.parse(process.argv[2] ?? ''))
-const hubs = Object.entries(hubCertificates.parse(JSON.parse(readFileSync(task.hubs_file, 'utf8'))))
+const hubs = Object.entries(certificates.parse(JSON.parse(readFileSync(task.hubs_file, 'utf8'))))
 const serve = task.kind === 'nats' ? serveNats : serveMqtt
 await inParallel(hubs.length, CONNECTING, async (index) => {
   const [hub, tls] = hubs[index] ?? []

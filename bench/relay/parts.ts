@@ -1,7 +1,6 @@
 /** What the processes around the relay are told, and what the app's answers. */
 import { z } from 'zod'
-
-const clientTls = z.object({ key: z.string(), cert: z.string(), ca: z.string() })
+import { clientTls } from '../many-hubs.ts'
 
 /** Whom hubs and apps speak to: the relay, or a broker that carries the same bytes. */
 const kind = z.enum(['relay', 'mqtt', 'nats'])
@@ -12,7 +11,6 @@ export const hubsTask = z.object({
   /** A file with the certificates of hubs by name, as JSON: too long for an argument. */
   hubs_file: z.string(),
 })
-export const hubCertificates = z.record(z.string(), clientTls)
 
 /** Commands one after the other; so many a second for so long, whether answers come or not; or each of these rates. */
 export const load = z.union([

@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { freePorts } from '../../infra/ports.ts'
 import type { Benchmark, BenchmarkOptions, Findings } from '../benchmark.ts'
 import { type Child, startChild } from '../child.ts'
 import { latencyFigures, overRounds, percentile } from '../figure.ts'
+import { httpApp } from '../http-app.ts'
 import { type ManyHubsTask, manyHubsSaid } from '../many-hubs.ts'
 import { type BenchFleet, makeFleet, pause, startHearth } from '../server.ts'
 
@@ -19,6 +19,7 @@ export const storm: Benchmark = {
 const HUBS = 10_000
 const KEEP_ALIVE_S = 30
 const COMMANDS_PER_SECOND = 100
+const CONNECTIONS = 16
 /** Beyond that a hub is lost for good: the bound of a round. */
 const BACK_MOST_MS = 180_000
 
@@ -139,28 +140,11 @@ async function watchReturn(
 const outcome = z.object({ outcome: z.string() })
 
 function tapper(port: number, tokens: readonly string[]): (hub: string) => Promise<{ ms: number; done: boolean }> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-  const body = JSON.stringify({ device: 'lamp', set: { powered: true } })
-  let number = 0
-  return (hub) =>
-    new Promise((resolve, reject) => {
-      const begun_ms = performance.now()
-      const headers = {
-        ...{ authorization: `Bearer ${tokens[number++ % tokens.length] ?? ''}`, 'content-type': 'application/json' },
-        'content-length': body.length,
-      }
-      const path = `/v1/hubs/${hub}/commands`
-      const asked = request({ host: '127.0.0.1', port, path, method: 'POST', agent, headers }, (response) => {
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', (part: string) => (text += part))
-        response.on('end', () => {
-          const ms = performance.now() - begun_ms
-          const done = response.statusCode === 200 && outcome.parse(JSON.parse(text)).outcome === 'done'
-          resolve({ ms, done })
-        })
-      })
-      asked.on('error', reject)
-      asked.end(body)
-    })
+  const send = httpApp(`http://127.0.0.1:${port}`, tokens, CONNECTIONS)
+  return async (hub) => {
+    const begun_ms = performance.now()
+    const { status, text } = await send(hub)
+    const ms = performance.now() - begun_ms
+    return { ms, done: status === 200 && outcome.parse(JSON.parse(text)).outcome === 'done' }
+  }
 }
