@@ -9,7 +9,7 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 const WITHIN_MS = 15 * MINUTE_MS
 
-/** For tests only: where metrics stand, by arithmetic. `behind`: they end four hours ago; `failing`: a day of one is not made. */
+/** For tests only: where metrics stand, by arithmetic. `behind`: those by the hour end four hours ago; `failing`: a day of one is not made. */
 export function sampleJobs(now_ms: number, state: string | undefined): JobsLook {
   const none = state === 'empty' || state === 'unmeasured'
   const behind_ms = state === 'behind' ? 4 * HOUR_MS : 0
@@ -24,7 +24,8 @@ export function sampleJobs(now_ms: number, state: string | undefined): JobsLook 
           return { ...about, computed: none ? 0 : 4, newest_ms: null, complete_to_ms: null, fresh_until_ms: null, due }
         }
         const length_ms = unit === 'day' ? DAY_MS : HOUR_MS
-        const to_ms = Math.floor((now_ms - behind_ms) / length_ms) * length_ms
+        // Of days the newest is never behind: at one in the morning four hours ago would be another day.
+        const to_ms = Math.floor((now_ms - (unit === 'day' ? 0 : behind_ms)) / length_ms) * length_ms
         const never = { cause: 'never computed', units: 240, first_ms: to_ms - 10 * DAY_MS, last_ms: to_ms - length_ms }
         if (none) {
           const [due, fresh_until_ms] =

@@ -1,0 +1,21 @@
+import type { CommandReport } from '../contract/command.ts'
+import type { IssueRequest } from './command-core.ts'
+
+/** A command on its one hop: key and day are said, so that it has the same id wherever it is issued. `deadline_ms` is what is left. */
+export type ForwardedCommand = IssueRequest & { readonly key: string; readonly day: string }
+
+/** What the holder says: how the command stands, or that it has no session of that hub and issued nothing. */
+export type ForwardAnswer = { readonly away: false; readonly report: CommandReport } | { readonly away: true }
+
+/** What a relay does for others. Raises what `CommandCore.issue` raises. */
+export type PeerService = {
+  /** `settled`: answered once there is an outcome; `accepted`: as soon as it is issued. */
+  issue(command: ForwardedCommand, answer: 'settled' | 'accepted'): Promise<ForwardAnswer>
+  find(id: string): Promise<{ readonly app: string; readonly report: CommandReport } | undefined>
+}
+
+/** The other relays. Raises `unavailable`: outcome `none` where nothing left this relay, else `unknown`. */
+export type Peers = {
+  /** A relay by `RelayPlace.address`. */
+  at(address: string): PeerService
+}
