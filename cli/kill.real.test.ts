@@ -12,13 +12,14 @@ import { machineClock as clock, machineRandom as random } from './machine.ts'
 import { type Load, startLoad } from './testing/load-process.ts'
 import { openSystem, type Running, type System } from './testing/system.ts'
 
-const KILLS = 20
+/** `KILLS=…` for more. */
+const KILLS = Number(process.env['KILLS'] ?? 10)
 /** A life is cut off while it starts with this chance; else some time after it was ready. */
 const DURING_START = 0.3
 const START_MS = 3_000
 const LIFE_MS = 2_500
 /** Kills of a start on an empty folder, each within this. */
-const FIRST_STARTS = 8
+const FIRST_STARTS = 4
 const FIRST_START_MS = 5_000
 const UP = ['up', '--demo', '--hubs', '3', '--days', '0']
 const READY = /Hearth is ready/
@@ -128,7 +129,7 @@ it(`kill -9 of everything, ${KILLS} times at random moments: nothing acknowledge
   load = undefined
   await commands.end()
   expect(counts.refused).toEqual([])
-  expect(counts.boots).toBeGreaterThan(6)
+  expect(counts.boots).toBeGreaterThan(3)
   expect(counts.repeats).toBeGreaterThan(0)
   expect(counts.unanswered).toBeGreaterThan(0)
   await endGently(last)

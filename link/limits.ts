@@ -71,7 +71,7 @@ export const HELD_MAX_BYTES = 64 * 1024 * 1024
 export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
 /** Garbage that such a disk keeps at least before it cleans; past it, once there is as much as what counts. */
 export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
-/** What is copied between two turns of the event loop while cleaning. */
+/** What is read, and as far as it counts copied, between two turns of the event loop while cleaning. */
 export const LOG_CLEAN_AT_ONCE_BYTES = 64 * 1024
 /** How long `hearth hub check` waits for an answer; past it the check has failed. */
 export const CHECK_WAIT_MS = 5_000

@@ -16,7 +16,7 @@ import { promisify } from 'node:util'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk, DiskChange } from './disk.ts'
 import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
-import { frameWriter, readFrames, weightOf } from './log-frame.ts'
+import { type FramedChange, frameWriter, HEADER_BYTES, readFrames, weightOf } from './log-frame.ts'
 import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
 import { sharedRun } from './shared-run.ts'
 
@@ -226,29 +226,27 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     // By its descriptor: an earlier opener of this folder may just be unlinking it.
     const bytes = await contentOf(oldest)
     if (closed) return
-    const live: { readonly key: string; readonly entry: Entry }[] = []
-    const end = readFrames(bytes, ({ kind, key, at }) => {
-      const entry = kind === 'put' ? index.get(key) : undefined
-      if (entry?.segment === oldest && entry.at === at) live.push({ key, entry })
-    })
-    if (end < oldest.end)
-      throw new Problem('corrupt', `${oldest.file} is damaged at byte ${end}; restore the disk from a copy`)
-    for (let i = 0; i < live.length && !isClosed(); ) {
-      frame.begin()
-      const copied: { readonly key: string; readonly entry: Entry; readonly at: number }[] = []
-      for (; i < live.length && frame.bytes < LOG_CLEAN_AT_ONCE_BYTES; i++) {
-        const one = live[i]
-        // It may have been overwritten or deleted since.
-        if (!one || index.get(one.key) !== one.entry) continue
-        const { at, bytes: length } = one.entry
-        copied.push({ ...one, at: frame.put(one.key, bytes.subarray(at, at + length)) })
+    for (let at = HEADER_BYTES; at < oldest.end; ) {
+      const live: { readonly key: string; readonly entry: Entry }[] = []
+      const take = ({ kind, key, at: place }: FramedChange) => {
+        const entry = kind === 'put' ? index.get(key) : undefined
+        if (entry?.segment === oldest && entry.at === place) live.push({ key, entry })
       }
-      if (copied.length > 0) {
-        const place = appendInNeed()
-        for (const { key, entry, at } of copied) know(key, { ...entry, segment: place.segment, at: place.at + at })
-      }
+      const next = readFrames(bytes, take, at, at + LOG_CLEAN_AT_ONCE_BYTES)
+      if (next === at)
+        throw new Problem('corrupt', `${oldest.file} is damaged at byte ${at}; restore the disk from a copy`)
+      at = next
+      if (live.length > 0) copy(live, bytes)
       await turn()
+      if (closed) return
     }
+  }
+
+  function copy(live: readonly { readonly key: string; readonly entry: Entry }[], bytes: Buffer): void {
+    frame.begin()
+    const places = live.map(({ key, entry }) => frame.put(key, bytes.subarray(entry.at, entry.at + entry.bytes)))
+    const { segment, at } = appendInNeed()
+    for (const [i, { key, entry }] of live.entries()) know(key, { ...entry, segment, at: at + (places[i] ?? 0) })
   }
 
   function cleanSoon() {

@@ -103,10 +103,15 @@ export function frameWriter() {
   }
 }
 
-/** Gives each change of each whole frame to `take`; returns where the last whole frame ends. */
-export function readFrames(segment: Buffer, take: (change: FramedChange) => void): number {
-  let at = HEADER_BYTES
-  while (at + FRAME_HEAD_BYTES <= segment.length) {
+/** Gives each change of each whole frame that begins from `from` to before `to` to `take`; returns where the last one ends. */
+export function readFrames(
+  segment: Buffer,
+  take: (change: FramedChange) => void,
+  from = HEADER_BYTES,
+  to = segment.length,
+): number {
+  let at = from
+  while (at < to && at + FRAME_HEAD_BYTES <= segment.length) {
     const end = at + FRAME_HEAD_BYTES + segment.readUInt32LE(at)
     if (end > segment.length || end === at + FRAME_HEAD_BYTES) return at
     if (crc32(segment.subarray(at + FRAME_HEAD_BYTES, end)) !== segment.readUInt32LE(at + 4)) return at

@@ -3,7 +3,7 @@ import type { Coverage } from './coverage.ts'
 import { simulate } from './simulate.ts'
 
 /** Enough to see that all hangs together; `npm run sim` runs hundreds. */
-const SEEDS = 20
+const SEEDS = 10
 
 test('all promises hold in every simulated run', async () => {
   const coverage: Coverage = new Map()

@@ -1,4 +1,4 @@
-/** Two minutes each of what `npm run chaos` does for ten. */
+/** A minute each of what `npm run chaos` does for ten; `CHAOS_MINUTES=…` for longer. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import type { System } from '../../cli/testing/system.ts'
 import { damageOneRow } from '../../lake/testing/one-row.ts'
 import { runChaos } from './chaos.ts'
 
-const MINUTES = 2
+const MINUTES = Number(process.env['CHAOS_MINUTES'] ?? 1)
 /** `CHAOS_SEED=…` repeats the moments of a run; what the machine does at them is its own. */
 const SEED = Number(process.env['CHAOS_SEED'] ?? Math.floor(random.float() * 2 ** 31))
 
@@ -35,9 +35,9 @@ test.each([
   )
   console.warn(`CHAOS_SEED=${SEED}\n${report.text}`)
   expect(report, said.join('\n')).toMatchObject({ ok: true, lost: 0, broken: 0, crashes: [] })
-  expect(report.acknowledged).toBeGreaterThan(500)
+  expect(report.acknowledged).toBeGreaterThan(250)
   expect(report.dead).toBeGreaterThan(0)
-  expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(15)
+  expect(Object.values(report.faults).reduce((sum, count) => sum + count, 0)).toBeGreaterThan(7 * MINUTES)
 })
 
 /** One row that is removed by hand, and then one that is doubled, is seen by `hearth verify`. */
