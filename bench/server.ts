@@ -63,10 +63,13 @@ export async function startHearth(
     profile,
     name = words.at(-1),
     settings = {},
+    program = HEARTH,
   }: {
     readonly profile: string | undefined
     readonly name?: string | undefined
     readonly settings?: NodeJS.ProcessEnv
+    /** Its `hearth`, where it is not the checkout's. */
+    readonly program?: string
   },
 ): Promise<Server & { readonly facts: Readonly<Record<string, unknown>> }> {
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith('HEARTH_'))
@@ -78,7 +81,7 @@ export async function startHearth(
     ...settings,
   }
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(process.execPath, [...profiling, HEARTH, ...words], { env: environment, cwd: fleet.home })
+  const child = spawn(process.execPath, [...profiling, program, ...words], { env: environment, cwd: fleet.home })
   const path = join(fleet.home, 'run', `${name}.json`)
   const server = await served(child, `hearth ${words.join(' ')}`, () => existsSync(path))
   return { ...server, facts: JSON.parse(readFileSync(path, 'utf8')) }

@@ -120,13 +120,18 @@ test(
         running.get(name)?.signal('SIGTERM')
         await running.get(name)?.ended
       }
-      await until('the table has all that was sent', HEAL_MS, async () => {
-        const { stdout } = await system.run(['verify', '--json'])
-        const { totals } = z
-          .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
-          .parse(JSON.parse(stdout))
-        return totals.in_log === 0 && totals.pending === 0
-      })
+      let verified = ''
+      await until(
+        () => `the table has all that was sent: ${verified}`,
+        HEAL_MS,
+        async () => {
+          verified = (await system.run(['verify', '--json'])).stdout
+          const { totals } = z
+            .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
+            .parse(JSON.parse(verified))
+          return totals.in_log === 0 && totals.pending === 0
+        },
+      )
       running.get('ingest')?.signal('SIGTERM')
       await running.get('ingest')?.ended
       const { stdout, code } = await system.run(['verify', '--commands', '--answers', answers, '--at-rest', '--json'])

@@ -29,17 +29,21 @@ if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
   nodeModule.enableCompileCache()
   endWithReader()
   const source = new URL('./main.ts', import.meta.url)
-  await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href)
+  const built = isSmall() ? '../dist/small/main.js' : '../dist/cli/main.js'
+  await import(existsSync(source) ? source.href : new URL(built, import.meta.url).href)
 } else {
   runOn(bundledNode())
+}
+
+function isSmall() {
+  return HUB_FLAGS.every((flag) => process.execArgv.includes(flag))
 }
 
 /** Starts anew in the same process, with less memory, where the command is one hub and the system can. */
 function becomeSmall() {
   const words = process.argv.slice(2)
-  const isSmall = HUB_FLAGS.every((flag) => process.execArgv.includes(flag))
   // A supervisor's channel would not survive it.
-  if (words[0] !== 'hub' || !words.includes('--id') || isSmall || process.connected || !process.execve) return
+  if (words[0] !== 'hub' || !words.includes('--id') || isSmall() || process.connected || !process.execve) return
   const script = fileURLToPath(import.meta.url)
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...HUB_FLAGS, script, ...words], process.env)
 }

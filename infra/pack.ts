@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
 
 /**
  * Fills `dist/`, or the folder that is named, with what the published package runs: JavaScript and declarations, and beside
@@ -25,6 +26,24 @@ for (const file of globSync(`${target}/**/*.js`, { exclude: [`${pages}/**`] })) 
   const rewritten = text.replace(/new URL\((['"])(\.[^'"]+)\.ts\1/g, 'new URL($1$2.js$1')
   if (rewritten !== text) writeFileSync(file, rewritten)
 }
+
+// A process that is one hub runs it from few, small modules: on a small machine each is memory (docs/decisions/121).
+const INSIDE = /^(commander|mqtt|mqtt-packet|pino|zod)(\/|$)/
+const isPackage = (id: string) => /^[^./]/.test(id)
+const small = await rolldown({
+  input: join(target, 'cli/main.js'),
+  platform: 'node',
+  // The target may stand elsewhere.
+  resolve: { modules: ['node_modules', resolve('node_modules')] },
+  external: (id, importer = '') => {
+    if (importer.endsWith('/cli/commands.js'))
+      return id.startsWith('./') && !/^\.\/(context|examples|hub|version)\.js$/.test(id)
+    if (importer.includes('/node_modules/')) return false
+    return importer !== '' && isPackage(id) && !INSIDE.test(id)
+  },
+})
+await small.write({ dir: join(target, 'small'), format: 'esm', minify: true })
+await small.close()
 
 for (const path of globSync(['jobs/metrics/*.sql', 'jobs/objectives/*.yaml'])) {
   mkdirSync(dirname(join(target, path)), { recursive: true })

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -55,6 +55,16 @@ test('runs the whole system: processes, worker threads, metrics and pages are al
   const sent = await system.must(['send', 'demo-01', 'kitchen-lamp', 'powered=1'])
   expect(sent).toContain('done: the device confirmed')
   expect(Number((await system.csv('select count(*) from readings'))[0]?.[0])).toBeGreaterThan(100)
+  // One hub alone runs from the small modules.
+  await system.must(['registry', 'add', 'attic-1', '--zone', 'Europe/Berlin'])
+  const { code } = JSON.parse(await system.must(['registry', 'code', 'attic-1', '--json'])) as { code: string }
+  const attic = system.start(['hub', '--id', 'attic-1', '--code', code])
+  await attic.untilSaid(/connected to the relay/, 60_000)
+  const loaded = readFileSync(`/proc/${attic.pid}/cmdline`, 'utf8')
+  expect(loaded).toContain('--max-semi-space-size=1')
+  expect(await system.must(['send', 'attic-1', 'kitchen-lamp', 'powered=1'])).toContain('done: the device confirmed')
+  attic.signal('SIGINT')
+  expect((await attic.ended).code).toBe(0)
   up.signal('SIGINT')
   expect(await up.ended).toEqual({ code: 0, signal: null })
   expect(await system.must(['jobs', 'run'])).not.toBe('')

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { cpSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { keepFiles } from '../../cli/hub-files.ts'
 import { hubFolder } from '../../cli/hub-identity.ts'
@@ -46,9 +47,10 @@ async function run({
   minutes = WINDOW_MINUTES,
   note,
 }: BenchmarkOptions): Promise<Findings> {
+  const program = packed(join(folder, 'package'))
   const all: Round[] = []
   for (let i = 1; i <= rounds; i++) {
-    const round = await measure(join(folder, `round-${i}`), { seed: seed + i - 1, minutes, profile })
+    const round = await measure(join(folder, `round-${i}`), { seed: seed + i - 1, minutes, profile, program })
     note(`round ${i}: ${told(round)}`)
     all.push(round)
   }
@@ -86,10 +88,23 @@ function told({ memory, cpu_share, written_bytes, seconds, messages }: Round): s
   return `RSS ${rss} MiB, PSS ${pss}; ${(cpu_share * 100).toFixed(2)} % of a core; ${Math.round(written_bytes / 1024)} KiB written in ${seconds.toFixed(0)} s, ${messages} messages`
 }
 
-async function measure(
-  home: string,
-  { seed, minutes, profile }: { readonly seed: number; readonly minutes: number; readonly profile: string | undefined },
-): Promise<Round> {
+/** Makes the package, which is what a hub has; returns its `hearth`. */
+function packed(folder: string): string {
+  const checkout = join(import.meta.dirname, '../..')
+  execFileSync(process.execPath, ['infra/pack.ts', join(folder, 'dist')], { cwd: checkout, stdio: 'ignore' })
+  for (const path of ['package.json', 'cli/hearth.js']) cpSync(join(checkout, path), join(folder, path))
+  symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'))
+  return join(folder, 'cli/hearth.js')
+}
+
+type Task = {
+  readonly seed: number
+  readonly minutes: number
+  readonly profile: string | undefined
+  readonly program: string
+}
+
+async function measure(home: string, { seed, minutes, profile, program }: Task): Promise<Round> {
   const fleet = await makeFleet(home, [HUB])
   const tls = fleet.hubs.get(HUB)
   if (!tls) throw new Error('the hub was not enrolled')
@@ -114,9 +129,10 @@ async function measure(
     ...['--relay', `mqtts://127.0.0.1:${portOf(relay.facts['hub_url'])}`],
     ...['--gateway', `mqtts://127.0.0.1:${portOf(ingest.facts['mqtt'])}`],
   ]
+  const as = { name: `hub-${HUB}`, settings, program }
   // Once before: the first start of a version compiles what later ones find compiled.
-  await (await startHearth(fleet, words, { profile: undefined, name: `hub-${HUB}`, settings })).stop()
-  const hub = await startHearth(fleet, words, { profile, name: `hub-${HUB}`, settings })
+  await (await startHearth(fleet, words, { ...as, profile: undefined })).stop()
+  const hub = await startHearth(fleet, words, { ...as, profile })
   let isOver = false
   cleanup.defer(async () => {
     if (!isOver) await hub.stop()

@@ -194,15 +194,16 @@ export function childOf(tree: Running, name: string): ProcessRow {
   return found
 }
 
-/** Resolves when `condition` holds; rejects with `what` when it does not within the limit. */
+/** Resolves when `condition` holds; rejects with `what`, as it is told then, when it does not within the limit. */
 export async function until(
-  what: string,
+  what: string | (() => string),
   limit_ms: number,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
   const begun_ms = performance.now()
   while (!(await condition())) {
-    if (performance.now() - begun_ms > limit_ms) throw new Error(`not within ${limit_ms} ms: ${what}`)
+    if (performance.now() - begun_ms > limit_ms)
+      throw new Error(`not within ${limit_ms} ms: ${typeof what === 'string' ? what : what()}`)
     await after(LOOK_MS)
   }
 }
