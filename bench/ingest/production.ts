@@ -37,7 +37,7 @@ type Round = {
 type Servers = { readonly settings: NodeJS.ProcessEnv; readonly pids: Processes; readonly s3: S3Server | undefined }
 
 export async function production(options: BenchmarkOptions): Promise<Findings> {
-  await using kafka = await startKafka({ brokers: 1 })
+  await using kafka = await startKafka({ brokers: 1, optimised: true })
   await using s3 = options.store === 's3' ? await startS3() : undefined
   Object.assign(process.env, s3?.environment)
   const pids = { broker: kafka.brokers[0]?.pid() ?? 0, ...(s3 && { s3: s3.pid() ?? 0 }) }

@@ -36,7 +36,7 @@ type Round = { readonly bytes: number; readonly records: number } & {
 }
 
 async function run({ rounds, note }: BenchmarkOptions): Promise<Findings> {
-  await using kafka = await startKafka({ brokers: 1 })
+  await using kafka = await startKafka({ brokers: 1, optimised: true })
   const brokers = kafka.bootstrap.split(',')
   const open = (topic: string) =>
     openKafkaLog({

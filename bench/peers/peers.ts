@@ -57,7 +57,7 @@ async function run(options: BenchmarkOptions): Promise<Findings> {
   const { seed, folder, note } = options
   const made = [...batches(WORKLOAD_L, { seed, wall_ms: clock.now() }).take(BATCHES)]
   const facts = factsOf(WORKLOAD_L, seed, made)
-  await using kafka = await startKafka({ brokers: 1 })
+  await using kafka = await startKafka({ brokers: 1, optimised: true })
   await using s3 = await startS3()
   const broker = kafka.bootstrap
   await kafka.admin.createTopic(MESSAGES, { partitions: BUCKETS, replicas: 1 })

@@ -10,6 +10,8 @@ const run = promisify(execFile)
 const START_MAX_MS = 120_000
 const LOG4J = join(import.meta.dirname, 'log4j2.yaml')
 const HEAP = ['-Xms96m', '-Xmx384m', '-XX:+UseSerialGC']
+/** Half the CPU of a start, of which most brokers here do little more. */
+const QUICK = '-XX:TieredStopAtLevel=1'
 
 /** One process that is a broker and a controller, on ports and in a folder that it keeps through restarts. */
 export type KafkaBroker = {
@@ -26,7 +28,13 @@ export type KafkaBroker = {
   restart(): Promise<void>
 }
 
-export type BrokerFiles = { readonly classPath: string; readonly folder: string; readonly properties: string }
+export type BrokerFiles = {
+  readonly classPath: string
+  readonly folder: string
+  readonly properties: string
+  /** Compiled for a long life, as in production. */
+  readonly optimised: boolean
+}
 
 /** Formats the storage of a broker that never ran. */
 export async function formatBroker(files: BrokerFiles, cluster: string, more: readonly string[]): Promise<void> {
@@ -35,7 +43,7 @@ export async function formatBroker(files: BrokerFiles, cluster: string, more: re
   await writeFile(properties, files.properties)
   // With the sign: an id may begin with a hyphen.
   const format = ['kafka.tools.StorageTool', 'format', `--cluster-id=${cluster}`, '-c', properties, ...more]
-  await run('java', ['-Xmx128m', '-XX:TieredStopAtLevel=1', '-cp', files.classPath, ...format])
+  await run('java', ['-Xmx128m', QUICK, '-cp', files.classPath, ...format])
 }
 
 /** A broker that is not running yet: `restart` starts it. */
@@ -59,7 +67,7 @@ export function kafkaBroker(files: BrokerFiles, id: number, port: number): Kafka
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     async restart() {
-      const options = [...HEAP, '-cp', files.classPath, `-Dlog4j2.configurationFile=${LOG4J}`]
+      const options = [...HEAP, ...(files.optimised ? [] : [QUICK]), '-cp', files.classPath, `-Dlog4j2.configurationFile=${LOG4J}`]
       const one = spawn('java', [...options, 'kafka.Kafka', join(files.folder, 'server.properties')], {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
