@@ -9,21 +9,13 @@ import {
   type Outcome,
   type Stage,
 } from '../contract/command.ts'
-import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
-import {
-  type Command,
-  type HubResult,
-  type LedgerEvent,
-  outcomeOf,
-  outranks,
-  reportOf,
-  rounded,
-  utcDay,
-} from './command.ts'
+import { type Command, type HubResult, type LedgerEvent, outcomeOf, outranks, reportOf, rounded } from './command.ts'
 import { commandMemory } from './command-memory.ts'
+import { repeatOf } from './command-repeat.ts'
 import { checkedDay } from './issue-day.ts'
-import { APP_RATE, HUB_RATE, OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
+import { issueRates } from './issue-rates.ts'
+import { OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { rateGate } from './rate.ts'
 import { unknownResult } from './unknown-result.ts'
@@ -53,7 +45,15 @@ export type IssueRequest = {
   readonly key?: string | undefined
   /** The UTC day that the first answer told, on a retry after midnight. */
   readonly day?: string | undefined
+  /** The day is the guess of a relay that forwards: yesterday's command of this key is the same one, as without a day. */
+  readonly day_assumed?: true | undefined
 }
+
+/** Of a command that came by way of another relay, or of a look for one. */
+export type Passed = { readonly offline: string }
+
+/** Why a command ends `offline` at once. */
+export const OFFLINE = 'the hub is not connected'
 
 /** A command between `issued` and its outcome. */
 type Open = {
@@ -85,8 +85,7 @@ export function commandCore(parts: {
 }) {
   const { fleet, clock, random, link, feed } = parts
   const memory = commandMemory(parts.ledger, clock)
-  const appGate = rateGate(clock, parts.rates?.app ?? APP_RATE)
-  const hubGate = rateGate(clock, parts.rates?.hub ?? HUB_RATE)
+  const rates = issueRates(clock, parts.rates)
   const unknownGate = rateGate(clock, UNKNOWN_RESULT_RATE)
   const open = new Map<string, Open>()
   const hubs = new Map<string, Hub>()
@@ -225,18 +224,18 @@ export function commandCore(parts: {
     return found?.outcome === undefined ? undefined : found
   }
 
-  /** Yesterday's id counts too for a key that came without its day: midnight makes no second command. */
-  const repeated = (id: string, request: IssueRequest, now_ms: number): Command | undefined => {
-    if (request.key === undefined) return undefined
-    const same = known(id)
-    if (same || request.day !== undefined) return same
-    const { app, hub, key } = request
-    const before = known(commandId(fleet, app, hub, key, utcDay(now_ms - IDEMPOTENCY_WINDOW_MS)))
-    return before && now_ms - before.issued < IDEMPOTENCY_WINDOW_MS ? before : undefined
+  const before = (id: string, hash: string, request: IssueRequest, now_ms: number): Command | undefined => {
+    const found = repeatOf(request, { fleet, id, hash, now_ms }, known)
+    if (found) counts.repeats++
+    return found
   }
 
-  const admit = (request: IssueRequest) => {
+  const refuseClosed = () => {
     if (!accepting) throw new Problem('closed', 'this relay is shutting down; send the command again to another')
+  }
+
+  const admit = (request: IssueRequest, metered: boolean) => {
+    refuseClosed()
     if (open.size >= OPEN_COMMANDS_MAX)
       throw new Problem('limit', `${OPEN_COMMANDS_MAX} commands are in flight on this relay; send it again later`)
     if ((hubs.get(request.hub)?.open ?? 0) >= OPEN_PER_HUB_MAX)
@@ -244,11 +243,8 @@ export function commandCore(parts: {
         'limit',
         `${OPEN_PER_HUB_MAX} commands are in flight to hub ${request.hub}; wait for an outcome before sending more`,
       )
-    const wait_ms = Math.max(appGate.take(request.app), hubGate.take(request.hub))
-    if (wait_ms > 0)
-      throw new Problem('limit', `too many commands from app ${request.app} or to hub ${request.hub}`, {
-        cause: { retry_after_ms: wait_ms },
-      })
+    if (metered) rates.hub(request.hub)
+    else rates.both(request.app, request.hub)
   }
 
   return {
@@ -261,24 +257,17 @@ export function commandCore(parts: {
     /**
      * Accepts a command, which the caller authorised and validated. A repeat (same key, same body) is the same
      * command. Raises `conflict` (same key, other body), `invalid` (an impossible day), `limit`, `closed`,
-     * `unavailable` (the ledger cannot be written): in none of these was anything issued.
+     * `unavailable` (the ledger cannot be written): in none of these was anything issued. `passed`: its app's rate was
+     * counted where it came in, and why it ends `offline` when the hub is not connected here.
      */
-    issue: (request: IssueRequest): { readonly command: Command; readonly repeat: boolean } => {
+    issue: (request: IssueRequest, passed?: Passed): { readonly command: Command; readonly repeat: boolean } => {
       const now_ms = clock.now()
       const day = checkedDay(request, now_ms)
       const id = commandId(fleet, request.app, request.hub, request.key ?? randomHex(random, 16), day)
       const hash = commandHash(request)
-      const before = repeated(id, request, now_ms)
-      if (before) {
-        if (before.hash !== hash)
-          throw new Problem(
-            'conflict',
-            `the Idempotency-Key was used for another command (${before.id}: ${before.device} ${JSON.stringify(before.set)}); use a new key`,
-          )
-        counts.repeats++
-        return { command: before, repeat: true }
-      }
-      admit(request)
+      const repeat = before(id, hash, request, now_ms)
+      if (repeat) return { command: repeat, repeat: true }
+      admit(request, passed !== undefined)
       const { app, hub: hub_id, device, set, deadline_ms } = request
       const command: Command = {
         id,
@@ -305,9 +294,26 @@ export function commandCore(parts: {
       counts.issued++
       if (feed.watched) feed.publish({ type: 'issued', hub: hub_id, app, report: reportOf(command) })
       const entry = begin(command, 'unsent', deadline_ms)
-      if (hub === undefined || epoch === undefined) conclude(command, 'offline', 'the hub is not connected', [])
+      if (hub === undefined || epoch === undefined) conclude(command, 'offline', passed?.offline ?? OFFLINE, [])
       else if (hub.unsent.length > 0 || !send(entry, epoch)) hub.unsent.push(entry)
       return { command, repeat: false }
+    },
+
+    /** Is the hub connected here, and hears commands? */
+    holds: (hub: string): boolean => hubs.get(hub)?.epoch !== undefined,
+
+    /** What this relay itself issued under the request's key. Raises `conflict`, `invalid`, as `issue`. */
+    repeatOf: (request: IssueRequest): Command | undefined => {
+      if (request.key === undefined) return undefined
+      const now_ms = clock.now()
+      const id = commandId(fleet, request.app, request.hub, request.key, checkedDay(request, now_ms))
+      return before(id, commandHash(request), request, now_ms)
+    },
+
+    /** Counts a command that another relay will issue for its app. Raises `limit`, `closed`. */
+    meter: (app: string): void => {
+      refuseClosed()
+      rates.app(app)
     },
 
     /** The command as it stands once it has an outcome. */

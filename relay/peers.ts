@@ -1,7 +1,12 @@
 import type { CommandReport } from '../contract/command.ts'
 import type { IssueRequest } from './command-core.ts'
 
-/** A command on its one hop: key and day are said, so that it has the same id wherever it is issued. `deadline_ms` is what is left. */
+/**
+ * A command on its one hop: key and day are said, so that it has the same id wherever it is issued; `day_assumed` when
+ * its app named no day. `deadline_ms` is what is left, a whole number: as it leaves, and as the service gets it what is
+ * left on arrival. A link counts its way as a hub does, for a command may lie for minutes in a socket whose other end is
+ * gone; one that comes after its time is given to nobody.
+ */
 export type ForwardedCommand = IssueRequest & { readonly key: string; readonly day: string }
 
 /** What the holder says: how the command stands, or that it has no session of that hub and issued nothing. */

@@ -1,0 +1,37 @@
+import { commandId } from '../contract/command.ts'
+import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
+import { Problem } from '../contract/problem.ts'
+import { type Command, utcDay } from './command.ts'
+import type { IssueRequest } from './command-core.ts'
+
+/**
+ * What was issued under a request's key before, which a repeat is. `id` and `hash` are of the request; `known` looks up
+ * by id. Raises `conflict` for another body under the same key.
+ */
+export function repeatOf(
+  request: IssueRequest,
+  at: { readonly fleet: string; readonly id: string; readonly hash: string; readonly now_ms: number },
+  known: (id: string) => Command | undefined,
+): Command | undefined {
+  const found = keyed(request, at, known)
+  if (found && found.hash !== at.hash)
+    throw new Problem(
+      'conflict',
+      `the Idempotency-Key was used for another command (${found.id}: ${found.device} ${JSON.stringify(found.set)}); use a new key`,
+    )
+  return found
+}
+
+/** Yesterday's id counts too for a key that came without its day: midnight makes no second command. */
+function keyed(
+  request: IssueRequest,
+  { fleet, id, now_ms }: { readonly fleet: string; readonly id: string; readonly now_ms: number },
+  known: (id: string) => Command | undefined,
+): Command | undefined {
+  if (request.key === undefined) return undefined
+  const same = known(id)
+  if (same || (request.day !== undefined && !request.day_assumed)) return same
+  const { app, hub, key } = request
+  const before = known(commandId(fleet, app, hub, key, utcDay(now_ms - IDEMPOTENCY_WINDOW_MS)))
+  return before && now_ms - before.issued < IDEMPOTENCY_WINDOW_MS ? before : undefined
+}
