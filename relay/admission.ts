@@ -29,12 +29,15 @@ export function admit({ identity, epoch }: Asked, epochs: EpochBook): ConnectAns
     }
   }
   const known = epochs.highest(identity.source)
-  if (known && compareEpochs(asked, known) <= 0) {
-    const reason = `epoch ${epoch} is not above the last one, ${formatEpoch(known)}`
-    const refusal = { accept: false, code, reason } as const
-    // A counter of another generation tells this one nothing.
-    return known.generation === asked.generation ? { ...refusal, floor: known.counter } : refusal
-  }
+  if (known && compareEpochs(asked, known) <= 0) return behind(asked, known)
   epochs.raise(identity.source, asked)
   return { accept: true }
+}
+
+/** The refusal of an epoch that is not above the highest known; it tells how far to jump. */
+export function behind(asked: SessionEpoch, known: SessionEpoch): ConnectAnswer & { readonly accept: false } {
+  const reason = `epoch ${formatEpoch(asked)} is not above the last one, ${formatEpoch(known)}`
+  const refusal = { accept: false, code: REASON.notAuthorised, reason } as const
+  // A counter of another generation tells this one nothing.
+  return known.generation === asked.generation ? { ...refusal, floor: known.counter } : refusal
 }

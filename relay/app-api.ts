@@ -10,10 +10,12 @@ import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
+import type { Answer, Cluster, Issued } from './cluster.ts'
 import { reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { type CommandRoute, commandRoute } from './command-route.ts'
 import type { HubListener } from './hub-listener.ts'
+import type { IssueRequest } from './issue-request.ts'
 import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, REQUESTS_PER_ADDRESS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { liveSockets } from './live-socket.ts'
@@ -24,6 +26,8 @@ import { trusted } from './trusted.ts'
 
 export type AppApiOptions = {
   readonly core: CommandCore
+  /** The other relays of the fleet; absent: this is the only one. */
+  readonly cluster?: Cluster
   readonly feed: LiveFeed
   readonly hubs: HubListener['hubs']
   readonly registry: Pick<Registry, 'verifyToken' | 'hub' | 'watch'>
@@ -39,7 +43,7 @@ export type AppApiOptions = {
   readonly tls?: { readonly key: string; readonly cert: string }
 }
 
-/** Issues what an app asks, after every check; shared by HTTP and WebSocket. Nothing is issued when it raises. */
+/** Issues what an app asks, here or elsewhere, after every check; shared by HTTP and WebSocket. Nothing is issued when it raises. */
 export type Issue = (
   principal: Principal,
   ask: {
@@ -48,7 +52,8 @@ export type Issue = (
     readonly key?: string | undefined
     readonly day?: string | undefined
   },
-) => ReturnType<CommandCore['issue']>
+  answer: Answer,
+) => Issued
 
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, feed, registry, clock } = options
@@ -108,19 +113,22 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
 
-  const issue: Issue = (principal, { hub, body, key, day }) => {
+  const begin = (request: IssueRequest, answer: Answer): Issued =>
+    options.cluster ? options.cluster.issue(request, answer) : core.issue(request)
+
+  const issue: Issue = (principal, { hub, body, key, day }, answer) => {
     seen(principal, hub)
     if (key !== undefined && (key === '' || key.length > KEY_MAX_CHARACTERS)) {
       throw new Problem('invalid', `an Idempotency-Key has 1 to ${KEY_MAX_CHARACTERS} characters, found ${key.length}`)
     }
     const plain = plainRequest(body)
-    if (plain) return core.issue({ app: principal.app, hub, ...plain, key, day })
+    if (plain) return begin({ app: principal.app, hub, ...plain, key, day }, answer)
     const parsed = commandRequest.safeParse(body)
     if (!parsed.success) {
       const words = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
       throw new Problem('invalid', `not a command: ${words.join('; ')}`)
     }
-    return core.issue({ app: principal.app, hub, ...parsed.data, key, day })
+    return begin({ app: principal.app, hub, ...parsed.data, key, day }, answer)
   }
 
   const toCommand = (authorization: string | undefined) => principalOf(authorization, 'commands')
@@ -128,23 +136,25 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   isCommand = commandRoute({ core, clock, issue, prepared, principalOf: toCommand, answered, fault, denied })
   app.get<{ Params: { id: string } }>('/v1/commands/:id', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe', 'commands')
-    const command = core.find(request.params.id)
+    const { id } = request.params
+    const command = core.find(id)
+    const found = command ? { app: command.app, report: reportOf(command) } : await options.cluster?.locate(id)
     // Who may only send sees what became of its own.
-    const mine = command && (command.app === principal.app || principal.scopes.includes('observe'))
-    if (!mine || (principal.hubs && !principal.hubs.includes(command.hub))) {
+    const mine = found && (found.app === principal.app || principal.scopes.includes('observe'))
+    if (!mine || (principal.hubs && !principal.hubs.includes(found.report.hub))) {
       throw new Problem(
         'missing',
-        `no command ${request.params.id} in this relay's memory; older ones are in the lake: command_traces`,
+        `no command ${id} in the memory of a relay that answers; older ones are in the lake: command_traces`,
       )
     }
-    return { app: command.app, ...reportOf(command) }
+    return { app: found.app, ...found.report }
   })
   app.get('/v1/hubs', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe')
     const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
     return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
   })
-  const live = liveSockets({ core, feed, issue, clock, answered: options.answered })
+  const live = liveSockets({ core, feed, issue, clock, answered: options.answered, fault: options.fault })
   const unwatch = watchTokens(registry, clock, () => live.recheck())
   app.addHook('onClose', async () => unwatch())
   app.get(

@@ -1,7 +1,6 @@
 import type { Clock, Random } from '../contract/clock.ts'
 import { randomHex } from '../contract/clock.ts'
 import {
-  type AttributeValue,
   type CommandReport,
   commandHash,
   commandId,
@@ -15,6 +14,7 @@ import { commandMemory } from './command-memory.ts'
 import { repeatOf } from './command-repeat.ts'
 import { checkedDay } from './issue-day.ts'
 import { issueRates } from './issue-rates.ts'
+import { type IssueRequest, OFFLINE, type Passed } from './issue-request.ts'
 import { OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { rateGate } from './rate.ts'
@@ -34,26 +34,6 @@ export type Ledger = {
   /** Commands without an outcome, in the order of their issue. */
   open(): readonly Command[]
 }
-
-export type IssueRequest = {
-  readonly app: string
-  readonly hub: string
-  readonly device: string
-  readonly set: Readonly<Record<string, AttributeValue>>
-  readonly deadline_ms: number
-  /** Idempotency-Key; one is made when there is none. */
-  readonly key?: string | undefined
-  /** The UTC day that the first answer told, on a retry after midnight. */
-  readonly day?: string | undefined
-  /** The day is the guess of a relay that forwards: yesterday's command of this key is the same one, as without a day. */
-  readonly day_assumed?: true | undefined
-}
-
-/** Of a command that came by way of another relay, or of a look for one. */
-export type Passed = { readonly offline: string }
-
-/** Why a command ends `offline` at once. */
-export const OFFLINE = 'the hub is not connected'
 
 /** A command between `issued` and its outcome. */
 type Open = {

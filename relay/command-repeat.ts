@@ -2,7 +2,7 @@ import { commandId } from '../contract/command.ts'
 import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
 import { type Command, utcDay } from './command.ts'
-import type { IssueRequest } from './command-core.ts'
+import type { IssueRequest } from './issue-request.ts'
 
 /**
  * What was issued under a request's key before, which a repeat is. `id` and `hash` are of the request; `known` looks up

@@ -8,6 +8,7 @@ import type { CommandReport } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
+import type { Elsewhere } from './cluster.ts'
 import { ownShare_ms, reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { BODY_MAX_BYTES, REQUESTS_PER_ADDRESS } from './limits.ts'
@@ -49,17 +50,18 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
     principalOf(authorization)
     const body = parsed(request, await textOf(request))
     await prepared(authorization)
-    const { command } = issue(principalOf(authorization), {
-      hub,
-      body,
-      key: header(request, 'idempotency-key'),
-      day: header(request, 'idempotency-day'),
-    })
-    if (/\brespond-async\b/.test(header(request, 'prefer') ?? '')) {
-      send(response, 202, reportOf(command), { location: `/v1/commands/${command.id}` })
+    const wanted = /\brespond-async\b/.test(header(request, 'prefer') ?? '') ? 'accepted' : 'settled'
+    const issued = issue(
+      principalOf(authorization),
+      { hub, body, key: header(request, 'idempotency-key'), day: header(request, 'idempotency-day') },
+      wanted,
+    )
+    if (wanted === 'accepted') {
+      const report = 'command' in issued ? reportOf(issued.command) : await heard(issued, response)
+      send(response, 202, report, { location: `/v1/commands/${report.command}` })
       return
     }
-    const report = await core.settled(command)
+    const report = 'command' in issued ? await core.settled(issued.command) : await heard(issued, response)
     const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
     send(response, 200, report, own_ms === undefined ? {} : { 'server-timing': `relay;dur=${own_ms.toFixed(3)}` })
     if (own_ms !== undefined) options.answered?.(report, own_ms)
@@ -81,6 +83,12 @@ export function commandRoute(options: CommandRouteOptions): CommandRoute {
     })
     return true
   }
+}
+
+/** What another relay says, unless the app goes first. */
+function heard(elsewhere: Elsewhere, response: ServerResponse): Promise<CommandReport> {
+  response.once('close', elsewhere.leave)
+  return elsewhere.report.finally(() => response.off('close', elsewhere.leave))
 }
 
 /** The body as text. Raises `invalid` for one that is too long; the connection ends with that answer. */

@@ -23,6 +23,9 @@ export type Command = {
   round_trip_ms: number | undefined
 }
 
+/** As `commandId` makes them; anything else never came from a relay, and does not reach the ledger. */
+export const COMMAND_ID = /^[0-9a-f]{32}$/
+
 /** An event of the relay about a hub, as the ledger takes it; `m` is the relay's monotonic clock, ms. */
 export type LedgerEvent = Event & { readonly hub: string }
 

@@ -10,8 +10,10 @@ import type { MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
 import { type CloseReason, REASON } from '../link/mqtt-reason.ts'
 import type { MqttSession } from '../link/mqtt-session.ts'
 import { admit } from './admission.ts'
-import type { LedgerEvent } from './command.ts'
+import { COMMAND_ID, type LedgerEvent } from './command.ts'
 import type { CommandCore, HubLink } from './command-core.ts'
+import type { Directory } from './directory.ts'
+import { hubClaims } from './hub-claims.ts'
 import type { EpochBook } from './ledger.ts'
 import { ALIVE_INTERVAL_MS, CLOCK_INTERVAL_MS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
@@ -40,10 +42,9 @@ export type HubListenerOptions = {
   readonly tell: (event: LedgerEvent) => void
   readonly fault: (error: unknown) => void
   readonly refused?: (reason: string, address: string) => void
+  /** Which relay holds which hub; absent: this is the only one. */
+  readonly directory?: Directory
 }
-
-/** As `commandId` makes them; anything else never came from a relay, and does not reach the ledger. */
-const COMMAND_ID = /^[0-9a-f]{32}$/
 
 /** What the core sends through: nothing is connected until the listener is there. */
 export function hubLink(endpoint: () => MqttEndpoint | undefined): HubLink {
@@ -112,6 +113,16 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     return undefined
   }
 
+  const close = (hub: string, epoch: string) => {
+    const session = endpoint.session(hub)
+    if (session?.epoch !== epoch) return
+    const text = 'a newer session of this hub is at another relay'
+    session.close({ kind: 'taken-over', planned: false, code: REASON.takenOver, text })
+  }
+  const claims =
+    options.directory &&
+    hubClaims({ directory: options.directory, epochs, clock, sessions: () => connected, superseded: close, fault })
+
   const endpoint = await listenMqtt({
     host: options.host,
     port: options.port,
@@ -124,10 +135,14 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     fault,
     ...(options.refused && { refused: options.refused }),
     handler: {
-      connect: (request) => admit(request, epochs),
+      connect(request) {
+        const answer = admit(request, epochs)
+        return claims && answer.accept ? claims.enter(request.identity.source, request.epoch) : answer
+      },
       opened(session) {
         connected.set(session.client, { epoch: session.epoch, since_ms: clock.now() })
         announce(session, 'connected')
+        claims?.opened(session.client, session.epoch)
       },
       // Only from here on does the hub hear commands.
       subscribed(session) {
@@ -140,6 +155,7 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
         if (connected.get(session.client)?.epoch === session.epoch) connected.delete(session.client)
         core().disconnected(session.client, session.epoch)
         announce(session, 'disconnected', reason)
+        claims?.left(session.client, session.epoch)
       },
     },
   })
@@ -179,6 +195,7 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
       stopClocks()
       stopAlive()
       await endpoint.close()
+      claims?.close()
     },
   }
 }

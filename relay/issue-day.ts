@@ -1,7 +1,7 @@
 import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
 import { utcDay } from './command.ts'
-import type { IssueRequest } from './command-core.ts'
+import type { IssueRequest } from './issue-request.ts'
 
 const DAY_PATTERN = /^\d{4}-\d{2}-\d{2}$/
 

@@ -61,3 +61,25 @@ export const BODY_MAX_BYTES = 16 * 1024
 export const REQUESTS_PER_ADDRESS = 5_000
 /** How long a browser may keep that pages of other origins may ask; after it, it asks once more. */
 export const PREFLIGHT_KEPT_S = 600
+/** How long the directory is waited for. At it: as if it were away, and the command ends on what this relay knows. */
+export const DIRECTORY_WAIT_MS = 500
+/** How long a hub that connects waits for its claim at the directory. At it: it is let in, and claimed later. */
+export const CLAIM_WAIT_MS = 500
+/** Claims under way at once, without those of hubs that connect. At it: the next waits. */
+export const CLAIMS_AT_ONCE_MAX = 32
+/** After a directory that was away: claims wait for so long before the next is tried. */
+export const CLAIM_AGAIN_MS = 1_000
+/** In so long each session is claimed once more, evenly: a directory may have forgotten without a word. */
+export const CLAIM_ROUND_MS = 60_000
+/** Commands on their way to other relays. At it: refused with kind `limit`. */
+export const FORWARDS_OPEN_MAX = 20_000
+/** Commands of which is remembered which relay they went to. At it: the oldest is forgotten, and all relays are asked. */
+export const FORWARDED_KNOWN_MAX = 50_000
+/** After a way that broke: so long until the same relay is asked again. */
+export const PEER_AGAIN_MS = 100
+/** How long past a command's deadline the holder's word is waited for. At it: `unavailable`, outcome unknown. */
+export const PEER_ANSWER_GRACE_MS = 1_000
+/** How long another relay is waited for that may know a command. At it: as if it did not. */
+export const PEER_LOOK_MS = 1_000
+/** Relays that are asked for a command that nobody is known to have. Beyond: not asked. */
+export const RELAYS_ASKED_MAX = 32

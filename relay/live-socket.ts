@@ -4,6 +4,7 @@ import type { CommandReport } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
+import type { Issued } from './cluster.ts'
 import { ownShare_ms } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_OPEN_MAX } from './limits.ts'
@@ -28,6 +29,7 @@ export function liveSockets(parts: {
   readonly issue: Issue
   readonly clock: Clock
   readonly answered?: Answered | undefined
+  readonly fault: (error: unknown) => void
 }): LiveSockets {
   const clients = new Map<WebSocket, () => boolean>()
   return {
@@ -60,13 +62,35 @@ function serve(
     issue: Issue
     clock: Clock
     answered?: Answered | undefined
+    fault: (error: unknown) => void
   },
 ): void {
   const { principal, core, feed, issue, clock } = parts
   let open = 0
+  /** What ends the wait for commands at other relays. */
+  const elsewhere = new Set<() => void>()
   const send = (value: LiveEvent | LiveAnswer) => {
     if (socket.bufferedAmount > LIVE_BUFFER_MAX_BYTES) socket.close(1013, 'too slow; connect again')
     else socket.send(JSON.stringify(value))
+  }
+  const refuse = (ref: string | undefined, { kind, outcome, message }: Problem) =>
+    send({ type: 'problem', ref, kind, outcome, message })
+  async function answer(issued: Issued, ref: string | undefined, begun_ms: number): Promise<void> {
+    const leave = 'command' in issued ? undefined : issued.leave
+    if (leave) elsewhere.add(leave)
+    try {
+      const report = await ('command' in issued ? core.settled(issued.command) : issued.report)
+      if (socket.readyState === socket.OPEN) send({ type: 'answer', ref, report })
+      const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
+      if (own_ms !== undefined) parts.answered?.(report, own_ms)
+    } catch (error) {
+      if (!isProblem(error)) parts.fault(error)
+      const words = new Problem('internal', 'the relay failed to answer; it was logged', { outcome: 'unknown' })
+      if (socket.readyState === socket.OPEN) refuse(ref, isProblem(error) ? error : words)
+    } finally {
+      open--
+      if (leave) elsewhere.delete(leave)
+    }
   }
   /** Who wants to hear of no hub costs the feed nothing. */
   const listen = (wanted?: ReadonlySet<string>) =>
@@ -78,7 +102,10 @@ function serve(
         })
   let stop = listen()
   send({ type: 'hello', now: clock.now(), mono: clock.monotonic() })
-  socket.on('close', () => stop())
+  socket.on('close', () => {
+    stop()
+    for (const leave of elsewhere) leave()
+  })
   socket.on('error', () => socket.terminate())
   socket.on('message', (data: Buffer) => {
     const begun_ms = clock.monotonic()
@@ -100,17 +127,11 @@ function serve(
       if (open >= LIVE_OPEN_MAX)
         throw new Problem('limit', `${LIVE_OPEN_MAX} commands of this socket have no answer yet`)
       checkTime(said.until, clock)
-      const { command } = issue(principal, { hub: said.hub, body: said.command, key: said.key, day: said.day })
+      const issued = issue(principal, { hub: said.hub, body: said.command, key: said.key, day: said.day }, 'settled')
       open++
-      void core.settled(command).then((report) => {
-        open--
-        if (socket.readyState === socket.OPEN) send({ type: 'answer', ref, report })
-        const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
-        if (own_ms !== undefined) parts.answered?.(report, own_ms)
-      })
+      void answer(issued, said.ref, begun_ms)
     } catch (error) {
-      const known = isProblem(error) ? error : new Problem('invalid', `not understood: ${messageOf(error)}`)
-      send({ type: 'problem', ref, kind: known.kind, outcome: known.outcome, message: known.message })
+      refuse(ref, isProblem(error) ? error : new Problem('invalid', `not understood: ${messageOf(error)}`))
     }
   })
 }

@@ -1,5 +1,5 @@
 import type { CommandReport } from '../contract/command.ts'
-import type { IssueRequest } from './command-core.ts'
+import type { IssueRequest } from './issue-request.ts'
 
 /**
  * A command on its one hop: key and day are said, so that it has the same id wherever it is issued; `day_assumed` when

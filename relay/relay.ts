@@ -1,7 +1,7 @@
 import type { Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import type { CommandReport, Outcome } from '../contract/command.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { leaveFault, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
 import { type ShipOptions, shipOutbox } from '../link/ship-outbox.ts'
@@ -9,11 +9,14 @@ import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import type { Registry } from '../registry/registry.ts'
 import { appApi } from './app-api.ts'
 import { admitBrowsers } from './browser-access.ts'
+import { cluster } from './cluster.ts'
 import { commandCore } from './command-core.ts'
+import type { Directory } from './directory.ts'
 import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
 import { openLedger } from './ledger.ts'
 import { APPS_CLOSE_MS, DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
+import type { PeerService, Peers } from './peers.ts'
 
 export type RelayOptions = {
   /** The relay's name as a source of events: a stable ordinal, `relay-0`. */
@@ -40,6 +43,8 @@ export type RelayOptions = {
   readonly answered?: (report: CommandReport, own_ms: number) => void
   /** Somebody asked the app API for what they may not. */
   readonly denied?: (reason: string, address: string) => void
+  /** The other relays of the fleet; absent: this is the only one. The relay closes the directory when it closes. */
+  readonly cluster?: { readonly directory: Directory; readonly peers: Peers }
   /** A hub was turned away before it was a session. */
   readonly refused?: (reason: string, address: string) => void
 }
@@ -50,6 +55,8 @@ export type Relay = {
   /** Takes no more: it is being closed. */
   readonly draining: boolean
   counts(): RelayCounts
+  /** What this relay does for others, which a listener for them calls; absent when it is the only one. */
+  readonly service: PeerService | undefined
   /** Another certificate for hubs, other authorities: for handshakes from now on; sessions go on. */
   setTls(tls: ServerTls): void
   /** Takes no more, moves the hubs away, finishes what is in flight, keeps the rest for the next start. */
@@ -86,6 +93,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const core = commandCore({ fleet: options.fleet, clock, random, ledger, link: hubLink(() => endpoint), feed })
   core.recover()
 
+  const others =
+    options.cluster && cluster({ ...options.cluster, relay: options.source, fleet: options.fleet, core, clock, random })
+
   const stopped = new AbortController()
   const shipper = shipOutbox({ outbox: ledger.outbox, send: options.send, clock, random, signal: stopped.signal })
   const listener: HubListener = await listenForHubs({
@@ -101,6 +111,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     tell: ledger.tell,
     fault,
     ...(options.refused && { refused: options.refused }),
+    ...(options.cluster && { directory: options.cluster.directory }),
   })
   endpoint = listener.endpoint
   const unwatch = registry.watch(() => listener.endpoint.recheck())
@@ -113,17 +124,21 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     fault,
     hubs: listener.hubs,
     ready: () => !draining,
+    ...(others && { cluster: others }),
     ...(options.outside && { outside: options.outside }),
     ...(options.answered && { answered: options.answered }),
     ...(options.denied && { denied: options.denied }),
     ...(options.apps.tls && { tls: options.apps.tls }),
   })
   await admitBrowsers(app)
+  /** What stays in a directory that does not answer is free once this relay is seen to be gone. */
+  const leave = () => options.cluster?.directory.close().catch(leaveFault)
   try {
     await app.listen({ host: options.apps.host, port: options.apps.port })
   } catch (error) {
     unwatch()
     await Promise.all([listener.close(), app.close()])
+    await leave()
     core.close()
     stopped.abort()
     await shipper.done
@@ -151,6 +166,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     // Ends the sleep above too: its timer would hold the process for the rest of the limit.
     limit.abort()
     await listener.close()
+    await leave()
     const closing = app.close()
     // Who holds a connection open, or sends half a request, holds up nobody for longer.
     const cut = clock.timer(APPS_CLOSE_MS, () => app.server.closeAllConnections())
@@ -182,6 +198,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       const held = { open_commands: core.openCount(), connected_hubs: listener.endpoint.count }
       return { ...core.counts, ...held, lost_writes: core.lostWrites(), spool }
     },
+    service: others?.service,
     close,
   }
 }

@@ -1,0 +1,230 @@
+/** Commands between relays: what comes in here for a hub that is connected elsewhere, and the reverse (relay.md, Many relays). */
+import { type Clock, type Random, randomHex, sleep } from '../contract/clock.ts'
+import { type CommandReport, commandId } from '../contract/command.ts'
+import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
+import { COMMAND_ID, type Command, outranks, reportOf, utcDay } from './command.ts'
+import type { CommandCore } from './command-core.ts'
+import type { Directory, HubPlace } from './directory.ts'
+import { inTime } from './in-time.ts'
+import { type IssueRequest, OFFLINE } from './issue-request.ts'
+import {
+  DIRECTORY_WAIT_MS,
+  FORWARDED_KNOWN_MAX,
+  FORWARDS_OPEN_MAX,
+  PEER_AGAIN_MS,
+  PEER_ANSWER_GRACE_MS,
+  PEER_LOOK_MS,
+  RELAYS_ASKED_MAX,
+} from './limits.ts'
+import type { ForwardedCommand, PeerService, Peers } from './peers.ts'
+
+/** `settled`: told once there is an outcome; `accepted`: as soon as it is issued. */
+export type Answer = 'settled' | 'accepted'
+
+/** A command that is not this relay's, or may not be: its report comes from elsewhere. */
+export type Elsewhere = {
+  /** Raises what `CommandCore.issue` raises, and `unavailable` with outcome `unknown` where its holder fell silent. */
+  readonly report: Promise<CommandReport>
+  /** Who asked has gone: nobody waits any longer. The command goes on where it was issued. */
+  leave(): void
+}
+
+export type Issued = { readonly command: Command; readonly repeat: boolean } | Elsewhere
+
+export type Located = { readonly app: string; readonly report: CommandReport }
+
+export type Cluster = {
+  /** As `CommandCore.issue`, and in the same turn, where the hub is connected here; else at the relay that holds it. */
+  issue(request: IssueRequest, answer: Answer): Issued
+  /** A command that another relay knows. */
+  locate(id: string): Promise<Located | undefined>
+  /** What other relays ask of this one. */
+  readonly service: PeerService
+}
+
+/** Where a command was sent; it may be issued there until then, monotonic ms, though nothing was heard of it. */
+type Forwarded = { readonly place: HubPlace; readonly doubt_until_ms: number | undefined }
+
+/** Of one command on its way. */
+type Way = {
+  readonly id: string
+  readonly request: ForwardedCommand
+  readonly answer: Answer
+  readonly until_ms: number
+  readonly signal: AbortSignal
+}
+
+export function cluster(parts: {
+  /** This relay's name, as the directory has it. */
+  readonly relay: string
+  readonly fleet: string
+  readonly core: CommandCore
+  readonly directory: Directory
+  readonly peers: Peers
+  readonly clock: Clock
+  readonly random: Random
+}): Cluster {
+  const { relay, fleet, core, directory, peers, clock, random } = parts
+  const forwarded = new Map<string, Forwarded>()
+  let open = 0
+
+  /** `unavailable` only where it says so: a hub that nobody has is undefined. */
+  const placeOf = (hub: string, signal: AbortSignal): Promise<HubPlace | undefined> =>
+    inTime(clock, { ms: DIRECTORY_WAIT_MS, signal, what: 'the directory' }, directory.find(hub))
+
+  const isInDoubt = (id: string): boolean => forwarded.get(id)?.doubt_until_ms !== undefined
+
+  /** As it was before something was asked that did not happen. */
+  const restore = (id: string, before: Forwarded | undefined) => {
+    if (before) remember(forwarded, id, before, FORWARDED_KNOWN_MAX)
+    else forwarded.delete(id)
+  }
+
+  const isOver = (before: Forwarded | undefined, place: HubPlace): boolean =>
+    before?.place.relay === place.relay && clock.monotonic() > (before.doubt_until_ms ?? 0)
+
+  /** The holder's word; undefined when it issued nothing. Asks again for as long as there is time once something was sent. */
+  async function ask(
+    place: HubPlace,
+    { id, request, answer, until_ms, signal }: Way,
+  ): Promise<CommandReport | undefined> {
+    for (let sent = false; ; sent = true) {
+      const left_ms = Math.floor(until_ms - clock.monotonic())
+      if (left_ms <= 0) return undefined
+      const before = forwarded.get(id)
+      // In doubt from the moment that it may leave.
+      remember(forwarded, id, { place, doubt_until_ms: until_ms }, FORWARDED_KNOWN_MAX)
+      try {
+        const asked = peers.at(place.address).issue({ ...request, deadline_ms: left_ms }, answer)
+        const limit = { ms: left_ms + PEER_ANSWER_GRACE_MS, signal, what: place.relay }
+        const said = await inTime(clock, limit, asked)
+        if (said.away) {
+          // What was sent before may still come; of an earlier try, once its time is over, this is the last word.
+          if (!sent) restore(id, isOver(before, place) ? undefined : before)
+          return undefined
+        }
+        forwarded.delete(id)
+        remember(forwarded, said.report.command, { place, doubt_until_ms: undefined }, FORWARDED_KNOWN_MAX)
+        return said.report
+      } catch (error) {
+        if (!isProblem(error)) throw error
+        if (error.outcome === 'did-not-happen' && !sent) {
+          restore(id, before)
+          if (isProblem(error, 'unavailable', 'closed')) return undefined
+          throw error
+        }
+        signal.throwIfAborted()
+      }
+      await sleep(clock, PEER_AGAIN_MS, signal)
+    }
+  }
+
+  async function seek(way: Way): Promise<CommandReport> {
+    const { id, request, signal, until_ms } = way
+    let offline = OFFLINE
+    let last: string | undefined
+    for (let looks = 0; looks < 2; looks++) {
+      let place: HubPlace | undefined
+      try {
+        place = await placeOf(request.hub, signal)
+      } catch (error) {
+        signal.throwIfAborted()
+        leaveFault(error)
+        offline = 'the hub is not connected to this relay, and the directory of the others does not answer'
+      }
+      // Where it may have been issued is asked again, whoever has the hub now.
+      place ??= isInDoubt(id) ? forwarded.get(id)?.place : undefined
+      if (!place || place.relay === relay || place.relay === last) break
+      last = place.relay
+      const report = await ask(place, way)
+      if (report) return report
+      offline = `${last}, to which the hub was connected, does not have it, or cannot be reached`
+    }
+    if (isInDoubt(id))
+      throw new Problem(
+        'unavailable',
+        `${forwarded.get(id)?.place.relay} got command ${id} and fell silent: whether it happened is unknown; GET /v1/commands/${id} may tell`,
+        { outcome: 'unknown' },
+      )
+    const left_ms = Math.max(0, Math.floor(until_ms - clock.monotonic()))
+    const { command } = core.issue({ ...request, deadline_ms: left_ms }, { offline })
+    return way.answer === 'settled' ? core.settled(command) : reportOf(command)
+  }
+
+  /** Known from its first moment: a key is made when there is none, and the day is today's, or that of a repeat. */
+  function wayOf(request: IssueRequest, answer: Answer, signal: AbortSignal): Way {
+    const now_ms = clock.now()
+    const key = request.key ?? randomHex(random, 16)
+    const day = request.day ?? utcDay(now_ms)
+    const assumed = request.day === undefined ? { day_assumed: true as const } : {}
+    return {
+      id: commandId(fleet, request.app, request.hub, key, day),
+      request: { ...request, key, day, ...assumed },
+      answer,
+      until_ms: clock.monotonic() + request.deadline_ms,
+      signal,
+    }
+  }
+
+  return {
+    issue(request, answer) {
+      if (core.holds(request.hub)) return core.issue(request)
+      const command = core.repeatOf(request)
+      if (command) return { command, repeat: true }
+      core.meter(request.app)
+      if (open >= FORWARDS_OPEN_MAX)
+        throw new Problem(
+          'limit',
+          `${FORWARDS_OPEN_MAX} commands are on their way to other relays; send it again later`,
+        )
+      open++
+      const left = new AbortController()
+      const report = seek(wayOf(request, answer, left.signal)).finally(() => open--)
+      return { report, leave: () => left.abort(new Problem('closed', 'who asked has gone', { outcome: 'unknown' })) }
+    },
+
+    async locate(id) {
+      if (!COMMAND_ID.test(id)) return undefined
+      const find = (address: string) =>
+        inTime(clock, { ms: PEER_LOOK_MS, what: address }, peers.at(address).find(id)).catch((error: unknown) => {
+          leaveFault(error)
+          return undefined
+        })
+      const known = forwarded.get(id)
+      const there = known && (await find(known.place.address))
+      if (there) return there
+      const living = await inTime(clock, { ms: DIRECTORY_WAIT_MS, what: 'the directory' }, directory.relays()).catch(
+        (error: unknown) => {
+          leaveFault(error)
+          return []
+        },
+      )
+      const others = living.filter((one) => one.relay !== relay).slice(0, RELAYS_ASKED_MAX)
+      const found = await Promise.all(others.map(({ address }) => find(address)))
+      return found.reduce((best, one) => (one && isBetter(one, best) ? one : best), undefined)
+    },
+
+    service: {
+      async issue(command, answer) {
+        if (!core.holds(command.hub)) {
+          const before = core.repeatOf(command)
+          if (!before) return { away: true }
+          return { away: false, report: answer === 'settled' ? await core.settled(before) : reportOf(before) }
+        }
+        const { command: issued } = core.issue(command, { offline: OFFLINE })
+        return { away: false, report: answer === 'settled' ? await core.settled(issued) : reportOf(issued) }
+      },
+      async find(id) {
+        const command = core.find(id)
+        return command && { app: command.app, report: reportOf(command) }
+      },
+    },
+  }
+}
+
+/** Several relays may know a command whose hub moved while it was repeated; the outcome that counts most is told. */
+function isBetter(one: Located, best: Located | undefined): boolean {
+  if (!best) return true
+  return one.report.outcome !== undefined && outranks(one.report.outcome, best.report.outcome)
+}
