@@ -118,7 +118,8 @@ export function openExecutor(options: ExecutorOptions): Executor {
 
   const receive = (command: Command) => {
     const received_ms = clock.monotonic()
-    const excess_ms = excess.take(received_ms, command.stamp)
+    // Another relay's clock would be taken for this one's, for as long as stamps count.
+    const excess_ms = isOlder(command) ? 0 : excess.take(received_ms, command.stamp)
     if (repeated(command)) return
     const refusal = refuse(command)
     if (refusal !== undefined) {
@@ -144,9 +145,11 @@ export function openExecutor(options: ExecutorOptions): Executor {
   }
   const queued = (device: string) => [...running.values()].some((work) => work.command.device === device)
 
+  const isOlder = ({ epoch }: Command) => session !== undefined && compareEpochs(parseEpoch(epoch), session) < 0
+
   const refuse = (command: Command): string | undefined => {
     if (closing) return 'the hub is shutting down'
-    if (session && compareEpochs(parseEpoch(command.epoch), session) < 0) {
+    if (isOlder(command)) {
       return `it was meant for session ${command.epoch}, which has ended`
     }
     if (running.size >= COMMANDS_WAITING_MAX) return `the hub is busy: ${running.size} commands are waiting`

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { CommandReport, Outcome } from '../contract/command.ts'
+import type { CommandReport } from '../contract/command.ts'
 import { Problem } from '../contract/problem.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
 import { ManualClock, seededRandom, settle } from '../sim/clock.ts'
@@ -263,6 +263,15 @@ describe('a repeat', () => {
     expect([asked, b.sent]).toEqual([[], []])
   })
 
+  test('of what this relay was told is never called offline, though its holder is gone', async () => {
+    const world = await fleet(['a', 'b'])
+    await world.b.hold('1.1.1')
+    const first = await executedAtB(world)
+    world.services.delete('b')
+    await world.b.own.close()
+    expect(await elsewhere(world.a.issue({ ...ask, key: 'key', day: DAY }, 'settled')).report).toEqual(first)
+  })
+
   test('with another body is refused by the holder, by its words', async () => {
     const world = await fleet(['a', 'b'])
     await world.b.hold('1.1.1')
@@ -276,7 +285,7 @@ describe('a rate', () => {
   test('of an app counts at the relay that it asks, and that to a hub at the one that issues', async () => {
     const { a, b, clock } = await fleet(['a', 'b'])
     await b.hold('1.1.1')
-    const told = async (): Promise<string | Outcome | undefined> =>
+    const told = async (): Promise<string> =>
       elsewhere(a.issue(ask, 'accepted')).report.then(
         () => 'issued',
         (error: Problem) => error.kind,

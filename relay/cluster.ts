@@ -1,10 +1,11 @@
 /** Commands between relays: what comes in here for a hub that is connected elsewhere, and the reverse (relay.md, Many relays). */
 import { type Clock, type Random, randomHex, sleep } from '../contract/clock.ts'
-import { type CommandReport, commandId } from '../contract/command.ts'
+import { type CommandReport, commandHash, commandId } from '../contract/command.ts'
 import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import { COMMAND_ID, type Command, outranks, reportOf, utcDay } from './command.ts'
 import type { CommandCore } from './command-core.ts'
+import { usedFor } from './command-repeat.ts'
 import type { Directory, HubPlace } from './directory.ts'
 import { inTime } from './in-time.ts'
 import { type IssueRequest, OFFLINE } from './issue-request.ts'
@@ -43,8 +44,8 @@ export type Cluster = {
   readonly service: PeerService
 }
 
-/** Where a command was sent; it may be issued there until then, monotonic ms, though nothing was heard of it. */
-type Forwarded = { readonly place: HubPlace; readonly doubt_until_ms: number | undefined }
+/** Where a command was sent: what was said of it, or until when it may yet be issued there, monotonic ms, though nothing was. */
+type Forwarded = { readonly place: HubPlace; readonly report?: CommandReport; readonly doubt_until_ms?: number }
 
 /** Of one command on its way. */
 type Way = {
@@ -73,8 +74,6 @@ export function cluster(parts: {
   const placeOf = (hub: string, signal: AbortSignal): Promise<HubPlace | undefined> =>
     inTime(clock, { ms: DIRECTORY_WAIT_MS, signal, what: 'the directory' }, directory.find(hub))
 
-  const isInDoubt = (id: string): boolean => forwarded.get(id)?.doubt_until_ms !== undefined
-
   /** As it was before something was asked that did not happen. */
   const restore = (id: string, before: Forwarded | undefined) => {
     if (before) remember(forwarded, id, before, FORWARDED_KNOWN_MAX)
@@ -82,7 +81,9 @@ export function cluster(parts: {
   }
 
   const isOver = (before: Forwarded | undefined, place: HubPlace): boolean =>
-    before?.place.relay === place.relay && clock.monotonic() > (before.doubt_until_ms ?? 0)
+    before?.place.relay === place.relay &&
+    before.doubt_until_ms !== undefined &&
+    clock.monotonic() > before.doubt_until_ms
 
   /** The holder's word; undefined when it issued nothing. Asks again for as long as there is time once something was sent. */
   async function ask(
@@ -94,7 +95,8 @@ export function cluster(parts: {
       if (left_ms <= 0) return undefined
       const before = forwarded.get(id)
       // In doubt from the moment that it may leave.
-      remember(forwarded, id, { place, doubt_until_ms: until_ms }, FORWARDED_KNOWN_MAX)
+      const told = before?.report && { report: before.report }
+      remember(forwarded, id, { place, ...told, doubt_until_ms: until_ms }, FORWARDED_KNOWN_MAX)
       try {
         const asked = peers.at(place.address).issue({ ...request, deadline_ms: left_ms }, answer)
         const limit = { ms: left_ms + PEER_ANSWER_GRACE_MS, signal, what: place.relay }
@@ -104,9 +106,10 @@ export function cluster(parts: {
           if (!sent) restore(id, isOver(before, place) ? undefined : before)
           return undefined
         }
+        const report = better(said.report, before?.report)
         forwarded.delete(id)
-        remember(forwarded, said.report.command, { place, doubt_until_ms: undefined }, FORWARDED_KNOWN_MAX)
-        return said.report
+        remember(forwarded, report.command, { place, report }, FORWARDED_KNOWN_MAX)
+        return report
       } catch (error) {
         if (!isProblem(error)) throw error
         if (error.outcome === 'did-not-happen' && !sent) {
@@ -122,6 +125,10 @@ export function cluster(parts: {
 
   async function seek(way: Way): Promise<CommandReport> {
     const { id, request, signal, until_ms } = way
+    const told = forwarded.get(id)?.report
+    if (told && commandHash(told) !== commandHash(request)) throw usedFor(told)
+    // No other relay can make more of it.
+    if (told?.outcome === 'done') return told
     let offline = OFFLINE
     let last: string | undefined
     for (let looks = 0; looks < 2; looks++) {
@@ -133,23 +140,38 @@ export function cluster(parts: {
         leaveFault(error)
         offline = 'the hub is not connected to this relay, and the directory of the others does not answer'
       }
-      // Where it may have been issued is asked again, whoever has the hub now.
-      place ??= isInDoubt(id) ? forwarded.get(id)?.place : undefined
+      // Where it was issued, or may have been, is asked again when nobody has the hub now.
+      place ??= forwarded.get(id)?.place
       if (!place || place.relay === relay || place.relay === last) break
       last = place.relay
       const report = await ask(place, way)
-      if (report) return report
+      // Its hub may have come here meanwhile, and another try of it with it.
+      const own = core.find(id)
+      if (report) return better(report, own && reportOf(own))
       offline = `${last}, to which the hub was connected, does not have it, or cannot be reached`
     }
-    if (isInDoubt(id))
-      throw new Problem(
-        'unavailable',
-        `${forwarded.get(id)?.place.relay} got command ${id} and fell silent: whether it happened is unknown; GET /v1/commands/${id} may tell`,
-        { outcome: 'unknown' },
-      )
+    const before = forwarded.get(id)
+    if (before && !core.holds(request.hub)) {
+      if (before.report?.outcome !== undefined) return before.report
+      throw fellSilent(id, before)
+    }
     const left_ms = Math.max(0, Math.floor(until_ms - clock.monotonic()))
     const { command } = core.issue({ ...request, deadline_ms: left_ms }, { offline })
-    return way.answer === 'settled' ? core.settled(command) : reportOf(command)
+    return toldHere(command, way.answer, before)
+  }
+
+  /** What becomes of a command here, and of what another relay was asked for before: the best counts, and a doubt stays one. */
+  async function toldHere(command: Command, answer: Answer, before: Forwarded | undefined): Promise<CommandReport> {
+    const report = answer === 'settled' ? await core.settled(command) : reportOf(command)
+    if (before && before.report?.outcome === undefined && report.outcome === 'offline')
+      throw fellSilent(command.id, before)
+    return better(report, before?.report)
+  }
+
+  /** Almost always nothing else is known of it. */
+  function here(issued: { readonly command: Command; readonly repeat: boolean }, answer: Answer): Issued {
+    const before = forwarded.size === 0 ? undefined : forwarded.get(issued.command.id)
+    return before ? { report: toldHere(issued.command, answer, before), leave: () => undefined } : issued
   }
 
   /** Known from its first moment: a key is made when there is none, and the day is today's, or that of a repeat. */
@@ -169,9 +191,9 @@ export function cluster(parts: {
 
   return {
     issue(request, answer) {
-      if (core.holds(request.hub)) return core.issue(request)
-      const command = core.repeatOf(request)
-      if (command) return { command, repeat: true }
+      if (core.holds(request.hub)) return here(core.issue(request), answer)
+      const known = core.repeatOf(request)
+      if (known) return here({ command: known, repeat: true }, answer)
       core.meter(request.app)
       if (open >= FORWARDS_OPEN_MAX)
         throw new Problem(
@@ -221,6 +243,17 @@ export function cluster(parts: {
       },
     },
   }
+}
+
+function fellSilent(id: string, { place }: Forwarded): Problem {
+  const how = `${place.relay} got command ${id} and fell silent: whether it happened is unknown`
+  return new Problem('unavailable', `${how}; GET /v1/commands/${id} may tell`, { outcome: 'unknown' })
+}
+
+function better(one: CommandReport, other: CommandReport | undefined): CommandReport {
+  return other?.outcome !== undefined && (one.outcome === undefined || outranks(other.outcome, one.outcome))
+    ? other
+    : one
 }
 
 /** Several relays may know a command whose hub moved while it was repeated; the outcome that counts most is told. */

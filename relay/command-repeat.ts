@@ -1,4 +1,4 @@
-import { commandId } from '../contract/command.ts'
+import { type CommandReport, commandId } from '../contract/command.ts'
 import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
 import { type Command, utcDay } from './command.ts'
@@ -14,12 +14,16 @@ export function repeatOf(
   known: (id: string) => Command | undefined,
 ): Command | undefined {
   const found = keyed(request, at, known)
-  if (found && found.hash !== at.hash)
-    throw new Problem(
-      'conflict',
-      `the Idempotency-Key was used for another command (${found.id}: ${found.device} ${JSON.stringify(found.set)}); use a new key`,
-    )
+  if (found && found.hash !== at.hash) throw usedFor({ ...found, command: found.id })
   return found
+}
+
+/** The Problem of a key that was used for another command before. */
+export function usedFor({ command, device, set }: Pick<CommandReport, 'command' | 'device' | 'set'>): Problem {
+  return new Problem(
+    'conflict',
+    `the Idempotency-Key was used for another command (${command}: ${device} ${JSON.stringify(set)}); use a new key`,
+  )
 }
 
 /** Yesterday's id counts too for a key that came without its day: midnight makes no second command. */

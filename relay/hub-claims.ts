@@ -44,6 +44,7 @@ export function hubClaims(parts: {
   const claimed = new Map<string, string>()
   /** Of the present round, who is still to come. */
   let round: string[] = []
+  let round_began_ms = clock.monotonic()
   let at_work = 0
   let is_away = false
   let is_closed = false
@@ -119,7 +120,8 @@ export function hubClaims(parts: {
   let cancelTick = clock.timer(TICK_MS, tick)
   function tick() {
     cancelTick = clock.timer(TICK_MS, tick)
-    if (round.length === 0) {
+    if (round.length === 0 && clock.monotonic() - round_began_ms >= CLAIM_ROUND_MS) {
+      round_began_ms = clock.monotonic()
       round = [...sessions().keys()]
       // Claimed for a connection that ended before it was a session.
       for (const [hub, epoch] of claimed)

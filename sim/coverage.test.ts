@@ -18,10 +18,13 @@ test('what cannot be is only what only messages suffer, and what a write within 
     const [step = '', ...cells] = row.trim().split(/ {2,}/)
     return cells.flatMap((cell, i) => (cell === '·' ? [`${faults[i]} at ${step.split('.')[0]}`] : []))
   })
-  const remote = ['store', 'commit', 'ranges', 'checkpoint', 'cleanup', 'vacuum', 'jobs', 'run', 'pods']
+  const remote = ['store', 'commit', 'ranges', 'checkpoint', 'cleanup', 'vacuum', 'jobs', 'run', 'pods', 'directory']
   const calls = ['disk', 'log', ...remote, 'device']
   const onlyMessages = ['reorder', 'duplicate', 'cut'].flatMap((fault) => calls.map((step) => `${fault} at ${step}`))
-  const others = ['delay at disk', ...['disk', 'log', 'store', 'jobs'].map((step) => `lost answer at ${step}`)]
+  const others = [
+    'delay at disk',
+    ...['disk', 'log', 'store', 'jobs', 'directory'].map((step) => `lost answer at ${step}`),
+  ]
   const onlyHubs = ['disk', 'log', ...remote, 'net'].map((step) => `restored disk at ${step}`)
   const onMessages = ['lost answer at net', 'refusal at net']
   const onlyIngest = ['pause at disk', 'pause at device', 'pause at net']

@@ -12,6 +12,7 @@ import type { BegunBoot, Connect } from './hub-node.ts'
 import type { Ran } from './jobs-node.ts'
 import type { Sent } from './relay-node.ts'
 import type { Row } from './row-encoder.ts'
+import type { Granted } from './sim-directory.ts'
 import type { Stage } from './sim-disk.ts'
 import type { Claim, Reading } from './witness.ts'
 import type { Done } from './work.ts'
@@ -25,8 +26,37 @@ export type Acknowledged = {
   readonly count: number
 }
 
+/** What is left of the way of commands. */
+export type ControlEvidence = {
+  /** Errors that are nobody's fault but the code's. */
+  readonly bugs: readonly string[]
+  /** Commands as they were handed to sockets, and in which session of the hub they were taken. */
+  readonly sent: readonly Sent[]
+  /** Commands that an app was told an id of. */
+  readonly commands: readonly CommandEvidence[]
+  /** What devices did, by command; also of commands that no app was told an id of. */
+  readonly executions: ReadonlyMap<string, Execution>
+  /** By command: the stages that are on record. */
+  readonly onRecord: ReadonlyMap<string, ReadonlySet<string>>
+}
+
+/** `broken`: one relay asked another for it, and did not hear what became of that. */
+export type Asks = { readonly times: number; readonly issuers: readonly string[]; readonly broken: boolean }
+
+/** What is left of a run of several relays (relays.ts). */
+export type RelaysEvidence = ControlEvidence & {
+  /** By command: how often a relay was asked for it, and the relays that put its issue on record. */
+  readonly asks: ReadonlyMap<string, Asks>
+  /** What the directory granted, and what it had of the hub before. */
+  readonly claims: readonly Granted[]
+  /** By hub: the epochs in which it asked for a connection. */
+  readonly epochs: ReadonlyMap<string, ReadonlySet<string>>
+  /** By hub, at rest: the relays that hold it, each with its epoch, and where the directory has it. */
+  readonly places: ReadonlyMap<string, { readonly holders: readonly string[]; readonly place: string | undefined }>
+}
+
 /** What is left of a run when it has come to rest: all that an invariant may look at. */
-export type Evidence = {
+export type Evidence = ControlEvidence & {
   /** Events that a source gave a number, by `eventKey`. */
   readonly numbered: ReadonlySet<string>
   /** Those of them that a power cut took from its disk before they were synced. */
@@ -49,8 +79,6 @@ export type Evidence = {
   readonly readings: readonly Reading[]
   /** Where a writer found that the log does not follow on the table. */
   readonly losses: readonly Loss[]
-  /** Errors that are nobody's fault but the code's. */
-  readonly bugs: readonly string[]
   /** By bucket, as a writer that begins now reads them. */
   readonly ranges: ReadonlyMap<number, Ranges>
   /** Each snapshot of ranges that was kept, and the rows of its bucket as of its version. */
@@ -71,16 +99,10 @@ export type Evidence = {
   readonly jobs: JobsEvidence
   /** By command: what was put on record of it, wherever that went. */
   readonly stages: ReadonlyMap<string, readonly Stage[]>
-  /** Commands as they were handed to sockets, and in which session of the hub they were taken. */
-  readonly sent: readonly (Sent & { readonly taken_in: string | undefined })[]
   /** By hub, in order: the connections that it asked for. */
   readonly connects: ReadonlyMap<string, readonly (Connect & { readonly forgotten: boolean })[]>
   /** By hub, in order: the boots that it began. */
   readonly boots: ReadonlyMap<string, readonly BegunBoot[]>
-  /** Commands that an app was told an id of. */
-  readonly commands: readonly CommandEvidence[]
-  /** What devices did, by command; also of commands that no app was told an id of. */
-  readonly executions: ReadonlyMap<string, Execution>
 }
 
 export type JobsEvidence = {
@@ -103,12 +125,16 @@ export type Execution = Done & {
   readonly rolled_back: boolean
   /** A power cut may have taken what the relay knew of it before it was synced. */
   readonly forgotten: boolean
+  /** More than one relay issued it: a hub that lost its memory may hear of it twice. */
+  readonly repeated: boolean
 }
 
 export type CommandEvidence = {
   readonly id: string
   /** What apps were told, in order. */
   readonly told: readonly (Outcome | undefined)[]
+  /** … by who told it: of each what it said, in order. */
+  readonly tellers: readonly (readonly (Outcome | undefined)[])[]
   /** What the relay has on record at the end. */
   readonly outcome: Outcome | undefined
   readonly deadline_ms: number
@@ -123,10 +149,10 @@ export type CommandEvidence = {
 }
 
 /** A promise that holds after every run, whatever struck it: a file in `invariants/`, named in `invariants/all.ts`. */
-export type Invariant = {
+export type Invariant<E = Evidence> = {
   readonly name: string
   /** What is wrong; nothing when the promise holds. */
-  check(evidence: Evidence): readonly string[]
+  check(evidence: E): readonly string[]
 }
 
 /** Everything that was ever durable and can be read; what is of one bucket in its order. */
@@ -194,7 +220,7 @@ export function stagesOnRecord({
   ranges,
   stages,
   sourceKey,
-}: Evidence): ReadonlyMap<string, ReadonlySet<string>> {
+}: Pick<Evidence, 'rows' | 'ranges' | 'stages' | 'sourceKey'>): ReadonlyMap<string, ReadonlySet<string>> {
   const dropped = new Map<string, IntervalSet>(
     [...ranges.values()].flatMap((streams) =>
       [...streams].flatMap(([key, { boots }]) =>

@@ -9,13 +9,15 @@ import type { IngestNode } from './ingest-node.ts'
 import { Machine } from './machine.ts'
 import type { ControlSession } from './network.ts'
 import type { Plant } from './plant.ts'
-import type { RelayNode } from './relay-node.ts'
+import type { Admission, RelayNode } from './relay-node.ts'
 import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
 import type { Work } from './work.ts'
 import type { Life, World } from './world.ts'
 
 const RECONNECT_MS = 1_000
+/** A hub that hears nothing for so long connects anew. */
+const CONNECT_MAX_MS = 5_000
 const EVENT_MS = 1_500
 /** Of a copy of the disk, at a start and at a sync. */
 const COPY_CHANCE = 0.05
@@ -53,20 +55,25 @@ export class HubNode {
   readonly disk = new SimDisk(COPY_CHANCE)
   /** The epochs under which it connected, or tried to. */
   readonly connects: Connect[] = []
+  /** … and those under which it asked for a connection, whether or not it heard of it. */
+  readonly tried = new Set<string>()
   /** The boots that it began to use, each once. */
   readonly boots: BegunBoot[] = []
   #session: ControlSession | undefined
+  readonly #ships: boolean
 
   constructor(options: {
     readonly world: World
     readonly hub: string
-    readonly ingest: IngestNode
-    readonly relay: RelayNode
+    /** Absent: what it has to tell stays on its disk. */
+    readonly shipping?: { readonly ingest: IngestNode; readonly acknowledged: AcknowledgedListener }
+    /** It connects to any of them, each time anew. */
+    readonly relays: readonly RelayNode[]
     readonly plant: Plant | undefined
-    readonly acknowledged: AcknowledgedListener
     readonly work: Work
   }) {
-    const { world, hub, ingest, relay, plant, work } = options
+    const { world, hub, shipping, relays, plant, work } = options
+    this.#ships = shipping !== undefined
     this.hub = hub
     this.#world = world
     const identity: Identity = { source: hub, role: 'hub', generation: 1 }
@@ -89,7 +96,7 @@ export class HubNode {
         })
         this.#began(outbox)
         const waiting: RelayBound[] = []
-        const executor = openExecutor({
+        const real = openExecutor({
           disk: plant?.hubDisk?.(disk) ?? disk,
           devices: countingDevices(world, life, work),
           clock,
@@ -101,9 +108,10 @@ export class HubNode {
           record: (event) => void outbox.append('control', event),
           fault: (error) => world.trace(hub, `fault: ${String(error)}`),
         })
-        ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
+        const executor = plant?.executor?.(real) ?? real
+        if (shipping) ship({ world, life, identity, outbox, ...shipping })
         this.#read(life, outbox)
-        this.#connect(relay, identity, work, { life, outbox, executor, waiting })
+        this.#connect(relays, identity, work, { life, outbox, executor, waiting })
         return { outbox, executor }
       },
       (death) => {
@@ -121,7 +129,7 @@ export class HubNode {
       up !== undefined &&
       this.#session !== undefined &&
       up.process.executor.waiting === 0 &&
-      HUB_STREAMS.every((stream) => !up.process.outbox.pending(stream))
+      (!this.#ships || HUB_STREAMS.every((stream) => !up.process.outbox.pending(stream)))
     )
   }
 
@@ -156,20 +164,21 @@ export class HubNode {
     }
   }
 
-  #connect(relay: RelayNode, identity: Identity, work: Work, { life, outbox, executor, waiting }: Connecting) {
+  #connect(
+    relays: readonly RelayNode[],
+    identity: Identity,
+    work: Work,
+    { life, outbox, executor, waiting }: Connecting,
+  ) {
     const again = () => {
       this.#session = undefined
       this.#world.later(life, this.#world.between(0, RECONNECT_MS), attempt)
     }
-    const attempt = () => {
-      const epoch = outbox.nextEpoch()
-      const fromRelay = work.listener(life, executor)
-      const answer = relay.accept(identity, epoch, { life, fromRelay, closed: again })
-      const accepted = 'session' in answer
+    const answered = (epoch: string, answer: Admission) => {
       this.connects.push({
         epoch,
         boot: outbox.boot(),
-        accepted,
+        accepted: 'session' in answer,
         at_ms: this.#world.scheduler.now_ms,
         restores: this.disk.restores.length,
       })
@@ -185,7 +194,36 @@ export class HubNode {
       const { session } = answer
       this.#session = session
       executor.begin(parseEpoch(epoch))
+      work.began(life, epoch)
       for (const result of waiting.splice(0)) session.toRelay(result)
+    }
+    const attempt = () => {
+      const epoch = outbox.nextEpoch()
+      this.tried.add(epoch)
+      const [only] = relays
+      const relay = only && relays.length === 1 ? only : this.#world.pick(relays)
+      let isOver = false
+      const closed = () => {
+        if (!isOver) again()
+      }
+      const answer = relay.accept(identity, epoch, { life, fromRelay: work.listener(life, executor), closed })
+      if (!(answer instanceof Promise)) {
+        answered(epoch, answer)
+        return
+      }
+      // A relay that dies over it says nothing; the hub connects anew, and the older answer means nothing.
+      const silence = this.#world.later(life, CONNECT_MAX_MS, () => {
+        isOver = true
+        again()
+      })
+      void answer.then((said) => {
+        if (!life.alive || isOver) {
+          if ('session' in said) said.session.end('hub')
+          return
+        }
+        silence()
+        this.#world.awake(life, () => answered(epoch, said))
+      })
     }
     this.#world.later(life, this.#world.between(0, RECONNECT_MS), attempt)
   }

@@ -11,6 +11,7 @@ import type { Life, World } from './world.ts'
 const WAY_MS = 20
 /** A sender that hears nothing for so long knows that the connection is gone. */
 const SILENCE_MS = 10_000
+const LINGER_CHANCE = 0.3
 /** Messages that the socket of a control connection holds: what does not fit waits in the relay. */
 const BUFFERS = [1, 2, 64]
 
@@ -59,7 +60,7 @@ export function sendBatch(
 }
 
 /** What strikes a message as it leaves; undefined when its sender died first. */
-function leave(world: World, from: Life, step: StepName): Strike | undefined {
+export function leave(world: World, from: Life, step: StepName): Strike | undefined {
   const strike = world.strike(from, step)
   if (strike.kill) world.kill(from, strike)
   return strike.kill === 'before' ? undefined : strike
@@ -90,12 +91,15 @@ export class ControlSession {
   readonly #hub: HubEnd
   /** So many messages on their way fill the socket. */
   readonly #buffer: number
+  readonly #lingers: boolean
   #under_way = 0
   #full = false
   #open = true
   #told = { relay: false, hub: false }
 
-  constructor(world: World, relay: RelayEnd, hub: HubEnd) {
+  /** `lingers`: what the relay handed to its socket may reach the hub after the connection ended, from buffers on the way. */
+  constructor(world: World, relay: RelayEnd, hub: HubEnd, lingers = false) {
+    this.#lingers = lingers
     this.#world = world
     this.#relay = relay
     this.#hub = hub
@@ -144,6 +148,11 @@ export class ControlSession {
     this.#relay.drained()
   }
 
+  #linger(hub: Life, arrive: () => void) {
+    if (!this.#lingers || this.#world.random.float() > LINGER_CHANCE) return
+    this.#world.later(hub, this.#world.between(0, 2 * SILENCE_MS), arrive)
+  }
+
   #carry(step: 'net.command' | 'net.result', from: Life, to: Life, arrive: () => void) {
     if (!from.alive) return
     const strike = leave(this.#world, from, step)
@@ -151,13 +160,17 @@ export class ControlSession {
     if (strike.cut) this.end()
     // What goes into a connection that is gone, of which the sender does not know yet, stays in its socket.
     if (!this.#open && step === 'net.command') this.#under_way++
-    if (!this.#open) return
+    if (!this.#open) {
+      if (step === 'net.command') this.#linger(to, arrive)
+      return
+    }
     for (let copy = 0; copy <= strike.copies; copy++) {
       const way_ms = this.#world.between(0, 2 * WAY_MS) + strike.delay_ms + copy * this.#world.between(0, 2_000)
       if (step === 'net.command') this.#under_way++
       this.#world.scheduler.after(way_ms, () => {
         if (step === 'net.command') this.#arrived()
-        if (this.#open && to.alive) arrive()
+        if (this.#open && to.alive) this.#world.awake(to, () => this.#open && arrive())
+        else if (to.alive && step === 'net.command') this.#linger(to, arrive)
         else if (!to.alive) this.end()
       })
     }

@@ -3,10 +3,15 @@ import type { Identity } from '../contract/source.ts'
 import type { Disk } from '../link/disk.ts'
 import type { Outbox } from '../link/outbox.ts'
 import { admit } from '../relay/admission.ts'
-import { type CommandCore, commandCore } from '../relay/command-core.ts'
+import type { Cluster, Issued } from '../relay/cluster.ts'
+import { type CommandCore, commandCore, type HubLink, type Ledger } from '../relay/command-core.ts'
+import type { Directory } from '../relay/directory.ts'
+import { type HubClaims, hubClaims } from '../relay/hub-claims.ts'
+import type { IssueRequest } from '../relay/issue-request.ts'
 import { type EpochBook, openLedger } from '../relay/ledger.ts'
 import { CLOCK_INTERVAL_MS } from '../relay/limits.ts'
 import { liveFeed } from '../relay/live-event.ts'
+import type { PeerService } from '../relay/peers.ts'
 import type { IngestNode } from './ingest-node.ts'
 import { Machine } from './machine.ts'
 import { ControlSession, type HubEnd } from './network.ts'
@@ -15,9 +20,19 @@ import { type AcknowledgedListener, ship } from './shipping.ts'
 import { SimDisk } from './sim-disk.ts'
 import type { Life, World } from './world.ts'
 
-type RelayProcess = { readonly core: CommandCore; readonly outbox: Outbox; readonly epochs: EpochBook }
+type RelayProcess = {
+  readonly core: CommandCore
+  readonly outbox: Outbox
+  readonly epochs: EpochBook
+  readonly issue: (request: IssueRequest) => Issued
+  /** Absent where it is the only one. */
+  readonly claims: HubClaims | undefined
+  readonly service: PeerService | undefined
+}
+/** What a relay has of the others. */
+export type Beside = { readonly cluster: Cluster; readonly directory: Directory; readonly died: () => void }
 /** A hub is let in, told how far to jump, or finds nobody. */
-type Admission = { readonly session: ControlSession } | { readonly floor: number | undefined }
+export type Admission = { readonly session: ControlSession } | { readonly floor: number | undefined }
 
 export type Sent = {
   readonly command: string
@@ -25,6 +40,8 @@ export type Sent = {
   /** Was its issue on the relay's disk? */
   readonly issued: boolean
   readonly at_ms: number
+  /** The epoch of the hub's session in which its relay took it. */
+  readonly taken_in: string | undefined
 }
 type Session = {
   readonly hub: string
@@ -48,27 +65,41 @@ export class RelayNode {
   readonly sessions: Session[] = []
   /** Since when the disk refuses what; and (refused, written) of what it took later. */
   #owed = new Map<string, number>()
+  #left: (() => void) | undefined
+  /** In which session of its hub the core is issuing. */
+  #issuing: { readonly epoch: string | undefined } | undefined
   #repaid: (readonly [number, number])[] = []
   #world: World
   readonly disk = new SimDisk()
+  readonly name: string
+  /** By command: in which session of its hub it was taken, where it was issued here. */
+  readonly taken = new Map<string, string | undefined>()
   #sessions = new Map<string, { readonly epoch: string; readonly session: ControlSession }>()
   #streams: readonly string[]
+  readonly #ships: boolean
+  readonly #beside: boolean
 
   constructor(options: {
     readonly world: World
     readonly fleet: string
     readonly layout: Layout
-    readonly ingest: IngestNode
+    /** Absent: what it has to tell stays on its disk. */
+    readonly shipping?: { readonly ingest: IngestNode; readonly acknowledged: AcknowledgedListener }
     readonly plant: Plant | undefined
-    readonly acknowledged: AcknowledgedListener
+    readonly name?: string
+    /** The others, as each of its processes finds them. */
+    readonly beside?: (life: Life, core: CommandCore) => Beside
   }) {
-    const { world, fleet, layout, ingest, plant } = options
+    const { world, fleet, layout, shipping, plant } = options
     this.#world = world
+    this.name = options.name ?? 'relay-0'
+    this.#ships = shipping !== undefined
+    this.#beside = options.beside !== undefined
     this.#streams = Array.from({ length: layout.buckets }, (_, bucket) => serviceStream(layout.epoch, bucket))
-    const identity: Identity = { source: 'relay-0', role: 'service', generation: 1 }
+    const identity: Identity = { source: this.name, role: 'service', generation: 1 }
     this.machine = new Machine(
       world,
-      'relay-0',
+      this.name,
       async (life) => {
         const { clock, random } = life
         const ledger = await openLedger({
@@ -81,34 +112,40 @@ export class RelayNode {
           fault: (error) => world.trace(life.name, `fault: ${String(error)}`),
         })
         const { outbox, epochs } = ledger
+        const noted: Ledger = {
+          ...ledger,
+          write: (events, commands) => {
+            const ended = commands.filter(({ outcome }) => outcome !== undefined).map(({ id }) => id)
+            this.#owing(ended, () => ledger.write(events, commands))
+          },
+        }
+        const link: HubLink = {
+          send: (hub, epoch, message) => {
+            const found = this.#sessions.get(hub)
+            if (found?.epoch !== epoch || !found.session.openAtRelay) return 'gone'
+            const { alive } = life
+            const answer = found.session.toHub(message)
+            if (alive && answer === 'sent' && message.type === 'command') this.#note(message.command, epoch)
+            return answer
+          },
+        }
         const real = commandCore({
           fleet,
           clock,
           random,
-          ledger: {
-            ...ledger,
-            write: (events, commands) => {
-              const ended = commands.filter(({ outcome }) => outcome !== undefined).map(({ id }) => id)
-              this.#owing(ended, () => ledger.write(events, commands))
-            },
-          },
-          link: {
-            send: (hub, epoch, message) => {
-              const found = this.#sessions.get(hub)
-              if (found?.epoch !== epoch || !found.session.openAtRelay) return 'gone'
-              const { alive } = life
-              const answer = found.session.toHub(message)
-              if (alive && answer === 'sent' && message.type === 'command') this.#note(message.command, epoch)
-              return answer
-            },
-          },
+          ledger: plant?.ledger?.(noted, life) ?? noted,
+          link: plant?.link?.(link) ?? link,
           feed: liveFeed(),
         })
-        const core = plant?.core?.(real) ?? real
+        const core = this.#taking(plant?.core?.(real) ?? real)
         core.recover()
-        ship({ world, life, identity, outbox, ingest, acknowledged: options.acknowledged })
+        if (shipping) ship({ world, life, identity, outbox, ...shipping })
         this.#tick(life)
-        return { core, outbox, epochs }
+        const beside = options.beside?.(life, core)
+        const claims = beside && this.#claims(life, core, beside.directory, epochs)
+        this.#left = beside?.died
+        const issue = (request: IssueRequest) => beside?.cluster.issue(request, 'settled') ?? core.issue(request)
+        return { core, outbox, epochs, claims, service: beside?.cluster.service, issue }
       },
       ({ power }) => {
         const unsynced = power ? this.#repaid.filter(([, at_ms]) => at_ms >= this.#synced_ms) : []
@@ -121,9 +158,17 @@ export class RelayNode {
           this.#ended(hub)
         }
         this.#sessions.clear()
+        this.#left?.()
+        this.#left = undefined
         this.disk.died({ power, restored: false })
       },
     )
+  }
+
+  /** This relay and the epoch in which it holds the hub. */
+  placeOf(hub: string): string | undefined {
+    const epoch = this.epochOf(hub)
+    return epoch && `${this.name} ${epoch}`
   }
 
   /** The epoch under which a command to the hub would go now. */
@@ -131,9 +176,29 @@ export class RelayNode {
     return this.#sessions.get(hub)?.epoch
   }
 
+  /** The core, noting in which session what is issued is taken: before it, for it may be sent at once. */
+  #taking(core: CommandCore): CommandCore {
+    return {
+      ...core,
+      issue: (request, passed) => {
+        const epoch = this.epochOf(request.hub)
+        this.#issuing = { epoch }
+        try {
+          const { command, repeat } = core.issue(request, passed)
+          if (!repeat) this.taken.set(command.id, epoch)
+          return { command, repeat }
+        } finally {
+          this.#issuing = undefined
+        }
+      },
+    }
+  }
+
   #note(command: string, epoch: string) {
     const issued = this.disk.stagesOf(command).includes('issued')
-    this.sent.push({ command, epoch, issued, at_ms: this.#world.scheduler.now_ms })
+    if (this.#beside) this.#world.trace(this.name, `sends ${command} in ${epoch}`)
+    const taken_in = this.taken.get(command) ?? this.#issuing?.epoch
+    this.sent.push({ command, epoch, issued, at_ms: this.#world.scheduler.now_ms, taken_in })
   }
 
   #ended(hub: string) {
@@ -141,14 +206,46 @@ export class RelayNode {
     if (last) last.ended_ms ??= this.#world.scheduler.now_ms
   }
 
-  /** A hub connects. */
-  accept(identity: Identity, epoch: string, end: HubEnd): Admission {
+  /** A hub connects; who is one of several relays asks the directory first. */
+  accept(identity: Identity, epoch: string, end: HubEnd): Admission | Promise<Admission> {
     const up = this.machine.up
-    if (!up) return { floor: undefined }
+    if (!up || this.machine.isFrozen) return { floor: undefined }
     const { life, process } = up
-    const hub = identity.source
     const answer = admit({ identity, epoch }, process.epochs)
     if (!answer.accept || !life.alive) return { floor: answer.floor }
+    if (!process.claims) return this.#begin(identity.source, epoch, end, life, process)
+    return process.claims.enter(identity.source, epoch).then((said) => {
+      if (!said.accept || !life.alive) return { floor: said.floor }
+      const begun = this.#begin(identity.source, epoch, end, life, process)
+      process.claims?.opened(identity.source, epoch)
+      return begun
+    })
+  }
+
+  /** This relay's sessions at the directory, by the code that does it for sockets. */
+  #claims(life: Life, core: CommandCore, directory: Directory, epochs: EpochBook): HubClaims {
+    const claims = hubClaims({
+      directory,
+      epochs,
+      clock: life.clock,
+      sessions: () => this.#sessions,
+      superseded: (hub, epoch) => {
+        const found = this.#sessions.get(hub)
+        if (found?.epoch !== epoch) return
+        this.#sessions.delete(hub)
+        this.#ended(hub)
+        found.session.end('relay')
+        core.disconnected(hub, epoch)
+        claims.left(hub, epoch)
+      },
+      fault: (error) => void this.#world.bugs.push(`${life.name}: ${String(error)}`),
+    })
+    return claims
+  }
+
+  #begin(hub: string, epoch: string, end: HubEnd, life: Life, process: RelayProcess): Admission {
+    const older = this.#sessions.get(hub)
+    if (older) process.claims?.left(hub, older.epoch)
     this.#sessions.get(hub)?.session.end('relay')
     this.#ended(hub)
     this.sessions.push({ hub, epoch, began_ms: this.#world.scheduler.now_ms, ended_ms: undefined })
@@ -160,7 +257,10 @@ export class RelayNode {
         epoch,
         fromHub: (message) => {
           if (message.type !== 'result') return
+          // Of another relay's it cannot make anything but a record.
+          const isKnown = !process.claims || process.core.find(message.command) !== undefined
           process.core.result(hub, message)
+          if (!isKnown) return
           // A relay that died over it heard nothing.
           if (message.stage === 'executed' && life.alive) {
             const last_ms = this.#world.scheduler.now_ms
@@ -174,9 +274,11 @@ export class RelayNode {
           this.#sessions.delete(hub)
           this.#ended(hub)
           process.core.disconnected(hub, epoch)
+          process.claims?.left(hub, epoch)
         },
       },
       end,
+      process.claims !== undefined,
     )
     this.#sessions.set(hub, { epoch, session })
     process.core.connected(hub, epoch)
@@ -189,7 +291,7 @@ export class RelayNode {
     return (
       up !== undefined &&
       up.process.core.openCount() === 0 &&
-      this.#streams.every((stream) => !up.process.outbox.pending(stream))
+      (!this.#ships || this.#streams.every((stream) => !up.process.outbox.pending(stream)))
     )
   }
 

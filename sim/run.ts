@@ -2,7 +2,7 @@ import { machineClock } from '../cli/machine.ts'
 import { scriptOptions } from '../cli/script-options.ts'
 import { type Coverage, coverageTable, missedPairs } from './coverage.ts'
 import { FAULTS } from './faults/all.ts'
-import { INVARIANTS } from './invariants/all.ts'
+import { INVARIANTS, RELAYS_INVARIANTS } from './invariants/all.ts'
 import { PLANTS } from './planted/all.ts'
 import { catchLine, caughtAt } from './planted/caught-at.ts'
 import { simulate } from './simulate.ts'
@@ -36,7 +36,11 @@ process.exitCode = values ? await main(values) : 2
 
 async function main(values: NonNullable<ReturnType<typeof scriptOptions<typeof options>>>): Promise<number> {
   if (values.help) {
-    const lists = { faults: FAULTS, promises: INVARIANTS, 'planted bugs': PLANTS }
+    const lists = {
+      faults: FAULTS,
+      promises: [...new Set([...INVARIANTS, ...RELAYS_INVARIANTS])],
+      'planted bugs': PLANTS,
+    }
     for (const [what, list] of Object.entries(lists))
       console.log(`${what === 'faults' ? HELP : ''}\n${what}:\n${list.map(({ name }) => `  ${name}`).join('\n')}`)
     return 0

@@ -29,11 +29,16 @@ export const STEPS = {
   'run.delete': { kind: 'call', remote: true, durable: true, weight: 2 },
   'pods.start': { kind: 'call', remote: true, durable: true, weight: 3 },
   'pods.end': { kind: 'call', remote: true, durable: true, weight: 3 },
+  'directory.claim': { kind: 'call', remote: true, durable: true, weight: 3 },
+  'directory.release': { kind: 'call', remote: true, durable: true, weight: 3 },
+  'directory.find': { kind: 'call', remote: true, weight: 2 },
   'device.actuate': { kind: 'call', durable: true },
   'net.batch': { kind: 'message' },
   'net.answer': { kind: 'message' },
   'net.command': { kind: 'message' },
   'net.result': { kind: 'message' },
+  'net.forward': { kind: 'message' },
+  'net.told': { kind: 'message' },
 } as const satisfies Record<string, Step>
 
 export type Step = {

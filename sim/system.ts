@@ -3,7 +3,8 @@ import { createLake } from '../lake/lake.ts'
 import { APP, App, type Tap } from './app.ts'
 import { Archive } from './archive.ts'
 import { ERASED, Eraser } from './eraser.ts'
-import type { Acknowledged, CommandEvidence, Evidence, Execution } from './evidence.ts'
+import { type Acknowledged, type CommandEvidence, type Evidence, stagesOnRecord } from './evidence.ts'
+import { executionsOf } from './executions.ts'
 import { HubNode } from './hub-node.ts'
 import { IngestNode } from './ingest-node.ts'
 import { JobsNode } from './jobs-node.ts'
@@ -46,20 +47,20 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
   const lakeside = { world, store, witness, plant }
   const ingest = new IngestNode(lakeside, LAYOUT)
   const note = (batch: Acknowledged) => void acknowledged.push(batch)
-  const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, ingest, plant, acknowledged: note })
+  const shipping = { ingest, acknowledged: note }
+  const relay = new RelayNode({ world, fleet: FLEET, layout: LAYOUT, shipping, plant })
   const hubs = [...HUBS, ERASED].map(
     (hub) =>
       new HubNode({
         world,
         hub,
-        ingest,
-        relay,
+        shipping,
+        relays: [relay],
         plant,
-        acknowledged: note,
         work,
       }),
   )
-  const app = new App(world, relay, HUBS)
+  const app = new App(world, [relay], HUBS)
   const rowsAt = rowReader(archive)
   const subjects = { layout: LAYOUT, hubs: HUBS, erased: ERASED }
   const operator = new Operator(world, ingest, rowsAt, subjects)
@@ -123,16 +124,20 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     [...touched_ms, relay.heard.get(id ?? '')?.last_ms ?? 0].some(isForgotten)
   const idOf = (tap: Tap) => commandId(FLEET, APP, tap.hub, tap.key, tap.day)
   const taps = new Map(app.taps.map((tap) => [idOf(tap), tap]))
+  const lake = await readLake({
+    archive,
+    rowsAt,
+    layout: LAYOUT,
+    clock: world.clock,
+    random: outside.random,
+    ingest,
+    bugs: world.bugs,
+  })
+  const stages = new Map(
+    [...taps.keys()].map((id) => [id, [relay, ...hubs].flatMap(({ disk }) => disk.stages.get(id) ?? [])]),
+  )
   return {
-    ...(await readLake({
-      archive,
-      rowsAt,
-      layout: LAYOUT,
-      clock: world.clock,
-      random: outside.random,
-      ingest,
-      bugs: world.bugs,
-    })),
+    ...lake,
     jobs: await jobs.evidence(),
     claims: witness.claims,
     erased: new Set([ERASED]),
@@ -144,9 +149,8 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
     broughtBack: new Set(hubs.flatMap(({ disk }) => disk.restores.flatMap(({ events }) => [...events]))),
     taken: new Set([relay, ...hubs].flatMap(({ disk }) => [...disk.taken])),
     now_ms: world.wall_ms(),
-    stages: new Map(
-      [...taps.keys()].map((id) => [id, [relay, ...hubs].flatMap(({ disk }) => disk.stages.get(id) ?? [])]),
-    ),
+    stages,
+    onRecord: stagesOnRecord({ ...lake, stages }),
     sent: relay.sent.map((one) => {
       const issue = taps.get(one.command)?.issues.findLast(({ at_ms }) => at_ms <= one.at_ms)
       return { ...one, taken_in: issue?.epoch }
@@ -166,6 +170,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
         {
           id,
           told: tap.told.map(({ outcome }) => outcome),
+          tellers: [tap.told.map(({ outcome }) => outcome)],
           deadline_ms,
           outcome,
           confirmed_ms,
@@ -175,19 +180,7 @@ export async function runSystem(world: World, plant: Plant | undefined): Promise
         },
       ]
     }),
-    executions: new Map(
-      app.taps.flatMap((tap): [string, Execution][] => {
-        const done = work.done.get(tap.level)
-        const id = idOf(tap)
-        const disk = hubs.find(({ hub }) => hub === tap.hub)?.disk
-        const told = disk?.stagesOf(id) ?? []
-        const refused = disk?.refused.has(id) ?? false
-        const rolled_back = (done?.asked_ms ?? []).some((at_ms) =>
-          disk?.restores.some(({ copied_ms, lost_ms }) => copied_ms <= at_ms && at_ms <= lost_ms),
-        )
-        return done && done.times > 0 ? [[id, { ...done, told, refused, rolled_back, forgotten: forgotten(tap) }]] : []
-      }),
-    ),
+    executions: executionsOf({ taps, hubs, work, forgotten, repeated: () => false }),
   }
 }
 

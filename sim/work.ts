@@ -1,4 +1,5 @@
 import type { HubBound } from '../contract/command.ts'
+import { compareEpochs, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Executor } from '../hub-agent/executor.ts'
 import type { Life, World } from './world.ts'
 
@@ -13,9 +14,17 @@ export type Done = {
   overdue_ms: number
   /** It was begun after another command to the device that its hub had received later. */
   overtaken: boolean
+  /** It came in a session of its hub that was over by then. */
+  stale: boolean
 }
 
-type Received = { readonly life: Life; readonly place: number; readonly sessions: Set<object>; due_ms: number }
+type Received = {
+  readonly life: Life
+  readonly place: number
+  readonly sessions: Set<object>
+  due_ms: number
+  stale: boolean
+}
 
 /**
  * What devices do, watched from outside with the one true clock that no process has: which tap, how often, whether its
@@ -27,10 +36,20 @@ export class Work {
   #received = new Map<number, Received>()
   /** The latest place in the order of receipt that the devices of a hub were asked for. */
   #latest = new Map<Life, number>()
+  /** The present session of each hub. */
+  #epochs = new Map<Life, SessionEpoch>()
   #places = 0
+  /** When a tap's time is over for who tapped, simulated ms; the relay's word alone counts where it is not known. */
+  readonly #over_ms: (level: number) => number
 
-  constructor(world: World) {
+  constructor(world: World, over_ms: (level: number) => number = () => Number.POSITIVE_INFINITY) {
     this.#world = world
+    this.#over_ms = over_ms
+  }
+
+  /** A hub's session begins. */
+  began(life: Life, epoch: string): void {
+    this.#epochs.set(life, parseEpoch(epoch))
   }
 
   /**
@@ -42,18 +61,24 @@ export class Work {
     let quickest_ms = Number.POSITIVE_INFINITY
     return (message, sent_ms) => {
       quickest_ms = Math.min(quickest_ms, this.#world.scheduler.now_ms - sent_ms)
-      if (message.type === 'command') this.#note(message, life, session, sent_ms + message.left_ms + quickest_ms)
+      if (message.type === 'command') {
+        const over_ms = Math.min(sent_ms + message.left_ms, this.#over_ms(Number(message.set['level'])))
+        this.#note(message, life, session, over_ms + quickest_ms)
+      }
       executor.receive(message)
     }
   }
 
-  #note({ set }: Command, life: Life, session: object, due_ms: number) {
+  #note({ set, epoch }: Command, life: Life, session: object, due_ms: number) {
     const level = Number(set['level'])
     const before = this.#received.get(level)
+    const present = this.#epochs.get(life)
+    const stale = present !== undefined && compareEpochs(parseEpoch(epoch), present) < 0
     if (before?.life === life) {
       before.sessions.add(session)
+      before.stale &&= stale
       before.due_ms = Math.max(before.due_ms, due_ms)
-    } else this.#received.set(level, { life, place: this.#places++, sessions: new Set([session]), due_ms })
+    } else this.#received.set(level, { life, place: this.#places++, sessions: new Set([session]), due_ms, stale })
   }
 
   /** A device is asked to act. */
@@ -63,6 +88,7 @@ export class Work {
     const done = this.#doneOf(level)
     done.asked_ms.push(this.#world.scheduler.now_ms)
     done.overdue_ms = Math.max(done.overdue_ms, this.#world.scheduler.now_ms - received.due_ms)
+    done.stale ||= received.stale
     const latest = this.#latest.get(life) ?? -1
     // What came again in a later session may have been judged anew.
     if (received.sessions.size === 1 && received.place < latest) done.overtaken = true
@@ -80,6 +106,7 @@ export class Work {
       asked_ms: [],
       overdue_ms: Number.NEGATIVE_INFINITY,
       overtaken: false,
+      stale: false,
     }
     this.done.set(level, done)
     return done

@@ -1,9 +1,11 @@
-import type { Invariant } from '../evidence.ts'
+import type { ControlEvidence, Invariant, RelaysEvidence } from '../evidence.ts'
 import { aBatchIsNeverCutAnew } from './a-batch-is-never-cut-anew.ts'
 import { aBootIsBegunOnce } from './a-boot-is-begun-once.ts'
+import { aPlaceIsOfTheNewestSession } from './a-place-is-of-the-newest-session.ts'
 import { aReaderSeesWhatWasCommitted } from './a-reader-sees-what-was-committed.ts'
 import { aRowSaysWhatItsLineSaid } from './a-row-says-what-its-line-said.ts'
 import { acknowledgedIsDurable } from './acknowledged-is-durable.ts'
+import { askedOnceIsIssuedOnce } from './asked-once-is-issued-once.ts'
 import { everyNumberIsAccountedFor } from './every-number-is-accounted-for.ts'
 import { everyProcessGoesOn } from './every-process-goes-on.ts'
 import { executedAtMostOnce } from './executed-at-most-once.ts'
@@ -14,6 +16,7 @@ import { noRunIsLeft } from './no-run-is-left.ts'
 import { nothingAcknowledgedIsMissing } from './nothing-acknowledged-is-missing.ts'
 import { nothingIsDoubled } from './nothing-is-doubled.ts'
 import { nothingIsLeftToMake } from './nothing-is-left-to-make.ts'
+import { oneRelayHoldsAHub } from './one-relay-holds-a-hub.ts'
 import { oneTrueOutcome } from './one-true-outcome.ts'
 import { positionsAreContiguous } from './positions-are-contiguous.ts'
 import { rangesEqualRows } from './ranges-equal-rows.ts'
@@ -30,6 +33,24 @@ import { whatIsNeededIsThere } from './what-is-needed-is-there.ts'
 import { whatIsTouchedIsTold } from './what-is-touched-is-told.ts'
 import { whatRunsTellIsTrue } from './what-runs-tell-is-true.ts'
 import { whoComesBackIsToldOf } from './who-comes-back-is-told-of.ts'
+
+const ON_COMMANDS: readonly Invariant<ControlEvidence>[] = [
+  executedAtMostOnce,
+  executedInTimeAndOrder,
+  issuedBeforeItIsSent,
+  sentInItsSession,
+  whatAHubDoesItTells,
+  oneTrueOutcome,
+]
+
+/** Of the world of several relays. */
+export const RELAYS_INVARIANTS: readonly Invariant<RelaysEvidence>[] = [
+  everyProcessGoesOn,
+  askedOnceIsIssuedOnce,
+  aPlaceIsOfTheNewestSession,
+  oneRelayHoldsAHub,
+  ...ON_COMMANDS,
+]
 
 /** A new invariant is a file of its own and a line here. */
 export const INVARIANTS: readonly Invariant[] = [
@@ -58,10 +79,5 @@ export const INVARIANTS: readonly Invariant[] = [
   noRunIsLeft,
   whatRunsTellIsTrue,
   aBootIsBegunOnce,
-  executedAtMostOnce,
-  executedInTimeAndOrder,
-  issuedBeforeItIsSent,
-  sentInItsSession,
-  whatAHubDoesItTells,
-  oneTrueOutcome,
+  ...ON_COMMANDS,
 ]

@@ -1,10 +1,12 @@
-import type { Invariant } from '../evidence.ts'
+import type { ControlEvidence, Invariant } from '../evidence.ts'
 
-/** A light is switched once for one tap, whatever is sent again, unless both its hub and its relay lost their memory. */
-export const executedAtMostOnce: Invariant = {
+/** A light is switched once for one tap, whatever is sent again, unless its hub lost its memory, and its relay too or another one issued it. */
+export const executedAtMostOnce: Invariant<ControlEvidence> = {
   name: 'a command is executed at most once',
   check: ({ executions }) =>
     [...executions]
-      .filter(([, { times, forgotten, rolled_back }]) => times > 1 && !(forgotten && rolled_back))
+      .filter(
+        ([, { times, forgotten, rolled_back, repeated }]) => times > 1 && !(rolled_back && (forgotten || repeated)),
+      )
       .map(([id, { times }]) => `command ${id} was executed ${times} times`),
 }

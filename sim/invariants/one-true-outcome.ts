@@ -1,5 +1,5 @@
 import { OUTCOMES, type Outcome } from '../../contract/command.ts'
-import { type Invariant, stagesOnRecord } from '../evidence.ts'
+import type { ControlEvidence, Invariant } from '../evidence.ts'
 
 /** Outcomes that say that nothing happened. */
 const DENIALS: readonly Outcome[] = ['rejected', 'offline']
@@ -10,13 +10,13 @@ const CLAIMS: readonly Outcome[] = ['done', 'late']
 const DRIFT_MS = 100
 
 /** Each command ends, with an outcome that agrees with what the device did; told outcomes are only ever improved. */
-export const oneTrueOutcome: Invariant = {
+export const oneTrueOutcome: Invariant<ControlEvidence> = {
   name: 'each command has one outcome, and a true one',
   check(evidence) {
     const { commands, executions } = evidence
-    const stages = stagesOnRecord(evidence)
+    const stages = evidence.onRecord
     return commands.flatMap((command) => {
-      const { id, told, outcome, heard_executed, forgotten, confirmed_ms, deadline_ms } = command
+      const { id, told, tellers, outcome, heard_executed, forgotten, confirmed_ms, deadline_ms } = command
       const execution = executions.get(id)
       const executed = execution !== undefined
       // On record: the first of the list counts (contract/command.ts).
@@ -49,9 +49,16 @@ export const oneTrueOutcome: Invariant = {
         if (outcome === 'done' && by_ms > DRIFT_MS) wrong.push(`is called done, ${by_ms} ms after its deadline`)
         if (outcome === 'late' && by_ms < -DRIFT_MS) wrong.push(`is called late, ${-by_ms} ms before its deadline`)
       }
-      const ranks = told.filter((one) => one !== undefined).map((one) => OUTCOMES.indexOf(one))
-      if (!forgotten && ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank)))
-        wrong.push(`apps were told ${told.join(', then ')}`)
+      for (const said of tellers) {
+        const ranks = said.filter((one) => one !== undefined).map((one) => OUTCOMES.indexOf(one))
+        if (!forgotten && ranks.some((rank, i) => rank > (ranks[i - 1] ?? rank)))
+          wrong.push(`apps were told ${said.join(', then ')}`)
+      }
+      const best = OUTCOMES.find((one) => told.includes(one))
+      if (!forgotten && best !== undefined && recorded !== undefined && best !== recorded) {
+        if (OUTCOMES.indexOf(best) < OUTCOMES.indexOf(recorded))
+          wrong.push(`an app was told ${best}, and the record says ${recorded}`)
+      }
       return wrong.map((what) => `command ${id} ${what}`)
     })
   },

@@ -1,9 +1,9 @@
-import type { Invariant } from '../evidence.ts'
+import type { ControlEvidence, Invariant } from '../evidence.ts'
 
 const AT_ONCE_MS = 1
 
 /** A command goes out in the session in which it was taken; when that ends first, it ends with it (relay.md, In order). */
-export const sentInItsSession: Invariant = {
+export const sentInItsSession: Invariant<ControlEvidence> = {
   name: 'a command is sent in its session, or not at all',
   check: ({ sent, commands }) => [
     ...sent

@@ -1,9 +1,9 @@
-import type { Invariant } from '../evidence.ts'
+import type { ControlEvidence, Invariant } from '../evidence.ts'
 
 const ENDS = ['executed', 'rejected', 'expired', 'interrupted']
 
 /** Whatever a hub began, it puts on record how that ended, where its disk takes it: no crash lets it forget to. */
-export const whatAHubDoesItTells: Invariant = {
+export const whatAHubDoesItTells: Invariant<ControlEvidence> = {
   name: 'what a hub does, it tells',
   check: ({ executions }) =>
     [...executions]

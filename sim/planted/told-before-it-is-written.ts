@@ -1,0 +1,25 @@
+import { leaveFault } from '../../contract/problem.ts'
+import type { Plant } from '../plant.ts'
+
+const LATER_MS = 500
+
+/** The answer goes out before the outcome is on record: a relay that dies in between calls the command something else. */
+export const toldBeforeItIsWritten: Plant = {
+  name: 'told before it is written',
+  breaks: 'each command has one outcome, and a true one',
+  among_relays: true,
+  ledger: (ledger, { clock }) => ({
+    ...ledger,
+    write(events, commands) {
+      if (commands.every(({ outcome }) => outcome === undefined)) ledger.write(events, commands)
+      else
+        clock.timer(LATER_MS, () => {
+          try {
+            ledger.write(events, commands)
+          } catch (error) {
+            leaveFault(error)
+          }
+        })
+    },
+  }),
+}
