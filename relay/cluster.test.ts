@@ -216,6 +216,27 @@ describe('a command', () => {
     expect(a.core.openCount()).toBe(0)
   })
 
+  test('that fell silent at one relay is not called offline by the next, whose hub left before it was sent', async () => {
+    const world = await fleet(['a', 'b', 'c'])
+    const { a, b, clock, services, ways } = world
+    await b.hold('1.1.1')
+    ways.set('b', unanswered)
+    const first = expect(elsewhere(a.issue({ ...ask, key: 'key', day: DAY }, 'settled')).report).rejects.toThrow(
+      'silent',
+    )
+    await settle()
+    services.delete('b')
+    await clock.advance(3_000)
+    await first
+    await world.relay(2).own.claim(HUB, '1.1.2')
+    ways.set('c', async (command) => {
+      const { command: issued } = world.relay(2).core.issue(command)
+      return { away: false, report: await world.relay(2).core.settled(issued) }
+    })
+    const again = elsewhere(a.issue({ ...ask, key: 'key', day: DAY }, 'settled')).report
+    await expect(again).rejects.toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
+  })
+
   test('whose app has gone is waited for no longer, and goes on', async () => {
     const world = await fleet(['a', 'b'])
     await world.b.hold('1.1.1')

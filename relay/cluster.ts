@@ -18,7 +18,7 @@ import {
   PEER_LOOK_MS,
   RELAYS_ASKED_MAX,
 } from './limits.ts'
-import type { ForwardedCommand, PeerService, Peers } from './peers.ts'
+import type { ForwardAnswer, ForwardedCommand, PeerService, Peers } from './peers.ts'
 
 /** `settled`: told once there is an outcome; `accepted`: as soon as it is issued. */
 export type Answer = 'settled' | 'accepted'
@@ -90,26 +90,17 @@ export function cluster(parts: {
     place: HubPlace,
     { id, request, answer, until_ms, signal }: Way,
   ): Promise<CommandReport | undefined> {
+    const before = forwarded.get(id)
     for (let sent = false; ; sent = true) {
       const left_ms = Math.floor(until_ms - clock.monotonic())
       if (left_ms <= 0) return undefined
-      const before = forwarded.get(id)
       // In doubt from the moment that it may leave.
       const told = before?.report && { report: before.report }
       remember(forwarded, id, { place, ...told, doubt_until_ms: until_ms }, FORWARDED_KNOWN_MAX)
+      let said: ForwardAnswer
       try {
         const asked = peers.at(place.address).issue({ ...request, deadline_ms: left_ms }, answer)
-        const limit = { ms: left_ms + PEER_ANSWER_GRACE_MS, signal, what: place.relay }
-        const said = await inTime(clock, limit, asked)
-        if (said.away) {
-          // What was sent before may still come; of an earlier try, once its time is over, this is the last word.
-          if (!sent) restore(id, isOver(before, place) ? undefined : before)
-          return undefined
-        }
-        const report = better(said.report, before?.report)
-        forwarded.delete(id)
-        remember(forwarded, report.command, { place, report }, FORWARDED_KNOWN_MAX)
-        return report
+        said = await inTime(clock, { ms: left_ms + PEER_ANSWER_GRACE_MS, signal, what: place.relay }, asked)
       } catch (error) {
         if (!isProblem(error)) throw error
         if (error.outcome === 'did-not-happen' && !sent) {
@@ -118,8 +109,22 @@ export function cluster(parts: {
           throw error
         }
         signal.throwIfAborted()
+        await sleep(clock, PEER_AGAIN_MS, signal)
+        continue
       }
-      await sleep(clock, PEER_AGAIN_MS, signal)
+      if (said.away) {
+        // What was sent before may still come; of an earlier try, once its time is over, this is the last word.
+        if (!sent) restore(id, isOver(before, place) ? undefined : before)
+        return undefined
+      }
+      const report = better(said.report, before?.report)
+      if (before && before.place.relay !== place.relay && isDenied(report, before)) {
+        restore(id, before)
+        throw fellSilent(id, before)
+      }
+      forwarded.delete(id)
+      remember(forwarded, report.command, { place, report }, FORWARDED_KNOWN_MAX)
+      return report
     }
   }
 
@@ -163,8 +168,7 @@ export function cluster(parts: {
   /** What becomes of a command here, and of what another relay was asked for before: the best counts, and a doubt stays one. */
   async function toldHere(command: Command, answer: Answer, before: Forwarded | undefined): Promise<CommandReport> {
     const report = answer === 'settled' ? await core.settled(command) : reportOf(command)
-    if (before && before.report?.outcome === undefined && report.outcome === 'offline')
-      throw fellSilent(command.id, before)
+    if (before && isDenied(report, before)) throw fellSilent(command.id, before)
     return better(report, before?.report)
   }
 
@@ -243,6 +247,11 @@ export function cluster(parts: {
       },
     },
   }
+}
+
+/** It is offline for one relay, and another fell silent over it: nobody can say that nothing happened. */
+function isDenied(report: CommandReport, before: Forwarded): boolean {
+  return report.outcome === 'offline' && before.report?.outcome === undefined
 }
 
 function fellSilent(id: string, { place }: Forwarded): Problem {

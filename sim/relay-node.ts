@@ -137,7 +137,7 @@ export class RelayNode {
           link: plant?.link?.(link) ?? link,
           feed: liveFeed(),
         })
-        const core = this.#taking(plant?.core?.(real) ?? real)
+        const core = this.#taking(life, plant?.core?.(real) ?? real)
         core.recover()
         if (shipping) ship({ world, life, identity, outbox, ...shipping })
         this.#tick(life)
@@ -177,7 +177,7 @@ export class RelayNode {
   }
 
   /** The core, noting in which session what is issued is taken: before it, for it may be sent at once. */
-  #taking(core: CommandCore): CommandCore {
+  #taking(life: Life, core: CommandCore): CommandCore {
     return {
       ...core,
       issue: (request, passed) => {
@@ -185,7 +185,8 @@ export class RelayNode {
         this.#issuing = { epoch }
         try {
           const { command, repeat } = core.issue(request, passed)
-          if (!repeat) this.taken.set(command.id, epoch)
+          // What a relay took that died over it, it may take anew.
+          if (!repeat && life.alive) this.taken.set(command.id, epoch)
           return { command, repeat }
         } finally {
           this.#issuing = undefined

@@ -94,7 +94,8 @@ export async function runRelays(world: World, plant: Plant | undefined): Promise
   const forgotten = (tap: Tap) => {
     if (forgotItsNo(tap)) return true
     const heard = relays.map((one) => one.heard.get(idOf(tap))?.last_ms ?? 0)
-    return [...tap.touched_ms, ...heard].some(isForgotten)
+    const elsewhere = arrivals.flatMap(({ command, at_ms }) => (command === idOf(tap) ? [at_ms] : []))
+    return [...tap.touched_ms, ...heard, ...elsewhere].some(isForgotten)
   }
   const issuers = (id: string) =>
     relays.filter(({ disk }) => disk.stages.get(id)?.some(({ stage }) => stage === 'issued'))

@@ -121,9 +121,14 @@ export function simPeers(options: {
           options.arrived(arrival)
           world.trace(arrival.at, `is asked by ${life.name} for ${arrival.command}`)
           const issued = at.service.issue({ ...command, deadline_ms: left_ms }, answer)
-          issued.catch((error: unknown) => {
-            arrival.refused = isProblem(error) && error.outcome === 'did-not-happen'
-          })
+          issued.then(
+            ({ away }) => {
+              arrival.refused = away
+            },
+            (error: unknown) => {
+              arrival.refused = isProblem(error) && error.outcome === 'did-not-happen'
+            },
+          )
           return issued
         }),
       find: (id) => ask(address, id, (at) => at.service.find(id)),
