@@ -241,6 +241,16 @@ describe('not after its time', () => {
     expect(stages()).toEqual(['received'])
   })
 
+  it('does not take the stamp of a command of an older session for its present relay’s', async () => {
+    const { executor, actuations } = bench()
+    executor.begin({ generation: 1, counter: 1, connect: 2 })
+    executor.receive({ hearth: 1, type: 'clock', stamp: 0 })
+    executor.receive(command('old', { stamp: 1_000_000 }))
+    executor.receive(command('new', { stamp: 0, epoch: '1.1.2' }))
+    await settle()
+    expect(actuations).toHaveLength(1)
+  })
+
   it('what runs out behind another command to the device is not carried out', async () => {
     const { executor, clock, actuations, told } = bench()
     executor.receive(command('first'))
