@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { scriptWords } from '../cli/script-options.ts'
 import { agent } from './agent/agent.ts'
 import type { Benchmark, BenchmarkOptions } from './benchmark.ts'
+import { budget } from './budget/budget.ts'
 import { growth } from './growth/growth.ts'
 import { hubs } from './hubs/hubs.ts'
 import { ingest } from './ingest/ingest.ts'
@@ -31,6 +32,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   spark,
   kubernetes,
   relay,
+  budget,
   hubs,
   storm,
   log,
@@ -49,7 +51,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${descr
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm)
+  --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm); of taps (budget)
   --minutes N   how long is watched (agent)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error

@@ -3,23 +3,23 @@ import { Agent, request } from 'node:http'
 /** What a relay answered to one command by HTTP. */
 export type HttpAnswer = { readonly status: number | undefined; readonly text: string }
 
+/** What a lamp is told to be. */
+export type CommandSet = Readonly<Record<string, boolean | number>>
+
 /** An app that sends commands by HTTP, a request each, over so many connections that it keeps; a token after the other. */
 export function httpApp(
   url: string,
   tokens: readonly string[],
   connections: number,
-): (hub: string) => Promise<HttpAnswer> {
+): (hub: string, set?: CommandSet) => Promise<HttpAnswer> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const body = JSON.stringify({ device: 'lamp', set: { powered: true } })
-  const headers = tokens.map((token) => ({
-    authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'content-length': body.length,
-  }))
+  const of = tokens.map((token) => ({ authorization: `Bearer ${token}`, 'content-type': 'application/json' }))
   let number = 0
-  return (hub) =>
+  return (hub, set = { powered: true }) =>
     new Promise((resolve, reject) => {
-      const options = { method: 'POST', agent, headers: headers[number++ % headers.length] ?? {} }
+      const body = JSON.stringify({ device: 'lamp', set })
+      const headers = { ...of[number++ % of.length], 'content-length': body.length }
+      const options = { method: 'POST', agent, headers }
       const asked = request(`${url}/v1/hubs/${hub}/commands`, options, (response) => {
         let text = ''
         response.setEncoding('utf8')

@@ -30,6 +30,23 @@ test('passes what is said both ways, late where asked', async () => {
   socket.destroy()
 })
 
+test('as a link none overtakes another, however short its own way', async () => {
+  const travel = [40, 1, 20]
+  let there = 0
+  proxy.travel_ms = (answers) => (answers ? 0 : (travel[there++] ?? 0))
+  const socket = await dial()
+  socket.setNoDelay(true)
+  let heard = ''
+  socket.on('data', (data) => (heard += String(data)))
+  for (const piece of ['a', 'b', 'c']) {
+    socket.write(piece)
+    while (there < 'abc'.indexOf(piece) + 1) await new Promise((resolve) => setImmediate(resolve))
+  }
+  while (heard.length < 3) await once(socket, 'data')
+  expect(heard).toBe('abc')
+  socket.destroy()
+})
+
 test('cuts connections, and refuses new ones', async () => {
   const socket = await dial()
   const closed = once(socket, 'close')

@@ -6,6 +6,8 @@ export type TcpProxy = {
   readonly port: number
   /** Each piece of data waits this long, in both directions. */
   delay_ms: number
+  /** A link: each piece is under way so long, as many at once as come, and none overtakes another. Asked for each. */
+  travel_ms: ((answers: boolean) => number) | undefined
   /** Nothing passes any more, and nothing is closed: what a lost route looks like. */
   swallow: boolean
   /** What the server answers is swallowed: it does what it is asked, and nobody hears of it. */
@@ -38,11 +40,18 @@ export async function startTcpProxy(target: { readonly port: number }, port = 0)
         open.delete(from)
         to.destroy()
       })
+    let underWay = Promise.resolve()
+    const arrive = async (before: Promise<void>, data: Buffer, travel_ms: number) => {
+      await Promise.all([before, after(travel_ms)])
+      to.write(data)
+    }
     for await (const data of from) {
       if (proxy.swallow || (answers && proxy.deaf)) continue
       if (proxy.delay_ms > 0) await after(proxy.delay_ms)
-      to.write(data)
+      if (proxy.travel_ms) underWay = arrive(underWay, data, proxy.travel_ms(answers))
+      else to.write(data)
     }
+    await underWay
     to.end()
   }
 
@@ -51,6 +60,7 @@ export async function startTcpProxy(target: { readonly port: number }, port = 0)
   const proxy: TcpProxy = {
     port: address.port,
     delay_ms: 0,
+    travel_ms: undefined,
     swallow: false,
     deaf: false,
     refuse: false,

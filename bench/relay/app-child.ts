@@ -1,12 +1,12 @@
 /** An app that sends commands: over WebSockets or HTTP to a relay, or over MQTT or NATS through a broker. Prints what each took. */
 import { connect } from '@nats-io/transport-node'
-import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { type HubBound, relayBound, topics } from '../../contract/command.ts'
 import { percentile } from '../figure.ts'
 import { httpApp } from '../http-app.ts'
 import { connectClient } from '../mqtt-client.ts'
 import { pause } from '../server.ts'
+import { socketApp } from '../socket-app.ts'
 import { type AppDone, type AppTask, appTask, type Load, type Tapped } from './parts.ts'
 
 /** Not measured: until code is compiled and connections are open. */
@@ -82,36 +82,15 @@ function tappedOf(ms: number, said: unknown): Tapped {
   return { ms, done: outcome === 'done', ...(sent_ms === undefined ? {} : { sent_ms }) }
 }
 
-/** A connection an app, as servers of apps have. Events of others are not asked for. */
+/** A connection an app, as servers of apps have. */
 async function throughSockets(url: string, tokens: readonly string[]): Promise<Tap> {
-  const waiting = new Map<string, (answer: { readonly report?: unknown }) => void>()
-  const answer = z.object({ type: z.string(), ref: z.string().optional(), report: z.unknown().optional() })
-  const open = async (token: string) => {
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/live`, {
-      headers: { authorization: `Bearer ${token}` },
-    })
-    socket.on('message', (data: Buffer) => {
-      const said = answer.parse(JSON.parse(data.toString()))
-      if (said.ref !== undefined) waiting.get(said.ref)?.(said)
-    })
-    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
-    socket.send(JSON.stringify({ type: 'listen', hubs: [] }))
-    return socket
+  const send = await socketApp(url, tokens)
+  return async (hub, start_ms) => {
+    const said = await send(hub)
+    const ms = performance.now() - start_ms
+    // Too many at once: past what it bears, it says so.
+    return said === undefined ? { ms, done: false } : tappedOf(ms, said)
   }
-  const sockets = await Promise.all(tokens.map(open))
-  const command = { device: 'lamp', set: { powered: true } }
-  let number = 0
-  return (hub, start_ms) =>
-    new Promise((resolve) => {
-      const ref = String(number)
-      waiting.set(ref, (said) => {
-        waiting.delete(ref)
-        const ms = performance.now() - start_ms
-        // Too many at once: past what it bears, it says so.
-        resolve(said.report === undefined ? { ms, done: false } : tappedOf(ms, said.report))
-      })
-      sockets[number++ % sockets.length]?.send(JSON.stringify({ type: 'command', ref, hub, command }))
-    })
 }
 
 function throughHttp(url: string, tokens: readonly string[]): Tap {
