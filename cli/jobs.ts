@@ -21,6 +21,7 @@ import { receiversOf, runAlerts } from './alerts.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingLake, openLocalLake } from './fleet.ts'
+import { giveWay } from './give-way.ts'
 import { hourOption } from './hour-option.ts'
 import { registerCancel } from './jobs-cancel.ts'
 import { registerCheck } from './jobs-check.ts'
@@ -42,6 +43,9 @@ import { runUpkeepSchedule } from './upkeep-schedule.ts'
 
 type Json = { readonly json?: boolean }
 type PlanOptions = Json & { readonly all?: boolean; readonly direct?: boolean }
+
+/** A tenth of a core's time where somebody else wants all of it (sched(7)): commands go first, and metrics do not starve. */
+const JOBS_NICENESS = 10
 
 const ONE_A_FOLDER =
   'end it first, or give this one a state folder of its own (HEARTH_HOME), where it finds the same lake in S3'
@@ -128,7 +132,10 @@ export function register(program: Command, context: CliContext): void {
   jobs
     .command('scheduler')
     .description('make what is due, again and again, until stopped')
-    .action(() => runJobs(context))
+    .action(() => {
+      giveWay(JOBS_NICENESS)
+      return runJobs(context)
+    })
 }
 
 /** The schedule in this process, until the context's signal aborts. */

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { setPriority } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Clock, sleep } from '../contract/clock.ts'
@@ -13,8 +12,6 @@ export type ProcessSpec = {
   readonly name: string
   /** Words after `hearth`. */
   readonly words: readonly string[]
-  /** nice value, 0–19: jobs run below everything that a person waits for. */
-  readonly niceness?: number
   /** Hears what it says over the channel beside that it serves. */
   readonly told?: (fact: object) => void
 }
@@ -58,7 +55,6 @@ export function createSupervisor(options: {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
-    if (spec.niceness !== undefined && child.pid !== undefined) setPriority(child.pid, spec.niceness)
     const lines: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
       assert(stream, 'a spawned process has pipes')

@@ -17,8 +17,6 @@ import { lockState } from './state-lock.ts'
 import { createSupervisor, type ProcessSpec } from './supervisor.ts'
 import { takenText, type WantedPort, wantedPorts } from './wanted-ports.ts'
 
-/** Jobs run below everything that a person waits for. */
-const JOBS_NICENESS = 10
 /** Processes of the tree, as they announce themselves. */
 const SERVICES = ['ingest', 'relay', 'dashboards', 'jobs', 'hubs'] as const
 const EARLIER_WAIT_MS = 20_000
@@ -92,7 +90,7 @@ async function up(
       start({ name: 'dashboards', words: ['dashboards'] }),
       demo?.sendHistory(),
     ])
-    await start({ name: 'jobs', words: ['jobs', 'scheduler'], niceness: JOBS_NICENESS })
+    await start({ name: 'jobs', words: ['jobs', 'scheduler'] })
     if (demo) await start({ name: 'hubs', words: demo.hubWords })
     await registry.close()
     if (!signal.aborted) {
