@@ -9,6 +9,7 @@ import { budget } from './budget/budget.ts'
 import { growth } from './growth/growth.ts'
 import { hubs } from './hubs/hubs.ts'
 import { ingest } from './ingest/ingest.ts'
+import { isolation } from './isolation/isolation.ts'
 import { jobs } from './jobs/jobs.ts'
 import { kubernetes } from './kubernetes/kubernetes.ts'
 import { lake } from './lake/lake.ts'
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   kubernetes,
   relay,
   budget,
+  isolation,
   hubs,
   storm,
   log,
@@ -51,7 +53,7 @@ ${BENCHMARKS.map(({ name, description, rounds }) => `  ${name.padEnd(12)}${descr
   --workload W  only this one, S, L or, with a log in Kafka, B (ingest)
   --log kafka   gateway and writer as processes of their own, with a broker between them (ingest)
   --store s3    and a lake in an S3 server (ingest)
-  --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm); of taps (budget)
+  --events N    how many (soak, jobs, growth, spark); of hubs (hubs, storm); of taps (budget); of commands a window (isolation)
   --minutes N   how long is watched (agent)
   --profile DIR CPU profiles of the processes under test (for Chrome's inspector)
   --json        the result as JSON on standard output, progress on standard error

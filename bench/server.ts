@@ -31,13 +31,20 @@ const READY_MS = 60_000
 const LOOK_MS = 20
 export const HEARTH = fileURLToPath(new URL('../cli/hearth.js', import.meta.url))
 
-const context = (home: string) => ({ home, config: loadConfig(home, {}, home), clock, random })
+const context = (home: string, environment: NodeJS.ProcessEnv) => ({
+  ...{ home, config: loadConfig(home, environment, home), clock, random },
+})
 
-/** Enrols hubs by the registry and the CA themselves, as `hearth registry` does. */
-export async function makeFleet(home: string, hubs: readonly string[], apps = 1): Promise<BenchFleet> {
+/** Enrols hubs by the registry and the CA themselves, as `hearth registry` does; `environment` may say where the registry is. */
+export async function makeFleet(
+  home: string,
+  hubs: readonly string[],
+  apps = 1,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<BenchFleet> {
   mkdirSync(home, { recursive: true })
-  const registry = await openRegistry(context(home))
-  const authority = await openAuthority(context(home), registry)
+  const registry = await openRegistry(context(home, environment))
+  const authority = await openAuthority(context(home, environment), registry)
   const ca = authority.certificate_pem
   const made = new Map<string, ClientTls>()
   for (const hub of hubs) {

@@ -43,11 +43,11 @@ createInterface({ input: process.stdin }).on('line', () => {
 function lamp(): Devices {
   const travel = (signal: AbortSignal) => task.radio && sleep(clock, drawDelay_ms(chance, task.radio), signal)
   return {
-    list: () => [{ device: 'lamp', type: 'lamp', attributes: ['brightness'] }],
+    list: () => [{ device: 'lamp', type: 'lamp', attributes: ['powered', 'brightness'] }],
     subscribe: () => () => undefined,
     async actuate(_device, { brightness }, signal) {
       await travel(signal)
-      lit.push([Number(brightness), machineMonotonic_ms()])
+      if (brightness !== undefined) lit.push([Number(brightness), machineMonotonic_ms()])
       await travel(signal)
     },
     close: () => Promise.resolve(),
