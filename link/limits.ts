@@ -71,6 +71,14 @@ export const HELD_MAX_BYTES = 64 * 1024 * 1024
 export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
 /** Garbage that such a disk keeps at least before it cleans; past it, once there is as much as what counts. */
 export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
+/** Files of such a disk that keep room for when the file system is full, each of so small a part of a segment. */
+export const LOG_RESERVES = 10
+export const LOG_RESERVES_A_SEGMENT = 4
+/**
+ * … of which who needs room then leaves so many: cleaning copies at most a segment before it unlinks one, deletes must go on for
+ * it to win anything, and all other writes go on into the rest until it has. At it: `limit`, and an outbox drops its oldest.
+ */
+export const LOG_RESERVES_LEFT = { cleaning: 0, deletes: 4, writes: 6 } as const
 /** What is read, and as far as it counts copied, between two turns of the event loop while cleaning. */
 export const LOG_CLEAN_AT_ONCE_BYTES = 64 * 1024
 /** How long `hearth hub check` waits for an answer; past it the check has failed. */

@@ -15,7 +15,14 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk, DiskChange } from './disk.ts'
-import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
+import {
+  LOG_CLEAN_AT_ONCE_BYTES,
+  LOG_GARBAGE_MIN_BYTES,
+  LOG_RESERVES,
+  LOG_RESERVES_A_SEGMENT,
+  LOG_RESERVES_LEFT,
+  LOG_SEGMENT_BYTES,
+} from './limits.ts'
 import { type FramedChange, frameWriter, HEADER_BYTES, readFrames, weightOf } from './log-frame.ts'
 import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
 import { sharedRun } from './shared-run.ts'
@@ -42,7 +49,10 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   const lock = lockFolder(folder)
   const index = new Map<string, Entry>()
   const frame = frameWriter()
-  const spare = reserve(folder, segment_bytes)
+  const reserve_bytes = segment_bytes / LOG_RESERVES_A_SEGMENT
+  const spare = reserve(folder, reserve_bytes, LOG_RESERVES)
+  /** Of the reserve, given up for cleaning and for all else, and not written since the disk was found full. */
+  const given = { cleaning: 0, writes: 0 }
   let live_bytes = 0
   const segments = openedOr(lock.close.bind(lock))
   let total_bytes = segments.reduce((sum, { end }) => sum + end, 0)
@@ -94,13 +104,22 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     if (broken) throw broken
   }
 
-  /** … and where the disk is full, into the room that was kept for what must go on then. */
-  function appendInNeed(): { readonly segment: Segment; readonly at: number } {
-    try {
-      return append()
-    } catch (error) {
-      if (!isProblem(error, 'limit') || !spare.giveUp()) throw error
-      return append()
+  /** … and where the disk is full, into the room that is kept for that, of which each use leaves so much to the next. */
+  function appendInNeed(use: keyof typeof LOG_RESERVES_LEFT): { readonly segment: Segment; readonly at: number } {
+    const mine = use === 'cleaning' ? 'cleaning' : 'writes'
+    for (;;) {
+      try {
+        const bytes = frame.bytes
+        // While room is being won, what is free is what somebody gave up, to write just that.
+        if (tight && given[mine] < bytes) cleanSoon()
+        if (tight && given[mine] < bytes) throw new Problem('limit', `no room to write ${folder}: free disk space`)
+        const place = append()
+        if (tight) given[mine] -= bytes
+        return place
+      } catch (error) {
+        if (!isProblem(error, 'limit') || !spare.giveUp(LOG_RESERVES_LEFT[use])) throw error
+        given[mine] += reserve_bytes
+      }
     }
   }
 
@@ -198,7 +217,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   const isClosed = () => closed
   const wantsCleaning = () => {
     const garbage_bytes = total_bytes - live_bytes
-    const much = tight ? segment_bytes : Math.max(live_bytes, garbage_min_bytes)
+    const much = tight ? segment_bytes / 2 : Math.max(live_bytes, garbage_min_bytes)
     return segments.length > 1 && garbage_bytes > much && !broken
   }
 
@@ -217,8 +236,15 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       total_bytes -= oldest.end
       if (!isClosed()) fs.closeSync(oldest.descriptor)
       await syncFolderLater(folder)
+      // Before others take the room that was won: the next one may need it.
+      if (tight) spare.keep()
     }
+    relax()
+  }
+
+  function relax() {
     tight = false
+    Object.assign(given, { cleaning: 0, writes: 0 })
   }
 
   /** Writes what still counts of a segment anew, a little at a time. */
@@ -245,20 +271,21 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   function copy(live: readonly { readonly key: string; readonly entry: Entry }[], bytes: Buffer): void {
     frame.begin()
     const places = live.map(({ key, entry }) => frame.put(key, bytes.subarray(entry.at, entry.at + entry.bytes)))
-    const { segment, at } = appendInNeed()
+    const { segment, at } = appendInNeed('cleaning')
     for (const [i, { key, entry }] of live.entries()) know(key, { ...entry, segment, at: at + (places[i] ?? 0) })
   }
 
   function cleanSoon() {
     if (cleaning) return
     if (!wantsCleaning()) {
-      tight = false
+      relax()
       return
     }
     cleaning = true
     clean()
       .catch((error: unknown) => {
         if (closed) return undefined
+        relax()
         options.fault?.(error)
         return pause(CLEAN_AGAIN_MS, undefined, { ref: false })
       })
@@ -304,7 +331,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       const places = changes.map((change) =>
         'put' in change ? frame.put(change.put, change.value) : frame.delete(change.delete),
       )
-      const { segment, at } = freesRoom(changes) ? appendInNeed() : append()
+      const { segment, at } = appendInNeed(freesRoom(changes) ? 'deletes' : 'writes')
       for (const [i, change] of changes.entries()) {
         if (!('put' in change)) forget(change.delete)
         else {

@@ -100,22 +100,33 @@ export function lockFolder(folder: string): { close(): void } {
   }
 }
 
-/** Room that is given up when the disk is full, so that what is no longer wanted can be deleted then. */
-export function reserve(folder: string, bytes: number): { keep(): void; giveUp(): boolean } {
-  const file = path.join(folder, 'reserve')
+/** Room in files of one size that are given up one by one when the disk is full. */
+export type Reserve = {
+  /** Makes those that are not there. Where there is no room for one, the next call tries again. */
+  keep(): void
+  /** Gives one up, where more than `leave` are there: the last ones are kept for who needs them most. */
+  giveUp(leave: number): boolean
+}
+
+export function reserve(folder: string, file_bytes: number, count: number): Reserve {
+  const files = Array.from({ length: count }, (_, i) => path.join(folder, `reserve.${i}`))
   return {
-    /** Where there is no room for it, the next call tries again. */
     keep() {
-      if (fs.existsSync(file)) return
-      try {
-        fs.writeFileSync(`${file}.new`, Buffer.alloc(bytes), { mode: 0o600 })
-        fs.renameSync(`${file}.new`, file)
-      } catch {
-        fs.rmSync(`${file}.new`, { force: true })
+      for (const file of files) {
+        if (fs.existsSync(file)) continue
+        try {
+          fs.writeFileSync(`${file}.new`, Buffer.alloc(file_bytes), { mode: 0o600 })
+          fs.renameSync(`${file}.new`, file)
+        } catch {
+          fs.rmSync(`${file}.new`, { force: true })
+          return
+        }
       }
     },
-    giveUp() {
-      if (!fs.existsSync(file)) return false
+    giveUp(leave) {
+      const there = files.filter((file) => fs.existsSync(file))
+      const [file] = there
+      if (file === undefined || there.length <= leave) return false
       fs.rmSync(file)
       return true
     },

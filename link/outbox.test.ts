@@ -271,17 +271,6 @@ describe('outbox', () => {
     expect(outbox.pending('control')).toBe(false)
   })
 
-  test('on a full disk gives up the oldest readings for a command’s result', async () => {
-    const disk = memoryDisk()
-    const outbox = await openOutbox(optionsFor(disk))
-    for (let i = 0; i < 40; i++) outbox.append('readings', { m: i, kind: 'reading', text: 'x'.repeat(40) })
-    disk.fill(1)
-    outbox.append('control', { m: 1, kind: 'command' })
-    expect(outbox.status().map((one) => one.dropped > 0)).toEqual([false, true])
-    const small = await openOutbox(optionsFor(memoryDisk()))
-    expect(small.append('control', { m: 1, kind: 'health' })).toBe(0)
-  })
-
   test('names the limit of an event, another source’s disk, a newer format', async () => {
     const disk = memoryDisk()
     const outbox = await openOutbox(optionsFor(disk))

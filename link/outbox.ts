@@ -72,7 +72,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     const next = Math.max(counter, floor) + 1
     const boot = formatBoot({ generation, counter: next, random: randomHex(random, 4) })
     const record = { boot, wall, firmware: options.firmware, agent: options.agent }
-    disk.write([change.meta(source, next), change.boot(record)])
+    makeRoom(() => disk.write([change.meta(source, next), change.boot(record)]))
     await disk.sync()
     counter = next
     running = record
@@ -324,11 +324,11 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     return clock.monotonic() - origin_ms
   }
 
-  await begin(options.floor ?? 0)
   for (const account of accounts) {
     keep(account.stream, account.openBytes + account.open.length * ENTRY_OVERHEAD_BYTES)
     for (const held of account.held) keep(account.stream, held.bytes + ENTRY_OVERHEAD_BYTES)
   }
+  await begin(options.floor ?? 0)
   for (const stream of streams) {
     for (const account of accountsOf(stream).slice(0, -BOOT_ACCOUNTS_MAX)) {
       while (account.open.length > 0) seal(account)

@@ -1,0 +1,143 @@
+/** The log's disk and an outbox on it when the file system is really full, by somebody else to the last block. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { machineClock as clock, machineRandom as random } from '../cli/machine.ts'
+import { isProblem } from '../contract/problem.ts'
+import { openLogDisk } from './log-disk.ts'
+import { openOutbox } from './outbox.ts'
+
+const root = process.getuid?.() === 0
+const SMALL = { segment_bytes: 128 * 1024, garbage_min_bytes: 256 * 1024 }
+const faults: unknown[] = []
+const fault = (error: unknown) => faults.push(error)
+
+let folder: string
+let log: string
+beforeEach(({ skip }) => {
+  if (!root) skip('only root can mount a small file system')
+  folder = mkdtempSync(join(tmpdir(), 'hearth-full-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder])
+  log = join(folder, 'log')
+  mkdirSync(log)
+  faults.length = 0
+})
+afterEach(() => {
+  if (!root) return
+  execFileSync('umount', ['-l', folder])
+  rmSync(folder, { recursive: true })
+})
+
+const filler = () => join(folder, 'filler')
+function fill(): void {
+  try {
+    execFileSync('dd', ['if=/dev/zero', `of=${filler()}`, 'bs=4k'], { stdio: 'ignore' })
+  } catch {
+    // dd ends with an error when the disk is full, which is what it is for.
+  }
+}
+
+/** Tries until there is room again, which cleaning makes by itself. */
+async function untilRoom<T>(write: () => T): Promise<T> {
+  for (;;) {
+    try {
+      return write()
+    } catch (error) {
+      if (!isProblem(error, 'limit')) throw error
+      await pause(2)
+    }
+  }
+}
+
+test('what is overwritten goes on being written on a full disk, many times what is kept for it, and is there after a restart', async () => {
+  const disk = openLogDisk(log, { ...SMALL, fault })
+  const value = (text: string) => Buffer.from(text.padEnd(1_000, '.'))
+  for (let key = 0; key < 100; key++) disk.write([{ put: `kept-${key}`, value: value(`${key}`) }])
+  fill()
+  // 4 MB: twice the file system, a hundred times what counts of it.
+  for (let i = 0; i < 4_000; i++) {
+    await untilRoom(() => disk.write([{ put: `hot-${i % 20}`, value: value(`${i}`) }]))
+  }
+  expect(faults).toEqual([])
+  disk.close()
+  const again = openLogDisk(log, { ...SMALL, fault })
+  const text = (key: string) => Buffer.from(again.get(key) ?? []).toString()
+  expect(Array.from({ length: 100 }, (_, key) => Number.parseInt(text(`kept-${key}`), 10))).toEqual([
+    ...Array.from({ length: 100 }).keys(),
+  ])
+  expect(Array.from({ length: 20 }, (_, key) => Number.parseInt(text(`hot-${key}`), 10))).toEqual(
+    Array.from({ length: 20 }, (_, key) => 3_980 + key),
+  )
+  again.close()
+})
+
+test('where all that is there still counts the disk says that it is full, and goes on by itself when there is room', async () => {
+  const disk = openLogDisk(log, { ...SMALL, fault })
+  const value = Buffer.alloc(1_000)
+  fill()
+  const isFull = () => {
+    try {
+      disk.write([{ put: `kept-${written}`, value }])
+      written++
+      return false
+    } catch (error) {
+      return isProblem(error, 'limit')
+    }
+  }
+  let written = 0
+  while (!isFull()) if (written % 50 === 0) await pause(1)
+  // What is kept for deletes is there.
+  disk.write([{ delete: 'kept-0' }])
+  rmSync(filler())
+  await untilRoom(() => disk.write([{ put: 'kept-0', value: Buffer.from('again') }]))
+  for (let more = 0; more < 200; more++) await untilRoom(() => disk.write([{ put: `more-${more}`, value }]))
+  disk.close()
+  const again = openLogDisk(log, { ...SMALL, fault })
+  expect(again.scan('kept-', 'kept-~')).toHaveLength(written)
+  expect(again.scan('more-', 'more-~')).toHaveLength(200)
+  again.close()
+})
+
+test('an outbox whom nobody asks drops its oldest, counts it, starts again on the full disk, and tells of all of it', async () => {
+  const open = async () => {
+    const disk = openLogDisk(log, { ...SMALL, fault })
+    const about = { source: 'relay-0', generation: 1, firmware: '1', agent: '1', streams: [{ name: 'events' }] }
+    return { disk, outbox: await openOutbox({ ...about, disk, clock, random, batch_bytes: 16 * 1024, codec: 'plain' }) }
+  }
+  const noise = () => Buffer.from(random.bytes(300)).toString('hex')
+  const first = await open()
+  const append = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const event = { m: i, kind: 'log', text: noise() }
+      await untilRoom(() => first.outbox.append('events', event))
+    }
+  }
+  await append(100)
+  fill()
+  await append(4_000)
+  const [before] = first.outbox.status()
+  expect(before?.dropped).toBeGreaterThan(0)
+  expect((before?.events ?? 0) + (before?.dropped ?? 0)).toBe(4_100)
+  first.disk.close()
+
+  const { disk, outbox } = await open()
+  const [after] = outbox.status()
+  const seen: number[] = []
+  for (;;) {
+    const batch = await untilRoom(() => outbox.take('events', { flush: true }))
+    if (!batch) break
+    const transmission = outbox.transmit(batch)
+    for (const [from, to] of transmission.header.previous[0]?.dropped ?? transmission.header.dropped)
+      for (let number = from; number < to; number++) seen.push(number)
+    for (let number = batch.first; number < batch.first + batch.count; number++) seen.push(number)
+    await untilRoom(() => outbox.acknowledge(transmission))
+  }
+  // Each number once at least: as an event, or as one that was dropped.
+  expect(new Set(seen).size).toBe(4_100)
+  // A start gives up a batch at most where there is no room for its name.
+  expect(before?.events).toBeLessThanOrEqual((after?.events ?? 0) + 100)
+  disk.close()
+})
