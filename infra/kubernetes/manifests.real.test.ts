@@ -280,6 +280,8 @@ async function toldOtherwise(told: readonly Told[]): Promise<readonly Told[]> {
     const { executed = '', outcomes = '' } = byId.get(command) ?? {}
     // What was carried out too late was expired first.
     if (outcome === 'expired') return Number(executed) > 1 || !outcomes.includes('expired')
+    // It was expired before, where the relay was there to see it.
+    if (outcome === 'late') return executed !== '1' || !outcomes.includes('late')
     return outcomes !== outcome || executed !== (outcome === 'done' ? '1' : '0')
   })
 }
