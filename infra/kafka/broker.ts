@@ -67,7 +67,13 @@ export function kafkaBroker(files: BrokerFiles, id: number, port: number): Kafka
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
     async restart() {
-      const options = [...HEAP, ...(files.optimised ? [] : [QUICK]), '-cp', files.classPath, `-Dlog4j2.configurationFile=${LOG4J}`]
+      const options = [
+        ...HEAP,
+        ...(files.optimised ? [] : [QUICK]),
+        '-cp',
+        files.classPath,
+        `-Dlog4j2.configurationFile=${LOG4J}`,
+      ]
       const one = spawn('java', [...options, 'kafka.Kafka', join(files.folder, 'server.properties')], {
         stdio: ['ignore', 'pipe', 'pipe'],
       })
