@@ -1,6 +1,6 @@
 import { messageOf } from '../contract/problem.ts'
+import { placeText } from '../contract/redis-place.ts'
 import { queueState } from '../jobs/queue-state.ts'
-import { placeText } from '../jobs/redis.ts'
 import type { CliContext } from './context.ts'
 import type { Finding } from './doctor.ts'
 import { existingLake } from './fleet.ts'

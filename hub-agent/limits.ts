@@ -12,10 +12,6 @@ export const JOURNAL_KEEP_MS = 26 * 3_600_000
 export const JOURNAL_FORGET_AT_ONCE = 8
 /** A device may confirm this long after the command's deadline (the app sees `late`); then it is given up. */
 export const CONFIRM_GRACE_MS = 5_000
-/** The smallest (own clock − stamp) is taken over this much of the session (relay.md). */
-export const STAMP_WINDOW_MS = 10 * 60_000
-/** Stamps remembered in that window; past it, each keeps the smaller of itself and its neighbour. */
-export const STAMPS_MAX = 64
 /** Results kept for the relay while the control connection is down; past it the oldest is only in the outbox. */
 export const RESULTS_WAITING_MAX = 256
 /** What the outbox keeps of command stages, crashes and health; past it the oldest batch is dropped, and counted. */

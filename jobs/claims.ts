@@ -1,7 +1,8 @@
 import type { Clock } from '../contract/clock.ts'
 import { isProblem } from '../contract/problem.ts'
+import type { RedisPlace } from '../contract/redis-place.ts'
 import { QUEUE_PREFIX, queueName } from './queue-schedule.ts'
-import { answerOf, openRedis, type RedisPlace } from './redis.ts'
+import { answerOf, openRedis } from './redis.ts'
 
 /** Which of several schedulers does what is to be done once a period. */
 export type Claims = {

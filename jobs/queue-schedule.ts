@@ -1,6 +1,7 @@
 /** The schedule of many schedulers: ticks come from a queue in Redis, one at a time, to whichever scheduler is free. */
 import { sleep } from '../contract/clock.ts'
 import { isProblem, type Problem } from '../contract/problem.ts'
+import type { RedisPlace } from '../contract/redis-place.ts'
 import {
   QUEUE_AWAY_MAX_MS,
   QUEUE_CLOSE_MAX_MS,
@@ -9,7 +10,7 @@ import {
   QUEUE_LOOK_MS,
   QUEUE_STALLED_MS,
 } from './limits.ts'
-import { answerOf, dropsKeys, infoOf, openRedis, type RedisPlace } from './redis.ts'
+import { answerOf, dropsKeys, infoOf, openRedis } from './redis.ts'
 import { type ScheduleOptions, tick } from './schedule.ts'
 
 export type QueueScheduleOptions = ScheduleOptions & {

@@ -1,6 +1,7 @@
 import type { Clock } from '../contract/clock.ts'
+import type { RedisPlace } from '../contract/redis-place.ts'
 import { QUEUE_PREFIX, queueName, TICK } from './queue-schedule.ts'
-import { answerOf, dropsKeys, infoOf, openRedis, type RedisPlace } from './redis.ts'
+import { answerOf, dropsKeys, infoOf, openRedis } from './redis.ts'
 
 /** The job queue as somebody finds it who only looks. */
 export type QueueState = {

@@ -2,6 +2,7 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import { type Clock, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { placeText, type RedisPlace, redisAddress, redisAdvice } from '../contract/redis-place.ts'
 import {
   QUEUE_ANSWER_MAX_MS,
   QUEUE_CLOSE_MAX_MS,
@@ -9,15 +10,6 @@ import {
   QUEUE_RETRY_MAX_MS,
   QUEUE_SILENT_MAX_MS,
 } from './limits.ts'
-
-export type RedisPlace = {
-  /** `redis://[user[:password]@]host[:port][/db]`, or `rediss://` for TLS. Never told: `placeText` is. */
-  readonly url: string
-  /** In place of one in the URL. */
-  readonly password?: string | undefined
-  /** PEM of the CA that signed its certificate; the system's own unless given. */
-  readonly ca?: string | undefined
-}
 
 export type RedisConnection = {
   readonly client: Redis
@@ -29,26 +21,13 @@ export type RedisConnection = {
   end(): void
 }
 
-const PORT = 6379
 const NO_ANSWER = 'no answer'
-
-/** Where it is, without secrets. */
-export function placeText({ url }: Pick<RedisPlace, 'url'>): string {
-  const { protocol, hostname, port, pathname } = new URL(url)
-  return `${protocol}//${hostname}:${port || PORT}${pathname === '/' ? '' : pathname}`
-}
 
 /** Connects, and connects again with back-off for as long as it is not ended; what it is asked meanwhile waits. */
 export async function openRedis(place: RedisPlace): Promise<RedisConnection> {
   const { Redis } = await import('ioredis')
-  const { protocol, hostname, port, pathname, username, password } = new URL(place.url)
   const settings: RedisOptions = {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port || PORT),
-    db: Number(pathname.slice(1)),
-    ...(username !== '' && { username: decodeURIComponent(username) }),
-    password: place.password ?? (password === '' ? undefined : decodeURIComponent(password)),
-    ...(protocol === 'rediss:' && { tls: place.ca === undefined ? {} : { ca: place.ca } }),
+    ...redisAddress(place),
     maxRetriesPerRequest: null,
     connectTimeout: QUEUE_ANSWER_MAX_MS,
     disconnectTimeout: QUEUE_CLOSE_MAX_MS,
@@ -115,11 +94,14 @@ export async function answerOf<T>(
 /** What an error of Redis or of the way to it means, and what to do. */
 function queueProblem(place: RedisPlace, error: unknown): Problem {
   const reason = messageOf(error)
-  const found = ADVICE.find(([pattern]) => pattern.test(reason))
-  const advice = found ? `: ${found[1]}` : ''
-  return new Problem('unavailable', `the job queue ${placeText(place)} cannot be used: ${reason}${advice}`, {
-    cause: error,
-  })
+  const advice = redisAdvice(reason, 'jobs.queue')
+  return new Problem(
+    'unavailable',
+    `the job queue ${placeText(place)} cannot be used: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
+    {
+      cause: error,
+    },
+  )
 }
 
 /** What Redis says of itself: `redis_version`, `maxmemory_policy` … */
@@ -135,14 +117,3 @@ export function dropsKeys(info: ReadonlyMap<string, string>): boolean {
 function splitAt(line: string, at: number): readonly [string, string] {
   return [line.slice(0, Math.max(0, at)), line.slice(at + 1)]
 }
-
-const ADVICE: readonly (readonly [RegExp, string])[] = [
-  [/NOAUTH|WRONGPASS|invalid password/i, 'correct the password of jobs.queue, or jobs.queue_password_file'],
-  [/NOPERM/, 'its user needs all commands on keys that begin with hearth:'],
-  [/altnames/, 'its certificate is for another name: use that one in jobs.queue'],
-  [/certificate/i, 'set jobs.queue_ca_file to the CA that signed its certificate'],
-  [/wrong version number|packet length|EPROTO/i, 'it speaks no TLS there: check rediss:// or redis:// of jobs.queue'],
-  [/READONLY/, 'it is a replica: name the primary in jobs.queue'],
-  [/MOVED|CLUSTERDOWN/, 'it is part of a cluster: name a Redis of its own in jobs.queue'],
-  [/OOM/, 'it is full: give it more memory'],
-]

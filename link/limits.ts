@@ -91,3 +91,7 @@ export const HUB_WAIT_MS = 60_000
 export const BACK_OFF_SLACK_MS = 5_000
 /** How long it waits for somebody to cut a hub's power and for the hub to come back. */
 export const POWER_WAIT_MS = 600_000
+/** The smallest (own clock − stamp) is taken over this much of the session (relay.md). */
+export const STAMP_WINDOW_MS = 10 * 60_000
+/** Stamps remembered in that window; past it, each keeps the smaller of itself and its neighbour. */
+export const STAMPS_MAX = 64

@@ -83,3 +83,16 @@ export const PEER_ANSWER_GRACE_MS = 1_000
 export const PEER_LOOK_MS = 1_000
 /** Relays that are asked for a command that nobody is known to have. Beyond: not asked. */
 export const RELAYS_ASKED_MAX = 32
+/** A relay says so often to the directory that it lives … */
+export const DIRECTORY_BEAT_MS = 1_000
+/** … and after so long without it its places are nobody's. */
+export const DIRECTORY_LIFE_MS = 8_000
+/** The directory must answer within this; past it: `unavailable`, and the connection is made anew. */
+export const DIRECTORY_ANSWER_MAX_MS = 1_000
+/** Connections to the directory and to other relays are tried again after these: one that is back is found within seconds. */
+export const CLUSTER_BACK_OFF = { base_ms: 100, cap_ms: 2_000 } as const
+/**
+ * How long the directory knows the epoch of a session that ended. It keeps a relay that slept meanwhile from taking the hub
+ * back; one that slept for longer has lost its sessions, and a hub refuses commands of an older epoch in any case.
+ */
+export const DIRECTORY_FLOOR_MS = 24 * 3_600_000
