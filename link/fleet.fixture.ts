@@ -26,6 +26,10 @@ export async function testFleet(fleet = 'test') {
       const issued = await authority.issueHub(name, generation)
       return { key: issued.key_pem, cert: issued.certificate_pem, ca }
     },
+    async service(name: string): Promise<ClientTls> {
+      const issued = await authority.issueService(name)
+      return { key: issued.key_pem, cert: issued.certificate_pem, ca }
+    },
     close: () => fs.rmSync(folder, { recursive: true, force: true }),
   }
 }

@@ -96,3 +96,21 @@ export const CLUSTER_BACK_OFF = { base_ms: 100, cap_ms: 2_000 } as const
  * back; one that slept for longer has lost its sessions, and a hub refuses commands of an older epoch in any case.
  */
 export const DIRECTORY_FLOOR_MS = 24 * 3_600_000
+/** A frame between relays. At it: the connection ends (what comes), or the request is refused with kind `limit` (what goes). */
+export const PEER_FRAME_MAX_BYTES = 64 * 1024
+/** Requests of one relay to another without an answer. At it: refused with kind `limit`. */
+export const PEER_OPEN_MAX = 4_096
+/** Bytes that wait for another relay's socket. At it: requests are refused with kind `limit`; to one that reads no answers the connection ends. */
+export const PEER_BUFFER_MAX_BYTES = 4 * 1024 * 1024
+/** Connections of other relays to this one. At it: further ones are closed. */
+export const PEERS_MAX = 256
+/** A connection between relays must stand within this, handshake and first frame too. */
+export const PEER_CONNECT_MAX_MS = 1_000
+/** It is asked for a sign of life so often … */
+export const PEER_PING_MS = 1_000
+/** … and ends when nothing at all has come for so long: a machine that is gone says nothing. */
+export const PEER_SILENT_MAX_MS = 4_000
+/** A relay to which nothing was sent for so long is connected again only when there is something. */
+export const PEER_KEPT_MS = 10 * 60_000
+/** An answer that is not there so long after its time is given up: outcome unknown. */
+export const PEER_ANSWER_MAX_MS = 2_000
