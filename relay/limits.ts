@@ -92,10 +92,11 @@ export const DIRECTORY_ANSWER_MAX_MS = 1_000
 /** Connections to the directory and to other relays are tried again after these: one that is back is found within seconds. */
 export const CLUSTER_BACK_OFF = { base_ms: 100, cap_ms: 2_000 } as const
 /**
- * How long the directory knows the epoch of a session that ended. It keeps a relay that slept meanwhile from taking the hub
- * back; one that slept for longer has lost its sessions, and a hub refuses commands of an older epoch in any case.
+ * How long the directory knows a hub's epoch after its last claim, which a session repeats (CLAIM_ROUND_MS). It keeps a relay
+ * that slept meanwhile from taking the hub back; one that slept for longer has lost its sessions, and a hub refuses
+ * commands of an older epoch in any case. So hubs that are no more leave nothing there.
  */
-export const DIRECTORY_FLOOR_MS = 24 * 3_600_000
+export const DIRECTORY_PLACE_MS = 24 * 3_600_000
 /** A frame between relays. At it: the connection ends (what comes), or the request is refused with kind `limit` (what goes). */
 export const PEER_FRAME_MAX_BYTES = 64 * 1024
 /** Requests of one relay to another without an answer. At it: refused with kind `limit`. */

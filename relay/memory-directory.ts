@@ -1,7 +1,8 @@
 import { compareEpochs, parseEpoch } from '../contract/source.ts'
 import type { Directory, RelayPlace } from './directory.ts'
 
-type Entry = { readonly epoch: string; readonly relay: string | undefined }
+/** `holder` is one start of a relay. */
+type Entry = { readonly epoch: string; readonly holder: RelayPlace | undefined }
 type Listener = Parameters<Directory['watch']>[0]
 
 /** What relays of one process share: the law that other directories keep too, and what can befall them. */
@@ -32,19 +33,19 @@ export function memoryDirectory(): MemoryDirectory {
           const known = entries.get(hub)
           const order = known ? compareEpochs(parseEpoch(epoch), parseEpoch(known.epoch)) : 1
           if (known && order < 0) return { held: false, epoch: known.epoch }
-          entries.set(hub, { epoch, relay })
-          if (known?.relay !== undefined && known.relay !== relay)
-            for (const one of listeners.get(known.relay) ?? []) one.moved(hub, epoch)
+          entries.set(hub, { epoch, holder: place })
+          if (known?.holder && known.holder.relay !== relay)
+            for (const one of listeners.get(known.holder.relay) ?? []) one.moved(hub, epoch)
           return { held: true }
         },
         async release(hub, epoch) {
           const known = entries.get(hub)
-          if (known?.relay === relay && known.epoch === epoch) entries.set(hub, { epoch, relay: undefined })
+          if (known?.holder === place && known.epoch === epoch) entries.set(hub, { epoch, holder: undefined })
         },
         async find(hub) {
           const known = entries.get(hub)
-          const holder = known?.relay === undefined ? undefined : living.get(known.relay)
-          return known && holder && { ...holder, epoch: known.epoch }
+          const holder = known?.holder
+          return holder && living.get(holder.relay) === holder ? { ...holder, epoch: known.epoch } : undefined
         },
         relays: async () => [...living.values()],
         watch(listener) {

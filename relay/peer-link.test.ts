@@ -16,7 +16,7 @@ import {
   PEER_PING_MS,
   PEER_SILENT_MAX_MS,
 } from './limits.ts'
-import { frameOf, frameReader, PEER_PROTOCOL } from './peer-frame.ts'
+import { frameOf, PEER_PROTOCOL } from './peer-frame.ts'
 import { openPeerLinks, type PeerLinks } from './peer-link.ts'
 import { listenForPeers, type PeerListener } from './peer-listener.ts'
 import type { ForwardedCommand, PeerService } from './peers.ts'

@@ -10,8 +10,8 @@ import {
   CLUSTER_BACK_OFF,
   DIRECTORY_ANSWER_MAX_MS,
   DIRECTORY_BEAT_MS,
-  DIRECTORY_FLOOR_MS,
   DIRECTORY_LIFE_MS,
+  DIRECTORY_PLACE_MS,
 } from './limits.ts'
 import { type RedisScript, SCRIPTS } from './redis-scripts.ts'
 
@@ -49,7 +49,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
     relay: `${prefix}relay:`,
     relays: `${prefix}relays`,
     beats: `${prefix}beats`,
-    moved: `${prefix}moved`,
+    moved: `${prefix}moved:`,
   }
   /** This run of the relay: what an earlier one has there is nobody's. */
   const start = randomHex(random, 8)
@@ -160,7 +160,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
   /** Says that this relay lives; first of all on a new connection, which may lead to another server. False when that failed. */
   async function look(fresh: boolean): Promise<boolean> {
     try {
-      if (fresh) await redis.subscribe(key.moved)
+      if (fresh) await redis.subscribe(key.moved + self.relay)
       const known = await beat()
       if (closed) return true
       away = undefined
@@ -195,8 +195,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
     lose(new Error(last))
   })
   redis.on('message', (_channel: string, text: string) => {
-    const [hub = '', epoch = '', by] = text.split('|')
-    if (by === start) return
+    const [hub = '', epoch = ''] = text.split('|')
     for (const listener of listeners) listener.moved(hub, epoch)
   })
 
@@ -208,11 +207,12 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
       return errors
     },
     async claim(hub, epoch): Promise<Claim> {
-      const held = await ask(SCRIPTS.claim, key.hub(hub), key.moved, hub, epochText(epoch), self.relay, start)
+      const words = [key.hub(hub), key.moved, hub, epochText(epoch), self.relay, start, DIRECTORY_PLACE_MS]
+      const held = await ask(SCRIPTS.claim, ...words)
       return held === '' ? { held: true } : { held: false, epoch: epochText(String(held)) }
     },
     async release(hub, epoch) {
-      await ask(SCRIPTS.release, key.hub(hub), epochText(epoch), self.relay, start, DIRECTORY_FLOOR_MS)
+      await ask(SCRIPTS.release, key.hub(hub), epochText(epoch), self.relay, start, DIRECTORY_PLACE_MS)
     },
     async find(hub): Promise<HubPlace | undefined> {
       const found = await ask(SCRIPTS.find, key.hub(hub), key.relay)

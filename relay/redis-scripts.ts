@@ -3,7 +3,8 @@
  *
  * `<prefix>hub:<hub>`: `<epoch>|<relay>|<start>`, the last two empty once the session ended. `<prefix>relay:<relay>`:
  * `<start>|<address>`, with a life; a start is one run of a relay. `<prefix>relays`: names, some of them dead.
- * `<prefix>beats`: how often each relay said that it lives. Channel `<prefix>moved`: `<hub>|<epoch>|<start>`.
+ * `<prefix>beats`: how often each relay said that it lives. Channel `<prefix>moved:<relay>`:
+ * `<hub>|<epoch>`, of a hub that it had.
  */
 import { hash } from 'node:crypto'
 
@@ -18,17 +19,19 @@ local function below(epoch, held)
   return tonumber(c) < tonumber(z)
 end`
 
-/** KEYS: hub, channel. ARGV: hub, epoch, relay, start. The epoch that is above it, else an empty text. */
+/**
+ * KEYS: hub. ARGV: prefix of channels, hub, epoch, relay, start, life of the place in ms. The epoch that is above it, else an
+ * empty text; the relay that had the hub is told.
+ */
 const CLAIM = `${BELOW}
 local at = redis.call('GET', KEYS[1])
-local mine = ARGV[2] .. '|' .. ARGV[3] .. '|' .. ARGV[4]
-if at == mine then return '' end
-if at then
-  local held = string.match(at, '^[^|]*')
-  if below(ARGV[2], held) then return held end
+local mine = ARGV[3] .. '|' .. ARGV[4] .. '|' .. ARGV[5]
+if at and at ~= mine then
+  local held, relay = string.match(at, '^([^|]*)|([^|]*)')
+  if below(ARGV[3], held) then return held end
+  if relay and relay ~= '' and relay ~= ARGV[4] then redis.call('PUBLISH', ARGV[1] .. relay, ARGV[2] .. '|' .. ARGV[3]) end
 end
-redis.call('SET', KEYS[1], mine)
-redis.call('PUBLISH', KEYS[2], ARGV[1] .. '|' .. ARGV[2] .. '|' .. ARGV[4])
+redis.call('SET', KEYS[1], mine, 'PX', ARGV[6])
 return ''`
 
 /** KEYS: hub. ARGV: epoch, relay, start, life of the floor in ms. */
@@ -90,7 +93,7 @@ export type RedisScript = { readonly lua: string; readonly sha: string; readonly
 const script = (lua: string, keys: number): RedisScript => ({ lua, sha: hash('sha1', lua), keys })
 
 export const SCRIPTS = {
-  claim: script(CLAIM, 2),
+  claim: script(CLAIM, 1),
   release: script(RELEASE, 1),
   find: script(FIND, 1),
   beat: script(BEAT, 3),
