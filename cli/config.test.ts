@@ -56,7 +56,7 @@ describe('configuration', () => {
 
   test('refuses an unknown variable and suggests the right one, or each that may be meant', () => {
     expect(() => loadConfig(folder, { HEARTH_RELAY_PORT: '3' }, folder)).toThrow(
-      'did you mean HEARTH_RELAY_HUB_PORT or HEARTH_RELAY_APP_PORT or HEARTH_RELAY_OPS_PORT?',
+      'did you mean HEARTH_RELAY_HUB_PORT or HEARTH_RELAY_APP_PORT or HEARTH_RELAY_PEER_PORT or HEARTH_RELAY_OPS_PORT?',
     )
     expect(() => loadConfig(folder, { HEARTH_RELAY_APPPORT: '3' }, folder)).toThrow(
       'did you mean HEARTH_RELAY_APP_PORT?',

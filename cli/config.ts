@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
 import { FRESHNESS_MS, KAFKA_SESSION_MS } from '../ingest/limits.ts'
 import { LOG_RETENTION_MS, RETENTION_MS } from '../lake/limits.ts'
+import { FIRST_RELAY, RELAY_NAME } from '../relay/relay-name.ts'
 import { LOG_LEVELS } from './log-level.ts'
 import { isPostgresUrl } from './registry-address.ts'
 
@@ -190,6 +191,31 @@ export const configSchema = z.strictObject({
           'PEM of a certificate and its chain: apps then come by HTTPS. Other processes must trust it (NODE_EXTRA_CA_CERTS).',
         ),
       app_key_file: z.string().default('').describe('PEM of its key.'),
+      source: z
+        .string()
+        .regex(RELAY_NAME, 'relay-<number>, as relay-0')
+        .default(FIRST_RELAY)
+        .describe('Name of this relay, of a fleet of several: each has its own, and keeps it.'),
+      directory: z
+        .string()
+        .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
+        .default('')
+        .describe(
+          'Redis in which relays find the hubs of each other (docs/operations.md); with nothing, this is the only relay.',
+        ),
+      directory_ca_file: z.string().default('').describe("PEM of the CA that signed Redis's certificate."),
+      directory_password_file: z
+        .string()
+        .default('')
+        .describe('File that holds the password for Redis, in place of one in the URL.'),
+      peer_port: whole('a port from 1 to 65535', 1, 65535)
+        .default(8983)
+        .describe('TLS: connections of other relays, where there is a directory.'),
+      peer_address: z
+        .string()
+        .regex(/^(|([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5})$/, 'nothing, or host:port')
+        .default('')
+        .describe('Where other relays reach this one, as `host:port`; with nothing, host and peer_port.'),
       ops_port: opsPort,
     })
     .prefault({}),

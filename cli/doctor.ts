@@ -26,7 +26,7 @@ import { hubFolder } from './hub-identity.ts'
 import { lakeStore } from './lake-store.ts'
 import { CLOCK_BACK_MAX_MS } from './limits.ts'
 import { placedMetrics } from './metrics-of.ts'
-import { RELAY_FOLDER } from './relay-disk.ts'
+import { relayPlace } from './relay-disk.ts'
 import { lockState } from './state-lock.ts'
 import { wantedPorts } from './wanted-ports.ts'
 
@@ -180,7 +180,7 @@ async function formats(context: DoctorContext): Promise<Finding[]> {
       : notYet('registry', 'registry.db'),
     isKafka || isThere('log.db') ? logFinding(context) : notYet('event log', 'log.db'),
     checked('relay and hubs', async () => {
-      const relay = [join(home, RELAY_FOLDER)].filter(existsSync)
+      const relay = [join(home, relayPlace(context.config.relay.source))].filter(existsSync)
       const hubs = globSync(join(hubFolder(context, '*'), 'agent.db'))
       const used = [
         ...relay.filter((path) => isInUse(path, openLogDisk)),

@@ -11,6 +11,7 @@ import { makeFolder } from '../link/folder.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type Authority, createAuthority, type IssuedWithKey } from '../registry/authority.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
+import { FIRST_RELAY } from '../relay/relay-name.ts'
 import type { CliContext } from './context.ts'
 import { lakeStore, newLakeStore } from './lake-store.ts'
 import { registryAddress } from './registry-address.ts'
@@ -112,8 +113,16 @@ export type TlsFiles = { readonly key: string; readonly cert: string; readonly c
 
 /** The certificate of a server of this installation, from `ca/<name>.pem`, made or renewed when needed. */
 export function serverTls(context: FleetContext, authority: Authority, name: 'relay' | 'ingest'): Promise<TlsFiles> {
-  const names = namesOf(context.config[name])
-  return keptTls(context, authority, name, names, () => authority.issueServer(name, names))
+  const { config } = context
+  const names = [...namesOf(config[name]), ...(name === 'relay' ? peerNamesOf(config.relay) : [])]
+  // Relays may share a state folder; the first one's file is called as it was when it was the only one.
+  const file = name === 'relay' && config.relay.source !== FIRST_RELAY ? `${config.relay.source}-server` : name
+  return keptTls(context, authority, file, names, () => authority.issueServer(name, names))
+}
+
+/** The host by which other relays reach this one, where that is said. */
+function peerNamesOf({ peer_address }: { readonly peer_address: string }): readonly string[] {
+  return peer_address === '' ? [] : [peer_address.slice(0, peer_address.lastIndexOf(':')).replace(/^\[|\]$/g, '')]
 }
 
 /** By which names others reach a server: what it listens on, unless that is everything, and what is configured. */

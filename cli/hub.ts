@@ -2,14 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
-import {
-  AGENT_VERSION,
-  type Agent,
-  type AgentFact,
-  type AgentOptions,
-  type Endpoint,
-  startAgent,
-} from '../hub-agent/agent.ts'
+import { AGENT_VERSION, type Agent, type AgentFact, type AgentOptions, startAgent } from '../hub-agent/agent.ts'
 import type { Devices } from '../hub-agent/devices.ts'
 import { spareMemory, tidyUp } from '../hub-agent/frugal.ts'
 import { FIRMWARE_OLD, HISTORY_COUNTER_MAX, liveTraits } from '../hub-agent/history-fleet.ts'
@@ -18,6 +11,7 @@ import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
 import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
 import { simulatedHome } from '../hub-agent/simulated-home.ts'
 import type { Disk } from '../link/disk.ts'
+import type { Endpoint } from '../link/mqtt-connection.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { register as registerCheck } from './hub-check.ts'
@@ -81,7 +75,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--serial <serial>', 'the serial of the device, with --claim')
     .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
     .option('--enrol <url>', 'where to enrol and renew (default: the gateway over HTTPS)')
-    .option('--relay <url>', 'mqtts://host:port of the relay')
+    .option('--relay <url>', 'mqtts://host:port of the relay; of several, separated by commas, any one')
     .option('--gateway <url>', 'mqtts://host:port or https://host:port of the gateway')
     .option('--pace <factor>', 'simulated sensors report this many times more often', positive, 10)
     .option('--health <ms>', 'how often a hub tells how it is', whole(1000, 86_400_000), HEALTH_INTERVAL_MS)
@@ -280,7 +274,7 @@ async function start(
   const { clock, random, config } = context
   const { identity, ...rest } = what
   const disk = what.disk ?? openDisk(context, identity.hub)
-  const relay = endpointOf(options.relay) ?? { host: reachable(config.relay.host), port: config.relay.hub_port }
+  const relay = relayOf(options.relay) ?? { host: reachable(config.relay.host), port: config.relay.hub_port }
   const gateway = options.gateway?.startsWith('https:')
     ? { url: options.gateway }
     : (endpointOf(options.gateway) ?? { host: reachable(config.ingest.host), port: config.ingest.mqtt_port })
@@ -349,6 +343,13 @@ function enrolmentUrl({ config }: Pick<CliContext, 'config'>, options: Options):
 /** A server that listens everywhere is reached on loopback. */
 function reachable(host: string): string {
   return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+}
+
+/** Relays of one fleet: a hub connects to any of them. */
+function relayOf(text: string | undefined): AgentOptions['relay'] {
+  const [first, ...rest] = text?.split(',') ?? []
+  const relay = endpointOf(first)
+  return relay && { ...relay, others: rest.flatMap((one) => endpointOf(one) ?? []) }
 }
 
 function endpointOf(text: string | undefined): Endpoint | undefined {

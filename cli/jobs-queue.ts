@@ -1,5 +1,4 @@
 import type { Clock } from '../contract/clock.ts'
-import { Problem } from '../contract/problem.ts'
 import { placeText, type RedisPlace } from '../contract/redis-place.ts'
 import { type Claims, openClaims } from '../jobs/claims.ts'
 import { QUEUE_AWAY_MAX_MS } from '../jobs/limits.ts'
@@ -8,20 +7,12 @@ import { runSchedule, type ScheduleOptions } from '../jobs/schedule.ts'
 import type { Lake } from '../lake/lake.ts'
 import type { CliContext } from './context.ts'
 import type { Log } from './log.ts'
-import { readSetting } from './setting-file.ts'
+import { redisPlace } from './redis-setting.ts'
 
 /** The Redis of the job queue as it is configured; undefined where there is none. Raises `invalid` for its files. */
 export function queuePlace({ config }: Pick<CliContext, 'config'>): RedisPlace | undefined {
   const { queue, queue_ca_file, queue_password_file } = config.jobs
-  if (queue === '') return undefined
-  if (queue_ca_file !== '' && !queue.startsWith('rediss:'))
-    throw new Problem('invalid', 'jobs.queue_ca_file is for TLS: begin jobs.queue with rediss://')
-  const file = (key: string, path: string) => (path === '' ? undefined : readSetting(`jobs.${key}`, path))
-  return {
-    url: queue,
-    ca: file('queue_ca_file', queue_ca_file),
-    password: file('queue_password_file', queue_password_file)?.trim(),
-  }
+  return redisPlace('jobs.queue', { url: queue, ca_file: queue_ca_file, password_file: queue_password_file })
 }
 
 /** What this scheduler shares with others of its lake. */

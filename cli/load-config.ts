@@ -7,7 +7,7 @@ import { closest } from '../contract/closest.ts'
 import { Problem } from '../contract/problem.ts'
 import { type Config, configKeys, configSchema, isSection, variableOf } from './config.ts'
 
-const SUGGESTIONS_MAX = 3
+const SUGGESTIONS_MAX = 4
 
 /** `HEARTH_…` variables that are not configuration keys. */
 const OTHER_VARIABLES = [

@@ -5,10 +5,14 @@ import type { Disk } from '../link/disk.ts'
 import { syncFolder } from '../link/folder.ts'
 import { openLogDisk } from '../link/log-disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
+import { FIRST_RELAY } from '../relay/relay-name.ts'
 
-/** Where a relay keeps its spool and its commands, in the state folder. */
-export const RELAY_FOLDER = 'relay'
-/** … and where versions up to 0.1 did. */
+/** What is a relay's own in the state folder, which several may share: its spool and commands, its lock, and what it says of itself. */
+export function relayPlace(source: string): string {
+  return source === FIRST_RELAY ? 'relay' : source
+}
+
+/** … and where versions up to 0.1 had it. */
 const EARLIER = 'relay.db'
 /** Entries that are taken over in one write. */
 const AT_ONCE = 1_000
@@ -19,9 +23,13 @@ const COUNTER = 'outbox/meta'
  * Opens the relay's disk. What an earlier version left in SQLite is taken over first, whole or not at all, and its file
  * removed. Raises `conflict` when an earlier version has run since: which of the two counts nobody can tell from here.
  */
-export async function openRelayDisk(home: string, fault: (error: unknown) => void): Promise<Disk> {
-  const [folder, file] = [join(home, RELAY_FOLDER), join(home, EARLIER)]
-  if (existsSync(file)) {
+export async function openRelayDisk(
+  home: string,
+  fault: (error: unknown) => void,
+  source = FIRST_RELAY,
+): Promise<Disk> {
+  const [folder, file] = [join(home, relayPlace(source)), join(home, EARLIER)]
+  if (source === FIRST_RELAY && existsSync(file)) {
     if (!existsSync(folder)) await takeOver(file, folder)
     else if (!isTakenOver(file, folder))
       throw new Problem(

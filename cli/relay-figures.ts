@@ -3,11 +3,13 @@ import type { CommandReport } from '../contract/command.ts'
 import type { Relay } from '../relay/relay.ts'
 import { commandTimes } from './command-times.ts'
 import { figuresIn, SECONDS_BUCKETS } from './figure.ts'
+import type { RelayCluster } from './relay-cluster.ts'
 
 /** The figures of a relay; `relay` is asked once it is there. Returns what is to be told of answers. */
 export function relayFigures(
   metrics: Registry,
   relay: () => Relay | undefined,
+  cluster?: Pick<RelayCluster, 'directory' | 'peers' | 'moved'>,
 ): (report: CommandReport, own_ms: number) => void {
   const { counter, gauge } = figuresIn(metrics)
   const counts = () => relay()?.counts()
@@ -39,6 +41,27 @@ export function relayFigures(
     'Events that the spool had no room for.',
     () => counts()?.spool.dropped ?? 0,
   )
+  if (cluster) {
+    gauge('hearth_relay_directory_away', 'Is the directory of relays away? 1, or 0.', () =>
+      cluster.directory.away === undefined ? 0 : 1,
+    )
+    counter(
+      'hearth_relay_directory_errors_total',
+      'Questions to the directory without an answer.',
+      () => cluster.directory.errors,
+    )
+    counter(
+      'hearth_relay_sessions_moved_total',
+      'Hubs that came to another relay while they were here.',
+      () => cluster.moved,
+    )
+    counter('hearth_relay_forwarded_total', 'Requests to other relays.', () => cluster.peers.sent)
+    counter(
+      'hearth_relay_forward_failures_total',
+      'Requests to other relays that ended without an answer of theirs.',
+      () => cluster.peers.failed,
+    )
+  }
   const seconds = (name: string, help: string) =>
     new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers: [metrics] })
   const share = seconds(

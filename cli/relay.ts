@@ -8,14 +8,12 @@ import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './
 import { processMetrics } from './operations.ts'
 import { outsideTokens } from './outside-tokens.ts'
 import { registryFigures } from './registry-figures.ts'
-import { openRelayDisk } from './relay-disk.ts'
+import { joinCluster } from './relay-cluster.ts'
+import { openRelayDisk, relayPlace } from './relay-disk.ts'
 import { relayFigures } from './relay-figures.ts'
 import { announce, processLog, runAlone, serveOperations, untilAborted, withdraw } from './service.ts'
 import { readSetting } from './setting-file.ts'
 import { version } from './version.ts'
-
-/** A relay's name as a source of events is a stable ordinal, never a host's name. */
-const SOURCE = 'relay-0'
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -31,22 +29,25 @@ export function register(program: Command, context: CliContext): void {
 /** A relay in this process, until the context's signal aborts; then drains and returns. */
 export async function runRelay(context: CliContext): Promise<void> {
   const { clock, config, home, random, signal } = context
-  const log = processLog(context, 'relay')
-  runAlone(context, 'relay')
+  const { source } = config.relay
+  const name = relayPlace(source)
+  const log = processLog(context, name)
+  runAlone(context, name, 'relay')
   const registry = await openRegistry(context, (text) => log.warn('registry', text))
   const authority = await openAuthority(context, registry)
   const tls = await serverTls(context, authority, 'relay')
   // Read at each request: another one may take its place while this runs.
-  const client = { ...(await serviceTls(context, authority, SOURCE)) }
+  const client = { ...(await serviceTls(context, authority, source)) }
   const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
   const outside = await outsideTokens(context, (text) => log.warn('issuer', text))
-  const disk = await openRelayDisk(home, (error) => log.failed('fault', error))
+  const disk = await openRelayDisk(home, (error) => log.failed('fault', error), source)
+  const cluster = await joinCluster(context, { log, server: tls, client })
   const metrics = processMetrics('relay')
   let started: Relay | undefined
-  const answered = relayFigures(metrics, () => started)
+  const answered = relayFigures(metrics, () => started, cluster)
   registryFigures(metrics, registry)
   const relay = await startRelay({
-    source: SOURCE,
+    source,
     version: version(),
     fleet: config.fleet,
     layout: layoutOf(context),
@@ -58,19 +59,23 @@ export async function runRelay(context: CliContext): Promise<void> {
     apps: { host: config.relay.host, port: config.relay.app_port, ...appTls(config) },
     send: (bytes, aborted) => poster.post(bytes, aborted),
     answered,
+    ...(cluster && { cluster }),
     ...(outside && { outside: outside.tokens }),
     fault: (error) => log.failed('fault', error),
     denied: (reason, address) => log.warn('denied', `an app was turned away: ${reason}`, { reason, address }),
     refused: (reason, address) => log.warn('refused', `a hub was turned away: ${reason}`, { reason, address }),
   })
   started = relay
+  if (cluster && relay.service) await cluster.serve(relay.service, registry)
   const unwatchAuthority = watchAuthority(context, log, authority, async () => {
-    relay.setTls(await serverTls(context, authority, 'relay'))
-    Object.assign(client, await serviceTls(context, authority, SOURCE))
+    const next = await serverTls(context, authority, 'relay')
+    relay.setTls(next)
+    cluster?.setTls(next)
+    Object.assign(client, await serviceTls(context, authority, source))
   })
   const unready = () => (signal.aborted || relay.draining ? ['the relay is draining'] : [])
   const operations = await serveOperations(context, 'relay', { metrics, log, unready })
-  announce(context, 'relay', { app_url: relay.appUrl, hub_url: relay.hubUrl, ops_url: operations.url })
+  announce(context, name, { app_url: relay.appUrl, hub_url: relay.hubUrl, ops_url: operations.url })
   log.info('ready', `apps on ${relay.appUrl}, hubs on ${relay.hubUrl}`, {
     app_url: relay.appUrl,
     hub_url: relay.hubUrl,
@@ -79,12 +84,13 @@ export async function runRelay(context: CliContext): Promise<void> {
   log.info('draining', 'takes no more commands; finishes those in flight, and moves the hubs away')
   unwatchAuthority()
   await relay.close()
+  await cluster?.close()
   await operations.close()
   outside?.close()
   poster.close()
   disk.close()
   await registry.close()
-  withdraw(context, 'relay')
+  withdraw(context, name)
   log.info('ended', 'drained')
 }
 

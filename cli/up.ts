@@ -75,7 +75,7 @@ async function up(
     // Made here once, so that the processes do not race to make them.
     await serverTls(context, authority, 'relay')
     await serverTls(context, authority, 'ingest')
-    await serviceTls(context, authority, 'relay-0')
+    await serviceTls(context, authority, config.relay.source)
     const token = await accessToken(home, registry)
     const demo: Demo | undefined = options.demo
       ? await openDemo(context, { registry, authority, hubs: options.hubs, days: options.days })

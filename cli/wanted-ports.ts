@@ -13,6 +13,8 @@ export function wantedPorts(config: Config): readonly WantedPort[] {
   const ports: readonly WantedPort[] = [
     { key: 'relay.hub_port', host: relay.host, port: relay.hub_port },
     { key: 'relay.app_port', host: relay.host, port: relay.app_port },
+    // Only where there are other relays.
+    { key: 'relay.peer_port', host: relay.host, port: relay.directory === '' ? 0 : relay.peer_port },
     { key: 'relay.ops_port', host: ops_host, port: relay.ops_port },
     { key: 'ingest.mqtt_port', host: ingest.host, port: ingest.mqtt_port },
     { key: 'ingest.https_port', host: ingest.host, port: ingest.https_port },

@@ -8,7 +8,7 @@ import type { Event } from '../contract/event.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { type HubStream, parseEpoch } from '../contract/source.ts'
 import type { Disk } from '../link/disk.ts'
-import { type ClientTls, connectMqtt } from '../link/mqtt-connection.ts'
+import { type ClientTls, connectMqtt, type Endpoint } from '../link/mqtt-connection.ts'
 import { type Outbox, openOutbox } from '../link/outbox.ts'
 import { shipOutbox } from '../link/ship-outbox.ts'
 import type { Devices, Report } from './devices.ts'
@@ -25,9 +25,6 @@ import {
 
 export const AGENT_VERSION = '1.0.0'
 
-/** Where a connection goes; `servername` is what the server's certificate must name, where it is not the host. */
-export type Endpoint = { readonly host: string; readonly port: number; readonly servername?: string }
-
 export type AgentOptions = {
   readonly hub: string
   /** Of the enrolment, as the certificate says. */
@@ -40,7 +37,7 @@ export type AgentOptions = {
   readonly clock: Clock
   readonly random: Random
   /** Absent: a hub without commands, as one that replays a recording. */
-  readonly relay?: Endpoint
+  readonly relay?: Endpoint & { readonly others?: readonly Endpoint[] }
   readonly gateway: Endpoint | { readonly url: string }
   readonly health_ms?: number
   /** Strength of the Wi-Fi, where the hub can tell. */

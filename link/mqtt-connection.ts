@@ -16,13 +16,14 @@ import { connectChecked } from './server-check.ts'
 /** A client's key and certificate (PEM), and the authorities that the server's certificate must come from. */
 export type ClientTls = { readonly key: string; readonly cert: string; readonly ca: string }
 
-export type MqttConnectionOptions = {
-  readonly host: string
-  readonly port: number
+/** Where a connection goes; `servername` is what the server's certificate must name, where it is not the host. */
+export type Endpoint = { readonly host: string; readonly port: number; readonly servername?: string }
+
+export type MqttConnectionOptions = Endpoint & {
+  /** Servers that are as good as that one. Each attempt goes to the next of all, in an order of chance. */
+  readonly others?: readonly Endpoint[]
   /** Read at each attempt: a hub that renewed its certificate comes with the new one. */
   readonly tls: ClientTls
-  /** Name that the server's certificate must have, where it is not `host`. */
-  readonly servername?: string
   /** The source: client id. */
   readonly hub: string
   /** Asked before each attempt; every connection has an epoch of its own (`outbox.nextEpoch`). */
@@ -78,7 +79,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   let ready = false
   let toldUnreachable = false
   /** Of the newest session, and the certificate that it stands for. */
-  let ticket: { readonly session: Buffer; readonly cert: string } | undefined
+  let ticket: { readonly session: Buffer; readonly cert: string; readonly of: Endpoint } | undefined
   let leaveSession: (() => void) | undefined
   const losing = new Set<(problem: Problem) => void>()
   /** Of this connection: how many messages may wait for their PUBACK, how many do, and what waits for its turn. */
@@ -86,25 +87,33 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   let unacknowledged = 0
   const turns = new Set<() => void>()
 
+  const all: readonly Endpoint[] = [options, ...(options.others ?? [])]
+  let round: Endpoint[] = []
+  const nextEndpoint = (): Endpoint => {
+    if (all.length === 1) return options
+    if (round.length === 0) round = [...all]
+    return round.splice(Math.floor(random.float() * round.length), 1)[0] ?? options
+  }
+
   /** TLS over a socket of our own, so that an attempt can be ended while it waits for either of them. */
-  function open(): { readonly secure: tls.TLSSocket; destroy(): void } {
-    const socket = net.connect({ host: options.host, port: options.port, noDelay: true })
+  function open(to: Endpoint): { readonly secure: tls.TLSSocket; destroy(): void } {
+    const socket = net.connect({ host: to.host, port: to.port, noDelay: true })
     const { cert } = options.tls
     const now_ms = clock.now()
     const secure = connectChecked(
       {
         socket,
         ...options.tls,
-        servername: options.servername ?? (net.isIP(options.host) ? '' : options.host),
-        host: options.servername ?? options.host,
+        servername: to.servername ?? (net.isIP(to.host) ? '' : to.host),
+        host: to.servername ?? to.host,
         ALPNProtocols: ['mqtt'],
         minVersion: 'TLSv1.3',
-        ...(ticket?.cert === cert ? { session: ticket.session } : {}),
+        ...(ticket?.cert === cert && ticket.of === to ? { session: ticket.session } : {}),
       },
       { now_ms, floor_ms: options.floor_ms?.() ?? now_ms },
     )
     secure.on('session', (session) => {
-      ticket = { session, cert }
+      ticket = { session, cert, of: to }
     })
     socket.on('error', (error) => secure.destroy(error))
     return {
@@ -120,6 +129,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
   function session(): Promise<End> {
     return new Promise((resolve) => {
       const epoch = options.epoch()
+      const to = nextEndpoint()
       const settings: IClientOptions = {
         clientId: options.hub,
         username: epoch,
@@ -131,7 +141,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         resubscribe: false,
         queueQoSZero: false,
       }
-      const wire = open()
+      const wire = open(to)
       const mine = new MqttClient(() => wire.secure, settings)
       client = mine
       let opened_ms: number | undefined
@@ -212,7 +222,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         if (wasReady) options.disconnected?.(reason)
         else if (!toldUnreachable && !signal.aborted && floor === undefined) {
           toldUnreachable = true
-          options.unreachable?.(`${options.host}:${options.port}`, reason)
+          options.unreachable?.(`${to.host}:${to.port}`, reason)
         }
         resolve({ reason, session_ms: opened_ms === undefined ? 0 : clock.monotonic() - opened_ms, floor, code })
       }
@@ -251,7 +261,12 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
     return new Promise((resolve, reject) => {
       const mine = client
       if (!ready || !mine) {
-        reject(new Problem('unavailable', `not connected to ${options.host}:${options.port}; wait for the connection`))
+        reject(
+          new Problem(
+            'unavailable',
+            `not connected to ${all.map(({ host, port }) => `${host}:${port}`).join(' or ')}; wait for the connection`,
+          ),
+        )
         return
       }
       const settle = () => {
