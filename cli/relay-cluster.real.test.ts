@@ -1,0 +1,164 @@
+/** Three relays, a Redis, hubs that choose among them: commands come in anywhere, and everything may go away for a while. */
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type RedisServer, startRedis } from '../infra/redis/server.ts'
+import { type CommandReport, type Relays, relaysOf } from './testing/relays.ts'
+import { openSystem, type Running, type System, until } from './testing/system.ts'
+
+const START_MS = 60_000
+const HEAL_MS = 30_000
+const HUBS = ['hub-01', 'hub-02', 'hub-03', 'hub-04']
+const PASSWORD = 'a-word-of-tests'
+
+let system: System
+let redis: RedisServer
+let relays: Relays
+let ingest: Running
+let hubs: Running
+
+beforeAll(async () => {
+  redis = await startRedis({ tls: true, password: PASSWORD, settings: ['dbfilename dump.rdb'] })
+  system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
+  const { token } = JSON.parse(await system.must(['registry', 'token', 'create', 'test', '--json']))
+  const password_file = join(system.home, 'redis-password')
+  writeFileSync(password_file, `${PASSWORD}\n`, { mode: 0o600 })
+  relays = await relaysOf(system, 3, {
+    token,
+    settings: {
+      HEARTH_RELAY_DIRECTORY: redis.url,
+      HEARTH_RELAY_DIRECTORY_CA_FILE: redis.ca_file ?? '',
+      HEARTH_RELAY_DIRECTORY_PASSWORD_FILE: password_file,
+    },
+  })
+  ingest = system.start(['ingest'])
+  await ingest.untilSaid(/"event":"ready"/, START_MS)
+  for (const name of relays.names) await relays.start(name)
+  hubs = system.start(['hub', '--simulated', String(HUBS.length), '--relay', relays.hub_urls])
+  await connected()
+}, 3 * START_MS)
+
+afterAll(async () => {
+  await system?.[Symbol.asyncDispose]()
+  await redis?.[Symbol.asyncDispose]()
+})
+
+/** Each hub is held by a relay. */
+const connected = () =>
+  until('all hubs are connected', HEAL_MS, async () => {
+    const holders = await Promise.all(HUBS.map((hub) => relays.holderOf(hub)))
+    return holders.every((name) => name !== undefined)
+  })
+
+/** Each hub is reached from each relay that is in `names`. */
+const reached = (names = relays.names) =>
+  until('each hub is reached from each relay', HEAL_MS, async () => {
+    const all = names.flatMap((name) => HUBS.map((hub) => relays.post(name, hub).catch(() => undefined)))
+    return (await Promise.all(all)).every((report) => report?.outcome === 'done')
+  })
+
+/** A hub, the relay that holds it, and one that does not. */
+async function aHub(): Promise<{ hub: string; holder: string; other: string }> {
+  await connected()
+  for (const hub of HUBS) {
+    const holder = await relays.holderOf(hub)
+    const other = relays.names.find((name) => name !== holder)
+    if (holder !== undefined && other !== undefined) return { hub, holder, other }
+  }
+  throw new Error('unreachable')
+}
+
+test('a command is carried out wherever it comes in, is one command at all relays, and is told at each', async () => {
+  await reached()
+  const { hub, holder, other } = await aHub()
+  const key = crypto.randomUUID()
+  const first = await relays.post(other, hub, { key })
+  expect(first).toMatchObject({ outcome: 'done' })
+  for (const name of relays.names) {
+    expect(await relays.post(name, hub, { key })).toMatchObject({ command: first.command, outcome: 'done' })
+    expect(await relays.get(name, first.command)).toMatchObject({ command: first.command, outcome: 'done' })
+  }
+  expect(await relays.figure(other, 'hearth_relay_forwarded_total')).toBeGreaterThan(0)
+  expect(await relays.figure(holder, 'hearth_relay_directory_away')).toBe(0)
+})
+
+test('hubs of a relay that is killed come back at others, and commands to them are carried out', async () => {
+  const { hub, holder, other } = await aHub()
+  await relays.running(holder)?.killTree()
+  const living = relays.names.filter((name) => name !== holder)
+  await reached(living)
+  expect(await relays.holderOf(hub)).not.toBe(holder)
+  expect(await relays.post(other, hub)).toMatchObject({ outcome: 'done' })
+  await relays.start(holder)
+  await reached()
+})
+
+test('hubs of a relay that drains move while commands fly, and each has one end', async () => {
+  const { hub, holder, other } = await aHub()
+  const ends: CommandReport[] = []
+  const fly = async () => {
+    while (ends.length < 20 || ends.at(-1)?.outcome !== 'done')
+      ends.push(await relays.post(other, hub, { deadline_ms: 1_500 }))
+  }
+  const flying = Promise.all([fly(), fly(), fly()])
+  await until('commands fly', HEAL_MS, () => ends.length > 5)
+  relays.running(holder)?.signal('SIGTERM')
+  await relays.running(holder)?.ended
+  await flying
+  expect(ends.map(({ outcome }) => outcome).filter((outcome) => outcome !== 'done' && outcome !== 'offline')).toEqual(
+    [],
+  )
+  await reached(relays.names.filter((name) => name !== holder))
+  await relays.start(holder)
+  await reached()
+})
+
+/** With the directory away: what is on one relay goes on, what is on two is told so at once. */
+async function withoutDirectory(): Promise<void> {
+  const { hub, holder, other } = await aHub()
+  expect(await relays.post(holder, hub)).toMatchObject({ outcome: 'done' })
+  const elsewhere = await relays.post(other, hub)
+  expect(elsewhere).toMatchObject({ outcome: 'offline', reason: expect.stringMatching(/the directory/) })
+  await until('it is told', HEAL_MS, async () => (await relays.figure(other, 'hearth_relay_directory_away')) === 1)
+  const ready = await fetch(`${relays.app(other)}/readyz`)
+  expect(ready.status).toBe(200)
+}
+
+test('with Redis killed commands of one relay go on, and all heals when it comes back empty', async () => {
+  await redis.kill()
+  await withoutDirectory()
+  await redis.restart()
+  await reached()
+  expect(relays.running('relay-0')?.said()).toMatch(/"event":"directory-lost".*"event":"directory-found"/s)
+  expect(relays.running('relay-0')?.said()).not.toContain(PASSWORD)
+})
+
+test('with Redis silent commands of one relay go on, and all heals when it answers', async () => {
+  redis.pause()
+  await withoutDirectory()
+  redis.resume()
+  await reached()
+})
+
+test('with Redis emptied all heals', async () => {
+  await redis.empty()
+  const { hub, holder } = await aHub()
+  expect(await relays.post(holder, hub)).toMatchObject({ outcome: 'done' })
+  await reached()
+})
+
+test('with Redis as old as a copy of it all heals', async () => {
+  await redis.ask('save')
+  const [, folder = ''] = (await redis.ask('config', 'get', 'dir')).trim().split('\n')
+  copyFileSync(join(folder, 'dump.rdb'), join(folder, 'old.rdb'))
+  // By the copy they are all where they are no more.
+  await hubs.killTree()
+  hubs = system.start(['hub', '--simulated', String(HUBS.length), '--relay', relays.hub_urls])
+  await reached()
+  await redis.kill()
+  copyFileSync(join(folder, 'old.rdb'), join(folder, 'dump.rdb'))
+  await redis.restart()
+  const { hub, holder } = await aHub()
+  expect(await relays.post(holder, hub)).toMatchObject({ outcome: 'done' })
+  await reached()
+})
