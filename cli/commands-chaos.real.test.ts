@@ -6,7 +6,8 @@ import { setTimeout as after } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { seededRandom } from '../sim/clock.ts'
-import { openSystem, type Running, type System, until } from './testing/system.ts'
+import { sendUntilAnswered } from './testing/persistent-app.ts'
+import { openSystem, type Running, until } from './testing/system.ts'
 
 const START_MS = 60_000
 const HEAL_MS = 120_000
@@ -16,7 +17,6 @@ const HUBS = 6
 const APPS = 8
 const DEADLINE_MS = 1_500
 
-const report = z.object({ command: z.string(), day: z.string(), outcome: z.string().optional() })
 const verification = z.object({
   totals: z.object({ in_log: z.number(), pending: z.number() }),
   streams: z.array(z.object({ source: z.string(), pending: z.number() })),
@@ -27,35 +27,6 @@ const proof = z.object({
   journals: z.object({ read: z.number(), in_use: z.array(z.string()) }),
   faults: z.array(z.object({ command: z.string(), fault: z.string() })),
 })
-
-/** One command until it has an answer: the same key, the same day, again and again. Undefined when there was none in time. */
-async function send(system: System, token: string, hub: string, over: AbortSignal) {
-  const key = crypto.randomUUID()
-  let day: string | undefined
-  while (!over.aborted) {
-    try {
-      const response = await fetch(`http://127.0.0.1:${system.ports.app}/v1/hubs/${hub}/commands`, {
-        method: 'POST',
-        headers: {
-          ...{ authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key },
-          ...(day !== undefined && { 'idempotency-day': day }),
-        },
-        body: JSON.stringify({ device: 'kitchen-lamp', set: { powered: true }, deadline_ms: DEADLINE_MS }),
-        signal: AbortSignal.any([over, AbortSignal.timeout(4 * DEADLINE_MS)]),
-      })
-      const text = await response.text()
-      if (response.status === 200) {
-        const told = report.parse(JSON.parse(text))
-        day = told.day
-        if (told.outcome !== undefined) return told
-      } else expect([429, 503]).toContain(response.status)
-    } catch (error) {
-      if (error instanceof Error && error.name === 'AssertionError') throw error
-    }
-    await after(50)
-  }
-  return undefined
-}
 
 test(
   'each command has one end, the same in the tables, the journals of the hubs and what apps were told, and none was done twice',
@@ -88,11 +59,13 @@ test(
         ).token
       const answers = join(folder, 'answers.ndjson')
       const counts: Record<string, number> = {}
+      const url = () => `http://127.0.0.1:${system.ports.app}`
       const trouble = new AbortController()
       const app = async () => {
         while (!trouble.signal.aborted) {
           const hub = `hub-0${1 + Math.floor(random.float() * HUBS)}`
-          const told = await send(system, token, hub, AbortSignal.timeout(HEAL_MS))
+          const over = AbortSignal.timeout(HEAL_MS)
+          const told = await sendUntilAnswered(url, { token, hub, deadline_ms: DEADLINE_MS, over })
           if (told?.outcome === undefined) throw new Error('a command had no answer though all was well again')
           counts[told.outcome] = (counts[told.outcome] ?? 0) + 1
           appendFileSync(answers, `${JSON.stringify({ command: told.command, outcome: told.outcome })}\n`)

@@ -1,0 +1,141 @@
+/**
+ * Relays, their directory, the registry, hubs and ingest killed and stopped at random, under commands whose app repeats at
+ * any relay what it got no answer to.
+ */
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as after } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { startPostgres } from '../infra/postgres/server.ts'
+import { startRedis } from '../infra/redis/server.ts'
+import { seededRandom } from '../sim/clock.ts'
+import { sendUntilAnswered } from './testing/persistent-app.ts'
+import { relaysOf } from './testing/relays.ts'
+import { openSystem, type Running, until } from './testing/system.ts'
+
+const START_MS = 60_000
+const HEAL_MS = 120_000
+/** How long trouble comes; a longer run is one variable away. */
+const TROUBLE_MS = Number(process.env['CHAOS_SECONDS'] ?? 20) * 1_000
+const HUBS = 6
+const APPS = 8
+const DEADLINE_MS = 1_500
+
+const proof = z.object({
+  ...{ ok: z.boolean(), commands: z.number(), answers: z.number(), untold: z.number(), running: z.number() },
+  outcomes: z.record(z.string(), z.number()),
+  journals: z.object({ read: z.number(), in_use: z.array(z.string()) }),
+  faults: z.array(z.object({ command: z.string(), fault: z.string() })),
+})
+
+test(
+  'each command has one end at whichever relay it came in, and none was done twice',
+  async () => {
+    const seed = Number(process.env['CHAOS_SEED'] ?? Date.now() % 1e6)
+    const random = seededRandom(seed)
+    const between = (least: number, most: number) => least + random.float() * (most - least)
+    const oneOf = <T>(all: readonly T[]): T => all[Math.floor(random.float() * all.length)] as T
+    await using redis = await startRedis()
+    await using postgres = await startPostgres()
+    await using system = await openSystem({
+      HEARTH_INGEST_FRESHNESS_MS: '500',
+      HEARTH_REGISTRY_URL: postgres.url,
+      HEARTH_REGISTRY_CA_FILE: postgres.ca_file,
+      HEARTH_REGISTRY_PASSWORD_FILE: postgres.password_file,
+    })
+    const { token } = z
+      .object({ token: z.string() })
+      .parse(JSON.parse(await system.must(['registry', 'token', 'create', 'chaos', '--json'])))
+    const relays = await relaysOf(system, 3, { token, settings: { HEARTH_RELAY_DIRECTORY: redis.url } })
+    const running = new Map<string, Running>()
+    const start = async (name: string) => {
+      if (relays.names.includes(name)) {
+        running.set(name, await relays.start(name))
+        return
+      }
+      const words = name === 'ingest' ? ['ingest'] : ['hub', '--simulated', String(HUBS), '--relay', relays.hub_urls]
+      const one = system.start(words)
+      running.set(name, one)
+      await one.untilSaid(name === 'ingest' ? /"event":"ready"/ : /connected to the relay/, START_MS)
+    }
+    for (const name of ['ingest', ...relays.names, 'hubs']) await start(name)
+
+    const answers = join(system.home, 'answers.ndjson')
+    const counts: Record<string, number> = {}
+    const trouble = new AbortController()
+    const app = async () => {
+      while (!trouble.signal.aborted) {
+        const hub = `hub-0${1 + Math.floor(random.float() * HUBS)}`
+        const over = AbortSignal.timeout(HEAL_MS)
+        const url = () => relays.app(oneOf(relays.names))
+        const told = await sendUntilAnswered(url, { token, hub, deadline_ms: DEADLINE_MS, over })
+        if (told?.outcome === undefined) throw new Error('a command had no answer though all was well again')
+        counts[told.outcome] = (counts[told.outcome] ?? 0) + 1
+        appendFileSync(answers, `${JSON.stringify({ command: told.command, outcome: told.outcome })}\n`)
+        await after(20)
+      }
+    }
+    const apps = Array.from({ length: APPS }, app)
+    setTimeout(() => trouble.abort(), TROUBLE_MS)
+
+    const killed = (name: string) => async () => {
+      await running.get(name)?.killTree()
+      await after(between(0, 1_500))
+      await start(name)
+    }
+    const stopped = (name: string) => async () => {
+      running.get(name)?.signal('SIGSTOP')
+      await after(between(0, 3_000))
+      running.get(name)?.signal('SIGCONT')
+    }
+    const processes = ['hubs', 'ingest', ...relays.names, ...relays.names]
+    const troubles: readonly (() => Promise<void>)[] = [
+      ...processes.flatMap((name) => [killed(name), stopped(name)]),
+      async () => {
+        await redis.kill()
+        await after(between(0, 3_000))
+        await redis.restart()
+      },
+      async () => {
+        redis.pause()
+        await after(between(0, 3_000))
+        redis.resume()
+      },
+      () => redis.empty(),
+      async () => {
+        await postgres.kill()
+        await after(between(0, 2_000))
+        await postgres.restart()
+      },
+    ]
+    while (!trouble.signal.aborted) {
+      await after(between(300, 1_500))
+      await oneOf(troubles)()
+    }
+    await Promise.all(apps)
+    // What is under way has ended after its deadline; what hubs have to tell comes by their telemetry.
+    await after(2 * DEADLINE_MS)
+    for (const name of ['hubs', ...relays.names]) {
+      running.get(name)?.signal('SIGTERM')
+      await running.get(name)?.ended
+    }
+    await until('the table has all that was sent', HEAL_MS, async () => {
+      const { stdout } = await system.run(['verify', '--json'])
+      const { totals } = z
+        .object({ totals: z.object({ in_log: z.number(), pending: z.number() }) })
+        .parse(JSON.parse(stdout))
+      return totals.in_log === 0 && totals.pending === 0
+    })
+    running.get('ingest')?.signal('SIGTERM')
+    await running.get('ingest')?.ended
+    const { stdout, code } = await system.run(['verify', '--commands', '--answers', answers, '--at-rest', '--json'])
+    const found = proof.parse(JSON.parse(stdout))
+    expect(found.faults, JSON.stringify({ seed, counts, found })).toEqual([])
+    expect(found).toMatchObject({ ok: true, untold: 0, running: 0, journals: { read: HUBS, in_use: [] } })
+    expect(code).toBe(0)
+    expect(found.answers).toBeGreaterThan(100)
+    expect(found.outcomes['done']).toBeGreaterThan(20)
+  },
+  TROUBLE_MS + 4 * HEAL_MS,
+)
