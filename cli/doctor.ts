@@ -17,6 +17,7 @@ import { askJson } from './ask-json.ts'
 import { variableOf } from './config.ts'
 import type { CliContext } from './context.ts'
 import { readPlan } from './demo.ts'
+import { directoryFindings } from './doctor-directory.ts'
 import { brokersFinding, logFinding } from './doctor-log.ts'
 import { queueFindings } from './doctor-queue.ts'
 import { registryFinding } from './doctor-registry.ts'
@@ -78,6 +79,7 @@ export async function examine(context: DoctorContext): Promise<readonly Finding[
     ...(await stored(context)),
     ...ownMetrics(context),
     ...(await queueFindings(context)),
+    ...(await directoryFindings(context)),
     ...(alive.size > 0
       ? []
       : [{ check: 'processes', state: 'warning', found: 'nothing runs here', advice: 'hearth up starts it' } as const]),

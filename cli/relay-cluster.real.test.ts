@@ -14,7 +14,7 @@ const PASSWORD = 'a-word-of-tests'
 let system: System
 let redis: RedisServer
 let relays: Relays
-let ingest: Running
+let directory: NodeJS.ProcessEnv
 let hubs: Running
 
 beforeAll(async () => {
@@ -23,16 +23,13 @@ beforeAll(async () => {
   const { token } = JSON.parse(await system.must(['registry', 'token', 'create', 'test', '--json']))
   const password_file = join(system.home, 'redis-password')
   writeFileSync(password_file, `${PASSWORD}\n`, { mode: 0o600 })
-  relays = await relaysOf(system, 3, {
-    token,
-    settings: {
-      HEARTH_RELAY_DIRECTORY: redis.url,
-      HEARTH_RELAY_DIRECTORY_CA_FILE: redis.ca_file ?? '',
-      HEARTH_RELAY_DIRECTORY_PASSWORD_FILE: password_file,
-    },
-  })
-  ingest = system.start(['ingest'])
-  await ingest.untilSaid(/"event":"ready"/, START_MS)
+  directory = {
+    HEARTH_RELAY_DIRECTORY: redis.url,
+    HEARTH_RELAY_DIRECTORY_CA_FILE: redis.ca_file ?? '',
+    HEARTH_RELAY_DIRECTORY_PASSWORD_FILE: password_file,
+  }
+  relays = await relaysOf(system, 3, { token, settings: directory })
+  await system.start(['ingest']).untilSaid(/"event":"ready"/, START_MS)
   for (const name of relays.names) await relays.start(name)
   hubs = system.start(['hub', '--simulated', String(HUBS.length), '--relay', relays.hub_urls])
   await connected()
@@ -113,6 +110,12 @@ test('hubs of a relay that drains move while commands fly, and each has one end'
   await reached()
 })
 
+/** What the doctor says of it. */
+async function directoryFound(): Promise<unknown> {
+  const findings: { check: string }[] = JSON.parse((await system.run(['doctor', '--json'], directory)).stdout)
+  return findings.find(({ check }) => check === 'directory')
+}
+
 /** With the directory away: what is on one relay goes on, what is on two is told so at once. */
 async function withoutDirectory(): Promise<void> {
   const { hub, holder, other } = await aHub()
@@ -125,8 +128,12 @@ async function withoutDirectory(): Promise<void> {
 }
 
 test('with Redis killed commands of one relay go on, and all heals when it comes back empty', async () => {
+  expect(await directoryFound()).toMatchObject({
+    ...{ state: 'good', found: expect.stringMatching(/relays that live: relay-0, relay-1, relay-2/) },
+  })
   await redis.kill()
   await withoutDirectory()
+  expect(await directoryFound()).toMatchObject({ state: 'bad', found: expect.stringMatching(/cannot be used/) })
   await redis.restart()
   await reached()
   expect(relays.running('relay-0')?.said()).toMatch(/"event":"directory-lost".*"event":"directory-found"/s)

@@ -1,7 +1,7 @@
 /** The directory in Redis (redis-scripts.ts has what is kept there). It is never waited for: away, it is told at once. */
 import type { Redis } from 'ioredis'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { messageOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
 import { placeText, type RedisPlace, redisAddress, redisAdvice } from '../contract/redis-place.ts'
 import { parseEpoch } from '../contract/source.ts'
 import { backOff_ms } from '../link/back-off.ts'
@@ -43,14 +43,7 @@ type Listener = Parameters<Directory['watch']>[0]
 export async function openRedisDirectory(options: RedisDirectoryOptions): Promise<RedisDirectory> {
   const { fleet, self, clock, random, fault } = options
   const { Redis } = await import('ioredis')
-  const prefix = `hearth:${fleet}:`
-  const key = {
-    hub: (hub: string) => `${prefix}hub:${hub}`,
-    relay: `${prefix}relay:`,
-    relays: `${prefix}relays`,
-    beats: `${prefix}beats`,
-    moved: `${prefix}moved:`,
-  }
+  const key = keysOf(fleet)
   /** This run of the relay: what an earlier one has there is nobody's. */
   const start = randomHex(random, 8)
   const listeners = new Set<Listener>()
@@ -78,17 +71,9 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
     retryStrategy: (times) => backOff_ms(times, random.float(), CLUSTER_BACK_OFF),
   })
 
-  const problemOf = (error: unknown, sent = false): Problem => {
-    const advice = redisAdvice(messageOf(error), 'relay.directory')
-    const why = `${messageOf(error)}${advice === undefined ? '' : `: ${advice}`}`
-    return new Problem('unavailable', `the directory ${placeText(options.redis)} cannot be used: ${why}`, {
-      cause: error,
-      outcome: sent ? 'unknown' : 'did-not-happen',
-    })
-  }
   const lose = (error: unknown) => {
     if (closed) return
-    const problem = problemOf(error)
+    const problem = unavailable(options.redis, error)
     away = problem.message
     if (told) return
     told = true
@@ -115,7 +100,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
       return await run(script, ...words)
     } catch (error) {
       errors++
-      const problem = problemOf(error, sent)
+      const problem = unavailable(options.redis, error, sent ? 'unknown' : 'did-not-happen')
       lose(error)
       reconnectAfter(error)
       throw problem
@@ -223,10 +208,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
     },
     async relays() {
       const found = await ask(SCRIPTS.relays, key.relays, key.relay)
-      const words = Array.isArray(found) ? found.map(String) : []
-      const places: RelayPlace[] = []
-      for (let i = 0; i + 1 < words.length; i += 2) places.push({ relay: words[i] ?? '', address: words[i + 1] ?? '' })
-      return places
+      return placesOf(found)
     },
     watch(listener) {
       listeners.add(listener)
@@ -243,6 +225,53 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
       }
       redis.disconnect()
     },
+  }
+}
+
+function placesOf(found: unknown): readonly RelayPlace[] {
+  const words = Array.isArray(found) ? found.map(String) : []
+  const places: RelayPlace[] = []
+  for (let i = 0; i + 1 < words.length; i += 2) places.push({ relay: words[i] ?? '', address: words[i + 1] ?? '' })
+  return places
+}
+
+function keysOf(fleet: string) {
+  const prefix = `hearth:${fleet}:`
+  return {
+    hub: (hub: string) => `${prefix}hub:${hub}`,
+    relay: `${prefix}relay:`,
+    relays: `${prefix}relays`,
+    beats: `${prefix}beats`,
+    moved: `${prefix}moved:`,
+  }
+}
+
+function unavailable(place: RedisPlace, error: unknown, outcome: ProblemOutcome = 'did-not-happen'): Problem {
+  const advice = redisAdvice(messageOf(error), 'relay.directory')
+  const why = `${messageOf(error)}${advice === undefined ? '' : `: ${advice}`}`
+  return new Problem('unavailable', `the directory ${placeText(place)} cannot be used: ${why}`, {
+    cause: error,
+    outcome,
+  })
+}
+
+/** The relays that live, as somebody sees it who is none. Raises `unavailable`. */
+export async function lookAtDirectory(place: RedisPlace, fleet: string): Promise<readonly RelayPlace[]> {
+  const { Redis } = await import('ioredis')
+  const limits = { connectTimeout: DIRECTORY_ANSWER_MAX_MS, commandTimeout: DIRECTORY_ANSWER_MAX_MS }
+  const redis = new Redis({ ...redisAddress(place), ...limits, lazyConnect: true, retryStrategy: null })
+  let last: unknown
+  redis.on('error', (error) => {
+    last = error
+  })
+  const key = keysOf(fleet)
+  try {
+    await redis.connect()
+    return placesOf(await redis.eval(SCRIPTS.relays.lua, SCRIPTS.relays.keys, key.relays, key.relay))
+  } catch (error) {
+    throw unavailable(place, last ?? error)
+  } finally {
+    redis.disconnect()
   }
 }
 
