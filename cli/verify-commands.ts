@@ -46,7 +46,7 @@ const row = z.tuple([
   z.string(),
   z.coerce.number(),
   z.coerce.number().nullable(),
-  z.array(z.string()),
+  z.array(z.tuple([z.string(), z.string()])),
   z.array(z.string()),
 ])
 
@@ -61,8 +61,10 @@ async function toldCommands(context: CliContext, days: number): Promise<ToldComm
     const { rows, truncated } = await query.run(sqlOf(bucket, since))
     if (truncated) throw new Problem('limit', `bucket ${bucket} has too many commands for one look: --days fewer`)
     for (const one of rows) {
-      const [command, hub, issued_ms, deadline_ms, relay, at_hub] = row.parse(one)
-      told.push({ command, hub, issued_ms, deadline_ms: deadline_ms ?? undefined, relay, at_hub })
+      const [command, hub, issued_ms, deadline_ms, ends, at_hub] = row.parse(one)
+      const relay = ends.map(([, stage]) => stage)
+      const by_relay = [...Map.groupBy(ends, ([source]) => source).values()].map((all) => all.map(([, stage]) => stage))
+      told.push({ command, hub, issued_ms, deadline_ms: deadline_ms ?? undefined, relay, by_relay, at_hub })
     }
   }
   return told
@@ -72,7 +74,7 @@ function sqlOf(bucket: number, since: string): string {
   const outcomes = OUTCOMES.map((outcome) => `'${outcome}'`).join(', ')
   return `SELECT command_id, hub_id, epoch_ms(MIN(issued_time)) AS issued_ms,
     MAX(TRY_CAST(extra['deadline_ms'] AS DOUBLE)) AS deadline_ms,
-    COALESCE(LIST(stage ORDER BY received_time, seq) FILTER (source_id <> hub_id AND stage IN (${outcomes})), []) AS relay,
+    COALESCE(LIST([source_id, stage] ORDER BY received_time, seq) FILTER (source_id <> hub_id AND stage IN (${outcomes})), []) AS relay,
     COALESCE(LIST(stage ORDER BY received_time, seq) FILTER (source_id = hub_id AND stage <> 'received'), []) AS at_hub
   FROM command_stages WHERE bucket = ${bucket} AND event_date >= DATE '${since}' AND command_id IS NOT NULL
   GROUP BY command_id, hub_id`
@@ -130,11 +132,12 @@ function jsonOf(text: string): unknown {
 }
 
 export function commandsReport(found: VerifiedCommands): string {
-  const { outcomes, running, untold, answers, journals, faults, ok } = found
+  const { outcomes, running, untold, answers, offline_elsewhere, journals, faults, ok } = found
   const rows: (string | number)[][] = [
     ...OUTCOMES.map((outcome) => [outcome, outcomes[outcome] ?? 0, '']),
     ['running', running, 'their time is not over'],
     ['told by a journal alone', untold, 'their events are on the way, or older than --days'],
+    ['offline at one relay, sent by another', offline_elsewhere, 'an app repeated it while that one was gone'],
     ['answers of apps', answers, 'compared with the end'],
     ['journals of hubs', journals.read, 'compared with the end'],
   ]

@@ -5,6 +5,11 @@ const command = 'c1'
 const told = (relay: readonly string[], at_hub: readonly string[] = []): ToldCommand => ({
   ...{ command, hub: 'demo-01', issued_ms: 1_000, deadline_ms: 5_000, relay, at_hub },
 })
+/** At several relays. */
+const at = (by_relay: readonly (readonly string[])[], at_hub: readonly string[] = []): ToldCommand => ({
+  ...told(by_relay.flat(), at_hub),
+  by_relay,
+})
 const journal = (ended?: string) => new Map([['demo-01', [{ command, ended } satisfies JournalledCommand]]])
 const empty = new Map([['demo-01', []]])
 const LONG_AFTER = 1_000 + 5_000 + SETTLE_MS + 1
@@ -33,6 +38,11 @@ describe('agrees', () => {
     ['rejected', told(['expired', 'rejected'], ['rejected']), empty, 'expired'],
     // A power cut took the relay's last record: the app has its answer, the hub its own story.
     ['late', told([], ['executed']), journal('executed'), 'done'],
+    // An app repeated it at a relay that did not have the hub, while the one that had sent it was gone.
+    ['done', at([['offline'], ['done']], ['executed']), journal('executed'), 'offline'],
+    ['late', at([['expired'], ['offline', 'late']], ['executed']), journal('executed'), 'offline'],
+    ['done', at([['expired'], ['done']], ['executed']), journal('executed'), 'expired'],
+    ['offline', at([['offline'], ['offline']]), empty, 'offline'],
   ] as const)('%s', (final, one, journals, answered) => {
     expect(proof(one, journals, answered)).toMatchObject({ ok: true, outcomes: { [final]: 1 }, faults: [] })
   })
@@ -57,6 +67,14 @@ describe('tells', () => {
       undefined,
       undefined,
     ],
+    [/recorded done twice/, at([['done', 'done'], ['offline']], ['executed']), undefined, undefined],
+    [
+      /ended offline, and the hub recorded executed/,
+      at([['offline'], ['offline', 'late']], ['executed']),
+      undefined,
+      undefined,
+    ],
+    [/answered offline, and it ended done/, at([['done'], ['late']], ['executed']), undefined, 'offline'],
     [/ended offline, and the hub recorded executed/, told(['offline'], ['executed']), undefined, undefined],
     [/ended done, and the hub recorded nothing/, told(['done']), undefined, undefined],
   ] as const)('%s', (fault, one, journals, answered) => {

@@ -11,6 +11,8 @@ export type ToldCommand = {
   /** Outcomes that the relay recorded, and what the hub recorded beside `received`, each as often as it is there. */
   readonly relay: readonly string[]
   readonly at_hub: readonly string[]
+  /** The relay's outcomes again, of each relay its own, where several recorded any: an app may have repeated it at another. */
+  readonly by_relay?: readonly (readonly string[])[]
 }
 
 /** A command in a hub's own journal; `ended` is absent while it runs. */
@@ -29,6 +31,8 @@ export type CommandProof = {
   /** Found in journals, and told by no table (yet). */
   readonly untold: number
   readonly answers: number
+  /** Ended offline at a relay that did not have the hub, while another relay had sent it and was gone: it may have happened. */
+  readonly offline_elsewhere: number
   readonly faults: readonly { readonly command: string; readonly hub?: string; readonly fault: string }[]
 }
 
@@ -53,9 +57,11 @@ export function proveCommands(facts: {
     [...journals].flatMap(([hub, all]) => all.map((one) => [`${hub}/${one.command}`, one] as const)),
   )
   let running = 0
+  let offline_elsewhere = 0
   for (const one of told) {
     const { command, hub } = one
     const final = finalOf(one)
+    if (isOfflineElsewhere(one)) offline_elsewhere++
     if (!at_rest && now_ms <= one.issued_ms + (one.deadline_ms ?? 0) + SETTLE_MS) {
       running++
       continue
@@ -83,7 +89,14 @@ export function proveCommands(facts: {
     if (at_rest && !commands.has(command))
       faults.push({ command, fault: `an app was answered ${outcome}, and no table has it` })
   }
-  const counts = { commands: told.length, outcomes, running, untold: untold.length, answers: answers.length }
+  const counts = {
+    commands: told.length,
+    outcomes,
+    running,
+    untold: untold.length,
+    answers: answers.length,
+    offline_elsewhere,
+  }
   return { ok: faults.length === 0, ...counts, faults }
 }
 
@@ -98,23 +111,36 @@ function finalOf({ relay, at_hub }: ToldCommand): Outcome | undefined {
   return best
 }
 
+/** What each relay recorded; those that recorded no outcome are left out. */
+function storiesOf({ relay, by_relay = [relay] }: ToldCommand): readonly (readonly string[])[] {
+  return by_relay
+}
+
+/** A relay says of itself alone that it sent nothing. */
+function isOfflineElsewhere(one: ToldCommand): boolean {
+  const stories = storiesOf(one)
+  return stories.some((story) => story.includes('offline')) && stories.some((story) => !story.includes('offline'))
+}
+
 function faultsOf(
-  { relay, at_hub }: ToldCommand,
+  one: ToldCommand,
   final: Outcome | undefined,
   journal: JournalledCommand | 'nothing' | undefined,
   at_rest: boolean,
 ): string[] {
+  const { relay, at_hub } = one
   const faults: string[] = []
   const times = at_hub.filter((stage) => stage === 'executed').length
   if (times > 1) faults.push(`the hub recorded it executed ${times} times`)
   // A crash between its record and its journal tells of an interruption after it; before it nothing may have ended.
   const before = at_hub.slice(0, Math.max(0, at_hub.indexOf('executed')))
   if (before.length > 0) faults.push(`the hub recorded it ${before.join(', ')}, and then executed`)
-  if (relay.includes('offline') && at_hub.length > 0)
+  if (relay.includes('offline') && !isOfflineElsewhere(one) && at_hub.length > 0)
     faults.push(`it ended offline, and the hub recorded ${at_hub.join(', ')}`)
   if (at_rest && relay.includes('done') && times === 0) faults.push('it ended done, and the hub recorded nothing of it')
-  for (const outcome of new Set(relay))
-    if (relay.filter((one) => one === outcome).length > 1) faults.push(`the relay recorded ${outcome} twice`)
+  for (const story of storiesOf(one))
+    for (const outcome of new Set(story))
+      if (story.filter((each) => each === outcome).length > 1) faults.push(`the relay recorded ${outcome} twice`)
   if (final === undefined) faults.push('its time is over, and nobody recorded an end')
   if (at_hub.includes('executed') && at_hub.includes('rejected'))
     faults.push('the hub recorded it executed and rejected')
@@ -131,10 +157,14 @@ function faultsOf(
 }
 
 /** An app may have been told less than came out in the end, and never more or something else. */
-function agrees(answered: string, final: Outcome, { relay }: ToldCommand): boolean {
+function agrees(answered: string, final: Outcome, one: ToldCommand): boolean {
+  const { relay } = one
   if (answered === final) return true
+  if (answered === 'offline' && isOfflineElsewhere(one)) return true
   // The relay's own record went with its machine, within what a power cut may cost: the hub's story fills it.
   if (answered === 'done' && final === 'late' && relay.length === 0) return true
   const unknown = answered === 'expired' || answered === 'interrupted'
-  return unknown && final !== 'done' && final !== 'offline'
+  // Of several relays another may have been in time.
+  const isPossible = final !== 'done' || storiesOf(one).length > 1
+  return unknown && isPossible && final !== 'offline'
 }

@@ -115,3 +115,5 @@ export const PEER_SILENT_MAX_MS = 4_000
 export const PEER_KEPT_MS = 10 * 60_000
 /** An answer that is not there so long after its time is given up: outcome unknown. */
 export const PEER_ANSWER_MAX_MS = 2_000
+/** A relay that goes away waits so long for others to end their connections, once they have their answers. */
+export const PEER_LEAVE_MAX_MS = 1_000

@@ -83,6 +83,8 @@ export const said = z.union([
   z.object({ n, found: z.object({ app: z.string(), report }).nullable() }),
   z.object({ n, problem }),
   z.object({ pong: z.literal(true) }),
+  /** It goes away: what was asked is answered still, and nothing more is to be asked here. */
+  z.object({ leaving: z.literal(true) }),
 ])
 export const saidFirst = z.union([hello, z.object({ refused: z.string() })])
 

@@ -12,13 +12,14 @@ import {
   CLUSTER_BACK_OFF,
   PEER_ANSWER_MAX_MS,
   PEER_CONNECT_MAX_MS,
+  PEER_LEAVE_MAX_MS,
   PEER_OPEN_MAX,
   PEER_PING_MS,
   PEER_SILENT_MAX_MS,
 } from './limits.ts'
 import { frameOf, PEER_PROTOCOL } from './peer-frame.ts'
 import { openPeerLinks, type PeerLinks } from './peer-link.ts'
-import { listenForPeers, type PeerListener } from './peer-listener.ts'
+import { listenForPeers } from './peer-listener.ts'
 import type { ForwardedCommand, PeerService } from './peers.ts'
 
 let fleet: Awaited<ReturnType<typeof testFleet>>
@@ -64,16 +65,22 @@ type Setup = {
   readonly host?: string
 }
 
-async function listen(setup: Setup, port = 0): Promise<{ listener: PeerListener; turnedAway: string[] }> {
+async function listen(setup: Setup, port = 0) {
+  const clock = setup.clock ?? new ManualClock()
   const turnedAway: string[] = []
   const listener = await listenForPeers({
     ...{ host: setup.host ?? '127.0.0.1', port, relay: 'relay-2', fleet: setup.fleet ?? 'test', tls: server },
-    ...{ clock: setup.clock ?? new ManualClock(), authorise: setup.authorise ?? (() => ({ ok: true })) },
+    ...{ clock, authorise: setup.authorise ?? (() => ({ ok: true })) },
     ...{ service: { ...idle, ...setup.service }, fault: raise, refused: (reason) => turnedAway.push(reason) },
     ...(setup.version !== undefined && { version: setup.version }),
   })
-  onTestFinished(() => listener.close())
-  return { listener, turnedAway }
+  const close = async () => {
+    const closed = listener.close()
+    await clock.advance(PEER_LEAVE_MAX_MS)
+    await closed
+  }
+  onTestFinished(close)
+  return { listener, turnedAway, close }
 }
 
 function linksOf(
@@ -98,10 +105,10 @@ function linksOf(
 
 /** A listener and a relay that asks it. */
 async function pair(setup: Setup = {}) {
-  const { listener, turnedAway } = await listen(setup)
+  const { listener, turnedAway, close } = await listen(setup)
   const clock = new ManualClock()
   const links = linksOf(clock, setup.tls)
-  return { listener, turnedAway, clock, links, peer: links.at(`localhost:${listener.port}`) }
+  return { listener, turnedAway, close, clock, links, peer: links.at(`localhost:${listener.port}`) }
 }
 
 const problemOf = (asked: Promise<unknown>): Promise<Problem> =>
@@ -209,12 +216,12 @@ test('a relay that is not the one its address names is not spoken to', async () 
 })
 
 test('what was sent and not answered when the connection ends is unknown; then it is made again by itself', async () => {
-  const { listener, clock, links, peer } = await pair({ service: { find: () => new Promise(() => undefined) } })
+  const { listener, close, clock, links, peer } = await pair({ service: { find: () => new Promise(() => undefined) } })
   const { port } = listener
   const asked = problemOf(peer.find('x'))
   await vi.waitFor(() => expect(links.sent).toBe(1))
   await vi.waitFor(() => expect(listener.count).toBe(1))
-  await listener.close()
+  await close()
   expect(await asked).toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
   // Between two attempts it fails at once.
   expect(await problemOf(peer.find('y'))).toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen' })
@@ -225,6 +232,31 @@ test('what was sent and not answered when the connection ends is unknown; then i
     expect(again.count).toBe(1)
   })
   expect(await peer.find('z')).toBeUndefined()
+})
+
+test('a relay that goes away answers what it was asked, and is asked no more', async () => {
+  let answer: (() => void) | undefined
+  const { listener, peer, links } = await pair({
+    service: {
+      find: (id) =>
+        new Promise((resolve) => {
+          if (id === 'x') answer = () => resolve({ app: id, report })
+          else resolve(undefined)
+        }),
+    },
+  })
+  const first = peer.find('x')
+  await vi.waitFor(() => expect(answer).toBeDefined())
+  const closed = listener.close()
+  await vi.waitFor(async () =>
+    expect(await problemOf(peer.find('y'))).toMatchObject({
+      ...{ outcome: 'did-not-happen', message: expect.stringMatching(/it is shutting down/) },
+    }),
+  )
+  answer?.()
+  expect(await first).toMatchObject({ app: 'x' })
+  await closed
+  expect(links.failed).toBe(0)
 })
 
 test('an answer that does not come in its time is unknown', async () => {

@@ -51,7 +51,7 @@ export type PeerLinks = Peers & {
   close(): void
 }
 
-type Answer = Exclude<Said, { readonly pong: true }>
+type Answer = Extract<Said, { readonly n: number }>
 type Waiting = { readonly resolve: (answer: Answer) => void; readonly reject: (problem: Problem) => void }
 
 /** Requests by the correlation number `n`, which is never used again on a link. */
@@ -129,6 +129,7 @@ function openLink(
   let next = 0
   let closed = false
   let told = false
+  let leaving = false
 
   const away = (reason: string, outcome: 'did-not-happen' | 'unknown' = 'did-not-happen') =>
     new Problem('unavailable', `the relay at ${address} cannot be reached: ${reason}`, { outcome })
@@ -137,6 +138,7 @@ function openLink(
   function over(reason: string): void {
     wire = undefined
     attempt = undefined
+    leaving = false
     failures++
     const wait_ms = backOff_ms(failures, random.float(), CLUSTER_BACK_OFF)
     failed = { reason, until_ms: clock.monotonic() + wait_ms }
@@ -169,6 +171,12 @@ function openLink(
         },
         answer(answer) {
           waiting.get(answer.n)?.resolve(answer)
+          if (leaving && waiting.size === 0) socket?.end()
+        },
+        leaving() {
+          leaving = true
+          wire = undefined
+          if (waiting.size === 0) socket?.end()
         },
         ended,
       })
@@ -184,6 +192,7 @@ function openLink(
       if (closed) throw new Problem('closed', 'this relay is shutting down')
       if (waiting.size >= PEER_OPEN_MAX)
         throw new Problem('limit', `${waiting.size} requests wait for the relay at ${address}; send it again later`)
+      if (leaving) throw away('it is shutting down')
       if (!wire) {
         // Between two attempts it is not waited for.
         if (!attempt && failed && clock.monotonic() < failed.until_ms) throw away(failed.reason)
@@ -232,6 +241,7 @@ function open(
   on: {
     greeted(socket: tls.TLSSocket, writer: FrameWriter, relay: string): void
     answer(answer: Answer): void
+    leaving(): void
     ended(reason: string): void
   },
 ): tls.TLSSocket {
@@ -288,7 +298,8 @@ function open(
         if (!greeted) greet(value)
         else {
           const told = understood(said, value)
-          if (!('pong' in told)) on.answer(told)
+          if ('n' in told) on.answer(told)
+          else if ('leaving' in told) on.leaving()
         }
       }
     } catch (error) {

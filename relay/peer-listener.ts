@@ -9,6 +9,7 @@ import { listening, portNumber, type ServerTls, secureContextOf } from '../link/
 import {
   PEER_BUFFER_MAX_BYTES,
   PEER_CONNECT_MAX_MS,
+  PEER_LEAVE_MAX_MS,
   PEER_OPEN_MAX,
   PEER_PING_MS,
   PEER_SILENT_MAX_MS,
@@ -115,8 +116,16 @@ export async function listenForPeers(options: PeerListenerOptions): Promise<Peer
     },
     async close() {
       await new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
+        server.close(() => {
+          cut()
+          resolve()
+        })
+        // Each side ends a connection once it has all its answers; who does not is cut.
+        const leaving = frameOf({ leaving: true })
+        for (const socket of served.keys()) if (socket.writable) socket.write(leaving)
+        const cut = clock.timer(PEER_LEAVE_MAX_MS, () => {
+          for (const socket of sockets) socket.destroy()
+        })
       })
     },
   }
