@@ -5,6 +5,7 @@ import { connect as connectPlain } from 'node:net'
 import { join } from 'node:path'
 import { connect, createServer, type SecureVersion } from 'node:tls'
 import { expect, it } from 'vitest'
+import { freePorts } from '../infra/ports.ts'
 import { portNumber } from '../link/mqtt-endpoint.ts'
 import { openAuthority, openRegistry } from './fleet.ts'
 import { parseConfig } from './load-config.ts'
@@ -93,7 +94,10 @@ it('the scan itself sees each version where it is spoken', async () => {
 })
 
 it('hubs and batches come by TLS 1.3 alone, and what is in the clear is what the settings say', async () => {
-  await using system = await openSystem()
+  const [peer = 0, redis = 0] = await freePorts(2)
+  // Nobody listens there: a relay of several starts without its directory.
+  const directory = { HEARTH_RELAY_DIRECTORY: `redis://127.0.0.1:${redis}`, HEARTH_RELAY_PEER_PORT: String(peer) }
+  await using system = await openSystem(directory)
   const started: Running[] = []
   const serve = async (name: string) => {
     const running = system.start([name])
@@ -109,7 +113,7 @@ it('hubs and batches come by TLS 1.3 alone, and what is in the clear is what the
   const secure = ['TLSv1.3']
   const clear = ['plain HTTP']
   const expected = new Map([
-    ...[hub, mqtt, https].map((port) => [port, secure] as const),
+    ...[hub, mqtt, https, peer].map((port) => [port, secure] as const),
     ...[app, dashboards, ...ops].map((port) => [port, clear] as const),
   ])
   const inOrder = (found: ReadonlyMap<number, readonly string[]>) => [...found].toSorted(([a], [b]) => a - b)

@@ -162,6 +162,7 @@ export async function openRedisDirectory(options: RedisDirectoryOptions): Promis
 
   /** One look at a time, and the next one so long after it. */
   function lookNow(fresh: boolean): void {
+    if (closed) return
     const mine = redis.stream
     look(fresh).then((isWell) => {
       if (closed || redis.stream !== mine || redis.status !== 'ready') return
