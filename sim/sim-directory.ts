@@ -100,7 +100,7 @@ export class SimDirectory {
   /** Where it has a hub, as relay and epoch. */
   placeOf(hub: string): string | undefined {
     const entry = this.#shared.copy().get(hub)
-    return entry?.relay && `${entry.relay} ${entry.epoch}`
+    return entry?.holder && `${entry.holder.relay} ${entry.epoch}`
   }
 
   /** Its process died; others see it once its lease is over, unless it is back by then. */

@@ -1,7 +1,7 @@
 /** Several relays of one fleet, as processes on one state folder; each has its name and ports, and keeps them. */
 import { z } from 'zod'
 import { freePorts } from '../../infra/ports.ts'
-import { opsOf, type Running, type System } from './system.ts'
+import { figureOf, type Running, type System } from './system.ts'
 
 const START_MS = 60_000
 
@@ -31,7 +31,6 @@ export type Relays = {
     ask?: { readonly key?: string; readonly deadline_ms?: number },
   ): Promise<CommandReport>
   get(name: string, id: string): Promise<CommandReport | undefined>
-  /** The value of a figure without labels. */
   figure(name: string, figure: string): Promise<number>
 }
 
@@ -94,11 +93,7 @@ export async function relaysOf(
       const response = await fetch(`${relays.app(name)}/v1/commands/${id}`, { headers })
       return response.status === 200 ? commandReport.parse(await response.json()) : undefined
     },
-    async figure(name, figure) {
-      const file = name === 'relay-0' ? 'relay' : name
-      const text = await (await fetch(`${opsOf(system, file)}/metrics`)).text()
-      return Number(new RegExp(`^${figure}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text)?.[1])
-    },
+    figure: (name, figure) => figureOf(system, name === 'relay-0' ? 'relay' : name, figure),
   }
   return relays
 }

@@ -218,6 +218,14 @@ export function opsOf(system: System, name: string): string {
   return String(factsOf(system, name)['ops_url'])
 }
 
+/** The value of a figure of a running service, over all of its labels. */
+export async function figureOf(system: System, name: string, figure: string): Promise<number> {
+  const text = await (await fetch(`${opsOf(system, name)}/metrics`)).text()
+  const values = [...text.matchAll(new RegExp(`^${figure}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))]
+  if (values.length === 0) throw new Error(`${name} tells no ${figure}`)
+  return values.reduce((sum, [, value]) => sum + Number(value), 0)
+}
+
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
