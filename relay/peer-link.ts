@@ -130,6 +130,7 @@ function openLink(
   let closed = false
   let told = false
   let leaving = false
+  let open_requests = 0
 
   const away = (reason: string, outcome: 'did-not-happen' | 'unknown' = 'did-not-happen') =>
     new Problem('unavailable', `the relay at ${address} cannot be reached: ${reason}`, { outcome })
@@ -184,47 +185,57 @@ function openLink(
     return attempt
   }
 
+  async function send(body: object, answer_max_ms: number): Promise<Answer> {
+    // From here on the way is counted, a connection that is made first too.
+    const stamp = clock.monotonic()
+    used_ms = stamp
+    if (closed) throw new Problem('closed', 'this relay is shutting down')
+    if (leaving) throw away('it is shutting down')
+    if (!wire) {
+      // Between two attempts it is not waited for.
+      if (!attempt && failed && clock.monotonic() < failed.until_ms) throw away(failed.reason)
+      cancelRetry?.()
+      await connect()
+    }
+    if (!wire?.socket.writable) throw away('the connection ended')
+    if (wire.writer.waiting() > PEER_BUFFER_MAX_BYTES)
+      throw new Problem('limit', `the relay at ${address} takes no more for now; send it again later`)
+    const n = next++
+    wire.writer.send(frameOf({ n, stamp, ...body }))
+    counts.sent++
+    return await new Promise<Answer>((resolve, reject) => {
+      const settle = () => {
+        waiting.delete(n)
+        cancel()
+      }
+      const fail = (problem: Problem) => {
+        settle()
+        counts.failed++
+        reject(problem)
+      }
+      const cancel = clock.timer(answer_max_ms, () => fail(away('no answer in time', 'unknown')))
+      waiting.set(n, {
+        resolve(answer) {
+          settle()
+          if ('problem' in answer) reject(problemOf(answer.problem))
+          else resolve(answer)
+        },
+        reject: fail,
+      })
+    })
+  }
+
   return {
     async request(body, answer_max_ms) {
-      // From here on the way is counted, a connection that is made first too.
-      const stamp = clock.monotonic()
-      used_ms = stamp
-      if (closed) throw new Problem('closed', 'this relay is shutting down')
-      if (waiting.size >= PEER_OPEN_MAX)
-        throw new Problem('limit', `${waiting.size} requests wait for the relay at ${address}; send it again later`)
-      if (leaving) throw away('it is shutting down')
-      if (!wire) {
-        // Between two attempts it is not waited for.
-        if (!attempt && failed && clock.monotonic() < failed.until_ms) throw away(failed.reason)
-        cancelRetry?.()
-        await connect()
+      // Those that wait for the connection too.
+      if (open_requests >= PEER_OPEN_MAX)
+        throw new Problem('limit', `${open_requests} requests wait for the relay at ${address}; send it again later`)
+      open_requests++
+      try {
+        return await send(body, answer_max_ms)
+      } finally {
+        open_requests--
       }
-      if (!wire?.socket.writable) throw away('the connection ended')
-      if (wire.writer.waiting() > PEER_BUFFER_MAX_BYTES)
-        throw new Problem('limit', `the relay at ${address} takes no more for now; send it again later`)
-      const n = next++
-      wire.writer.send(frameOf({ n, stamp, ...body }))
-      counts.sent++
-      return await new Promise<Answer>((resolve, reject) => {
-        const settle = () => {
-          waiting.delete(n)
-          cancel()
-        }
-        const fail = (problem: Problem) => {
-          settle()
-          counts.failed++
-          reject(problem)
-        }
-        const cancel = clock.timer(answer_max_ms, () => fail(away('no answer in time', 'unknown')))
-        waiting.set(n, {
-          resolve(answer) {
-            settle()
-            if ('problem' in answer) reject(problemOf(answer.problem))
-            else resolve(answer)
-          },
-          reject: fail,
-        })
-      })
     },
     close() {
       closed = true
