@@ -18,7 +18,7 @@ import { openSystem, type Running } from './testing/system.ts'
 const START_MS = 60_000
 const HEAL_MS = 120_000
 /** How long trouble comes; a longer run is one variable away. */
-const TROUBLE_MS = Number(process.env['CHAOS_SECONDS'] ?? 20) * 1_000
+const TROUBLE_MS = Number(process.env['CHAOS_SECONDS'] ?? 15) * 1_000
 const HUBS = 6
 const APPS = 8
 const DEADLINE_MS = 1_500
