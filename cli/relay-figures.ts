@@ -41,27 +41,26 @@ export function relayFigures(
     'Events that the spool had no room for.',
     () => counts()?.spool.dropped ?? 0,
   )
-  if (cluster) {
-    gauge('hearth_relay_directory_away', 'Is the directory of relays away? 1, or 0.', () =>
-      cluster.directory.away === undefined ? 0 : 1,
-    )
-    counter(
-      'hearth_relay_directory_errors_total',
-      'Questions to the directory without an answer.',
-      () => cluster.directory.errors,
-    )
-    counter(
-      'hearth_relay_sessions_moved_total',
-      'Hubs that came to another relay while they were here.',
-      () => cluster.moved,
-    )
-    counter('hearth_relay_forwarded_total', 'Requests to other relays.', () => cluster.peers.sent)
-    counter(
-      'hearth_relay_forward_failures_total',
-      'Requests to other relays that ended without an answer of theirs.',
-      () => cluster.peers.failed,
-    )
-  }
+  // A relay that is the only one tells them too, as nothing.
+  gauge('hearth_relay_directory_away', 'Is the directory of relays away? 1, or 0.', () =>
+    cluster?.directory.away === undefined ? 0 : 1,
+  )
+  counter(
+    'hearth_relay_directory_errors_total',
+    'Questions to the directory without an answer.',
+    () => cluster?.directory.errors ?? 0,
+  )
+  counter(
+    'hearth_relay_sessions_moved_total',
+    'Hubs that came to another relay while they were here.',
+    () => cluster?.moved ?? 0,
+  )
+  counter('hearth_relay_forwarded_total', 'Requests to other relays.', () => cluster?.peers.sent ?? 0)
+  counter(
+    'hearth_relay_forward_failures_total',
+    'Requests to other relays that ended without an answer of theirs.',
+    () => cluster?.peers.failed ?? 0,
+  )
   const seconds = (name: string, help: string) =>
     new Histogram({ name, help, buckets: SECONDS_BUCKETS, registers: [metrics] })
   const share = seconds(
