@@ -1,4 +1,4 @@
-/** What apps see of a relay: commands over HTTP and over a WebSocket, live events, connected hubs (docs/openapi-relay.json). */
+/** What apps see of a relay: commands over HTTP and over a WebSocket, live events, connected hubs (/v1/openapi.json). */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
 import rateLimit from '@fastify/rate-limit'

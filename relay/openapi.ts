@@ -97,14 +97,15 @@ export function openApiDocument() {
       },
       '/v1/hubs': {
         get: {
-          summary: 'Hubs with an open control connection',
+          summary: 'Hubs with an open control connection to this relay',
           security,
           responses: { 200: json(connectedHubs, 'those that the token may see'), ...denied('observe') },
         },
       },
       '/v1/live': {
         get: {
-          summary: 'WebSocket: stages, outcomes, states and connections as they happen; takes commands too',
+          summary:
+            'WebSocket: stages, outcomes, states and connections of hubs of this relay as they happen; takes commands for any hub',
           description: `What does not send headers offers the subprotocols ${LIVE_PROTOCOL} and ${TOKEN_PROTOCOL}<token>. Messages are in contract/live-message.ts.`,
           security,
           responses: { 101: { description: 'JSON messages' }, ...denied('observe') },
