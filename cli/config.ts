@@ -214,6 +214,7 @@ export const configSchema = z.strictObject({
       peer_address: z
         .string()
         .regex(/^(|([a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5})$/, 'nothing, or host:port')
+        .refine((text) => Number(/:(\d+)$/.exec(text)?.[1] ?? 1) <= 65535, 'a port of at most 65535')
         .default('')
         .describe('Where other relays reach this one, as `host:port`; with nothing, host and peer_port.'),
       ops_port: opsPort,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '../contract/clock.ts'
 import type { CommandReport } from '../contract/command.ts'
 import { Problem } from '../contract/problem.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
@@ -14,6 +15,7 @@ import type { ForwardedCommand, PeerService } from './peers.ts'
 
 const HUB = 'demo-01'
 const DAY = '2026-11-24'
+const DAY_MS = 86_400_000
 const ask = { app: 'app', hub: HUB, device: 'lamp', set: { powered: true }, deadline_ms: 1_000 }
 
 const unreachable = () => {
@@ -33,14 +35,21 @@ const unanswered: Way = (_command, arrive) => {
   return Promise.resolve().then(broken)
 }
 
-/** Relays of one fleet over one directory, in one process. */
-async function fleet(names: readonly string[], clock = new ManualClock()) {
+const ahead = (clock: ManualClock, ms: number): Clock => ({
+  now: () => clock.now() + ms,
+  monotonic: () => clock.monotonic(),
+  timer: (after_ms, act) => clock.timer(after_ms, act),
+})
+
+/** Relays of one fleet over one directory, in one process; the wall clock of the first may be ahead of the others'. */
+async function fleet(names: readonly string[], ahead_ms = 0, machine = new ManualClock()) {
   const shared = memoryDirectory()
   const services = new Map<string, PeerService>()
   const ways = new Map<string, Way>()
   const asked: ForwardedCommand[] = []
   const started = names.map(async (relay, i) => {
     const random = seededRandom(i + 1)
+    const clock = i === 0 ? ahead(machine, ahead_ms) : machine
     const fault = (error: unknown) => {
       throw error
     }
@@ -82,7 +91,7 @@ async function fleet(names: readonly string[], clock = new ManualClock()) {
     /** The outcome at this relay of a command that a hub without words is sent. */
     const tell = async (issued: Issued): Promise<CommandReport> =>
       'command' in issued ? core.settled(issued.command) : issued.report
-    return { core, ledger, sent, hold, executed, tell, state, own, issue: joined.issue, locate: joined.locate }
+    return { core, ledger, sent, hold, executed, tell, state, own, ...joined }
   })
   const relays = await Promise.all(started)
   const relay = (i: number) => {
@@ -90,7 +99,7 @@ async function fleet(names: readonly string[], clock = new ManualClock()) {
     if (!found) throw new Error(`no relay ${i}`)
     return found
   }
-  return { clock, shared, ways, asked, services, relay, a: relay(0), b: relay(1) }
+  return { clock: machine, shared, ways, asked, services, relay, a: relay(0), b: relay(1) }
 }
 
 const elsewhere = (issued: Issued): Elsewhere => {
@@ -145,19 +154,62 @@ describe('a command', () => {
         services.delete('b')
       },
     ],
-    [
-      'a relay that shuts down',
-      async ({ b }) => {
-        await b.hold('1.1.1')
-        await b.core.drain()
-      },
-    ],
   ])('for %s ends offline, on the record of the relay that was asked', async (_, prepare) => {
     const world = await fleet(['a', 'b'])
     await prepare(world)
     const { report } = elsewhere(world.a.issue(ask, 'settled'))
     const { outcome, command } = await report
     expect([outcome, world.a.ledger.find(command)?.outcome, world.b.sent]).toEqual(['offline', 'offline', []])
+  })
+
+  test('for a hub of a relay that is going away was not issued, and is to be sent again', async () => {
+    const world = await fleet(['a', 'b'])
+    await world.b.hold('1.1.1')
+    void world.b.core.drain()
+    const { report } = elsewhere(world.a.issue({ ...ask, key: 'key', day: DAY }, 'settled'))
+    await expect(report).rejects.toMatchObject({ kind: 'closed', outcome: 'did-not-happen' })
+    expect(world.a.core.repeatOf({ ...ask, key: 'key', day: DAY })).toBeUndefined()
+  })
+
+  test.each([
+    ['behind', -DAY_MS],
+    ['a minute behind', -60_000],
+    ['ahead', DAY_MS],
+    ['two days ahead', 2 * DAY_MS],
+  ])('of a key without a day is the same one by way of a relay whose clock is %s', async (_, ahead_ms) => {
+    const world = await fleet(['a', 'b'], ahead_ms)
+    const { clock, a, b } = world
+    // Just past midnight.
+    await clock.advance(DAY_MS - (clock.now() % DAY_MS) + 50)
+    await b.hold('1.1.1')
+    const request = { ...ask, key: 'key' }
+    const { command } = b.core.issue(request)
+    b.executed(command.id)
+    const { report } = elsewhere(a.issue(request, 'settled'))
+    expect([(await report).command, b.sent]).toEqual([command.id, [command.id]])
+  })
+
+  test('of a key that was used at another relay is refused with another body, and not sent again with the same, once its hub is here', async () => {
+    const world = await fleet(['a', 'b'])
+    await world.b.hold('1.1.1')
+    const { command } = await executedAtB(world)
+    await world.a.hold('1.1.2')
+    const request = { ...ask, key: 'key', day: DAY }
+    expect(await elsewhere(world.a.issue(request, 'settled')).report).toMatchObject({ command, outcome: 'done' })
+    const other = { ...request, set: { powered: false } }
+    expect(() => world.a.issue(other, 'settled')).toThrow(/the Idempotency-Key was used for another command/)
+    expect(world.a.sent).toEqual([])
+  })
+
+  test('that is on its way to another relay is waited for by who closes this one', async () => {
+    const world = await fleet(['a', 'b'])
+    await world.b.hold('1.1.1')
+    const report = executedAtB(world)
+    let drained = false
+    const drain = world.a.drain().then(() => (drained = true))
+    expect(drained).toBe(false)
+    await report
+    await drain
   })
 
   test.each<[string, Directory['find']]>([
@@ -263,7 +315,7 @@ describe('a repeat', () => {
 
   test('after midnight without its day is the same command, at the holder and through others', async () => {
     const clock = new ManualClock(Date.UTC(2026, 10, 24, 23, 59, 59, 900))
-    const world = await fleet(['a', 'b'], clock)
+    const world = await fleet(['a', 'b'], 0, clock)
     await world.b.hold('1.1.1')
     const first = await elsewhere(world.a.issue({ ...ask, key: 'key' }, 'accepted')).report
     await clock.advance(200)

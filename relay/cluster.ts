@@ -13,6 +13,7 @@ import {
   DIRECTORY_WAIT_MS,
   FORWARDED_KNOWN_MAX,
   FORWARDS_OPEN_MAX,
+  PEER_AGAIN_MAX_MS,
   PEER_AGAIN_MS,
   PEER_ANSWER_GRACE_MS,
   PEER_LOOK_MS,
@@ -38,8 +39,10 @@ export type Located = { readonly app: string; readonly report: CommandReport }
 export type Cluster = {
   /** As `CommandCore.issue`, and in the same turn, where the hub is connected here; else at the relay that holds it. */
   issue(request: IssueRequest, answer: Answer): Issued
-  /** A command that another relay knows. */
+  /** A command that another relay knows. Raises `unavailable` where the one that got it does not say. */
   locate(id: string): Promise<Located | undefined>
+  /** Resolves when no command of an app here waits for another relay. */
+  drain(): Promise<void>
   /** What other relays ask of this one. */
   readonly service: PeerService
 }
@@ -68,14 +71,16 @@ export function cluster(parts: {
 }): Cluster {
   const { relay, fleet, core, directory, peers, clock, random } = parts
   const forwarded = new Map<string, Forwarded>()
+  const idle: (() => void)[] = []
   let open = 0
 
   /** `unavailable` only where it says so: a hub that nobody has is undefined. */
   const placeOf = (hub: string, signal: AbortSignal): Promise<HubPlace | undefined> =>
     inTime(clock, { ms: DIRECTORY_WAIT_MS, signal, what: 'the directory' }, directory.find(hub))
 
-  /** As it was before something was asked that did not happen. */
-  const restore = (id: string, before: Forwarded | undefined) => {
+  /** As it was before something was asked that did not happen, unless another try of it has said more since. */
+  const restore = (id: string, mine: Forwarded, before: Forwarded | undefined) => {
+    if (forwarded.get(id) !== mine) return
     if (before) remember(forwarded, id, before, FORWARDED_KNOWN_MAX)
     else forwarded.delete(id)
   }
@@ -85,41 +90,45 @@ export function cluster(parts: {
     before.doubt_until_ms !== undefined &&
     clock.monotonic() > before.doubt_until_ms
 
-  /** The holder's word; undefined when it issued nothing. Asks again for as long as there is time once something was sent. */
+  /**
+   * The holder's word; undefined when it issued nothing. Asks again for as long as there is time once something was sent.
+   * Raises what the holder raises: `closed` where it is going away.
+   */
   async function ask(
     place: HubPlace,
     { id, request, answer, until_ms, signal }: Way,
   ): Promise<CommandReport | undefined> {
     const before = forwarded.get(id)
-    for (let sent = false; ; sent = true) {
+    for (let tries = 0; ; tries++) {
       const left_ms = Math.floor(until_ms - clock.monotonic())
       if (left_ms <= 0) return undefined
       // In doubt from the moment that it may leave.
       const told = before?.report && { report: before.report }
-      remember(forwarded, id, { place, ...told, doubt_until_ms: until_ms }, FORWARDED_KNOWN_MAX)
+      const mine: Forwarded = { place, ...told, doubt_until_ms: until_ms }
+      remember(forwarded, id, mine, FORWARDED_KNOWN_MAX)
       let said: ForwardAnswer
       try {
         const asked = peers.at(place.address).issue({ ...request, deadline_ms: left_ms }, answer)
         said = await inTime(clock, { ms: left_ms + PEER_ANSWER_GRACE_MS, signal, what: place.relay }, asked)
       } catch (error) {
         if (!isProblem(error)) throw error
-        if (error.outcome === 'did-not-happen' && !sent) {
-          restore(id, before)
-          if (isProblem(error, 'unavailable', 'closed')) return undefined
+        if (error.outcome === 'did-not-happen' && tries === 0) {
+          restore(id, mine, before)
+          if (isProblem(error, 'unavailable')) return undefined
           throw error
         }
         signal.throwIfAborted()
-        await sleep(clock, PEER_AGAIN_MS, signal)
+        await sleep(clock, Math.min(PEER_AGAIN_MAX_MS, PEER_AGAIN_MS * 2 ** tries), signal)
         continue
       }
       if (said.away) {
         // What was sent before may still come; of an earlier try, once its time is over, this is the last word.
-        if (!sent) restore(id, isOver(before, place) ? undefined : before)
+        if (tries === 0) restore(id, mine, isOver(before, place) ? undefined : before)
         return undefined
       }
-      const report = better(said.report, before?.report)
+      const report = better(better(said.report, before?.report), forwarded.get(id)?.report)
       if (before && before.place.relay !== place.relay && isDenied(report, before)) {
-        restore(id, before)
+        restore(id, mine, before)
         throw fellSilent(id, before)
       }
       forwarded.delete(id)
@@ -128,13 +137,19 @@ export function cluster(parts: {
     }
   }
 
-  async function seek(way: Way): Promise<CommandReport> {
-    const { id, request, signal, until_ms } = way
+  /** That another relay had a request done: nobody can make more of it. Raises `conflict` for another body under its key. */
+  function doneElsewhere(id: string, request: IssueRequest): CommandReport | undefined {
     const told = forwarded.get(id)?.report
     if (told && commandHash(told) !== commandHash(request)) throw usedFor(told)
-    // No other relay can make more of it.
-    if (told?.outcome === 'done') return told
+    return told?.outcome === 'done' ? told : undefined
+  }
+
+  async function seek(way: Way): Promise<CommandReport> {
+    const { id, request, signal, until_ms } = way
+    const done = doneElsewhere(id, request)
+    if (done) return done
     let offline = OFFLINE
+    let leaving: Problem | undefined
     let last: string | undefined
     for (let looks = 0; looks < 2; looks++) {
       let place: HubPlace | undefined
@@ -149,13 +164,19 @@ export function cluster(parts: {
       place ??= forwarded.get(id)?.place
       if (!place || place.relay === relay || place.relay === last) break
       last = place.relay
-      const report = await ask(place, way)
+      const report = await ask(place, way).catch((error: unknown) => {
+        // Its hubs are about to come to another relay.
+        if (!isProblem(error, 'closed') || error.outcome !== 'did-not-happen') throw error
+        leaving = error
+        return undefined
+      })
       // Its hub may have come here meanwhile, and another try of it with it.
       const own = core.find(id)
       if (report) return better(report, own && reportOf(own))
       offline = `${last}, to which the hub was connected, does not have it, or cannot be reached`
     }
     const before = forwarded.get(id)
+    if (leaving && !before && !core.holds(request.hub)) throw leaving
     if (before && !core.holds(request.hub)) {
       if (before.report?.outcome !== undefined) return before.report
       throw fellSilent(id, before)
@@ -171,6 +192,10 @@ export function cluster(parts: {
     if (before && isDenied(report, before)) throw fellSilent(command.id, before)
     return better(report, before?.report)
   }
+
+  /** As `wayOf` makes it; of a request without a key it is nobody's. */
+  const idOf = ({ app, hub, key = '', day }: IssueRequest): string =>
+    commandId(fleet, app, hub, key, day ?? utcDay(clock.now()))
 
   /** Almost always nothing else is known of it. */
   function here(issued: { readonly command: Command; readonly repeat: boolean }, answer: Answer): Issued {
@@ -195,7 +220,10 @@ export function cluster(parts: {
 
   return {
     issue(request, answer) {
-      if (core.holds(request.hub)) return here(core.issue(request), answer)
+      if (core.holds(request.hub)) {
+        const done = forwarded.size > 0 ? doneElsewhere(idOf(request), request) : undefined
+        return done ? { report: Promise.resolve(done), leave: () => undefined } : here(core.issue(request), answer)
+      }
       const known = core.repeatOf(request)
       if (known) return here({ command: known, repeat: true }, answer)
       core.meter(request.app)
@@ -206,7 +234,9 @@ export function cluster(parts: {
         )
       open++
       const left = new AbortController()
-      const report = seek(wayOf(request, answer, left.signal)).finally(() => open--)
+      const report = seek(wayOf(request, answer, left.signal)).finally(() => {
+        if (--open === 0) for (const wake of idle.splice(0)) wake()
+      })
       return { report, leave: () => left.abort(new Problem('closed', 'who asked has gone', { outcome: 'unknown' })) }
     },
 
@@ -228,8 +258,12 @@ export function cluster(parts: {
       )
       const others = living.filter((one) => one.relay !== relay).slice(0, RELAYS_ASKED_MAX)
       const found = await Promise.all(others.map(({ address }) => find(address)))
-      return found.reduce((best, one) => (one && isBetter(one, best) ? one : best), undefined)
+      const best = found.reduce((so_far, one) => (one && isBetter(one, so_far) ? one : so_far), undefined)
+      if (!best && known) throw fellSilent(id, known)
+      return best
     },
+
+    drain: () => (open === 0 ? Promise.resolve() : new Promise((resolve) => idle.push(resolve))),
 
     service: {
       async issue(command, answer) {

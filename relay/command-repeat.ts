@@ -26,7 +26,10 @@ export function usedFor({ command, device, set }: Pick<CommandReport, 'command' 
   )
 }
 
-/** Yesterday's id counts too for a key that came without its day: midnight makes no second command. */
+/**
+ * A key that came without its day: midnight makes no second command, so yesterday's counts too; nor does the clock of a relay
+ * that forwards and guessed the day by it, so what counts is the days of this one.
+ */
 function keyed(
   request: IssueRequest,
   { fleet, id, now_ms }: { readonly fleet: string; readonly id: string; readonly now_ms: number },
@@ -36,6 +39,10 @@ function keyed(
   const same = known(id)
   if (same || (request.day !== undefined && !request.day_assumed)) return same
   const { app, hub, key } = request
-  const before = known(commandId(fleet, app, hub, key, utcDay(now_ms - IDEMPOTENCY_WINDOW_MS)))
-  return before && now_ms - before.issued < IDEMPOTENCY_WINDOW_MS ? before : undefined
+  const yesterday_ms = now_ms - IDEMPOTENCY_WINDOW_MS
+  for (const time_ms of request.day_assumed ? [now_ms, yesterday_ms] : [yesterday_ms]) {
+    const before = known(commandId(fleet, app, hub, key, utcDay(time_ms)))
+    if (before && now_ms - before.issued < IDEMPOTENCY_WINDOW_MS) return before
+  }
+  return undefined
 }

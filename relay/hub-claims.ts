@@ -44,6 +44,7 @@ export function hubClaims(parts: {
   const claimed = new Map<string, string>()
   /** Of the present round, who is still to come. */
   let round: string[] = []
+  let round_size = 0
   let round_began_ms = clock.monotonic()
   let at_work = 0
   let is_away = false
@@ -110,7 +111,13 @@ export function hubClaims(parts: {
   }
 
   const unwatch = directory.watch({
-    moved: (hub, epoch) => newer(hub, parseEpoch(epoch)),
+    moved(hub, epoch) {
+      try {
+        newer(hub, parseEpoch(epoch))
+      } catch (error) {
+        fault(error)
+      }
+    },
     anew() {
       for (const hub of sessions().keys()) due.add(hub)
       work()
@@ -123,11 +130,12 @@ export function hubClaims(parts: {
     if (round.length === 0 && clock.monotonic() - round_began_ms >= CLAIM_ROUND_MS) {
       round_began_ms = clock.monotonic()
       round = [...sessions().keys()]
+      round_size = round.length
       // Claimed for a connection that ended before it was a session.
       for (const [hub, epoch] of claimed)
         if (sessions().get(hub)?.epoch !== epoch && !questions.has(hub)) left(hub, epoch)
     }
-    const now = Math.ceil((sessions().size * TICK_MS) / CLAIM_ROUND_MS)
+    const now = Math.ceil((round_size * TICK_MS) / CLAIM_ROUND_MS)
     for (const hub of round.splice(0, now)) due.add(hub)
     work()
   }
@@ -158,7 +166,7 @@ export function hubClaims(parts: {
       return known && compareEpochs(asked, known) < 0 ? behind(asked, known) : { accept: true }
     },
     opened(hub, epoch) {
-      if (claimed.get(hub) === epoch || questions.has(hub)) return
+      if (claimed.get(hub) === epoch) return
       due.add(hub)
       work()
     },

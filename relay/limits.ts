@@ -75,8 +75,9 @@ export const CLAIM_ROUND_MS = 60_000
 export const FORWARDS_OPEN_MAX = 20_000
 /** Commands of which is remembered which relay they went to. At it: the oldest is forgotten, and all relays are asked. */
 export const FORWARDED_KNOWN_MAX = 50_000
-/** After a way that broke: so long until the same relay is asked again. */
+/** After a way that broke: so long until the same relay is asked again, twice that the next time, at most so long. */
 export const PEER_AGAIN_MS = 100
+export const PEER_AGAIN_MAX_MS = 1_000
 /** How long past a command's deadline the holder's word is waited for. At it: `unavailable`, outcome unknown. */
 export const PEER_ANSWER_GRACE_MS = 1_000
 /** How long another relay is waited for that may know a command. At it: as if it did not. */

@@ -212,6 +212,15 @@ test('a relay that is not the one its address names is not spoken to', async () 
   expect((await problemOf(stranger.at(`localhost:${listener.port}`).find('x'))).message).toMatch(/certificate/)
 })
 
+test('an address that is none is a relay that cannot be reached, again and again', async () => {
+  const clock = new ManualClock()
+  const peer = linksOf(clock).at('127.0.0.1:99999')
+  for (let i = 0; i < 2; i++) {
+    await expect(peer.find('x')).rejects.toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen' })
+    await clock.advance(CLUSTER_BACK_OFF.cap_ms)
+  }
+})
+
 test('what was sent and not answered when the connection ends is unknown; then it is made again by itself', async () => {
   const { listener, close, clock, links, peer } = await pair({ service: { find: () => new Promise(() => undefined) } })
   const { port } = listener

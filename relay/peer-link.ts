@@ -161,7 +161,7 @@ function openLink(
         reject(away(reason))
         over(reason)
       }
-      socket = open(address, options, {
+      const on: Heard = {
         greeted(mine, writer, relay) {
           wire = { socket: mine, writer }
           failed = undefined
@@ -180,7 +180,13 @@ function openLink(
           if (waiting.size === 0) socket?.end()
         },
         ended,
-      })
+      }
+      try {
+        socket = open(address, options, on)
+      } catch (error) {
+        // An address that is none.
+        ended(messageOf(error))
+      }
     })
     return attempt
   }
@@ -245,16 +251,19 @@ function openLink(
   }
 }
 
+/** What one connection tells. */
+type Heard = {
+  greeted(socket: tls.TLSSocket, writer: FrameWriter, relay: string): void
+  answer(answer: Answer): void
+  leaving(): void
+  ended(reason: string): void
+}
+
 /** One connection: handshake, first frames, then answers until it ends. `ended` is called once, whatever happened. */
 function open(
   address: string,
   { relay, clock, tls: files, version = PEER_VERSION }: PeerLinkOptions,
-  on: {
-    greeted(socket: tls.TLSSocket, writer: FrameWriter, relay: string): void
-    answer(answer: Answer): void
-    leaving(): void
-    ended(reason: string): void
-  },
+  on: Heard,
 ): tls.TLSSocket {
   const { hostname, port } = new URL(`tls://${address}`)
   const host = hostname.replace(/^\[|\]$/g, '')

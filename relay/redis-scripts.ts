@@ -14,8 +14,8 @@ local function below(epoch, held)
   local a, b, c = string.match(epoch, '^(%d+)%.(%d+)%.(%d+)$')
   local x, y, z = string.match(held, '^(%d+)%.(%d+)%.(%d+)$')
   if x == nil then return false end
-  if a ~= x then return tonumber(a) < tonumber(x) end
-  if b ~= y then return tonumber(b) < tonumber(y) end
+  if tonumber(a) ~= tonumber(x) then return tonumber(a) < tonumber(x) end
+  if tonumber(b) ~= tonumber(y) then return tonumber(b) < tonumber(y) end
   return tonumber(c) < tonumber(z)
 end`
 

@@ -156,7 +156,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     const limit = new AbortController()
     const cancel = clock.timer(DRAIN_MAX_MS, () => limit.abort())
     // Commands in flight first: their hubs are still connected.
-    await Promise.race([core.drain(), sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
+    const drained = Promise.all([core.drain(), others?.drain()])
+    await Promise.race([drained, sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
     await listener.endpoint
       .drain({ per_second: DRAIN_HUBS_PER_SECOND, signal: limit.signal })
       .catch((error: unknown) => {
