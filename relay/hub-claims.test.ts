@@ -151,6 +151,20 @@ describe('a session', () => {
     expect(sessions.size).toBe(0)
   })
 
+  test('is claimed though the end of the one before is just being told', async () => {
+    const { clock, own, state, claims, connect, sessions, place } = relay()
+    await connect('1.1.1')
+    state.claim = away
+    await claims.enter('demo-02', '1.1.1')
+    state.claim = own.claim
+    expect(await claims.enter(HUB, '1.1.2')).toEqual({ accept: true })
+    sessions.set(HUB, { epoch: '1.1.2' })
+    claims.left(HUB, '1.1.1')
+    claims.opened(HUB, '1.1.2')
+    await clock.advance(CLAIM_AGAIN_MS)
+    expect(await place()).toBe('a 1.1.2')
+  })
+
   test('that never began after its claim leaves no place behind', async () => {
     const { claims, clock, place } = relay()
     await claims.enter(HUB, '1.1.1')
