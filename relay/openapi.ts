@@ -79,7 +79,9 @@ export function openApiDocument() {
             404: refused('no such hub, or not for this token'),
             409: refused('the Idempotency-Key was used for another command'),
             429: refused('too many; Retry-After says when'),
-            503: refused('shutting down, or the ledger cannot be written; nothing was issued'),
+            503: refused(
+              'shutting down, or the ledger cannot be written: nothing was issued; or, outcome unknown, the relay that has the hub fell silent',
+            ),
           },
         },
       },
