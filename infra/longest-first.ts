@@ -9,10 +9,10 @@ const LONGEST = [
   'cli/bad-days-kafka.real.test.ts',
   'cli/kill.real.test.ts',
   'cli/jobs-kubernetes.real.test.ts',
-  'infra/kubernetes/manifests.real.test.ts',
-  'jobs/spark/spark.real.test.ts',
   'sim/planted.real.test.ts',
+  'jobs/spark/spark.real.test.ts',
   'ingest/kafka-faults.real.test.ts',
+  'infra/kubernetes/manifests.real.test.ts',
   'lake/filters.real.test.ts',
 ]
 
