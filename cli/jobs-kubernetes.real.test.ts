@@ -13,7 +13,7 @@ import { type Running, type System, until } from './testing/system.ts'
 const root = process.getuid?.() === 0
 const required = process.env['HEARTH_REQUIRE_ALL'] === '1'
 const realTest = test.runIf(root || required)
-const LIMIT = { timeout: 300_000 }
+const LIMIT = { timeout: 900_000 }
 const TWO_PARTS = { HEARTH_KUBERNETES_PARTS_MAX: '2' }
 const IN_PROCESS = { HEARTH_JOBS_RUNNER: 'process' }
 let jobCluster: JobCluster
@@ -56,7 +56,7 @@ const runCommands = (fleet: JobFleet) => fleet.start(['jobs', 'run', 'command_tr
 
 const isRunning = ({ status }: V1Pod) => status?.phase === 'Running'
 const untilRun = (fleet: JobFleet, count = 1) =>
-  until('pods run', 60_000, async () => (await fleet.pods()).filter(isRunning).length >= count)
+  until('pods run', 240_000, async () => (await fleet.pods()).filter(isRunning).length >= count)
 
 async function endsWell(driver: Running): Promise<void> {
   expect(await driver.ended, driver.said()).toMatchObject({ code: 0 })
@@ -101,8 +101,8 @@ describe('while what it runs on fails, a run of pods', () => {
     await untilRun(fleet, 2)
     const kubectl = (...words: string[]) => jobCluster.cluster.exec('kubectl', ...words)
     try {
-      await kubectl('drain', NODE, '--pod-selector=hearth/run', '--delete-emptydir-data', '--timeout=60s')
-      await until('a pod waits for a node', 60_000, async () =>
+      await kubectl('drain', NODE, '--pod-selector=hearth/run', '--delete-emptydir-data', '--timeout=240s')
+      await until('a pod waits for a node', 240_000, async () =>
         (await fleet.pods()).some(({ status }) => status?.phase === 'Pending'),
       )
     } finally {
@@ -128,11 +128,11 @@ describe('while what it runs on fails, a run of pods', () => {
       await untilRun(fleet, 2)
       const first = (await fleet.pods()).map(({ metadata }) => metadata?.name)
       await kubelet.kill()
-      await until('the pods of the node are given up', 120_000, async () =>
+      await until('the pods of the node are given up', 240_000, async () =>
         (await fleet.pods()).every(({ metadata }) => metadata?.deletionTimestamp !== undefined),
       )
       await kubelet.restart()
-      await until('others take their place', 60_000, async () =>
+      await until('others take their place', 240_000, async () =>
         (await fleet.pods()).every(({ metadata }) => !first.includes(metadata?.name)),
       )
       fleet.letBegin()
@@ -157,7 +157,7 @@ function leaveAtOnce({ spec }: V1PodTemplateSpec): void {
 // What follows is done at once: most of it waits. This has ten Jobs, one after the other.
 realTest(
   'a day of a fleet comes out row for row as one process makes it',
-  { timeout: 600_000, concurrent: true },
+  { timeout: 900_000, concurrent: true },
   async () => {
     await using here = await jobCluster.fleet('here', { hubs: 60, events_a_hub: 2_400 })
     await using there = await jobCluster.fleet('there', { copy_of: 'here' })
