@@ -167,7 +167,8 @@ export function cluster(parts: {
       const report = await ask(place, way).catch((error: unknown) => {
         // Its hubs are about to come to another relay.
         if (!isProblem(error, 'closed') || error.outcome !== 'did-not-happen') throw error
-        leaving = error
+        const text = `${last}, to which the hub was connected, is shutting down: send the command again`
+        leaving = new Problem('closed', text, { cause: error })
         return undefined
       })
       // Its hub may have come here meanwhile, and another try of it with it.
