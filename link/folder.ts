@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** Makes a folder, its name in all its parents durable: what is synced within it must not go with it. */
@@ -18,5 +19,15 @@ export function syncFolder(folder: string): void {
     fsyncSync(file)
   } finally {
     closeSync(file)
+  }
+}
+
+/** … without holding the event loop up. */
+export async function syncFolderLater(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

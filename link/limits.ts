@@ -71,14 +71,26 @@ export const HELD_MAX_BYTES = 64 * 1024 * 1024
 export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
 /** Garbage that such a disk keeps at least before it cleans; past it, once there is as much as what counts. */
 export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
-/** Files of such a disk that keep room for when the file system is full, each of so small a part of a segment. */
-export const LOG_RESERVES = 10
+/** The largest write to it: a sealed batch, one line past its target, and the lines' names (96 with what else a change takes). */
+const LOG_FRAME_BYTES = BATCH_TARGET_BYTES + OUTBOX_LINE_MAX_BYTES + 96 * BATCH_TARGET_EVENTS
+/** Such a disk keeps room for when the file system is full, in files of so small a part of a segment. */
 export const LOG_RESERVES_A_SEGMENT = 4
 /**
- * … of which who needs room then leaves so many: cleaning copies at most a segment before it unlinks one, deletes must go on for
- * it to win anything, and all other writes go on into the rest until it has. At it: `limit`, and an outbox drops its oldest.
+ * … for cleaning: it copies at most a segment before it unlinks one, which has one write more than it should; and one file,
+ * of which a death on the way leaves a rest that others take.
  */
-export const LOG_RESERVES_LEFT = { cleaning: 0, deletes: 4, writes: 6 } as const
+const LOG_RESERVES_CLEANING =
+  1 + Math.ceil((LOG_SEGMENT_BYTES + LOG_FRAME_BYTES) / (LOG_SEGMENT_BYTES / LOG_RESERVES_A_SEGMENT))
+/**
+ * Who needs room then leaves so many of them: deletes must go on for cleaning to win anything, and all other writes go on
+ * into the rest until it has. At it: `limit`, and an outbox drops its oldest.
+ */
+export const LOG_RESERVES_LEFT = {
+  cleaning: 0,
+  deletes: LOG_RESERVES_CLEANING,
+  writes: LOG_RESERVES_CLEANING + 2,
+} as const
+export const LOG_RESERVES = LOG_RESERVES_LEFT.writes + 4
 /** What is read, and as far as it counts copied, between two turns of the event loop while cleaning. */
 export const LOG_CLEAN_AT_ONCE_BYTES = 64 * 1024
 /** How long `hearth hub check` waits for an answer; past it the check has failed. */

@@ -235,3 +235,47 @@ test('a key that is too long is refused, and nothing of its write was kept', () 
   expect(contentOf(disk)).toEqual({})
   disk.close()
 })
+
+/** Writes to files fail with the code that `fails` says, for as long as `work` runs. */
+async function failing<T>(fails: (bytes: number) => string | undefined, work: () => T | Promise<T>): Promise<T> {
+  const { writeSync } = fs
+  const failingWrite = (...args: Parameters<typeof writeSync>): number => {
+    const [, data] = args
+    const code = fails(data.length)
+    if (code) throw Object.assign(new Error(code), { code })
+    return writeSync(...args)
+  }
+  fs.writeSync = Object.assign(failingWrite, writeSync)
+  try {
+    return await work()
+  } finally {
+    fs.writeSync = writeSync
+  }
+}
+
+test('a write that finds the disk full is kept as it is, though cleaning begins in its midst with nothing to copy or to sync', async () => {
+  const folder = newFolder()
+  const disk = open(folder)
+  for (let i = 0; i < 2; i++) disk.write([{ put: 'hot', value: bytes('x'.repeat(250)) }])
+  const MARK_BYTES = 23
+  let marks = 0
+  // The mark is tried again by the next sync, which is cleaning's own.
+  await failing(
+    (length) => (length < 2 * MARK_BYTES && marks++ === 0 ? 'EIO' : undefined),
+    () => disk.sync(),
+  )
+  expect(marks).toBe(1)
+  let writes = 0
+  await failing(
+    () => (writes++ === 0 ? 'ENOSPC' : undefined),
+    () => disk.write([{ put: 'other', value: bytes('y'.repeat(100)) }]),
+  )
+  expect(writes).toBeGreaterThan(1)
+  const content = { hot: 'x'.repeat(250), other: 'y'.repeat(100) }
+  expect(contentOf(disk)).toEqual(content)
+  await expect.poll(() => segmentsOf(folder).map((file) => path.basename(file))).not.toContain('0000000001.log')
+  disk.close()
+  const again = open(folder)
+  expect(contentOf(again)).toEqual(content)
+  again.close()
+})

@@ -15,16 +15,11 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk, DiskChange } from './disk.ts'
-import {
-  LOG_CLEAN_AT_ONCE_BYTES,
-  LOG_GARBAGE_MIN_BYTES,
-  LOG_RESERVES,
-  LOG_RESERVES_A_SEGMENT,
-  LOG_RESERVES_LEFT,
-  LOG_SEGMENT_BYTES,
-} from './limits.ts'
+import { syncFolderLater } from './folder.ts'
+import { LOG_CLEAN_AT_ONCE_BYTES, LOG_GARBAGE_MIN_BYTES, LOG_SEGMENT_BYTES } from './limits.ts'
 import { type FramedChange, frameWriter, HEADER_BYTES, readFrames, weightOf } from './log-frame.ts'
-import { asProblem, createSegment, lockFolder, openSegments, reserve, type Segment } from './log-segments.ts'
+import { logReserve, type Use } from './log-reserve.ts'
+import { asProblem, createSegment, lockFolder, openSegments, type Segment } from './log-segments.ts'
 import { sharedRun } from './shared-run.ts'
 
 type Entry = { readonly segment: Segment; readonly at: number; readonly bytes: number; readonly weight: number }
@@ -49,47 +44,40 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   const lock = lockFolder(folder)
   const index = new Map<string, Entry>()
   const frame = frameWriter()
-  const reserve_bytes = segment_bytes / LOG_RESERVES_A_SEGMENT
-  const spare = reserve(folder, reserve_bytes, LOG_RESERVES)
-  /** Of the reserve, given up for cleaning and for all else, and not written since the disk was found full. */
-  const given = { cleaning: 0, writes: 0 }
+  const reserve = opened(() => logReserve(folder, segment_bytes))
   let live_bytes = 0
-  const segments = openedOr(lock.close.bind(lock))
+  const segments = opened(() =>
+    openSegments(folder, (segment, { kind, key, at, bytes }) => {
+      if (kind === 'put') know(key, { segment, at, bytes, weight: weightOf(key, bytes) })
+      else if (kind === 'delete') forget(key)
+    }),
+  )
   let total_bytes = segments.reduce((sum, { end }) => sum + end, 0)
   /** To be synced; and is the name of a new one? What was read may never have been. */
   const dirty = new Set<Segment>(segments)
   let newName = true
-  /** The disk was found full: clean whatever helps. */
-  let tight = false
   let marked: Place = { number: 0, end: 0 }
   let broken: Problem | undefined
   let closed = false
   let cleaning = false
 
-  function openedOr(release: () => void): Segment[] {
+  function opened<T>(open: () => T): T {
     try {
-      return openSegments(folder, (segment, { kind, key, at, bytes }) => {
-        if (kind === 'put') know(key, { segment, at, bytes, weight: weightOf(key, bytes) })
-        else if (kind === 'delete') forget(key)
-      })
+      return open()
     } catch (error) {
-      release()
+      lock.close()
       throw asProblem(error, folder)
     }
   }
 
   const newest = () => segments[segments.length - 1] ?? begin(1)
-  try {
+  opened(() => {
     newest()
-  } catch (error) {
-    lock.close()
-    throw asProblem(error, folder)
-  }
+    reserve.open()
+  })
 
   function begin(number: number): Segment {
     const segment = createSegment(folder, number)
-    // Not the room that was just given up.
-    if (!tight) spare.keep()
     segments.push(segment)
     total_bytes += segment.end
     dirty.add(segment)
@@ -105,20 +93,23 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   }
 
   /** … and where the disk is full, into the room that is kept for that, of which each use leaves so much to the next. */
-  function appendInNeed(use: keyof typeof LOG_RESERVES_LEFT): { readonly segment: Segment; readonly at: number } {
-    const mine = use === 'cleaning' ? 'cleaning' : 'writes'
+  function appendInNeed(use: Use): { readonly segment: Segment; readonly at: number } {
     for (;;) {
       try {
         const bytes = frame.bytes
         // While room is being won, what is free is what somebody gave up, to write just that.
-        if (tight && given[mine] < bytes) cleanSoon()
-        if (tight && given[mine] < bytes) throw new Problem('limit', `no room to write ${folder}: free disk space`)
+        if (!reserve.admits(use, bytes)) cleanSoon()
+        if (!reserve.admits(use, bytes)) throw new Problem('limit', `no room to write ${folder}: free disk space`)
         const place = append()
-        if (tight) given[mine] -= bytes
+        reserve.wrote(use, bytes)
         return place
       } catch (error) {
-        if (!isProblem(error, 'limit') || !spare.giveUp(LOG_RESERVES_LEFT[use])) throw error
-        given[mine] += reserve_bytes
+        if (!isProblem(error, 'limit')) throw error
+        const more = reserve.giveUp(use)
+        // It goes by what is left, and says whether room is being won.
+        cleanSoon()
+        if (!more) throw error
+        reserve.credit(use)
       }
     }
   }
@@ -137,8 +128,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       return { segment, at }
     } catch (error) {
       const problem = asProblem(error, folder)
-      tight ||= problem.kind === 'limit'
-      if (tight) cleanSoon()
+      if (problem.kind === 'limit') reserve.full()
       throw problem
     }
   }
@@ -193,6 +183,8 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       throw broken
     }
     mark(synced)
+    // While room is being won, cleaning does.
+    if (!closed && !reserve.tight) reserve.keep(1)
   }
 
   /** Where there is more to tell than at the last one: a mark alone needs none. */
@@ -205,6 +197,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       marked = { number, end }
     } catch {
       // The next sync tries it again: a mark only tells damage from a power cut.
+      if (reserve.tight) cleanSoon()
     }
   }
 
@@ -217,11 +210,18 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   const isClosed = () => closed
   const wantsCleaning = () => {
     const garbage_bytes = total_bytes - live_bytes
-    const much = tight ? segment_bytes / 2 : Math.max(live_bytes, garbage_min_bytes)
-    return segments.length > 1 && garbage_bytes > much && !broken
+    const least_bytes = reserve.tight ? segment_bytes / 2 : garbage_min_bytes
+    return segments.length > 1 && garbage_bytes > Math.max(least_bytes, live_bytes * worthwhile()) && !broken
+  }
+  /** The part of what counts that the garbage must be: all of that may be copied for it. Where writes have no room left, any. */
+  const worthwhile = () => {
+    if (!reserve.tight) return 1
+    return reserve.scarce ? 0 : TIGHT_GARBAGE_PART
   }
 
   async function clean(): Promise<void> {
+    // Who calls it may be in the midst of a frame, and a sync ends with a mark in the same buffer.
+    await turn()
     while (!isClosed() && wantsCleaning()) {
       const [oldest] = segments
       if (!oldest) return
@@ -237,14 +237,9 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       if (!isClosed()) fs.closeSync(oldest.descriptor)
       await syncFolderLater(folder)
       // Before others take the room that was won: the next one may need it.
-      if (tight) spare.keep()
+      if (!isClosed() && reserve.tight) reserve.keep()
     }
-    relax()
-  }
-
-  function relax() {
-    tight = false
-    Object.assign(given, { cleaning: 0, writes: 0 })
+    reserve.relax()
   }
 
   /** Writes what still counts of a segment anew, a little at a time. */
@@ -278,14 +273,14 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
   function cleanSoon() {
     if (cleaning) return
     if (!wantsCleaning()) {
-      relax()
+      reserve.relax()
       return
     }
     cleaning = true
     clean()
       .catch((error: unknown) => {
         if (closed) return undefined
-        relax()
+        reserve.relax()
         options.fault?.(error)
         return pause(CLEAN_AGAIN_MS, undefined, { ref: false })
       })
@@ -303,6 +298,9 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     }
     return value
   }
+
+  // A death on a full disk may have left it half cleaned.
+  if (reserve.tight) cleanSoon()
 
   return {
     get(key) {
@@ -346,6 +344,7 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
     close() {
       if (closed) return
       closed = true
+      reserve.close()
       lock.close()
       const release = () => {
         for (const { descriptor } of segments) fs.closeSync(descriptor)
@@ -362,6 +361,8 @@ const read = promisify(fs.read)
 const FREEING_PUT_MAX_BYTES = 4_096
 /** So much is synced again before a mark says so; damage to the last of it can pass for a power cut. */
 const MARK_EACH_BYTES = 4_096
+/** On a full disk, of what counts: so much garbage makes cleaning worth it. */
+const TIGHT_GARBAGE_PART = 1 / 4
 /** Between a cleaning that failed and the next one. */
 const CLEAN_AGAIN_MS = 10_000
 
@@ -385,13 +386,4 @@ function datasync(descriptor: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fs.fdatasync(descriptor, (error) => (error ? reject(error) : resolve()))
   })
-}
-
-async function syncFolderLater(folder: string): Promise<void> {
-  const handle = await fs.promises.open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -1,4 +1,4 @@
-/** The files of a log-disk.ts: one a segment, named by its number; beside them a lock, and room kept for a full disk. */
+/** The files of a log-disk.ts: one a segment, named by its number; beside them a lock. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { messageOf, Problem } from '../contract/problem.ts'
@@ -97,39 +97,6 @@ export function lockFolder(folder: string): { close(): void } {
     return lockFile(path.join(folder, 'lock'), `another process has ${folder} open: end it first`)
   } catch (error) {
     throw asProblem(error, folder)
-  }
-}
-
-/** Room in files of one size that are given up one by one when the disk is full. */
-export type Reserve = {
-  /** Makes those that are not there. Where there is no room for one, the next call tries again. */
-  keep(): void
-  /** Gives one up, where more than `leave` are there: the last ones are kept for who needs them most. */
-  giveUp(leave: number): boolean
-}
-
-export function reserve(folder: string, file_bytes: number, count: number): Reserve {
-  const files = Array.from({ length: count }, (_, i) => path.join(folder, `reserve.${i}`))
-  return {
-    keep() {
-      for (const file of files) {
-        if (fs.existsSync(file)) continue
-        try {
-          fs.writeFileSync(`${file}.new`, Buffer.alloc(file_bytes), { mode: 0o600 })
-          fs.renameSync(`${file}.new`, file)
-        } catch {
-          fs.rmSync(`${file}.new`, { force: true })
-          return
-        }
-      }
-    },
-    giveUp(leave) {
-      const there = files.filter((file) => fs.existsSync(file))
-      const [file] = there
-      if (file === undefined || there.length <= leave) return false
-      fs.rmSync(file)
-      return true
-    },
   }
 }
 
