@@ -1,6 +1,6 @@
 /** The log's disk and an outbox on it when the file system is really full, by somebody else to the last block. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -34,7 +34,7 @@ afterEach(() => {
 const filler = () => join(folder, 'filler')
 function fill(): void {
   try {
-    execFileSync('dd', ['if=/dev/zero', `of=${filler()}`, 'bs=4k'], { stdio: 'ignore' })
+    execFileSync('dd', ['if=/dev/zero', `of=${filler()}`, 'bs=4k', 'oflag=append', 'conv=notrunc'], { stdio: 'ignore' })
   } catch {
     // dd ends with an error when the disk is full, which is what it is for.
   }
@@ -99,6 +99,60 @@ test('where all that is there still counts the disk says that it is full, and go
   expect(again.scan('kept-', 'kept-~')).toHaveLength(written)
   expect(again.scan('more-', 'more-~')).toHaveLength(200)
   again.close()
+})
+
+test('segments that count whole, each a large write longer than it should be, are cleaned with what is kept for cleaning alone', async () => {
+  const disk = openLogDisk(log, { ...SMALL, fault })
+  // Seven of them are just less than a segment: it takes an eighth.
+  for (let key = 0; key < 32; key++) disk.write([{ put: `kept-${key}`, value: Buffer.alloc(18_000, key) }])
+  fill()
+  for (let i = 0; i < 1_000; i++) {
+    await untilRoom(() => disk.write([{ put: 'hot', value: Buffer.from(`${i}`.padEnd(1_000)) }]))
+  }
+  expect(faults).toEqual([])
+  for (let key = 0; key < 32; key++) expect(disk.get(`kept-${key}`)).toEqual(Buffer.alloc(18_000, key))
+  disk.close()
+})
+
+test('much that counts is copied for little garbage only once writes have no other room', async () => {
+  const disk = openLogDisk(log, { ...SMALL, fault })
+  const hot = (i: number) => disk.write([{ put: 'hot', value: Buffer.from(`${i}`.padEnd(1_000)) }])
+  for (let key = 0; key < 900; key++) disk.write([{ put: `kept-${key}`, value: Buffer.alloc(1_000) }])
+  // More than half a segment, less than a quarter of what counts.
+  for (let i = 0; i < 80; i++) hot(i)
+  fill()
+  const first = join(log, '0000000001.log')
+  for (let i = 0; i < 30; i++) {
+    hot(i)
+    await disk.sync()
+  }
+  expect(existsSync(join(log, 'reserve.0'))).toBe(false)
+  expect(existsSync(first)).toBe(true)
+  for (let i = 0; i < 1_000; i++) await untilRoom(() => hot(i))
+  expect(existsSync(first)).toBe(false)
+  expect(faults).toEqual([])
+  disk.close()
+})
+
+test('a disk that ends in the midst of cleaning goes on after each of many starts', async () => {
+  let disk = openLogDisk(log, { ...SMALL, fault })
+  for (let key = 0; key < 32; key++) disk.write([{ put: `kept-${key}`, value: Buffer.alloc(18_000, key) }])
+  fill()
+  for (let start = 0; start < 12; start++) {
+    for (let i = 0; i < 150; i++) {
+      await untilRoom(() => disk.write([{ put: 'hot', value: Buffer.from(`${start}-${i}`.padEnd(1_000)) }]))
+    }
+    disk.close()
+    disk = openLogDisk(log, { ...SMALL, fault })
+    expect(
+      Buffer.from(disk.get('hot') ?? [])
+        .toString()
+        .trim(),
+    ).toBe(`${start}-149`)
+  }
+  for (let key = 0; key < 32; key++) expect(disk.get(`kept-${key}`)).toEqual(Buffer.alloc(18_000, key))
+  expect(faults).toEqual([])
+  disk.close()
 })
 
 test('an outbox whom nobody asks drops its oldest, counts it, starts again on the full disk, and tells of all of it', async () => {

@@ -234,10 +234,12 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
       await fs.promises.rm(oldest.file, { force: true })
       segments.shift()
       total_bytes -= oldest.end
-      if (!isClosed()) fs.closeSync(oldest.descriptor)
+      if (!isClosed()) {
+        fs.closeSync(oldest.descriptor)
+        // Before others take the room that was won: the next one may need it.
+        if (reserve.tight) reserve.keep()
+      }
       await syncFolderLater(folder)
-      // Before others take the room that was won: the next one may need it.
-      if (!isClosed() && reserve.tight) reserve.keep()
     }
     reserve.relax()
   }

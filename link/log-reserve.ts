@@ -123,6 +123,8 @@ export function logReserve(folder: string, segment_bytes: number) {
       const [file] = there
       if (file === undefined || there.size <= LOG_RESERVES_LEFT[use]) return false
       try {
+        // Its bytes first: a sync of it may still have it open, and without its name it would hold the room until that ends.
+        if (fs.existsSync(file)) fs.truncateSync(file)
         fs.rmSync(file, { force: true })
       } catch (error) {
         throw asProblem(error, folder)
