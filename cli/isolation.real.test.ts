@@ -39,7 +39,10 @@ it(
       config: loadConfig(system.home, system.environment, system.home),
     })
     for (const trouble of ['calm', ...troubles, 'healed'])
-      bearers.set(trouble, await registry.createToken({ app: trouble.replaceAll(' ', '-'), scopes: ['commands'] }))
+      bearers.set(
+        trouble,
+        await registry.createToken({ app: trouble.toLowerCase().replaceAll(' ', '-'), scopes: ['commands'] }),
+      )
     await registry.close()
     const commandsAreDone = async (trouble: string) => {
       const bearer = bearers.get(trouble) ?? ''

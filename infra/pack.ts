@@ -38,8 +38,8 @@ const small = await rolldown({
   external: (id, importer = '') => {
     if (importer.endsWith('/cli/commands.js'))
       return id.startsWith('./') && !/^\.\/(context|examples|hub|version)\.js$/.test(id)
-    if (importer.includes('/node_modules/')) return false
-    return importer !== '' && isPackage(id) && !INSIDE.test(id)
+    // What those inside need is inside too.
+    return importer.startsWith(target) && isPackage(id) && !INSIDE.test(id)
   },
 })
 await small.write({ dir: join(target, 'small'), format: 'esm', minify: true })
