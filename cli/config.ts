@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { EMBEDDED_BUCKETS } from '../contract/bucket.ts'
+import { FIRST_RELAY, RELAY_NAME } from '../contract/relay-name.ts'
 import { FRESHNESS_MS, KAFKA_SESSION_MS } from '../ingest/limits.ts'
 import { LOG_RETENTION_MS, RETENTION_MS } from '../lake/limits.ts'
-import { FIRST_RELAY, RELAY_NAME } from '../relay/relay-name.ts'
 import { LOG_LEVELS } from './log-level.ts'
 import { isPostgresUrl } from './registry-address.ts'
 

@@ -1,11 +1,11 @@
 import { existsSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
+import { FIRST_RELAY } from '../contract/relay-name.ts'
 import type { Disk } from '../link/disk.ts'
 import { syncFolder } from '../link/folder.ts'
 import { openLogDisk } from '../link/log-disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
-import { FIRST_RELAY } from '../relay/relay-name.ts'
 
 /** What is a relay's own in the state folder, which several may share: its spool and commands, its lock, and what it says of itself. */
 export function relayPlace(source: string): string {

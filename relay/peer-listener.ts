@@ -3,6 +3,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { isRelayName } from '../contract/relay-name.ts'
 import { openExcess } from '../link/excess.ts'
 import { type Authorise, type PeerIdentity, peerOf } from '../link/identity.ts'
 import { listening, portNumber, type ServerTls, secureContextOf } from '../link/mqtt-endpoint.ts'
@@ -29,7 +30,6 @@ import {
   understood,
 } from './peer-frame.ts'
 import type { PeerService } from './peers.ts'
-import { isRelayName } from './relay-name.ts'
 
 export type PeerListenerOptions = {
   readonly host: string
