@@ -1,5 +1,5 @@
 /** Relay, hubs and ingest killed and stopped at random under commands whose app repeats what it got no answer to. */
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
@@ -7,7 +7,7 @@ import { test } from 'vitest'
 import { z } from 'zod'
 import { seededRandom } from '../sim/clock.ts'
 import { expectOneEnd } from './testing/commands-at-rest.ts'
-import { sendUntilAnswered } from './testing/persistent-app.ts'
+import { runApps } from './testing/persistent-app.ts'
 import { openSystem, type Running } from './testing/system.ts'
 
 const START_MS = 60_000
@@ -51,18 +51,8 @@ test(
       const counts: Record<string, number> = {}
       const url = () => `http://127.0.0.1:${system.ports.app}`
       const trouble = new AbortController()
-      const app = async () => {
-        while (!trouble.signal.aborted) {
-          const hub = `hub-0${1 + Math.floor(random.float() * HUBS)}`
-          const over = AbortSignal.timeout(HEAL_MS)
-          const told = await sendUntilAnswered(url, { token, hub, deadline_ms: DEADLINE_MS, over })
-          if (told?.outcome === undefined) throw new Error('a command had no answer though all was well again')
-          counts[told.outcome] = (counts[told.outcome] ?? 0) + 1
-          appendFileSync(answers, `${JSON.stringify({ command: told.command, outcome: told.outcome })}\n`)
-          await after(20)
-        }
-      }
-      const apps = Array.from({ length: APPS }, app)
+      const people = { apps: APPS, hubs: HUBS, deadline_ms: DEADLINE_MS, random }
+      const apps = runApps({ ...people, over: trouble.signal, url, token, answers, counts })
       setTimeout(() => trouble.abort(), TROUBLE_MS)
       while (!trouble.signal.aborted) {
         await after(500 + random.float() * 2_500)
@@ -77,15 +67,11 @@ test(
           running.get(name)?.signal('SIGCONT')
         }
       }
-      await Promise.all(apps)
+      await apps
       // What is under way has ended after its deadline; what hubs have to tell comes by their telemetry.
       await after(2 * DEADLINE_MS)
-      const end = async (name: string) => {
-        running.get(name)?.signal('SIGTERM')
-        await running.get(name)?.ended
-      }
       const about = () => ({ counts })
-      await expectOneEnd(system, { answers, hubs: HUBS, relays: ['relay'], start, end, about })
+      await expectOneEnd(system, { answers, hubs: HUBS, relays: ['relay'], start, running, about })
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

@@ -23,6 +23,11 @@ const names = z
 const NUMBER_MAX = 2 ** 31 - 1
 const atLeast = (from: number) => whole(`a whole number from ${from}`, from, NUMBER_MAX)
 
+const redisUrl = z
+  .string()
+  .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
+  .default('')
+
 const httpUrl = z
   .string()
   .regex(/^(|https?:\/\/\S+)$/, 'nothing, or http://… or https://…')
@@ -196,13 +201,9 @@ export const configSchema = z.strictObject({
         .regex(RELAY_NAME, 'relay-<number>, as relay-0')
         .default(FIRST_RELAY)
         .describe('Name of this relay, of a fleet of several: each has its own, and keeps it.'),
-      directory: z
-        .string()
-        .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
-        .default('')
-        .describe(
-          'Redis in which relays find the hubs of each other (docs/operations.md); with nothing, this is the only relay.',
-        ),
+      directory: redisUrl.describe(
+        'Redis in which relays find the hubs of each other (docs/operations.md); with nothing, this is the only relay.',
+      ),
       directory_ca_file: z.string().default('').describe("PEM of the CA that signed Redis's certificate."),
       directory_password_file: z
         .string()
@@ -246,13 +247,9 @@ export const configSchema = z.strictObject({
         .enum(['process', 'kubernetes'])
         .default('process')
         .describe('Who calculates: the process itself, or pods of a Kubernetes Job for what is large (kubernetes.*).'),
-      queue: z
-        .string()
-        .refine(isRedisUrl, 'nothing, or redis://[user:password@]host[:port][/db], with rediss:// for TLS')
-        .default('')
-        .describe(
-          'Redis through which schedulers of one lake share the work (docs/jobs.md); with nothing, each works alone.',
-        ),
+      queue: redisUrl.describe(
+        'Redis through which schedulers of one lake share the work (docs/jobs.md); with nothing, each works alone.',
+      ),
       queue_ca_file: z.string().default('').describe("PEM of the CA that signed Redis's certificate."),
       queue_password_file: z
         .string()

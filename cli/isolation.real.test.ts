@@ -3,8 +3,9 @@ import { expect, it } from 'vitest'
 import { openRegistry } from './fleet.ts'
 import { loadConfig } from './load-config.ts'
 import { machineClock, machineRandom } from './machine.ts'
+import { commandOutcome } from './testing/command-outcome.ts'
 import { until } from './testing/system.ts'
-import { openWholeSystem, type WholeSystem } from './testing/whole-system.ts'
+import { openWholeSystem } from './testing/whole-system.ts'
 
 const START_MS = 60_000
 const HEALED_MS = 60_000
@@ -12,17 +13,6 @@ const LIMIT_MS = 240_000
 const HUBS = 2
 /** To each hub, with each thing more that stands still. */
 const COMMANDS = 10
-
-async function outcomeOf({ system }: WholeSystem, bearer: string, hub: string): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${system.ports.app}/v1/hubs/${hub}/commands`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ device: 'living-lamp', set: { powered: true }, deadline_ms: 5_000 }),
-  })
-  const body: unknown = await response.json()
-  if (!response.ok) return response.status
-  return typeof body === 'object' && body !== null && 'outcome' in body ? body.outcome : body
-}
 
 it(
   'commands are done while Kafka, S3, Redis, Postgres, ingest and jobs are stopped one after the other, and while they are silent',
@@ -46,17 +36,17 @@ it(
     await registry.close()
     const commandsAreDone = async (trouble: string) => {
       const bearer = bearers.get(trouble) ?? ''
-      const sent = hubs.flatMap((hub) => Array.from({ length: COMMANDS }, () => outcomeOf(whole, bearer, hub)))
+      const sent = hubs.flatMap((hub) => Array.from({ length: COMMANDS }, () => commandOutcome(system, bearer, hub)))
       expect([trouble, new Set(await Promise.all(sent))]).toEqual([trouble, new Set(['done'])])
     }
     const calm = bearers.get('calm') ?? ''
     for (const hub of hubs)
-      await until(`${hub} hears commands`, START_MS, async () => (await outcomeOf(whole, calm, hub)) === 'done')
+      await until(`${hub} hears commands`, START_MS, async () => (await commandOutcome(system, calm, hub)) === 'done')
     const last = bearers.get('healed') ?? ''
     await until(
       'the relay knows the newest token',
       START_MS,
-      async () => (await outcomeOf(whole, last, 'hub-01')) === 'done',
+      async () => (await commandOutcome(system, last, 'hub-01')) === 'done',
     )
     await commandsAreDone('calm')
 

@@ -1,30 +1,17 @@
 /** A system whose registry is in Postgres: it serves with Postgres gone, and begins without it. */
 import { expect, it } from 'vitest'
-import { type PostgresServer, startPostgres } from '../infra/postgres/server.ts'
-import { openSystem, opsOf, type System, until } from './testing/system.ts'
+import { startPostgres } from '../infra/postgres/server.ts'
+import { commandOutcome } from './testing/command-outcome.ts'
+import { registrySettings } from './testing/registry-settings.ts'
+import { figureOf, openSystem, type System, until } from './testing/system.ts'
 
 const START_MS = 60_000
 
-const settingsFor = (postgres: PostgresServer) => ({
-  HEARTH_REGISTRY_URL: postgres.url,
-  HEARTH_REGISTRY_CA_FILE: postgres.ca_file,
-  HEARTH_REGISTRY_PASSWORD_FILE: postgres.password_file,
-})
-
-async function command(system: System, bearer: string): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${system.ports.app}/v1/hubs/hub-01/commands`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ device: 'living-lamp', set: { powered: true }, deadline_ms: 5_000 }),
-  })
-  const body: unknown = await response.json()
-  if (!response.ok) return response.status
-  return typeof body === 'object' && body !== null && 'outcome' in body ? body.outcome : body
-}
+const command = (system: System, bearer: string) => commandOutcome(system, bearer, 'hub-01')
 
 it('commands and revocations go by Postgres, and without it by what was known', async () => {
   await using postgres = await startPostgres()
-  await using system = await openSystem(settingsFor(postgres))
+  await using system = await openSystem(registrySettings(postgres))
   const serve = async (name: string) => {
     const running = system.start([name])
     await running.untilSaid(/"event":"ready"/, START_MS)
@@ -53,8 +40,7 @@ it('commands and revocations go by Postgres, and without it by what was known', 
   const again = await serve('relay')
   await until('the hub is back', START_MS, async () => (await command(system, bearer)) === 'done')
   await again.untilSaid(/"event":"registry".*begins from its copy/, START_MS)
-  const figures = await (await fetch(`${opsOf(system, 'relay')}/metrics`)).text()
-  expect(Number(/^hearth_registry_stale_seconds\{[^}]*\} (\S+)$/m.exec(figures)?.[1])).toBeGreaterThan(0)
+  expect(await figureOf(system, 'relay', 'hearth_registry_stale_seconds')).toBeGreaterThan(0)
 
   await postgres.restart()
   await system.must(['registry', 'token', 'revoke', 'test'])
@@ -66,8 +52,8 @@ it('commands and revocations go by Postgres, and without it by what was known', 
 
 it('another machine of the fleet knows what this one enrolled', async () => {
   await using postgres = await startPostgres()
-  await using here = await openSystem(settingsFor(postgres))
-  await using there = await openSystem(settingsFor(postgres))
+  await using here = await openSystem(registrySettings(postgres))
+  await using there = await openSystem(registrySettings(postgres))
   await here.must(['registry', 'add', 'kitchen-1'])
   expect(await there.must(['registry', 'hubs'])).toMatch(/^kitchen-1 /m)
   const code = JSON.parse(await there.must(['registry', 'code', 'kitchen-1', '--json']))

@@ -2,7 +2,6 @@
  * Relays, their directory, the registry, hubs and ingest killed and stopped at random, under commands whose app repeats at
  * any relay what it got no answer to.
  */
-import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { test } from 'vitest'
@@ -11,7 +10,8 @@ import { startPostgres } from '../infra/postgres/server.ts'
 import { startRedis } from '../infra/redis/server.ts'
 import { seededRandom } from '../sim/clock.ts'
 import { expectOneEnd } from './testing/commands-at-rest.ts'
-import { sendUntilAnswered } from './testing/persistent-app.ts'
+import { runApps } from './testing/persistent-app.ts'
+import { registrySettings } from './testing/registry-settings.ts'
 import { relaysOf } from './testing/relays.ts'
 import { openSystem, type Running } from './testing/system.ts'
 
@@ -34,9 +34,7 @@ test(
     await using postgres = await startPostgres()
     await using system = await openSystem({
       HEARTH_INGEST_FRESHNESS_MS: '500',
-      HEARTH_REGISTRY_URL: postgres.url,
-      HEARTH_REGISTRY_CA_FILE: postgres.ca_file,
-      HEARTH_REGISTRY_PASSWORD_FILE: postgres.password_file,
+      ...registrySettings(postgres),
     })
     const { token } = z
       .object({ token: z.string() })
@@ -58,19 +56,9 @@ test(
     const answers = join(system.home, 'answers.ndjson')
     const counts: Record<string, number> = {}
     const trouble = new AbortController()
-    const app = async () => {
-      while (!trouble.signal.aborted) {
-        const hub = `hub-0${1 + Math.floor(random.float() * HUBS)}`
-        const over = AbortSignal.timeout(HEAL_MS)
-        const url = () => relays.app(oneOf(relays.names))
-        const told = await sendUntilAnswered(url, { token, hub, deadline_ms: DEADLINE_MS, over })
-        if (told?.outcome === undefined) throw new Error('a command had no answer though all was well again')
-        counts[told.outcome] = (counts[told.outcome] ?? 0) + 1
-        appendFileSync(answers, `${JSON.stringify({ command: told.command, outcome: told.outcome })}\n`)
-        await after(20)
-      }
-    }
-    const apps = Array.from({ length: APPS }, app)
+    const url = () => relays.app(oneOf(relays.names))
+    const people = { apps: APPS, hubs: HUBS, deadline_ms: DEADLINE_MS, random }
+    const apps = runApps({ ...people, over: trouble.signal, url, token, answers, counts })
     setTimeout(() => trouble.abort(), TROUBLE_MS)
 
     const killed = (name: string) => async () => {
@@ -107,15 +95,11 @@ test(
       await after(between(300, 1_500))
       await oneOf(troubles)()
     }
-    await Promise.all(apps)
+    await apps
     // What is under way has ended after its deadline; what hubs have to tell comes by their telemetry.
     await after(2 * DEADLINE_MS)
-    const end = async (name: string) => {
-      running.get(name)?.signal('SIGTERM')
-      await running.get(name)?.ended
-    }
     const about = () => ({ seed, counts })
-    await expectOneEnd(system, { answers, hubs: HUBS, relays: relays.names, start, end, about })
+    await expectOneEnd(system, { answers, hubs: HUBS, relays: relays.names, start, running, about })
   },
   TROUBLE_MS + 4 * HEAL_MS,
 )

@@ -19,6 +19,7 @@ export type RelayCluster = {
   /** Takes commands of other relays from now on. Raises `unavailable` when the port cannot be had. */
   serve(service: PeerService, registry: Pick<Registry, 'allows' | 'watch'>): Promise<void>
   setTls(tls: ServerTls): void
+  /** After the relay, which closes the directory. */
   close(): Promise<void>
 }
 
@@ -80,7 +81,7 @@ export async function joinCluster(
     async close() {
       unwatch?.()
       peers.close()
-      await Promise.all([listener?.close(), directory.close()])
+      await listener?.close()
     },
   }
 }

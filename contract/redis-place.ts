@@ -30,8 +30,14 @@ export function redisAddress(place: RedisPlace) {
   }
 }
 
-/** What to do about `reason`, an error of Redis or of the way to it; `setting` is the key that says where it is. */
-export function redisAdvice(reason: string, setting: string): string | undefined {
+/** That `what`, which is in a Redis, cannot be used: why, and what to do. `setting` is the key that says where it is. */
+export function redisTrouble(what: string, place: Pick<RedisPlace, 'url'>, reason: string, setting: string): string {
+  const advice = adviceOn(reason, setting)
+  return `${what} ${placeText(place)} cannot be used: ${reason}${advice === undefined ? '' : `: ${advice}`}`
+}
+
+/** What to do about `reason`, an error of Redis or of the way to it. */
+function adviceOn(reason: string, setting: string): string | undefined {
   const advice: readonly (readonly [RegExp, string])[] = [
     [/NOAUTH|WRONGPASS|invalid password/i, `correct the password of ${setting}, or ${setting}_password_file`],
     [/NOPERM/, 'its user needs all commands on keys and channels that begin with hearth:'],

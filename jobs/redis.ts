@@ -2,7 +2,7 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import { type Clock, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { placeText, type RedisPlace, redisAddress, redisAdvice } from '../contract/redis-place.ts'
+import { type RedisPlace, redisAddress, redisTrouble } from '../contract/redis-place.ts'
 import {
   QUEUE_ANSWER_MAX_MS,
   QUEUE_CLOSE_MAX_MS,
@@ -93,15 +93,9 @@ export async function answerOf<T>(
 
 /** What an error of Redis or of the way to it means, and what to do. */
 function queueProblem(place: RedisPlace, error: unknown): Problem {
-  const reason = messageOf(error)
-  const advice = redisAdvice(reason, 'jobs.queue')
-  return new Problem(
-    'unavailable',
-    `the job queue ${placeText(place)} cannot be used: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
-    {
-      cause: error,
-    },
-  )
+  return new Problem('unavailable', redisTrouble('the job queue', place, messageOf(error), 'jobs.queue'), {
+    cause: error,
+  })
 }
 
 /** What Redis says of itself: `redis_version`, `maxmemory_policy` … */

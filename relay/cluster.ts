@@ -187,15 +187,18 @@ export function cluster(parts: {
     return toldHere(command, way.answer, before)
   }
 
+  async function asAsked(command: Command, answer: Answer): Promise<CommandReport> {
+    return answer === 'settled' ? await core.settled(command) : reportOf(command)
+  }
+
   /** What becomes of a command here, and of what another relay was asked for before: the best counts, and a doubt stays one. */
   async function toldHere(command: Command, answer: Answer, before: Forwarded | undefined): Promise<CommandReport> {
-    const report = answer === 'settled' ? await core.settled(command) : reportOf(command)
+    const report = await asAsked(command, answer)
     if (before && isDenied(report, before)) throw fellSilent(command.id, before)
     return better(report, before?.report)
   }
 
-  /** As `wayOf` makes it; of a request without a key it is nobody's. */
-  const idOf = ({ app, hub, key = '', day }: IssueRequest): string =>
+  const idOf = ({ app, hub, day }: IssueRequest, key: string): string =>
     commandId(fleet, app, hub, key, day ?? utcDay(clock.now()))
 
   /** Almost always nothing else is known of it. */
@@ -206,12 +209,11 @@ export function cluster(parts: {
 
   /** Known from its first moment: a key is made when there is none, and the day is today's, or that of a repeat. */
   function wayOf(request: IssueRequest, answer: Answer, signal: AbortSignal): Way {
-    const now_ms = clock.now()
     const key = request.key ?? randomHex(random, 16)
-    const day = request.day ?? utcDay(now_ms)
+    const day = request.day ?? utcDay(clock.now())
     const assumed = request.day === undefined ? { day_assumed: true as const } : {}
     return {
-      id: commandId(fleet, request.app, request.hub, key, day),
+      id: idOf({ ...request, day }, key),
       request: { ...request, key, day, ...assumed },
       answer,
       until_ms: clock.monotonic() + request.deadline_ms,
@@ -222,7 +224,8 @@ export function cluster(parts: {
   return {
     issue(request, answer) {
       if (core.holds(request.hub)) {
-        const done = forwarded.size > 0 ? doneElsewhere(idOf(request), request) : undefined
+        const { key } = request
+        const done = key !== undefined && forwarded.size > 0 ? doneElsewhere(idOf(request, key), request) : undefined
         return done ? { report: Promise.resolve(done), leave: () => undefined } : here(core.issue(request), answer)
       }
       const known = core.repeatOf(request)
@@ -271,10 +274,10 @@ export function cluster(parts: {
         if (!core.holds(command.hub)) {
           const before = core.repeatOf(command)
           if (!before) return { away: true }
-          return { away: false, report: answer === 'settled' ? await core.settled(before) : reportOf(before) }
+          return { away: false, report: await asAsked(before, answer) }
         }
         const { command: issued } = core.issue(command, { offline: OFFLINE })
-        return { away: false, report: answer === 'settled' ? await core.settled(issued) : reportOf(issued) }
+        return { away: false, report: await asAsked(issued, answer) }
       },
       async find(id) {
         const command = core.find(id)

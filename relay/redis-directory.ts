@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { messageOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
-import { placeText, type RedisPlace, redisAddress, redisAdvice } from '../contract/redis-place.ts'
+import { type RedisPlace, redisAddress, redisTrouble } from '../contract/redis-place.ts'
 import { parseEpoch } from '../contract/source.ts'
 import { backOff_ms } from '../link/back-off.ts'
 import type { Claim, Directory, HubPlace, RelayPlace } from './directory.ts'
@@ -248,12 +248,8 @@ function keysOf(fleet: string) {
 }
 
 function unavailable(place: RedisPlace, error: unknown, outcome: ProblemOutcome = 'did-not-happen'): Problem {
-  const advice = redisAdvice(messageOf(error), 'relay.directory')
-  const why = `${messageOf(error)}${advice === undefined ? '' : `: ${advice}`}`
-  return new Problem('unavailable', `the directory ${placeText(place)} cannot be used: ${why}`, {
-    cause: error,
-    outcome,
-  })
+  const text = redisTrouble('the directory', place, messageOf(error), 'relay.directory')
+  return new Problem('unavailable', text, { cause: error, outcome })
 }
 
 /** The relays that live, as somebody sees it who is none. Raises `unavailable`. */

@@ -1,7 +1,7 @@
 /** The end of a run with commands: all is told, all processes end, and the proof is taken. */
 import { expect } from 'vitest'
 import { z } from 'zod'
-import { figureOf, type System, until } from './system.ts'
+import { figureOf, type Running, type System, until } from './system.ts'
 
 const HEAL_MS = 120_000
 
@@ -23,12 +23,17 @@ export async function expectOneEnd(
     readonly answers: string
     readonly hubs: number
     readonly relays: readonly string[]
+    /** Puts it into `running`. */
     readonly start: (name: string) => Promise<void>
-    readonly end: (name: string) => Promise<void>
+    readonly running: ReadonlyMap<string, Running>
     readonly about: () => object
   },
 ): Promise<void> {
-  const { answers, start, end } = run
+  const { answers, start, running } = run
+  const end = async (name: string) => {
+    running.get(name)?.signal('SIGTERM')
+    await running.get(name)?.ended
+  }
   // Who waits for a gateway that was away would have no time to tell all at its end.
   await until('the hubs have told all', HEAL_MS, async () => {
     return (await figureOf(system, 'hubs', 'hearth_hub_outbox_events')) === 0

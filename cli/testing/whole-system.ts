@@ -3,6 +3,7 @@ import { startKafka } from '../../infra/kafka/kafka.ts'
 import { startPostgres } from '../../infra/postgres/server.ts'
 import { startRedis } from '../../infra/redis/server.ts'
 import { startS3 } from '../../infra/s3/server.ts'
+import { registrySettings } from './registry-settings.ts'
 import { openSystem, type Running, type System } from './system.ts'
 
 const READY_MS = 120_000
@@ -45,8 +46,7 @@ export async function openWholeSystem(): Promise<WholeSystem> {
       ...{ HEARTH_S3_ENDPOINT: s3.endpoint, HEARTH_S3_PATH_STYLE: 'true', HEARTH_INGEST_FRESHNESS_MS: '1000' },
       ...{ HEARTH_KAFKA_BROKERS: kafka.bootstrap, HEARTH_KAFKA_REPLICATION: '1', HEARTH_KAFKA_MIN_INSYNC: '1' },
       ...{ HEARTH_JOBS_QUEUE: redis.url, HEARTH_JOBS_INTERVAL_MS: '2000', HEARTH_LAYOUT_BUCKETS: '4' },
-      ...{ HEARTH_REGISTRY_URL: postgres.url, HEARTH_REGISTRY_CA_FILE: postgres.ca_file },
-      HEARTH_REGISTRY_PASSWORD_FILE: postgres.password_file,
+      ...registrySettings(postgres),
     }),
   )
   const start = async (words: readonly string[]) => {
