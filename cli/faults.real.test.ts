@@ -220,7 +220,8 @@ it('a full disk acknowledges nothing more, loses nothing acknowledged, and takes
     tls: { ca: readFileSync(join(system.home, 'ca', 'ca.pem'), 'utf8') },
   })
   try {
-    cpSync(system.home, home, { recursive: true })
+    // Without the relay's folder: the room that it keeps for itself is as large as this disk.
+    cpSync(system.home, home, { recursive: true, filter: (path) => path !== join(system.home, 'relay') })
     const ingest = system.start(['ingest'], { HEARTH_HOME: home })
     await ingest.untilSaid(/telemetry on mqtts:/, READY_MS)
     let acknowledged = 0
