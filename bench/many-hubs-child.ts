@@ -46,14 +46,16 @@ function say(what: ManyHubsSaid): void {
 /** Connects, and again for ever; `first` is called once it has been a session. */
 function keepConnected(hub: string, clientTls: ClientTls, first: () => void): void {
   const result = topicBytes(topics.result(hub))
+  // Once: made for each connection it would cost more than the handshake, of which a real hub bears its own part alone.
+  const secureContext = tls.createSecureContext({ ...clientTls, minVersion: 'TLSv1.3' })
   let ticket: Buffer | undefined
   let connect = 0
   let failures = 0
 
   function attempt() {
     const socket = net.connect({ host: '127.0.0.1', port: task.port, noDelay: true })
-    const session = { socket, ...clientTls, servername: '', host: '127.0.0.1', ALPNProtocols: ['mqtt'] }
-    const secure = tls.connect({ ...session, minVersion: 'TLSv1.3', ...(ticket && { session: ticket }) })
+    const session = { socket, secureContext, servername: '', host: '127.0.0.1', ALPNProtocols: ['mqtt'] }
+    const secure = tls.connect({ ...session, ...(ticket && { session: ticket }) })
     const frame = packetFramer(() => 65_536)
     let since_ms: number | undefined
     let ping: NodeJS.Timeout | undefined

@@ -55,7 +55,10 @@ export async function connectClient(options: MqttClientOptions): Promise<MqttCli
     if (packet.cmd === 'connack') {
       receive_max = packet.properties?.receiveMaximum ?? receive_max
       if (packet.reasonCode === 0) connected?.resolve()
-      else connected?.reject(new Error(`refused with 0x${packet.reasonCode?.toString(16)}`))
+      else {
+        const why = packet.properties?.reasonString ?? ''
+        connected?.reject(new Error(`refused with 0x${packet.reasonCode?.toString(16)}: ${why}`))
+      }
     } else if (packet.cmd === 'puback') answer(packet.messageId, packet.reasonCode ?? 0)
     else if (packet.cmd === 'suback') answer(packet.messageId, 0)
     else if (packet.cmd === 'publish') receive(packet)

@@ -1,26 +1,32 @@
 import { isProblem } from '../contract/problem.ts'
 import type { Authority } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
-import { AUTHORITY_LOOK_MS } from './limits.ts'
+import { AUTHORITY_LOOK_MS, CERTIFICATES_LOOK_MS } from './limits.ts'
 import type { Log } from './log.ts'
 
-/** Looks whether the CA is being replaced; `changed` then takes over what it signs and trusts. Returns what ends it. */
+/**
+ * Looks whether the CA is being replaced; `changed` then takes over what it signs and trusts. Now and then it is called
+ * all the same: a server's own certificate ends too, and is renewed where that is near. Returns what ends it.
+ */
 export function watchAuthority(
   { clock }: Pick<CliContext, 'clock'>,
   log: Pick<Log, 'info' | 'failed'>,
-  authority: Authority,
+  authority: Pick<Authority, 'reload'>,
   changed: () => Promise<void>,
 ): () => void {
   let ended = false
   let pending = false
+  let renewed_ms = clock.monotonic()
   const look = async () => {
     try {
       // A change that could not be taken over is taken over at the next look.
       pending = (await authority.reload()) || pending
-      if (pending && !ended) {
+      const isDue = clock.monotonic() - renewed_ms >= CERTIFICATES_LOOK_MS
+      if ((pending || isDue) && !ended) {
         await changed()
+        renewed_ms = clock.monotonic()
+        if (pending) log.info('authority', "took over a change of the fleet's CA; sessions go on")
         pending = false
-        log.info('authority', "took over a change of the fleet's CA; sessions go on")
       }
     } catch (error) {
       if (!isProblem(error)) throw error

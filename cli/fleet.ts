@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { FIRST_EPOCH, type Layout } from '../contract/bucket.ts'
+import { hostOf } from '../contract/host.ts'
 import { Problem } from '../contract/problem.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import { FIRST_RELAY } from '../contract/relay-name.ts'
@@ -122,7 +123,7 @@ export function serverTls(context: FleetContext, authority: Authority, name: 're
 
 /** The host by which other relays reach this one, where that is said. */
 function peerNamesOf({ peer_address }: { readonly peer_address: string }): readonly string[] {
-  return peer_address === '' ? [] : [peer_address.slice(0, peer_address.lastIndexOf(':')).replace(/^\[|\]$/g, '')]
+  return peer_address === '' ? [] : [hostOf(new URL(`tls://${peer_address}`))]
 }
 
 /** By which names others reach a server: what it listens on, unless that is everything, and what is configured. */

@@ -1,6 +1,7 @@
 /** `hearth hub check --connect`: an endpoint as a hub meets it. */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { hostOf } from '../contract/host.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { openEndpointBench } from '../link/check/endpoint-bench.ts'
 import { endpointChecks } from '../link/check/endpoint-checks.ts'
@@ -50,7 +51,7 @@ function targetOf(text: string | undefined): { readonly host: string; readonly p
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'mqtts:' || url.port === '')
     throw new Problem('invalid', `--connect: expected mqtts://host:port, found ${text}`)
-  return { host: url.hostname, port: Number(url.port) }
+  return { host: hostOf(url), port: Number(url.port) }
 }
 
 function filesOf(context: CliContext, { hub, ca, cert, key }: EndpointOptions): ClientTls {

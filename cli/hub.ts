@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { hostOf } from '../contract/host.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import { AGENT_VERSION, type Agent, type AgentFact, type AgentOptions, startAgent } from '../hub-agent/agent.ts'
@@ -355,7 +356,7 @@ function relayOf(text: string | undefined): AgentOptions['relay'] {
 function endpointOf(text: string | undefined): Endpoint | undefined {
   if (text === undefined) return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol === 'mqtts:' && url.port !== '') return { host: url.hostname, port: Number(url.port) }
+  if (url?.protocol === 'mqtts:' && url.port !== '') return { host: hostOf(url), port: Number(url.port) }
   throw new Problem('invalid', `expected mqtts://host:port, found ${text}`)
 }
 

@@ -25,5 +25,7 @@ export const STORE_CLOCK_MAX_MS = 30_000
 export const OPERATIONS_IDLE_MS = 10_000
 /** How often a process looks whether the fleet's CA is being replaced: a read of some small files. */
 export const AUTHORITY_LOOK_MS = 2_000
+/** … and whether its own certificates are to be renewed, which they are weeks before they end. */
+export const CERTIFICATES_LOOK_MS = 12 * 3_600_000
 /** How often a hub asks whether its certificate or the CA is to be replaced, when nothing else is said. */
 export const IDENTITY_LOOK_MS = 3_600_000

@@ -1,9 +1,10 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
+import { refusal } from '../client/http.ts'
 import { randomHex } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
-import { causeOf, Problem, type ProblemKind, type ProblemOutcome } from '../contract/problem.ts'
+import { causeOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
 import { ANSWER_GRACE_MS, RELAY_LIMIT_MS } from './limits.ts'
@@ -14,16 +15,6 @@ import { textTable } from './text-table.ts'
 type Options = { deadline: number; repeat: number; json?: boolean; relay?: string; tokenFile?: string }
 /** `app_ms`: from here to here; `relay_ms`: the relay's own part of it, as it said itself. */
 type Sent = CommandReport & { readonly app_ms: number; readonly relay_ms?: number }
-
-/** What a refusal's status says; anything else is the relay's own trouble. */
-const KIND: Readonly<Record<number, ProblemKind>> = {
-  400: 'invalid',
-  401: 'unauthorized',
-  403: 'unauthorized',
-  404: 'missing',
-  409: 'conflict',
-  429: 'limit',
-}
 
 /** The command reached nobody, or did not happen as asked. */
 const NOT_DONE = 3
@@ -174,11 +165,9 @@ async function post(
   }
   const answer: unknown = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
   if (!response.ok) {
-    const words =
-      typeof answer === 'object' && answer !== null && 'detail' in answer
-        ? String(answer.detail)
-        : `status ${response.status}`
-    throw new Problem(KIND[response.status] ?? 'unavailable', `the relay refused: ${words}`)
+    const { kind, outcome, message } = refusal(response.status, answer)
+    const how = outcome === 'unknown' ? 'the relay does not know what became of it' : 'the relay refused'
+    throw new Problem(kind, `${how}: ${message}`, { outcome })
   }
   if (!isReport(answer))
     throw new Problem(

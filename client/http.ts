@@ -70,9 +70,12 @@ const KINDS: Readonly<Record<number, ProblemKind>> = {
   401: 'unauthorized',
   403: 'unauthorized',
   404: 'missing',
+  409: 'conflict',
+  429: 'limit',
 }
 
-function refusal(status: number, body: unknown): Problem {
+/** A relay's refusal as a Problem. `body` is what it said, if it is JSON. */
+export function refusal(status: number, body: unknown): Problem {
   const said = typeof body === 'object' && body !== null ? (body as Partial<Problem>) : {}
   return new Problem(said.kind ?? KINDS[status] ?? 'unavailable', said.message ?? `the relay answered ${status}`, {
     outcome: said.outcome ?? (status < 500 ? 'did-not-happen' : 'unknown'),

@@ -1,4 +1,5 @@
 /** Where a Redis is, and what its refusals mean. */
+import { hostOf } from './host.ts'
 
 export type RedisPlace = {
   /** `redis://[user[:password]@]host[:port][/db]`, or `rediss://` for TLS. Never told: `placeText` is. */
@@ -19,9 +20,10 @@ export function placeText({ url }: Pick<RedisPlace, 'url'>): string {
 
 /** The place as options of ioredis. */
 export function redisAddress(place: RedisPlace) {
-  const { protocol, hostname, port, pathname, username, password } = new URL(place.url)
+  const url = new URL(place.url)
+  const { protocol, port, pathname, username, password } = url
   return {
-    host: hostname.replace(/^\[|\]$/g, ''),
+    host: hostOf(url),
     port: Number(port || PORT),
     db: Number(pathname.slice(1)),
     ...(username !== '' && { username: decodeURIComponent(username) }),

@@ -2,6 +2,7 @@
 import { webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { hostOf } from '../contract/host.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { connectChecked } from '../link/server-check.ts'
@@ -176,7 +177,7 @@ async function ask({ url, body, tls, now_ms }: Asking): Promise<unknown> {
           cause: error,
         }),
       )
-    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const host = hostOf(url)
     const servername = isIP(host) === 0 ? { servername: host } : {}
     const port = Number(url.port || 443)
     const connection = { host, port, ...servername, minVersion: 'TLSv1.3', ...tls } as const

@@ -1,9 +1,21 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../contract/clock.ts'
 
+/** A turn that takes longer than this makes commands wait. */
+const TURN_MS = 5
+/** Handshakes at work: at first, and however long turns take. */
+const WINDOW_FIRST = 16
+const WINDOW_MIN = 2
+/** … that begin in one turn. */
+const BEGUN_MAX = 2
+
 /**
  * Bounds the TLS handshakes at work: a CONNACK comes only after the CPU that it should save, so a storm is held at
  * accept. Sockets past the bound wait unread, first come first served; past the second bound they are closed at once.
+ *
+ * Each handshake is a millisecond or two of the event loop, and those who are connected are served between them. How
+ * many may be at work follows from how long turns of the loop take meanwhile, as a congestion window does (additive
+ * increase, multiplicative decrease: Chiu and Jain, 1989): far peers that keep us waiting leave room for many.
  */
 export function handshakeGate(options: {
   readonly clock: Clock
@@ -13,11 +25,28 @@ export function handshakeGate(options: {
   /** Begins the handshake; calls `done` once, when it is over either way. */
   readonly begin: (socket: Socket, done: () => void) => void
 }): { admit(socket: Socket): void; close(): void; readonly waiting: number } {
+  const { clock, atWork_max } = options
   const waiting = new Set<Socket>()
   let atWork = 0
+  let window = Math.min(WINDOW_FIRST, atWork_max)
+  let begun = 0
+
+  const mayBegin = () => atWork < window && begun < BEGUN_MAX
+
+  /** Each turn of the event loop in which some began: it polls without waiting until the immediate runs. */
+  function watchTurn() {
+    const from_ms = clock.monotonic()
+    setImmediate(() => {
+      const isLong = clock.monotonic() - from_ms > TURN_MS
+      window = isLong ? Math.max(WINDOW_MIN, Math.floor(window / 2)) : Math.min(atWork_max, window + 1)
+      begun = 0
+      next()
+    })
+  }
 
   function begin(socket: Socket) {
     atWork++
+    if (begun++ === 0) watchTurn()
     let over = false
     const done = () => {
       if (over) return
@@ -27,7 +56,7 @@ export function handshakeGate(options: {
       atWork--
       next()
     }
-    const cancel = options.clock.timer(options.timeout_ms, () => {
+    const cancel = clock.timer(options.timeout_ms, () => {
       socket.destroy()
       done()
     })
@@ -37,7 +66,7 @@ export function handshakeGate(options: {
 
   function next() {
     for (const socket of waiting) {
-      if (atWork >= options.atWork_max) return
+      if (!mayBegin()) return
       waiting.delete(socket)
       begin(socket)
     }
@@ -47,7 +76,7 @@ export function handshakeGate(options: {
     admit(socket) {
       // Whatever goes wrong with the socket before TLS owns it is the peer's leaving.
       socket.on('error', () => socket.destroy())
-      if (atWork < options.atWork_max) {
+      if (waiting.size === 0 && mayBegin()) {
         begin(socket)
       } else if (waiting.size < options.waiting_max) {
         waiting.add(socket)

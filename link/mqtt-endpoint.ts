@@ -45,7 +45,6 @@ export type MqttEndpointOptions = {
   readonly packet_max_bytes?: number
   readonly receive_max?: number
   readonly sessions_max?: number
-  readonly handshakes_max?: number
   /** A handler raised something: a fault of ours, to be logged. */
   readonly fault?: (error: unknown) => void
   /** A connection was turned away before it was a session. */
@@ -146,7 +145,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
   let forgetTicketKeys = keepTicketKeys(secure, ticketSecret(options.tls), clock)
   const gate = handshakeGate({
     clock,
-    atWork_max: options.handshakes_max ?? HANDSHAKES_MAX,
+    atWork_max: HANDSHAKES_MAX,
     waiting_max: HANDSHAKES_WAITING_MAX,
     timeout_ms: CONNECT_TIMEOUT_MS,
     begin(socket, done) {
@@ -190,7 +189,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     if (draining) socket.destroy()
     else gate.admit(socket)
   })
-  await listening(server, options.host, options.port)
+  await listening(server, { ...options, fault })
   const port = portNumber(server)
 
   function closeAll(reason: CloseReason) {
@@ -260,14 +259,24 @@ function portOf(socket: net.Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`
 }
 
-/** Resolves when `server` listens; raises `unavailable` with the reason, a port in use by name. */
-export function listening(server: net.Server, host: string, port: number): Promise<void> {
+/**
+ * Resolves when `server` listens; raises `unavailable` with the reason, a port in use by name. A connection that cannot
+ * be accepted later (no file descriptor is left) goes to `fault`, and the server listens on.
+ */
+export function listening(
+  server: net.Server,
+  { host, port, fault }: { readonly host: string; readonly port: number; readonly fault: (error: unknown) => void },
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    const failed = (error: NodeJS.ErrnoException) => {
       const what = error.code === 'EADDRINUSE' ? 'is in use; stop what has it, or choose another port' : error.message
       reject(new Problem('unavailable', `cannot listen on ${host}:${port}: ${what}`, { cause: error }))
+    }
+    server.once('error', failed)
+    server.listen({ host, port }, () => {
+      server.off('error', failed).on('error', fault)
+      resolve()
     })
-    server.listen({ host, port }, () => resolve())
   })
 }
 

@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { Client, DatabaseError, types } from 'pg'
+import { hostOf } from '../contract/host.ts'
 import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import { POSTGRES_ANSWER_MS, POSTGRES_CONNECT_MS, POSTGRES_LOCK_MS } from './limits.ts'
 import { POSTGRES_SCHEMA } from './postgres-schema.ts'
@@ -39,7 +40,7 @@ types.setTypeParser(types.builtins.INT8, Number)
 /** `announced`: another session of the database changed the registry. */
 export function postgresLine({ url, password, ca }: PostgresAddress, announced: () => void): PostgresLine {
   const { hostname, port, pathname, username, password: inUrl } = new URL(url)
-  const host = hostname.replace(/^\[|\]$/g, '')
+  const host = hostOf({ hostname })
   const database = decodeURIComponent(pathname.slice(1))
   const place = `${hostname}:${port || 5432}/${database}`
   let live: Connection | undefined

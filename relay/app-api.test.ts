@@ -14,7 +14,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
 import { openLedger } from './ledger.ts'
-import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, TRUST_MS } from './limits.ts'
+import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 const clock = new ManualClock()
@@ -271,6 +271,22 @@ describe('the socket of an app', () => {
     await once(socket, 'open')
     socket.send(JSON.stringify(command).padEnd(BODY_MAX_BYTES + 1))
     expect((await once(socket, 'close'))[0]).toBe(1009)
+  })
+
+  test('of a token that was revoked issues nothing more, though its client does not heed that it is closed', async () => {
+    const socket = await connect(await registry.createToken({ app: 'deaf', scopes: ['commands', 'observe'] }))
+    await once(socket, 'open')
+    expect(await answerTo(socket, JSON.stringify(command))).toMatchObject({ type: 'answer' })
+    const before = core.counts.issued
+    socket.pause()
+    await registry.revokeToken('deaf')
+    await clock.advance(TOKEN_LOOK_MS)
+    socket.send(JSON.stringify({ ...command, ref: 'after' }))
+    // Another request after it: by then it was looked at.
+    expect((await post({ token: tokens.watcher })).status).toBe(403)
+    socket.resume()
+    expect((await once(socket, 'close'))[0]).toBe(1008)
+    expect(core.counts.issued).toBe(before)
   })
 
   test('of a token without commands only listens', async () => {

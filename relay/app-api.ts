@@ -57,7 +57,7 @@ export type Issue = (
 
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, feed, registry, clock } = options
-  const { verify, prepare, isGood } = tokenCache(registry, clock, options.outside)
+  const { verify, prepare, watch } = tokenCache(registry, clock, options.outside)
   const recordOf = trusted((hub) => registry.hub(hub), clock)
   let isCommand: CommandRoute = () => false
   const app: FastifyInstance = Fastify({
@@ -170,7 +170,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     },
     (socket, request) => {
       const token = tokenOf(request.headers.authorization)
-      live.serve(socket, verify(token), () => isGood(token))
+      live.serve(socket, verify(token), watch(token))
     },
   )
   app.get('/v1/openapi.json', async () => openApiDocument())

@@ -31,12 +31,13 @@ async function start(clock = new ManualClock(), disk = memoryDisk()) {
   const ledger = await openLedger({ disk, clock, random, source: 'relay-0', layout, version: '1', fault })
   const sent: string[] = []
   const socket = { answer: 'sent' as 'sent' | 'full' | 'gone' }
+  const feed = liveFeed()
   const core = commandCore({
     fleet: 'demo',
     clock,
     random,
     ledger,
-    feed: liveFeed(),
+    feed,
     link: {
       send: (_hub, _epoch, message) => {
         if (socket.answer === 'sent' && message.type === 'command') {
@@ -48,7 +49,7 @@ async function start(clock = new ManualClock(), disk = memoryDisk()) {
       },
     },
   })
-  return { core, clock, disk, sent, socket, ledger }
+  return { core, clock, disk, sent, socket, ledger, feed }
 }
 
 type Run = Awaited<ReturnType<typeof start>>
@@ -71,6 +72,36 @@ describe('a command', () => {
     for (const stage of stages) core.result(HUB, word(command.id, stage))
     expect(command.outcome).toBe(outcome)
     expect(ledger.find(command.id)?.outcome).toBe(outcome)
+  })
+
+  test('is told to who listens in order, and no outcome of it before the ledger has that', async () => {
+    const { core, ledger, feed } = await start()
+    const heard: string[] = []
+    feed.observe((event) => {
+      if (event.type === 'issued') heard.push('issued')
+      else if (event.type === 'stage') heard.push(`${event.stage} by ${event.by}`)
+      const told = event.type === 'outcome' || (event.type === 'stage' && event.stage === 'done')
+      if (told) expect(ledger.find(command.id)?.outcome).toBe('done')
+    })
+    core.connected(HUB, '1.1.1')
+    const { command } = core.issue(ask)
+    core.result(HUB, word(command.id, 'executed'))
+    expect(heard).toEqual([
+      'issued',
+      ...['routed by relay', 'sent by relay', 'executed by hub', 'acked by relay', 'done by relay'],
+    ])
+  })
+
+  test('that the ledger refuses is told to nobody', async () => {
+    const { core, disk, feed } = await start()
+    const heard: string[] = []
+    feed.observe(({ type }) => heard.push(type))
+    core.connected(HUB, '1.1.1')
+    disk.write = () => {
+      throw new Problem('limit', 'the disk is full')
+    }
+    expect(() => core.issue(ask)).toThrow(/ledger cannot be written/)
+    expect(heard).toEqual([])
   })
 
   test('to a hub that is not there is offline at once', async () => {

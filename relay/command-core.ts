@@ -35,6 +35,9 @@ export type Ledger = {
   open(): readonly Command[]
 }
 
+/** A stage that the relay saw, as the ledger has it. */
+type Step = LedgerEvent & { readonly stage: Stage | Outcome; readonly ms: number }
+
 /** A command between `issued` and its outcome. */
 type Open = {
   readonly command: Command
@@ -91,32 +94,32 @@ export function commandCore(parts: {
     if (hub.epoch === undefined && hub.open === 0) hubs.delete(id)
   }
 
-  /** Adds a stage, shows it to observers, and returns its event for the ledger. */
-  const step = (command: Command, stage: Stage | Outcome, reason?: string): LedgerEvent => {
+  /** Adds a stage, and returns its event for the ledger. Observers are told once that is written. */
+  const step = (command: Command, stage: Stage | Outcome, reason?: string): Step => {
     const ms = rounded(elapsed_ms(command))
     command.stages.push({ stage, by: 'relay', ms })
-    tell(command, stage, 'relay', ms)
     const { hub, device, id, issued } = command
     return { m: clock.monotonic(), hub, kind: 'command', device, command: id, issued, stage, ms, reason }
   }
 
-  const tell = (command: Command, stage: Stage | Outcome, by: 'relay' | 'hub', ms: number) => {
-    if (!feed.watched || stage === 'issued') return
+  const tell = (command: Command, { stage, ms }: Pick<Step, 'stage' | 'ms'>, by: 'relay' | 'hub' = 'relay') => {
+    if (!feed.watched) return
     const { hub, device, id } = command
     feed.publish({ type: 'stage', hub, command: id, device, stage, by, ms })
   }
 
   /** Records a better outcome than the one before, on an open or a finished command. The ledger first, then the answer. */
-  const conclude = (command: Command, outcome: Outcome, reason: string | undefined, before: LedgerEvent[]) => {
+  const conclude = (command: Command, outcome: Outcome, reason: string | undefined, before: readonly Step[]) => {
     const entry = open.get(command.id)
-    const events = entry ? [...entry.events, ...before] : before
+    const steps = [...before]
     if (outranks(outcome, command.outcome)) {
       command.outcome = outcome
       command.reason = reason
-      events.push(step(command, outcome, reason))
+      steps.push(step(command, outcome, reason))
       counts.outcomes.set(outcome, (counts.outcomes.get(outcome) ?? 0) + 1)
     }
-    memory.finish(command, events)
+    memory.finish(command, entry ? [...entry.events, ...steps] : steps)
+    for (const one of steps) tell(command, one)
     if (feed.watched) feed.publish({ type: 'outcome', hub: command.hub, app: command.app, report: reportOf(command) })
     if (!entry) return
     open.delete(command.id)
@@ -173,7 +176,9 @@ export function commandCore(parts: {
     else {
       entry.state = 'sent'
       command.sent_mono = stamp
-      entry.events.push(step(command, 'sent'))
+      const sent = step(command, 'sent')
+      entry.events.push(sent)
+      tell(command, sent)
     }
     return true
   }
@@ -269,10 +274,11 @@ export function commandCore(parts: {
       const hub = hubs.get(hub_id)
       const issued: LedgerEvent = { ...step(command, 'issued'), app, deadline_ms, set: JSON.stringify(set) }
       const epoch = hub?.epoch
-      const events = hub === undefined || epoch === undefined ? [issued] : [issued, step(command, 'routed')]
-      memory.begin(command, events)
+      const routed = hub === undefined || epoch === undefined ? undefined : step(command, 'routed')
+      memory.begin(command, routed ? [issued, routed] : [issued])
       counts.issued++
       if (feed.watched) feed.publish({ type: 'issued', hub: hub_id, app, report: reportOf(command) })
+      if (routed) tell(command, routed)
       const entry = begin(command, 'unsent', deadline_ms)
       if (hub === undefined || epoch === undefined) conclude(command, 'offline', passed?.offline ?? OFFLINE, [])
       else if (hub.unsent.length > 0 || !send(entry, epoch)) hub.unsent.push(entry)
@@ -341,16 +347,16 @@ export function commandCore(parts: {
       if (entry && !in_time) expire(entry)
       if (!command.stages.some((past) => past.by === 'hub' && past.stage === said.stage)) {
         command.stages.push({ stage: said.stage, by: 'hub', ms: said.ms })
-        tell(command, said.stage, 'hub', said.ms)
+        tell(command, said, 'hub')
       }
       const outcome = outcomeOf(said.stage, in_time)
       if (outcome === undefined || !outranks(outcome, command.outcome)) return
-      const events: LedgerEvent[] = []
+      const steps: Step[] = []
       if (!command.stages.some((past) => past.stage === 'acked')) {
-        events.push(step(command, 'acked'))
+        steps.push(step(command, 'acked'))
         if (command.sent_mono !== undefined) command.round_trip_ms = rounded(clock.monotonic() - command.sent_mono)
       }
-      conclude(command, outcome, said.reason, events)
+      conclude(command, outcome, said.reason, steps)
     },
 
     /**

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws'
 import type { Clock } from '../contract/clock.ts'
 import type { CommandReport } from '../contract/command.ts'
+import type { LiveRequest } from '../contract/live-message.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
@@ -75,6 +76,10 @@ function serve(
   }
   const refuse = (ref: string | undefined, { kind, outcome, message }: Problem) =>
     send({ type: 'problem', ref, kind, outcome, message })
+  const failed = (error: unknown) => {
+    parts.fault(error)
+    return new Problem('internal', 'the relay failed to answer; it was logged', { outcome: 'unknown' })
+  }
   async function answer(issued: Issued, ref: string | undefined, begun_ms: number): Promise<void> {
     const leave = 'command' in issued ? undefined : issued.leave
     if (leave) elsewhere.add(leave)
@@ -84,9 +89,8 @@ function serve(
       const own_ms = ownShare_ms(report, clock.monotonic() - begun_ms)
       if (own_ms !== undefined) parts.answered?.(report, own_ms)
     } catch (error) {
-      if (!isProblem(error)) parts.fault(error)
-      const words = new Problem('internal', 'the relay failed to answer; it was logged', { outcome: 'unknown' })
-      if (socket.readyState === socket.OPEN) refuse(ref, isProblem(error) ? error : words)
+      const problem = isProblem(error) ? error : failed(error)
+      if (socket.readyState === socket.OPEN) refuse(ref, problem)
     } finally {
       open--
       if (leave) elsewhere.delete(leave)
@@ -108,10 +112,12 @@ function serve(
   })
   socket.on('error', () => socket.terminate())
   socket.on('message', (data: Buffer) => {
+    // One that is being closed still hands on what comes, and its client need not heed the close.
+    if (socket.readyState !== socket.OPEN) return
     const begun_ms = clock.monotonic()
     let ref: string | undefined
     try {
-      const said = liveRequest.parse(JSON.parse(data.toString('utf8')))
+      const said = understood(data)
       if (said.type === 'ping') {
         send({ type: 'pong' })
         return
@@ -131,7 +137,16 @@ function serve(
       open++
       void answer(issued, said.ref, begun_ms)
     } catch (error) {
-      refuse(ref, isProblem(error) ? error : new Problem('invalid', `not understood: ${messageOf(error)}`))
+      refuse(ref, isProblem(error) ? error : failed(error))
     }
   })
+}
+
+/** Raises `invalid`. */
+function understood(data: Buffer): LiveRequest {
+  try {
+    return liveRequest.parse(JSON.parse(data.toString('utf8')))
+  } catch (error) {
+    throw new Problem('invalid', `not understood: ${messageOf(error)}`)
+  }
 }

@@ -1,6 +1,7 @@
 /** Connections to other relays: one to each, made when it is first needed, kept, and made again when it is lost. */
 import tls from 'node:tls'
 import type { Clock, Random } from '../contract/clock.ts'
+import { hostOf } from '../contract/host.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms } from '../link/back-off.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
@@ -184,8 +185,8 @@ function openLink(
       try {
         socket = open(address, options, on)
       } catch (error) {
-        // An address that is none.
-        ended(messageOf(error))
+        // An address that is none; told later, as every end of an attempt is.
+        queueMicrotask(() => ended(messageOf(error)))
       }
     })
     return attempt
@@ -265,10 +266,9 @@ function open(
   { relay, clock, tls: files, version = PEER_VERSION }: PeerLinkOptions,
   on: Heard,
 ): tls.TLSSocket {
-  const { hostname, port } = new URL(`tls://${address}`)
-  const host = hostname.replace(/^\[|\]$/g, '')
+  const url = new URL(`tls://${address}`)
   const socket = tls.connect({
-    ...{ key: files.key, cert: files.cert, ca: files.ca, host, port: Number(port) },
+    ...{ key: files.key, cert: files.cert, ca: files.ca, host: hostOf(url), port: Number(url.port) },
     ...{ minVersion: 'TLSv1.3', ALPNProtocols: [PEER_PROTOCOL] },
   })
   const read = frameReader()

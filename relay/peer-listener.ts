@@ -103,7 +103,7 @@ export async function listenForPeers(options: PeerListenerOptions): Promise<Peer
     secure.emit('connection', socket)
   })
   server.maxConnections = PEERS_MAX
-  await listening(server, options.host, options.port)
+  await listening(server, options)
 
   return {
     port: portNumber(server),

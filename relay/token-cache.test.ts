@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Problem } from '../contract/problem.ts'
 import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import { ManualClock } from '../sim/clock.ts'
-import { OUTSIDE_TOKEN_TRUST_MS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
+import { OUTSIDE_TOKEN_TRUST_MS, TOKEN_LOOK_MS, TRUST_MS, TRUSTED_MAX } from './limits.ts'
 import { tokenCache, watchTokens } from './token-cache.ts'
 
 const PRINCIPAL = { app: 'jwt.phone', scopes: ['commands'] } as const
@@ -35,8 +35,10 @@ test('a token of the registry takes no time, and is asked for again after its mo
   expect(cache.prepare('hearth_x')).toBeUndefined()
   for (let i = 0; i < 3; i++) expect(cache.verify('hearth_x').app).toBe('panel')
   expect(asked).toEqual({ registry: 1, issuer: 0 })
+  const isGood = cache.watch('hearth_x')
+  expect(isGood()).toBe(true)
   state.revoked = true
-  expect(cache.isGood('hearth_x')).toBe(false)
+  expect(isGood()).toBe(false)
   expect(cache.verify('hearth_x').app).toBe('panel')
   return clock.advance(TRUST_MS).then(() => expect(() => cache.verify('hearth_x')).toThrow(/revoked/))
 })
@@ -51,10 +53,12 @@ test('a signature is checked once for all who ask at the same time, and then loo
   await clock.advance(OUTSIDE_TOKEN_TRUST_MS)
   await cache.prepare('a.b.c')
   expect(asked.issuer).toBe(2)
-  // Good until its end, trusted or not; then not, whatever was trusted.
-  expect(cache.isGood('a.b.c')).toBe(true)
+  // Good until its end, trusted or not, and forgotten for others or not; then not, whatever was trusted.
+  const isGood = cache.watch('a.b.c')
+  for (let i = 0; i < TRUSTED_MAX; i++) await cache.prepare(`x.${i}.x`)
+  expect(isGood()).toBe(true)
   clock.jump(expires_ms - clock.now())
-  expect(cache.isGood('a.b.c')).toBe(false)
+  expect(isGood()).toBe(false)
   expect(() => cache.verify('a.b.c')).toThrow(/get another/)
 })
 

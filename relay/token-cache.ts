@@ -10,8 +10,8 @@ export type TokenCache = {
   verify(token: string): Principal
   /** For a token whose check takes time, and that was not checked lately: resolves when `verify` knows the answer. */
   prepare(token: string): Promise<void> | undefined
-  /** Is a token that was good still good? Asks the registry itself. */
-  isGood(token: string): boolean
+  /** Of a token that is good now: tells later whether it still is, and asks the registry itself. */
+  watch(token: string): () => boolean
 }
 
 type Known = { readonly principal: Principal; readonly until_ms: number; readonly expires_ms: number }
@@ -61,14 +61,20 @@ export function tokenCache(registry: Pick<Registry, 'verifyToken'>, clock: Clock
       checking.set(token, running)
       return running
     },
-    isGood(token) {
-      if (isOutside(token)) return (known.get(token)?.expires_ms ?? 0) > clock.now()
-      try {
-        registry.verifyToken(token)
-        return true
-      } catch (error) {
-        if (isProblem(error, 'unauthorized')) return false
-        throw error
+    watch(token) {
+      if (isOutside(token)) {
+        // Kept here: it may be forgotten for others that come.
+        const expires_ms = known.get(token)?.expires_ms ?? 0
+        return () => expires_ms > clock.now()
+      }
+      return () => {
+        try {
+          registry.verifyToken(token)
+          return true
+        } catch (error) {
+          if (isProblem(error, 'unauthorized')) return false
+          throw error
+        }
       }
     },
   }

@@ -22,7 +22,7 @@ await inParallel(hubs.length, CONNECTING, async (index) => {
 process.stdout.write('ready\n')
 
 async function serveMqtt(hub: string, tls: ClientTls): Promise<void> {
-  const username = formatEpoch({ generation: 1, counter: 1, connect: 1 })
+  const username = formatEpoch({ generation: 1, counter: task.boot, connect: 1 })
   const client: MqttClient = await connectClient({
     ...{ port: task.port, tls, client: hub, username },
     message(_topic, payload) {

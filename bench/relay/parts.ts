@@ -10,6 +10,8 @@ export const hubsTask = z.object({
   port: z.number(),
   /** A file with the certificates of hubs by name, as JSON: too long for an argument. */
   hubs_file: z.string(),
+  /** Their boot counter: the relay lets in no session older than one that it has seen. */
+  boot: z.number(),
 })
 
 /** Commands one after the other; so many a second for so long, whether answers come or not; or each of these rates. */

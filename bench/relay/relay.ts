@@ -180,11 +180,14 @@ async function runPeer(
   return await runBetween(server, { kind, hubs_file, port }, { kind, port, tls })
 }
 
-async function runBetween(server: Server, hubs: HubsTask, to: AppTask['to']): Promise<Ran> {
-  const child = startChild(join(import.meta.dirname, 'hubs-child.ts'), hubs)
+let boots = 0
+
+async function runBetween(server: Server, hubs: Omit<HubsTask, 'boot'>, to: AppTask['to']): Promise<Ran> {
+  const task: HubsTask = { ...hubs, boot: ++boots }
+  const child = startChild(join(import.meta.dirname, 'hubs-child.ts'), task)
   const under = async (load: Load): Promise<AppDone> => {
-    const task: AppTask = { to, hubs: HUBS, load }
-    return await runChild(join(import.meta.dirname, 'app-child.ts'), task, appDone)
+    const asked: AppTask = { to, hubs: HUBS, load }
+    return await runChild(join(import.meta.dirname, 'app-child.ts'), asked, appDone)
   }
   try {
     if ((await child.line()) !== 'ready') throw new Error('the hubs did not get ready')

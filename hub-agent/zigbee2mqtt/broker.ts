@@ -6,6 +6,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type IClientOptions, MqttClient } from 'mqtt'
 import { type Clock, type Random, randomHex, sleep } from '../../contract/clock.ts'
+import { hostOf } from '../../contract/host.ts'
 import { causeOf, messageOf, Problem } from '../../contract/problem.ts'
 import { backOff_ms } from '../../link/back-off.ts'
 import { CONNECT_TIMEOUT_MS, FAILURES_MAX, FILTERS_AT_ONCE, GOODBYE_MS, KEEP_ALIVE_S } from './limits.ts'
@@ -48,7 +49,7 @@ export function addressOf({ hostname, port, protocol }: URL): string {
 export function connectBroker(options: BrokerOptions): Broker {
   const { url, clock, random, signal } = options
   const secure = url.protocol === 'mqtts:'
-  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const host = hostOf(url)
   const port = Number(url.port) || (secure ? 8883 : 1883)
   const clientId = `hearth-${options.name}-${randomHex(random, 4)}`
   let client: MqttClient | undefined

@@ -1,0 +1,72 @@
+import { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import type { Clock } from '../contract/clock.ts'
+import { ManualClock } from '../sim/clock.ts'
+import { handshakeGate } from './handshake-gate.ts'
+
+const TIMEOUT_MS = 10_000
+
+/** `work_ms`: what each handshake takes of the event loop as it begins. */
+function opened({ atWork_max = 64, waiting_max = 100, work_ms = 0 } = {}) {
+  const manual = new ManualClock()
+  let worked_ms = 0
+  const clock: Clock = {
+    now: () => manual.now(),
+    monotonic: () => manual.monotonic() + worked_ms,
+    timer: (delay_ms, callback) => manual.timer(delay_ms, callback),
+  }
+  const begun: (() => void)[] = []
+  const gate = handshakeGate({
+    ...{ clock, atWork_max, waiting_max, timeout_ms: TIMEOUT_MS },
+    begin(_socket, done) {
+      begun.push(done)
+      worked_ms += work_ms
+    },
+  })
+  const come = (count: number) =>
+    Array.from({ length: count }, () => {
+      const socket = new Socket()
+      gate.admit(socket)
+      return socket
+    })
+  return { clock: manual, gate, begun, come }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await turn()
+}
+
+test('of many that come at once a few begin in each turn of the event loop, the others wait their turn', async () => {
+  const { gate, begun, come } = opened()
+  come(40)
+  expect([begun.length, gate.waiting]).toEqual([2, 38])
+  await turns(2)
+  expect(begun.length).toBeLessThanOrEqual(6)
+  await turns(200)
+  // None of those is over yet, and turns are short: the window has grown.
+  expect([begun.length, gate.waiting]).toEqual([40, 0])
+})
+
+test('while turns are long only a few are at work, and each that is over lets the next begin', async () => {
+  const { begun, come } = opened({ work_ms: 20 })
+  come(30)
+  await turns(200)
+  const atWork = begun.length
+  expect(atWork).toBeLessThan(20)
+  for (let over = 0; over < begun.length; over++) {
+    begun[over]?.()
+    await turns(3)
+    expect(begun.length - over - 1).toBeLessThanOrEqual(atWork)
+  }
+  expect(begun.length).toBe(30)
+})
+
+test('one that says nothing gives its place away after its time, and whom nobody can wait for is closed', async () => {
+  const { clock, gate, begun, come } = opened({ atWork_max: 1, waiting_max: 1 })
+  const [first, second, third] = come(3)
+  expect([begun.length, gate.waiting, third?.destroyed]).toEqual([1, 1, true])
+  await clock.advance(TIMEOUT_MS)
+  await turns(2)
+  expect([first?.destroyed, second?.destroyed, begun.length]).toEqual([true, false, 2])
+})
