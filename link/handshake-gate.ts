@@ -2,12 +2,12 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../contract/clock.ts'
 
 /** A turn that takes longer than this makes commands wait. */
-const TURN_MS = 5
+const TURN_MS = 10
 /** Handshakes at work: at first, and however long turns take. */
 const WINDOW_FIRST = 16
-const WINDOW_MIN = 2
+const WINDOW_MIN = 8
 /** … that begin in one turn. */
-const BEGUN_MAX = 2
+const BEGUN_MAX = 4
 
 /**
  * Bounds the TLS handshakes at work: a CONNACK comes only after the CPU that it should save, so a storm is held at

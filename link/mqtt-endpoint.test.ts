@@ -225,6 +225,22 @@ describe('sessions', () => {
   })
 })
 
+test('draining moves idle hubs at once, and the others when what they do is over', async () => {
+  const { endpoint, seen } = await listen()
+  const busy = client(endpoint)
+  const idle = client(endpoint, { ...(await fleet.hub('demo-02')), clientId: 'demo-02', username: '1.1.2' })
+  await Promise.all([event(busy, 'connect'), event(idle, 'connect')])
+  const [busyTold, idleTold] = [event(busy, 'disconnect'), event(idle, 'disconnect')]
+  const over = Promise.withResolvers<void>()
+  const drained = endpoint.drain({ busy: (hub) => hub === 'demo-01', idle: over.promise })
+  expect((await idleTold)[0]).toHaveProperty('reasonCode', 0x9c)
+  expect(seen.closed).toEqual(['1.1.2 draining'])
+  over.resolve()
+  await drained
+  expect((await busyTold)[0]).toHaveProperty('reasonCode', 0x9c)
+  expect(seen.closed).toEqual(['1.1.2 draining', '1.1.1 draining'])
+})
+
 describe('what is announced is enforced', () => {
   test('CONNACK announces the limits', async () => {
     const { endpoint } = await listen({ receive_max: 3, packet_max_bytes: 4_096 })

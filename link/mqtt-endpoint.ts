@@ -62,10 +62,26 @@ export type MqttEndpoint = {
   recheck(): void
   /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
   setTls(tls: ServerTls): void
-  /** Takes no more connections and moves the sessions away (0x9C), so many a second. */
-  drain(options?: { readonly per_second?: number; readonly signal?: AbortSignal }): Promise<void>
+  /** Takes no more connections and moves the sessions away (0x9C), so many a second; those that are `busy` once `idle` is there. */
+  drain(options?: DrainOptions): Promise<void>
   close(): Promise<void>
 }
+
+export type DrainOptions = {
+  readonly per_second?: number
+  readonly busy?: (client: string) => boolean
+  readonly idle?: Promise<unknown>
+  /** Ends the pauses: raises its reason. */
+  readonly signal?: AbortSignal
+}
+
+const DRAIN_STEP_MS = 20
+const MOVED = {
+  kind: 'draining',
+  planned: true,
+  code: REASON.useAnotherServer,
+  text: 'this server is going away',
+} as const
 
 /** The context is else made of the command line, and tickets of another run are refused for it. */
 const TICKETS = { sessionIdContext: 'hearth', sessionTimeout: TICKET_KEYS_MS / 1000 } as const
@@ -216,17 +232,18 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
         session.close({ kind: 'revoked', planned: false, code: REASON.notAuthorised, text: answer.reason })
       }
     },
-    async drain({ per_second = DRAIN_PER_SECOND, signal } = {}) {
+    async drain({ per_second = DRAIN_PER_SECOND, busy, idle, signal } = {}) {
       draining = true
-      for (const session of sessions.values()) {
-        session.close({
-          kind: 'draining',
-          planned: true,
-          code: REASON.useAnotherServer,
-          text: 'this server is going away',
-        })
-        await sleep(clock, 1_000 / per_second, signal)
+      const at_once = Math.ceil((per_second * DRAIN_STEP_MS) / 1_000)
+      const move = async (some: readonly MqttSession[]) => {
+        for (let i = 0; i < some.length; i += at_once) {
+          for (const session of some.slice(i, i + at_once)) session.close(MOVED)
+          await sleep(clock, DRAIN_STEP_MS, signal)
+        }
       }
+      await move([...sessions.values()].filter(({ client }) => busy?.(client) !== true))
+      await idle
+      await move([...sessions.values()])
     },
     async close() {
       draining = true

@@ -1,119 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { Clock } from '../contract/clock.ts'
-import type { CommandReport } from '../contract/command.ts'
-import { Problem } from '../contract/problem.ts'
-import { memoryDisk } from '../link/memory-disk.ts'
-import { ManualClock, seededRandom, settle } from '../sim/clock.ts'
-import { type Answer, cluster, type Elsewhere, type Issued } from './cluster.ts'
-import { commandCore } from './command-core.ts'
+import type { Problem } from '../contract/problem.ts'
+import { ManualClock, settle } from '../sim/clock.ts'
+import { ask, DAY, DAY_MS, elsewhere, executedAtB, fleet, HUB, unanswered, unreachable } from './cluster.fixture.ts'
 import type { Directory } from './directory.ts'
-import { openLedger } from './ledger.ts'
 import { APP_RATE, DIRECTORY_WAIT_MS, HUB_RATE, PEER_AGAIN_MS } from './limits.ts'
-import { liveFeed } from './live-event.ts'
-import { memoryDirectory } from './memory-directory.ts'
-import type { ForwardedCommand, PeerService } from './peers.ts'
-
-const HUB = 'demo-01'
-const DAY = '2026-11-24'
-const DAY_MS = 86_400_000
-const ask = { app: 'app', hub: HUB, device: 'lamp', set: { powered: true }, deadline_ms: 1_000 }
-
-const unreachable = () => {
-  throw new Problem('unavailable', 'nobody is there')
-}
-const broken = () => {
-  throw new Problem('unavailable', 'the way broke', { outcome: 'unknown' })
-}
-
-type Way = (
-  command: ForwardedCommand,
-  arrive: () => ReturnType<PeerService['issue']>,
-) => ReturnType<PeerService['issue']>
-/** Takes the command, and its answer is lost. */
-const unanswered: Way = (_command, arrive) => {
-  void arrive()
-  return Promise.resolve().then(broken)
-}
-
-const ahead = (clock: ManualClock, ms: number): Clock => ({
-  now: () => clock.now() + ms,
-  monotonic: () => clock.monotonic(),
-  timer: (after_ms, act) => clock.timer(after_ms, act),
-})
-
-/** Relays of one fleet over one directory, in one process; the wall clock of the first may be ahead of the others'. */
-async function fleet(names: readonly string[], ahead_ms = 0, machine = new ManualClock()) {
-  const shared = memoryDirectory()
-  const services = new Map<string, PeerService>()
-  const ways = new Map<string, Way>()
-  const asked: ForwardedCommand[] = []
-  const started = names.map(async (relay, i) => {
-    const random = seededRandom(i + 1)
-    const clock = i === 0 ? ahead(machine, ahead_ms) : machine
-    const fault = (error: unknown) => {
-      throw error
-    }
-    const layout = { epoch: 1, buckets: 4 }
-    const ledger = await openLedger({ disk: memoryDisk(), clock, random, source: relay, layout, version: '1', fault })
-    const sent: string[] = []
-    const link = {
-      send: (_hub: string, _epoch: string, message: { readonly type: string; readonly command?: string }) => {
-        if (message.command !== undefined) sent.push(message.command)
-        return 'sent' as const
-      },
-    }
-    const core = commandCore({ fleet: 'demo', clock, random, ledger, feed: liveFeed(), link })
-    const own = shared.join({ relay, address: `${relay}:1` })
-    const state = { directory: own }
-    const directory: Directory = { ...own, find: (hub) => state.directory.find(hub) }
-    const peers = {
-      at: (address: string): PeerService => {
-        const to = address.replace(':1', '')
-        const service = services.get(to)
-        return {
-          issue: async (command, answer) => {
-            asked.push(command)
-            const arrive = () => (service ? service.issue(command, answer) : unreachable())
-            return ways.get(to)?.(command, arrive) ?? arrive()
-          },
-          find: async (id) => (service ? service.find(id) : unreachable()),
-        }
-      },
-    }
-    const joined = cluster({ relay, fleet: 'demo', core, directory, peers, clock, random })
-    services.set(relay, joined.service)
-    const hold = async (epoch: string) => {
-      core.connected(HUB, epoch)
-      await own.claim(HUB, epoch)
-    }
-    const executed = (command: string) =>
-      core.result(HUB, { hearth: 1, type: 'result', command, stage: 'executed', ms: 1 })
-    /** The outcome at this relay of a command that a hub without words is sent. */
-    const tell = async (issued: Issued): Promise<CommandReport> =>
-      'command' in issued ? core.settled(issued.command) : issued.report
-    return { core, ledger, sent, hold, executed, tell, state, own, ...joined }
-  })
-  const relays = await Promise.all(started)
-  const relay = (i: number) => {
-    const found = relays[i]
-    if (!found) throw new Error(`no relay ${i}`)
-    return found
-  }
-  return { clock: machine, shared, ways, asked, services, relay, a: relay(0), b: relay(1) }
-}
-
-const elsewhere = (issued: Issued): Elsewhere => {
-  if ('command' in issued) throw new Error('it was issued here')
-  return issued
-}
-
-/** A command by way of relay a, which relay b executes. */
-async function executedAtB(world: Awaited<ReturnType<typeof fleet>>, answer: Answer = 'settled') {
-  const { report } = elsewhere(world.a.issue({ ...ask, key: 'key', day: DAY }, answer))
-  await settle()
-  for (const id of world.b.sent) world.b.executed(id)
-  return report
-}
 
 describe('a command', () => {
   test('for a hub that is connected here is issued in the same turn, and nobody is asked', async () => {
@@ -167,8 +57,25 @@ describe('a command', () => {
     await world.b.hold('1.1.1')
     void world.b.core.drain()
     const { report } = elsewhere(world.a.issue({ ...ask, key: 'key', day: DAY }, 'settled'))
-    await expect(report).rejects.toMatchObject({ kind: 'closed', outcome: 'did-not-happen' })
+    const refused = expect(report).rejects.toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen' })
+    await world.clock.advance(ask.deadline_ms)
+    await refused
     expect(world.a.core.repeatOf({ ...ask, key: 'key', day: DAY })).toBeUndefined()
+  })
+
+  test.each([
+    ['another relay', 2],
+    ['this relay', 0],
+  ])('for a hub of a relay that is going away waits until the hub is at %s', async (_, at) => {
+    const { a, clock, relay } = await fleet(['a', 'b', 'c'])
+    const [b, next] = [relay(1), relay(at)]
+    await b.hold('1.1.1')
+    void b.core.drain()
+    const { report } = elsewhere(a.issue(ask, 'accepted'))
+    await clock.advance(3 * PEER_AGAIN_MS)
+    await next.hold('1.1.2')
+    await clock.advance(2 * PEER_AGAIN_MS)
+    expect([next.sent, b.sent]).toEqual([[(await report).command], []])
   })
 
   test.each([

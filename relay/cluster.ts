@@ -13,6 +13,7 @@ import {
   DIRECTORY_WAIT_MS,
   FORWARDED_KNOWN_MAX,
   FORWARDS_OPEN_MAX,
+  LEAVING_LOOKS_MAX,
   PEER_AGAIN_MAX_MS,
   PEER_AGAIN_MS,
   PEER_ANSWER_GRACE_MS,
@@ -137,6 +138,8 @@ export function cluster(parts: {
     }
   }
 
+  const isLate = ({ until_ms }: Way): boolean => clock.monotonic() + PEER_AGAIN_MS > until_ms
+
   /** That another relay had a request done: nobody can make more of it. Raises `conflict` for another body under its key. */
   function doneElsewhere(id: string, request: IssueRequest): CommandReport | undefined {
     const told = forwarded.get(id)?.report
@@ -151,7 +154,7 @@ export function cluster(parts: {
     let offline = OFFLINE
     let leaving: Problem | undefined
     let last: string | undefined
-    for (let looks = 0; looks < 2; looks++) {
+    for (let asked = 0, waits = 0; ; ) {
       let place: HubPlace | undefined
       try {
         place = await placeOf(request.hub, signal)
@@ -162,13 +165,18 @@ export function cluster(parts: {
       }
       // Where it was issued, or may have been, is asked again when nobody has the hub now.
       place ??= forwarded.get(id)?.place
-      if (!place || place.relay === relay || place.relay === last) break
+      if (!place || place.relay === relay || place.relay === last) {
+        // The hubs of a relay that goes away are elsewhere in a moment.
+        if (!leaving || core.holds(request.hub) || waits++ === LEAVING_LOOKS_MAX || isLate(way)) break
+        await sleep(clock, PEER_AGAIN_MS, signal)
+        continue
+      }
+      if (asked++ === 2) break
       last = place.relay
       const report = await ask(place, way).catch((error: unknown) => {
-        // Its hubs are about to come to another relay.
         if (!isProblem(error, 'closed') || error.outcome !== 'did-not-happen') throw error
-        const text = `${last}, to which the hub was connected, is shutting down: send the command again`
-        leaving = new Problem('closed', text, { cause: error })
+        const text = `${last}, to which the hub was connected, is shutting down, and the hub is not back yet: send the command again`
+        leaving = new Problem('unavailable', text)
         return undefined
       })
       // Its hub may have come here meanwhile, and another try of it with it.

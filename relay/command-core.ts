@@ -288,6 +288,9 @@ export function commandCore(parts: {
     /** Is the hub connected here, and hears commands? */
     holds: (hub: string): boolean => hubs.get(hub)?.epoch !== undefined,
 
+    /** Has the hub commands without an outcome? */
+    isBusy: (hub: string): boolean => (hubs.get(hub)?.open ?? 0) > 0,
+
     /** What this relay itself issued under the request's key. Raises `conflict`, `invalid`, as `issue`. */
     repeatOf: (request: IssueRequest): Command | undefined => {
       if (request.key === undefined) return undefined

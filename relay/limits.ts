@@ -43,8 +43,9 @@ export const LISTEN_HUBS_MAX = 200
 export const ALIVE_INTERVAL_MS = 60_000
 /** How often a hub hears the relay's clock. */
 export const CLOCK_INTERVAL_MS = 60_000
-/** Draining: hubs told to use another server, per second, and the longest that it all may take. */
+/** Draining: hubs told to use another server, per second; more where all would not be told within the time below. */
 export const DRAIN_HUBS_PER_SECOND = 500
+/** … and how long commands in flight are waited for; hubs that have some are told after it. */
 export const DRAIN_MAX_MS = 10_000
 /** Connections of apps that are open after it, once everything is answered, are cut. */
 export const APPS_CLOSE_MS = 1_000
@@ -78,6 +79,8 @@ export const FORWARDED_KNOWN_MAX = 50_000
 /** After a way that broke: so long until the same relay is asked again, twice that the next time, at most so long. */
 export const PEER_AGAIN_MS = 100
 export const PEER_AGAIN_MAX_MS = 1_000
+/** So often a hub is looked for anew, PEER_AGAIN_MS apart, whose relay is shutting down. At it: `unavailable`, nothing was issued. */
+export const LEAVING_LOOKS_MAX = 30
 /** How long past a command's deadline the holder's word is waited for. At it: `unavailable`, outcome unknown. */
 export const PEER_ANSWER_GRACE_MS = 1_000
 /** How long another relay is waited for that may know a command. At it: as if it did not. */

@@ -154,17 +154,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     draining = true
     unwatch()
     const limit = new AbortController()
-    const cancel = clock.timer(DRAIN_MAX_MS, () => limit.abort())
-    // Commands in flight first: their hubs are still connected.
-    const drained = Promise.all([core.drain(), others?.drain()])
-    await Promise.race([drained, sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
-    await listener.endpoint
-      .drain({ per_second: DRAIN_HUBS_PER_SECOND, signal: limit.signal })
-      .catch((error: unknown) => {
-        if (!limit.signal.aborted) throw error
-      })
-    cancel()
-    // Ends the sleep above too: its timer would hold the process for the rest of the limit.
+    const inFlight = Promise.all([core.drain(), others?.drain()])
+    const idle = Promise.race([inFlight, sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
+    const per_second = Math.max(DRAIN_HUBS_PER_SECOND, (listener.endpoint.count * 1_000) / DRAIN_MAX_MS)
+    // Hubs without a command in flight go at once: they are worth nothing here any more.
+    await listener.endpoint.drain({ per_second, busy: core.isBusy, idle })
+    // Ends the sleep above: its timer would hold the process for the rest of the limit.
     limit.abort()
     await listener.close()
     await leave()

@@ -22,6 +22,8 @@ const COMMANDS_PER_SECOND = 100
 const CONNECTIONS = 16
 /** Hubs that get the commands: in a process of their own, for that of the others is as busy as they are together. */
 const HEARING = 200
+/** Back, before the first command: fewer would get more each than a hub may. */
+const HEARING_LEAST = 20
 /** Beyond that a hub is lost for good: the bound of a round. */
 const BACK_MOST_S = 180
 
@@ -157,7 +159,7 @@ async function watchReturn(
   })
   const tapping = setInterval(() => {
     const hub = back[Math.floor(Math.random() * back.length)]
-    if (hub !== undefined && ready_s > 0) taps.push(tap(hub))
+    if (hub !== undefined && ready_s > 0 && back.length >= HEARING_LEAST) taps.push(tap(hub))
   }, 1000 / COMMANDS_PER_SECOND)
   try {
     while (known.size < of.count) {
