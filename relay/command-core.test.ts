@@ -4,6 +4,7 @@ import { OUTCOMES } from '../contract/command.ts'
 import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { Problem } from '../contract/problem.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
+import type { PublishOutcome } from '../link/mqtt-handler.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { HubResult } from './command.ts'
 import { commandCore } from './command-core.ts'
@@ -30,7 +31,7 @@ async function start(clock = new ManualClock(), disk = memoryDisk()) {
   const layout = { epoch: 1, buckets: 4 }
   const ledger = await openLedger({ disk, clock, random, source: 'relay-0', layout, version: '1', fault })
   const sent: string[] = []
-  const socket = { answer: 'sent' as 'sent' | 'full' | 'gone' }
+  const socket: { answer: PublishOutcome } = { answer: 'sent' }
   const feed = liveFeed()
   const core = commandCore({
     fleet: 'demo',
@@ -102,6 +103,17 @@ describe('a command', () => {
     }
     expect(() => core.issue(ask)).toThrow(/ledger cannot be written/)
     expect(heard).toEqual([])
+  })
+
+  test.each([
+    ['gone', 'offline', /ended before it was sent/],
+    ['unsubscribed', 'offline', /does not listen/],
+    ['too-large', 'rejected', /Maximum Packet Size/],
+  ] as const)('that its hub cannot be sent (%s) is told why', async (answer, outcome, reason) => {
+    const { core, socket } = await start()
+    socket.answer = answer
+    core.connected(HUB, '1.1.1')
+    expect(core.issue(ask).command).toMatchObject({ outcome, reason: expect.stringMatching(reason) })
   })
 
   test('to a hub that is not there is offline at once', async () => {

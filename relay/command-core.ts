@@ -9,6 +9,7 @@ import {
   type Stage,
 } from '../contract/command.ts'
 import { Problem } from '../contract/problem.ts'
+import type { PublishOutcome } from '../link/mqtt-handler.ts'
 import { type Command, type HubResult, type LedgerEvent, outcomeOf, outranks, reportOf, rounded } from './command.ts'
 import { commandMemory } from './command-memory.ts'
 import { repeatOf } from './command-repeat.ts'
@@ -22,8 +23,8 @@ import { unknownResult } from './unknown-result.ts'
 
 /** The way to the hubs. */
 export type HubLink = {
-  /** Hands bytes to the hub's socket: `sent`; `full`: wait for `drained`; `gone`: no session of that epoch. */
-  send(hub: string, epoch: string, message: HubBound): 'sent' | 'full' | 'gone'
+  /** Hands bytes to the hub's socket. `full`: wait for `drained`; `gone`: no session of that epoch. */
+  send(hub: string, epoch: string, message: HubBound): PublishOutcome
 }
 
 /** The relay's durable memory: events on their way to the lake, and the commands that they are about. */
@@ -47,6 +48,11 @@ type Open = {
   events: LedgerEvent[]
   readonly waiting: ((command: Command) => void)[]
 }
+
+const UNSENT = {
+  gone: 'the connection ended before it was sent',
+  unsubscribed: 'the hub is connected, and does not listen to its commands',
+} as const
 
 type Hub = { epoch: string | undefined; readonly unsent: Open[]; open: number }
 
@@ -172,7 +178,9 @@ export function commandCore(parts: {
       epoch,
     })
     if (answer === 'full') return false
-    if (answer === 'gone') conclude(command, 'offline', 'the connection ended before it was sent', [])
+    if (answer === 'too-large')
+      conclude(command, 'rejected', 'it is larger than the Maximum Packet Size that the hub announced', [])
+    else if (answer !== 'sent') conclude(command, 'offline', UNSENT[answer], [])
     else {
       entry.state = 'sent'
       command.sent_mono = stamp

@@ -14,8 +14,9 @@ import { COMMAND_ID, type LedgerEvent } from './command.ts'
 import type { CommandCore, HubLink } from './command-core.ts'
 import type { Directory } from './directory.ts'
 import { hubClaims } from './hub-claims.ts'
+import { inTurn } from './in-turn.ts'
 import type { EpochBook } from './ledger.ts'
-import { ALIVE_INTERVAL_MS, CLOCK_INTERVAL_MS } from './limits.ts'
+import { ALIVE_INTERVAL_MS, CLOCK_INTERVAL_MS, CLOCK_STEP_MS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 
 export type HubListener = {
@@ -51,9 +52,7 @@ export function hubLink(endpoint: () => MqttEndpoint | undefined): HubLink {
   return {
     send(hub, epoch, message) {
       const session = endpoint()?.session(hub)
-      if (!session || session.epoch !== epoch) return 'gone'
-      const outcome = publish(session, message)
-      return outcome === 'sent' || outcome === 'full' ? outcome : 'gone'
+      return session?.epoch === epoch ? publish(session, message) : 'gone'
     },
   }
 }
@@ -168,9 +167,11 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     }
     return () => cancel()
   }
-  const stopClocks = every(CLOCK_INTERVAL_MS, () => {
-    for (const session of endpoint.sessions()) stamp(session)
-  })
+  const sessions = { all: () => endpoint.sessions(), count: () => endpoint.count }
+  const stopClocks = every(
+    CLOCK_STEP_MS,
+    inTurn({ ...sessions, steps: CLOCK_INTERVAL_MS / CLOCK_STEP_MS }, (session) => stamp(session)),
+  )
   /** By bucket: a hub of it, whom its `alive` speaks of. */
   const subjects = new Map<number, string>()
   // Buckets without a session too: a relay that says nothing there could not be told from one that is gone.

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
 import type { Clock, Random } from '../contract/clock.ts'
 import { OUTCOMES, STAGES } from '../contract/command.ts'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import { formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Disk, DiskChange } from '../link/disk.ts'
@@ -218,13 +218,15 @@ function encode(value: unknown): Uint8Array {
 }
 
 function decode(value: Uint8Array): Command {
-  const parsed = stored.safeParse(JSON.parse(Buffer.from(value).toString('utf8')))
-  if (!parsed.success) {
-    throw new Problem(
-      'corrupt',
-      `a command in the relay's ledger cannot be read: ${parsed.error.issues.map(({ message }) => message).join('; ')}`,
-    )
+  const unreadable = (why: string) => new Problem('corrupt', `a command in the relay's ledger cannot be read: ${why}`)
+  let json: unknown
+  try {
+    json = JSON.parse(Buffer.from(value).toString('utf8'))
+  } catch (error) {
+    throw unreadable(messageOf(error))
   }
+  const parsed = stored.safeParse(json)
+  if (!parsed.success) throw unreadable(parsed.error.issues.map(({ message }) => message).join('; '))
   const { form: _form, stages, outcome, reason, round_trip_ms, ...plain } = parsed.data
   return {
     ...plain,

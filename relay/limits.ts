@@ -43,6 +43,8 @@ export const LISTEN_HUBS_MAX = 200
 export const ALIVE_INTERVAL_MS = 60_000
 /** How often a hub hears the relay's clock. */
 export const CLOCK_INTERVAL_MS = 60_000
+/** … in turns, so many ms apart. */
+export const CLOCK_STEP_MS = 250
 /** Draining: hubs told to use another server, per second; more where all would not be told within the time below. */
 export const DRAIN_HUBS_PER_SECOND = 500
 /** … and how long commands in flight are waited for; hubs that have some are told after it. */

@@ -31,6 +31,7 @@ const problem = z.object({
   kind: z.string(),
   outcome: z.string(),
   detail: z.string(),
+  message: z.string().describe('as detail'),
 })
 
 const json = (schema: z.ZodType, description: string, type = 'application/json') => ({
@@ -94,6 +95,7 @@ export function openApiDocument() {
             200: json(report.extend({ app: z.string() }), 'as it stands'),
             ...denied('observe or commands'),
             404: refused('not in memory, or not for this token'),
+            503: refused('the relay that got it does not say what became of it'),
           },
         },
       },
