@@ -1,5 +1,5 @@
 /**
- * A plain MQTT 5 client for load: mutual TLS 1.3, TCP_NODELAY, QoS 1, nothing kept and nothing repeated. The same one
+ * A plain MQTT 5 client for load: mutual TLS 1.3, TCP_NODELAY, nothing kept and nothing repeated. The same one
  * speaks to Hearth and to its peers, so that what a client costs is in neither's favour.
  */
 import net from 'node:net'
@@ -10,6 +10,8 @@ import type { ClientTls } from '../link/mqtt-connection.ts'
 export type MqttClient = {
   /** QoS 1: resolves with the reason code of the PUBACK, 0 for success. */
   publish(topic: string, payload: Buffer): Promise<number>
+  /** QoS 0. */
+  send(topic: string, payload: Buffer): void
   subscribe(topic: string): Promise<void>
   /** Says goodbye; resolves when the connection is gone. */
   close(): Promise<void>
@@ -99,6 +101,9 @@ export async function connectClient(options: MqttClientOptions): Promise<MqttCli
   })
 
   return {
+    send(topic, payload) {
+      secure.write(generate({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false }, V5))
+    },
     async publish(topic, payload) {
       if (under_way < receive_max) under_way++
       else await new Promise<void>((resolve) => held.push(resolve))

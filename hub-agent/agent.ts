@@ -129,7 +129,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       keepResult(result)
       return
     }
-    relay.publish(topics.result(hub), Buffer.from(JSON.stringify(result)), control.signal).catch(() => {
+    const bytes = Buffer.from(JSON.stringify(result))
+    // What follows says as much, and the control stream has it: it is worth no answer of the relay.
+    if (result.stage === 'received' && relay.send(topics.result(hub), bytes)) return
+    relay.publish(topics.result(hub), bytes, control.signal).catch(() => {
       // Unknown whether the relay has it; telling it twice does no harm.
       keepResult(result)
     })

@@ -26,7 +26,11 @@ async function serveMqtt(hub: string, tls: ClientTls): Promise<void> {
   const client: MqttClient = await connectClient({
     ...{ port: task.port, tls, client: hub, username },
     message(_topic, payload) {
-      for (const told of answersTo(payload)) client.publish(topics.result(hub), told).catch(lost)
+      const told = answersTo(payload)
+      const last = told.pop()
+      // As the agent does: only what ends a command is worth an answer.
+      for (const one of told) client.send(topics.result(hub), one)
+      if (last) client.publish(topics.result(hub), last).catch(lost)
     },
   })
   await client.subscribe(topics.command(hub))
@@ -37,14 +41,14 @@ async function serveNats(hub: string, tls: ClientTls): Promise<void> {
   client.subscribe(`h.${hub}.command`, {
     callback(error, message) {
       if (error) lost(error)
-      for (const told of answersTo(Buffer.from(message.data))) message.respond(told)
+      for (const one of answersTo(Buffer.from(message.data))) message.respond(one)
     },
   })
   await client.flush()
 }
 
 /** To Hearth a hub says `received` before `executed`, as the agent does; to a broker it gives one answer. */
-function answersTo(payload: Buffer): readonly Buffer[] {
+function answersTo(payload: Buffer): Buffer[] {
   const said = hubBound.parse(JSON.parse(payload.toString()))
   if (said.type !== 'command') return []
   const { command, issued } = said
