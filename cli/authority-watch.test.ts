@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { Problem } from '../contract/problem.ts'
 import type { Authority } from '../registry/authority.ts'
 import { ManualClock } from '../sim/clock.ts'
 import { watchAuthority } from './authority-watch.ts'
@@ -17,7 +16,7 @@ function watched() {
   }
   const log = { info: () => void state.told++, failed: () => undefined }
   const stop = watchAuthority({ clock }, log, authority, async () => {
-    if (state.fails) throw new Problem('unavailable', 'the registry is away')
+    if (state.fails) throw new Error('ENOSPC: no space left on device')
     state.taken++
   })
   return { clock, state, stop }

@@ -1,4 +1,3 @@
-import { isProblem } from '../contract/problem.ts'
 import type { Authority } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
 import { AUTHORITY_LOOK_MS, CERTIFICATES_LOOK_MS } from './limits.ts'
@@ -29,7 +28,7 @@ export function watchAuthority(
         pending = false
       }
     } catch (error) {
-      if (!isProblem(error)) throw error
+      // Whatever it is (a full disk, a registry that is away): what serves goes on, and it is tried again.
       log.failed('authority', error)
     }
     if (!ended) cancel = clock.timer(AUTHORITY_LOOK_MS, () => void look())

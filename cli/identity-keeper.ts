@@ -1,5 +1,4 @@
 /** What keeps a running hub's certificate good, and its idea of whom to trust: it asks, and renews where that helps. */
-import { isProblem } from '../contract/problem.ts'
 import { authorities, isSignedByFirst, renew, renewalDue } from '../hub-agent/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles } from './hub-files.ts'
@@ -41,7 +40,7 @@ export function keepIdentity(
         log.info('renewed', `${hub}: has a new certificate`, { hub, expires_ms: renewed.expires_ms })
       }
     } catch (error) {
-      if (!isProblem(error)) throw error
+      // Whatever it is (no way there, a full disk): the hub goes on with what it has, and it is tried again.
       log.failed('identity', error, { hub })
     }
     if (!ended) cancel = clock.timer(wait_ms(), () => void look())

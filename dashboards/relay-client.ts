@@ -67,6 +67,17 @@ export type RelayAnswer = { readonly status: number; readonly body: unknown }
 
 const KINDS: Readonly<Record<number, ProblemKind>> = { 400: 'invalid', 404: 'missing', 409: 'conflict', 429: 'limit' }
 
+/**
+ * `path` at the relay and nowhere else. Raises `invalid` for what names another host: a request line may hold a whole URL
+ * (RFC 9112, 3.2.2), and two slashes begin a host.
+ */
+export function relayUrl({ url }: Pick<RelayAddress, 'url'>, path: string): URL {
+  const found = URL.canParse(path, url) ? new URL(path, url) : undefined
+  if (!path.startsWith('/') || found?.origin !== new URL(url).origin)
+    throw new Problem('invalid', `expected a path of the relay's API, found ${path.slice(0, 100)}`)
+  return found
+}
+
 /** Asks the relay over HTTP. Raises `unavailable` when it does not answer; for a POST, `unknown` whether it happened. */
 export async function askRelay(
   relay: RelayAddress,
@@ -83,7 +94,8 @@ export async function askRelay(
   const wait_max_ms = request.wait_max_ms ?? RELAY_ANSWER_MAX_MS
   const stop = clock.timer(wait_max_ms, () => timeout.abort(new Error(`no answer within ${wait_max_ms} ms`)))
   try {
-    const response = await fetch(new URL(request.path, relay.url), {
+    const response = await fetch(relayUrl(relay, request.path), {
+      redirect: 'error',
       method: request.method,
       headers: {
         authorization: `Bearer ${relay.token}`,

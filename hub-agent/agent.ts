@@ -165,6 +165,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         return epoch
       },
       floor: raise,
+      subscribing: () => executor.listens(),
       connected(epoch) {
         notice({ fact: 'connected', to: 'relay', epoch })
         for (const result of results.splice(0)) tell(result)

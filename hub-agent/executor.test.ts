@@ -241,6 +241,30 @@ describe('not after its time', () => {
     expect(stages()).toEqual(['received'])
   })
 
+  it('a command that lay behind a stalled connect is not carried out, though all stamps of the session lay as long', async () => {
+    const { executor, clock, told, actuations } = bench()
+    executor.listens()
+    // The relay answers at once; the way there stands still for 30 s.
+    const [first, second] = [clock.monotonic(), clock.monotonic() + 100]
+    await clock.advance(30_000)
+    executor.receive({ hearth: 1, type: 'clock', stamp: first })
+    executor.receive(command('a', { stamp: second }))
+    await settle()
+    expect(told).toMatchObject([{ stage: 'expired', reason: expect.stringMatching(/lay 29900 ms on its way/) }])
+    expect(actuations).toEqual([])
+  })
+
+  it('a command behind a connect that went well loses no more than that took', async () => {
+    const { executor, clock, actuations } = bench()
+    executor.listens()
+    await clock.advance(50)
+    executor.receive({ hearth: 1, type: 'clock', stamp: 1_000_000 })
+    executor.receive(command('a', { stamp: 1_000_000, left_ms: 51 }))
+    executor.receive(command('b', { stamp: 1_000_000, left_ms: 50 }))
+    await settle()
+    expect(actuations).toHaveLength(1)
+  })
+
   it('does not take the stamp of a command of an older session for its present relay’s', async () => {
     const { executor, actuations } = bench()
     executor.begin({ generation: 1, counter: 1, connect: 2 })

@@ -37,6 +37,8 @@ export type ExecutorOptions = {
 export type Executor = {
   /** A control connection was accepted under this epoch: stamps count anew, commands of older epochs are refused. */
   begin(epoch: SessionEpoch): void
+  /** The relay is about to be asked for its first stamp. */
+  listens(): void
   receive(message: HubBound): void
   /** Commands that wait or run. */
   readonly waiting: number
@@ -211,6 +213,9 @@ export function openExecutor(options: ExecutorOptions): Executor {
     begin(epoch) {
       session = epoch
       excess.reset()
+    },
+    listens() {
+      excess.since(clock.monotonic())
     },
     receive(message) {
       if (message.type === 'clock') excess.take(clock.monotonic(), message.stamp)

@@ -70,3 +70,15 @@ test('one that says nothing gives its place away after its time, and whom nobody
   await turns(2)
   expect([first?.destroyed, second?.destroyed, begun.length]).toEqual([true, false, 2])
 })
+
+test('those that say nothing keep nobody out for longer than a second', async () => {
+  const { clock, gate, begun, come } = opened({ work_ms: 20 })
+  come(30)
+  await turns(100)
+  expect([begun.length, gate.waiting]).toEqual([8, 22])
+  for (const all of [16, 24, 30]) {
+    await clock.advance(1_000)
+    await turns(100)
+    expect(begun.length).toBe(all)
+  }
+})

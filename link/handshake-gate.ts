@@ -6,6 +6,8 @@ const TURN_MS = 10
 /** Handshakes at work: at first, and however long turns take. */
 const WINDOW_FIRST = 16
 const WINDOW_MIN = 8
+/** One that is not over after this waits for its peer, who may be silent for good: its place in the window is another's. */
+const SLOW_MS = 1_000
 /** … that begin in one turn. */
 const BEGUN_MAX = 4
 
@@ -27,11 +29,13 @@ export function handshakeGate(options: {
 }): { admit(socket: Socket): void; close(): void; readonly waiting: number } {
   const { clock, atWork_max } = options
   const waiting = new Set<Socket>()
+  let all = 0
+  /** … of which these are not slow. */
   let atWork = 0
   let window = Math.min(WINDOW_FIRST, atWork_max)
   let begun = 0
 
-  const mayBegin = () => atWork < window && begun < BEGUN_MAX
+  const mayBegin = () => atWork < window && all < atWork_max && begun < BEGUN_MAX
 
   /** Each turn of the event loop in which some began: it polls without waiting until the immediate runs. */
   function watchTurn() {
@@ -45,15 +49,24 @@ export function handshakeGate(options: {
   }
 
   function begin(socket: Socket) {
+    all++
     atWork++
     if (begun++ === 0) watchTurn()
     let over = false
+    let isSlow = false
+    const cancelSlow = clock.timer(SLOW_MS, () => {
+      isSlow = true
+      atWork--
+      next()
+    })
     const done = () => {
       if (over) return
       over = true
       cancel()
+      cancelSlow()
       socket.off('close', done)
-      atWork--
+      all--
+      if (!isSlow) atWork--
       next()
     }
     const cancel = clock.timer(options.timeout_ms, () => {

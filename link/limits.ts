@@ -32,7 +32,7 @@ export const CONNECT_TIMEOUT_MS = 10_000
 /** How long the keys of TLS tickets are used, and tickets are good: as long as TLS 1.3 lets them be (RFC 8446 section 4.6.1), since a hub has the ticket of its last handshake. One from before costs a full handshake. */
 export const TICKET_KEYS_MS = 7 * 24 * 3_600_000
 /** TLS handshakes at work at the same time, at most; more wait at accept, unread. */
-export const HANDSHAKES_MAX = 256
+export const HANDSHAKES_MAX = 1_024
 /** Sockets that wait for a handshake; past it a new one is closed at once, and the hub backs off. */
 export const HANDSHAKES_WAITING_MAX = 4_096
 /** Sessions of one endpoint; past it CONNACK says `Server busy` (0x89). */

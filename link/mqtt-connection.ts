@@ -33,6 +33,8 @@ export type MqttConnectionOptions = Endpoint & {
   readonly signal: AbortSignal
   readonly subscribe?: readonly string[]
   readonly message?: (topic: string, payload: Buffer) => void
+  /** Connected, and about to ask for what it subscribes to. */
+  readonly subscribing?: () => void
   /** Connected and subscribed. */
   readonly connected?: (epoch: string) => void
   readonly disconnected?: (reason: string) => void
@@ -180,6 +182,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
           opened()
           return
         }
+        options.subscribing?.()
         mine.subscribe([...topics], { qos: 1 }, (error, granted) => {
           const refused = granted?.find((one) => one.qos >= 0x80)
           if (error || refused) {

@@ -227,8 +227,9 @@ describe('sessions', () => {
 
 test('draining moves idle hubs at once, and the others when what they do is over', async () => {
   const { endpoint, seen } = await listen()
+  const other = await fleet.hub('demo-02')
   const busy = client(endpoint)
-  const idle = client(endpoint, { ...(await fleet.hub('demo-02')), clientId: 'demo-02', username: '1.1.2' })
+  const idle = client(endpoint, { ...other, clientId: 'demo-02', username: '1.1.2' })
   await Promise.all([event(busy, 'connect'), event(idle, 'connect')])
   const [busyTold, idleTold] = [event(busy, 'disconnect'), event(idle, 'disconnect')]
   const over = Promise.withResolvers<void>()

@@ -14,7 +14,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
 import { openLedger } from './ledger.ts'
-import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
+import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 const clock = new ManualClock()
@@ -287,6 +287,23 @@ describe('the socket of an app', () => {
     socket.resume()
     expect((await once(socket, 'close'))[0]).toBe(1008)
     expect(core.counts.issued).toBe(before)
+  })
+
+  test('that gives no sign of life is cut, and its place is free; one that does stays', async () => {
+    const [dead, alive] = [await connect(tokens.app), await connect(tokens.app)]
+    await Promise.all([once(dead, 'open'), once(alive, 'open')])
+    dead.pause()
+    const [gone, asked] = [once(dead, 'close'), once(alive, 'ping')]
+    await clock.advance(LIVE_PROBE_MS)
+    await asked
+    // Its pong is on its way: another message after it.
+    expect(await answerTo(alive, JSON.stringify(command))).toMatchObject({ type: 'answer' })
+    await clock.advance(LIVE_PROBE_MS)
+    dead.resume()
+    expect((await gone)[0]).toBe(1006)
+    expect(await answerTo(alive, JSON.stringify(command))).toMatchObject({ type: 'answer' })
+    alive.close()
+    await once(alive, 'close')
   })
 
   test('of a token without commands only listens', async () => {

@@ -8,6 +8,7 @@ import type { Clock } from '../contract/clock.ts'
 import { type CommandReport, commandRequest } from '../contract/command.ts'
 import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { isId } from '../contract/source.ts'
 import type { OutsideTokens } from '../registry/jwt-tokens.ts'
 import type { Principal, Registry, Scope } from '../registry/registry.ts'
 import type { Answer, Cluster, Issued } from './cluster.ts'
@@ -16,7 +17,7 @@ import type { CommandCore } from './command-core.ts'
 import { type CommandRoute, commandRoute } from './command-route.ts'
 import type { HubListener } from './hub-listener.ts'
 import type { IssueRequest } from './issue-request.ts'
-import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, REQUESTS_PER_ADDRESS } from './limits.ts'
+import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, REQUESTS_PER_ADDRESS } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { liveSockets } from './live-socket.ts'
 import { openApiDocument } from './openapi.ts'
@@ -108,7 +109,9 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   }
   /** A hub that a token may not see is, to it, a hub that is not there. */
   const seen = (principal: Principal, hub: string) => {
-    const record = principal.hubs === undefined || principal.hubs.includes(hub) ? recordOf(hub) : undefined
+    // A name that no hub can have is not looked up, and so not remembered.
+    const mayBe = isId(hub) && (principal.hubs === undefined || principal.hubs.includes(hub))
+    const record = mayBe ? recordOf(hub) : undefined
     if (!record || record.retired_ms !== undefined)
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
@@ -156,7 +159,15 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   })
   const live = liveSockets({ core, feed, issue, clock, answered: options.answered, fault: options.fault })
   const unwatch = watchTokens(registry, clock, () => live.recheck())
-  app.addHook('onClose', async () => unwatch())
+  const probe = () => {
+    live.probe()
+    cancelProbe = clock.timer(LIVE_PROBE_MS, probe)
+  }
+  let cancelProbe = clock.timer(LIVE_PROBE_MS, probe)
+  app.addHook('onClose', async () => {
+    unwatch()
+    cancelProbe()
+  })
   app.get(
     '/v1/live',
     {

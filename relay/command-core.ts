@@ -15,7 +15,7 @@ import { commandMemory } from './command-memory.ts'
 import { repeatOf } from './command-repeat.ts'
 import { checkedDay } from './issue-day.ts'
 import { issueRates } from './issue-rates.ts'
-import { type IssueRequest, OFFLINE, type Passed } from './issue-request.ts'
+import { type IssueRequest, OFFLINE, type Passed, UNSENT } from './issue-request.ts'
 import { OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { rateGate } from './rate.ts'
@@ -48,11 +48,6 @@ type Open = {
   events: LedgerEvent[]
   readonly waiting: ((command: Command) => void)[]
 }
-
-const UNSENT = {
-  gone: 'the connection ended before it was sent',
-  unsubscribed: 'the hub is connected, and does not listen to its commands',
-} as const
 
 type Hub = { epoch: string | undefined; readonly unsent: Open[]; open: number }
 
@@ -178,10 +173,9 @@ export function commandCore(parts: {
       epoch,
     })
     if (answer === 'full') return false
-    if (answer === 'too-large')
-      conclude(command, 'rejected', 'it is larger than the Maximum Packet Size that the hub announced', [])
-    else if (answer !== 'sent') conclude(command, 'offline', UNSENT[answer], [])
-    else {
+    if (answer !== 'sent') {
+      conclude(command, answer === 'too-large' ? 'rejected' : 'offline', UNSENT[answer], [])
+    } else {
       entry.state = 'sent'
       command.sent_mono = stamp
       const sent = step(command, 'sent')

@@ -3,7 +3,7 @@ import { bucketOf, type Layout } from '../contract/bucket.ts'
 import type { Clock } from '../contract/clock.ts'
 import { type HubBound, relayBound, topics } from '../contract/command.ts'
 import { plainResult } from '../contract/command-check.ts'
-import { messageOf } from '../contract/problem.ts'
+import { isProblem, messageOf } from '../contract/problem.ts'
 import type { Authorise } from '../link/identity.ts'
 import { listenMqtt, type MqttEndpoint, type ServerTls } from '../link/mqtt-endpoint.ts'
 import type { MessageAnswer, MqttMessage } from '../link/mqtt-handler.ts'
@@ -87,7 +87,13 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     }
     const result = plainResult(said)
     if (result && COMMAND_ID.test(result.command)) {
-      core().result(session.client, result)
+      try {
+        core().result(session.client, result)
+      } catch (error) {
+        // A command that cannot be read any more: told again and again, its hub would never keep a session.
+        if (!isProblem(error, 'corrupt')) throw error
+        fault(error)
+      }
       return undefined
     }
     const parsed = relayBound.safeParse(said)

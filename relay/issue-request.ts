@@ -20,3 +20,10 @@ export type Passed = { readonly offline: string }
 
 /** Why a command ends `offline` at once. */
 export const OFFLINE = 'the hub is not connected'
+
+/** … and when its connection does not take it (`HubLink.send`). */
+export const UNSENT = {
+  gone: 'the connection ended before it was sent',
+  unsubscribed: 'the hub is connected, and does not listen to its commands',
+  'too-large': 'it is larger than the Maximum Packet Size that the hub announced',
+} as const

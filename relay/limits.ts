@@ -123,3 +123,5 @@ export const PEER_KEPT_MS = 10 * 60_000
 export const PEER_ANSWER_MAX_MS = 2_000
 /** A relay that goes away waits so long for others to end their connections, once they have their answers. */
 export const PEER_LEAVE_MAX_MS = 1_000
+/** A WebSocket of an app is asked for a sign of life so often; one that gave none by the next time is cut. */
+export const LIVE_PROBE_MS = 30_000

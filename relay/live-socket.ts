@@ -21,6 +21,8 @@ export type LiveSockets = {
   serve(socket: WebSocket, principal: Principal, stillGood: () => boolean): void
   /** Closes the sockets whose tokens are no longer good. */
   recheck(): void
+  /** Asks each for a sign of life, and cuts those that gave none since the last time: their places are others'. */
+  probe(): void
 }
 
 /** The WebSockets of one app API. */
@@ -33,6 +35,7 @@ export function liveSockets(parts: {
   readonly fault: (error: unknown) => void
 }): LiveSockets {
   const clients = new Map<WebSocket, () => boolean>()
+  const unheard = new Set<WebSocket>()
   return {
     serve(socket, principal, stillGood) {
       if (clients.size >= LIVE_CLIENTS_MAX) {
@@ -45,11 +48,26 @@ export function liveSockets(parts: {
         return
       }
       clients.set(socket, stillGood)
-      socket.on('close', () => clients.delete(socket))
+      const heard = () => unheard.delete(socket)
+      socket.on('pong', heard)
+      socket.on('message', heard)
+      socket.on('close', () => {
+        clients.delete(socket)
+        heard()
+      })
       serve(socket, { principal, ...parts })
     },
     recheck() {
       for (const [socket, stillGood] of clients) if (!stillGood()) socket.close(1008, TOKEN_ENDED)
+    },
+    probe() {
+      for (const socket of clients.keys()) {
+        if (unheard.has(socket)) socket.terminate()
+        else {
+          unheard.add(socket)
+          socket.ping()
+        }
+      }
     },
   }
 }

@@ -14,6 +14,7 @@ export const anySessionObeyed: Plant = {
       return executor.waiting
     },
     begin: () => undefined,
+    listens: () => executor.listens(),
     receive: (message) => executor.receive(message),
     close: () => executor.close(),
   }),

@@ -10,6 +10,7 @@ export const transitNotCounted: Plant = {
       return executor.waiting
     },
     begin: (epoch) => executor.begin(epoch),
+    listens: () => executor.listens(),
     receive: (message) => executor.receive(message.type === 'command' ? { ...message, left_ms: 60_000 } : message),
     close: () => executor.close(),
   }),
