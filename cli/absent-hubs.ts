@@ -9,7 +9,7 @@ import { localToken, runningFact } from './running.ts'
 
 const NAMED_MAX = 5
 
-const answer = z.object({ hubs: z.array(z.object({ hub: z.string() })) })
+const answer = z.object({ hubs: z.array(z.object({ hub: z.string() })), incomplete: z.string().optional() })
 
 /** Raises a Problem that says why the relay does not tell. Hubs in maintenance are not looked for. */
 export async function absentHubs(context: Pick<CliContext, 'home' | 'config' | 'clock' | 'random'>): Promise<Finding> {
@@ -37,7 +37,7 @@ export async function absentHubs(context: Pick<CliContext, 'home' | 'config' | '
     return {
       check: 'hubs',
       state: 'warning',
-      found: `${absent.length} of ${expected.length} not connected: ${named.join(', ')}`,
+      found: `${absent.length} of ${expected.length} not connected: ${named.join(', ')}${told.data.incomplete === undefined ? '' : ` (${told.data.incomplete})`}`,
       advice:
         'a hub enrols with the code of: hearth registry code <hub>; one that did needs power and a way to the relay',
     }

@@ -3,6 +3,7 @@ import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { connect } from '../client/client.ts'
 import { type RedisServer, startRedis } from '../infra/redis/server.ts'
 import { type CommandReport, type Relays, relaysOf } from './testing/relays.ts'
 import { openSystem, type Running, type System, until } from './testing/system.ts'
@@ -15,13 +16,14 @@ const PASSWORD = 'a-word-of-tests'
 let system: System
 let redis: RedisServer
 let relays: Relays
+let token: string
 let directory: NodeJS.ProcessEnv
 let hubs: Running
 
 beforeAll(async () => {
   redis = await startRedis({ tls: true, password: PASSWORD, settings: ['dbfilename dump.rdb'] })
   system = await openSystem({ HEARTH_INGEST_FRESHNESS_MS: '500' })
-  const { token } = JSON.parse(await system.must(['registry', 'token', 'create', 'test', '--json']))
+  token = JSON.parse(await system.must(['registry', 'token', 'create', 'test', '--json'])).token
   const password_file = join(system.home, 'redis-password')
   writeFileSync(password_file, `${PASSWORD}\n`, { mode: 0o600 })
   directory = {
@@ -116,6 +118,25 @@ test('hubs of a relay that drains move while commands fly, and each has one end'
   await reached(relays.names.filter((name) => name !== holder))
   await relays.start(holder)
   await reached()
+})
+
+test('an app hears of hubs at each relay, and who is connected, from whichever relay it asks', async () => {
+  const { hub, holder, other } = await aHub()
+  const client = connect({ url: relays.app(other), token })
+  try {
+    const heard: string[] = []
+    client.subscribe({ hub }, (event) => heard.push(event.type === 'stage' ? event.stage : event.type))
+    await until('it is heard of', HEAL_MS, async () => {
+      await relays.post(holder, hub)
+      return heard.includes('outcome')
+    })
+    expect(heard).toEqual(expect.arrayContaining(['issued', 'sent', 'executed', 'outcome']))
+    const connected = await client.hubs()
+    expect(connected.map((one) => one.hub).sort()).toEqual(HUBS)
+    expect(connected.find((one) => one.hub === hub)).toMatchObject({ relay: holder })
+  } finally {
+    client.close()
+  }
 })
 
 /** What the doctor says of it. */

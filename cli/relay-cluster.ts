@@ -5,7 +5,7 @@ import type { ServerTls } from '../link/mqtt-endpoint.ts'
 import type { Registry } from '../registry/registry.ts'
 import { openPeerLinks, type PeerLinks } from '../relay/peer-link.ts'
 import { listenForPeers } from '../relay/peer-listener.ts'
-import type { PeerService } from '../relay/peers.ts'
+import type { PeerService, PeerView } from '../relay/peers.ts'
 import { openRedisDirectory, type RedisDirectory } from '../relay/redis-directory.ts'
 import type { CliContext } from './context.ts'
 import type { Log } from './log.ts'
@@ -17,7 +17,7 @@ export type RelayCluster = {
   /** Hubs that came to another relay while they were here. */
   readonly moved: number
   /** Takes commands of other relays from now on. Raises `unavailable` when the port cannot be had. */
-  serve(service: PeerService, registry: Pick<Registry, 'allows' | 'watch'>): Promise<void>
+  serve(service: PeerService & PeerView, registry: Pick<Registry, 'allows' | 'watch'>): Promise<void>
   setTls(tls: ServerTls): void
   /** After the relay, which closes the directory. */
   close(): Promise<void>

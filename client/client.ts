@@ -49,7 +49,9 @@ export type HearthClient = Disposable & {
   readonly connection: ConnectionState
   onConnection(listener: (state: ConnectionState) => void): Subscription
   /** Hubs that are connected. Raises `Problem`. */
-  hubs(): Promise<readonly { readonly hub: string; readonly epoch: string; readonly since_ms: number }[]>
+  hubs(): Promise<
+    readonly { readonly hub: string; readonly relay: string; readonly epoch: string; readonly since_ms: number }[]
+  >
   /** A command of the last 24 hours by its id, as it stands. Raises `Problem`, `missing` among them. */
   find(command: string): Promise<CommandReport & { readonly app: string }>
   /** Looks at once whether the connection still stands; pages do so by themselves when they come to the front. */

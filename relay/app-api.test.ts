@@ -13,6 +13,7 @@ import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
+import { fleetView } from './fleet-view.ts'
 import { openLedger } from './ledger.ts'
 import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
 import { liveFeed } from './live-event.ts'
@@ -61,11 +62,10 @@ beforeAll(async () => {
   core = commandCore({ fleet: 'demo', clock, random, ledger, feed, link: { send: () => 'gone' } })
   app = await appApi({
     core,
-    feed,
+    view: fleetView({ relay: 'relay-0', feed, held: () => new Map(), clock }),
     registry,
     clock,
     fault,
-    hubs: () => new Map(),
     ready: () => true,
   })
   await app.listen({ host: '127.0.0.1', port: 0 })

@@ -15,10 +15,9 @@ import type { Answer, Cluster, Issued } from './cluster.ts'
 import { reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { type CommandRoute, commandRoute } from './command-route.ts'
-import type { HubListener } from './hub-listener.ts'
+import type { FleetView } from './fleet-view.ts'
 import type { IssueRequest } from './issue-request.ts'
 import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, REQUESTS_PER_ADDRESS } from './limits.ts'
-import type { LiveFeed } from './live-event.ts'
 import { liveSockets } from './live-socket.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
@@ -29,8 +28,7 @@ export type AppApiOptions = {
   readonly core: CommandCore
   /** The other relays of the fleet; absent: this is the only one. */
   readonly cluster?: Cluster
-  readonly feed: LiveFeed
-  readonly hubs: HubListener['hubs']
+  readonly view: Pick<FleetView, 'observe' | 'hubs'>
   readonly registry: Pick<Registry, 'verifyToken' | 'hub' | 'watch'>
   readonly clock: Clock
   /** Tokens of an issuer elsewhere; absent: the registry's alone. */
@@ -57,7 +55,7 @@ export type Issue = (
 ) => Issued
 
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
-  const { core, feed, registry, clock } = options
+  const { core, view, registry, clock } = options
   const { verify, prepare, watch } = tokenCache(registry, clock, options.outside)
   const recordOf = trusted((hub) => registry.hub(hub), clock)
   let isCommand: CommandRoute = () => false
@@ -154,10 +152,11 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   })
   app.get('/v1/hubs', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe')
-    const all = [...options.hubs()].map(([hub, { epoch, since_ms }]) => ({ hub, epoch, since_ms }))
-    return { hubs: all.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub)) }
+    const { hubs, incomplete } = await view.hubs()
+    const seen = hubs.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub))
+    return { hubs: seen, ...(incomplete !== undefined && { incomplete }) }
   })
-  const live = liveSockets({ core, feed, issue, clock, answered: options.answered, fault: options.fault })
+  const live = liveSockets({ core, view, issue, clock, answered: options.answered, fault: options.fault })
   const unwatch = watchTokens(registry, clock, () => live.recheck())
   const probe = () => {
     live.probe()

@@ -13,6 +13,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
 import { admitBrowsers } from './browser-access.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
+import { fleetView } from './fleet-view.ts'
 import { openLedger } from './ledger.ts'
 import { LISTEN_HUBS_MAX } from './limits.ts'
 import { liveFeed } from './live-event.ts'
@@ -35,7 +36,8 @@ beforeAll(async () => {
   for (const hub of ['demo-01', 'demo-02', 'demo-03']) await registry.putHub({ hub, ...record }, 0)
   const ledger = await openLedger({ disk: memoryDisk(), clock, random, source: 'relay-0', layout, version: '1', fault })
   core = commandCore({ fleet: 'demo', clock, random, ledger, feed, link: { send: () => 'gone' } })
-  app = await appApi({ core, feed, registry, clock, fault, hubs: () => new Map(), ready: () => true })
+  const view = fleetView({ relay: 'relay-0', feed, held: () => new Map(), clock })
+  app = await appApi({ core, view, registry, clock, fault, ready: () => true })
   await admitBrowsers(app)
   await app.listen({ host: '127.0.0.1', port: 0 })
   address = `127.0.0.1:${(app.server.address() as AddressInfo).port}`

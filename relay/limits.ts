@@ -125,3 +125,12 @@ export const PEER_ANSWER_MAX_MS = 2_000
 export const PEER_LEAVE_MAX_MS = 1_000
 /** A WebSocket of an app is asked for a sign of life so often; one that gave none by the next time is cut. */
 export const LIVE_PROBE_MS = 30_000
+/** Other relays are looked for so often while an app wants to hear of their hubs; and so soon after what is wanted changed. */
+export const RELAYS_LOOK_MS = 1_000
+export const WATCH_SOON_MS = 50
+/** Hubs that another relay is asked to tell of by name. Beyond: of all that it has. */
+export const WANTED_HUBS_MAX = 2_000
+/** … of them in one frame. */
+export const WANTED_HUBS_AT_ONCE = 500
+/** Connected hubs in one answer to another relay. */
+export const HUBS_PAGE = 400

@@ -9,7 +9,7 @@ import type { Issued } from './cluster.ts'
 import { ownShare_ms } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_OPEN_MAX } from './limits.ts'
-import type { LiveAnswer, LiveEvent, LiveFeed } from './live-event.ts'
+import type { LiveAnswer, LiveEvent, LiveSource } from './live-event.ts'
 import { checkTime, liveRequest } from './live-request.ts'
 
 const TOKEN_ENDED = 'the token is no longer good'
@@ -28,7 +28,7 @@ export type LiveSockets = {
 /** The WebSockets of one app API. */
 export function liveSockets(parts: {
   readonly core: CommandCore
-  readonly feed: LiveFeed
+  readonly view: LiveSource
   readonly issue: Issue
   readonly clock: Clock
   readonly answered?: Answered | undefined
@@ -77,14 +77,14 @@ function serve(
   parts: {
     principal: Principal
     core: CommandCore
-    feed: LiveFeed
+    view: LiveSource
     issue: Issue
     clock: Clock
     answered?: Answered | undefined
     fault: (error: unknown) => void
   },
 ): void {
-  const { principal, core, feed, issue, clock } = parts
+  const { principal, core, view, issue, clock } = parts
   let open = 0
   /** What ends the wait for commands at other relays. */
   const elsewhere = new Set<() => void>()
@@ -114,15 +114,13 @@ function serve(
       if (leave) elsewhere.delete(leave)
     }
   }
-  /** Who wants to hear of no hub costs the feed nothing. */
-  const listen = (wanted?: ReadonlySet<string>) =>
-    wanted?.size === 0
-      ? () => undefined
-      : feed.observe((event) => {
-          if (principal.hubs !== undefined && !principal.hubs.includes(event.hub)) return
-          if (wanted === undefined || wanted.has(event.hub)) send(event)
-        })
-  let stop = listen()
+  /** Of what the token may see. */
+  const listen = (hubs: readonly string[] | undefined) => {
+    const mine = principal.hubs
+    const wanted = hubs === undefined ? mine : hubs.filter((hub) => mine === undefined || mine.includes(hub))
+    return view.observe(send, wanted === undefined ? 'all' : new Set(wanted))
+  }
+  let stop = listen(undefined)
   send({ type: 'hello', now: clock.now(), mono: clock.monotonic() })
   socket.on('close', () => {
     stop()
@@ -142,7 +140,7 @@ function serve(
       }
       if (said.type === 'listen') {
         stop()
-        stop = listen(said.hubs && new Set(said.hubs))
+        stop = listen(said.hubs)
         return
       }
       ref = said.ref

@@ -19,10 +19,12 @@ const connectedHubs = z.object({
   hubs: z.array(
     z.object({
       hub: z.string(),
+      relay: z.string().describe('the relay that holds it'),
       epoch: z.string().describe("the session's, as the hub gave it"),
       since_ms: z.number().describe('when it connected, ms since 1970'),
     }),
   ),
+  incomplete: z.string().optional().describe('why hubs of other relays are missing; absent when none are'),
 })
 const problem = z.object({
   type: z.string(),
@@ -101,7 +103,7 @@ export function openApiDocument() {
       },
       '/v1/hubs': {
         get: {
-          summary: 'Hubs with an open control connection to this relay',
+          summary: 'Hubs with an open control connection, to whichever relay of the fleet',
           security,
           responses: { 200: json(connectedHubs, 'those that the token may see'), ...denied('observe') },
         },
@@ -109,7 +111,7 @@ export function openApiDocument() {
       '/v1/live': {
         get: {
           summary:
-            'WebSocket: stages, outcomes, states and connections of hubs of this relay as they happen; takes commands for any hub',
+            'WebSocket: stages, outcomes, states and connections of hubs as they happen, at whichever relay; takes commands',
           description: `What does not send headers offers the subprotocols ${LIVE_PROTOCOL} and ${TOKEN_PROTOCOL}<token>. Messages are in contract/live-message.ts.`,
           security,
           responses: { 101: { description: 'JSON messages' }, ...denied('observe') },

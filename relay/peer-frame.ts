@@ -5,6 +5,7 @@ import { attributeValue, type CommandReport, OUTCOMES, STAGES } from '../contrac
 import { messageOf, Problem } from '../contract/problem.ts'
 import { ID_PATTERN } from '../contract/source.ts'
 import { PEER_FRAME_MAX_BYTES } from './limits.ts'
+import type { LiveEvent } from './live-event.ts'
 
 /**
  * Of the frames below. The first frame of each side says the highest that it speaks; a relay that cannot speak the other's
@@ -55,7 +56,10 @@ const n = z.number().int().nonnegative()
 export const asked = z.union([
   z.object({ n, stamp, issue: forwarded, answer: z.enum(['settled', 'accepted']) }),
   z.object({ n, stamp, find: z.string() }),
+  z.object({ n, stamp, hubs_after: z.string() }),
   z.object({ ping: stamp }),
+  /** Tell of these hubs from now on, in place of what was said before; `more` of them follow. */
+  z.object({ watch: z.union([z.literal('all'), z.array(z.string())]), more: z.literal(true).exactOptional() }),
 ])
 export const askedFirst = hello.extend({ stamp })
 
@@ -81,8 +85,11 @@ export const said = z.union([
   z.object({ n, report }),
   z.object({ n, away: z.literal(true) }),
   z.object({ n, found: z.object({ app: z.string(), report }).nullable() }),
+  z.object({ n, hubs: z.array(z.object({ hub: z.string(), epoch: z.string(), since_ms: z.number() })) }),
   z.object({ n, problem }),
   z.object({ pong: z.literal(true) }),
+  /** What happened to a hub that is watched. Not looked into: its relay is one of ours, and knows what apps understand. */
+  z.object({ event: z.custom<LiveEvent>((one) => typeof one === 'object' && one !== null && 'hub' in one) }),
   /** It goes away: what was asked is answered still, and nothing more is to be asked here. */
   z.object({ leaving: z.literal(true) }),
 ])

@@ -1,121 +1,33 @@
 /** Two relays over real TLS on this machine; time stands still unless it is told to pass. */
 import tls from 'node:tls'
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import type { CommandReport } from '../contract/command.ts'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { Problem } from '../contract/problem.ts'
 import { startTcpProxy } from '../infra/tcp-proxy.ts'
 import { testFleet } from '../link/fleet.fixture.ts'
 import type { Authorise } from '../link/identity.ts'
-import type { ClientTls } from '../link/mqtt-connection.ts'
-import { ManualClock, seededRandom } from '../sim/clock.ts'
+import { ManualClock } from '../sim/clock.ts'
 import {
   CLUSTER_BACK_OFF,
   PEER_ANSWER_MAX_MS,
   PEER_CONNECT_MAX_MS,
-  PEER_LEAVE_MAX_MS,
   PEER_OPEN_MAX,
   PEER_PING_MS,
   PEER_SILENT_MAX_MS,
 } from './limits.ts'
 import { frameOf, PEER_PROTOCOL } from './peer-frame.ts'
-import { openPeerLinks, type PeerLinks } from './peer-link.ts'
-import { listenForPeers } from './peer-listener.ts'
-import type { ForwardedCommand, PeerService } from './peers.ts'
 
-let fleet: Awaited<ReturnType<typeof testFleet>>
-let relay1: ClientTls
-let server: Awaited<ReturnType<typeof fleet.server>>
-beforeAll(async () => {
-  fleet = await testFleet()
-  relay1 = await fleet.service('relay-1')
-  server = await fleet.server()
-})
-afterAll(() => fleet.close())
-
-const command: ForwardedCommand = {
-  ...{
-    app: 'phone',
-    hub: 'hub-1',
-    device: 'lamp',
-    set: { powered: true },
-    deadline_ms: 5_000,
-    key: 'k',
-    day: '2026-11-24',
-  },
-}
-const report: CommandReport = {
-  ...{ command: 'a'.repeat(32), hub: 'hub-1', device: 'lamp', set: { powered: true }, issued: 1, day: '2026-11-24' },
-  ...{ deadline_ms: 5_000, outcome: 'done', stages: [{ stage: 'issued', by: 'relay', ms: 0 }], round_trip_ms: 1.5 },
-}
-const idle: PeerService = {
-  issue: () => Promise.resolve({ away: true }),
-  find: () => Promise.resolve(undefined),
-}
-const raise = (error: unknown) => {
-  throw error
-}
-
-type Setup = {
-  readonly service?: Partial<PeerService>
-  readonly tls?: ClientTls
-  readonly authorise?: Authorise
-  readonly clock?: ManualClock
-  readonly fleet?: string
-  readonly version?: number
-  readonly host?: string
-}
-
-async function listen(setup: Setup, port = 0) {
-  const clock = setup.clock ?? new ManualClock()
-  const turnedAway: string[] = []
-  const listener = await listenForPeers({
-    ...{ host: setup.host ?? '127.0.0.1', port, relay: 'relay-2', fleet: setup.fleet ?? 'test', tls: server },
-    ...{ clock, authorise: setup.authorise ?? (() => ({ ok: true })) },
-    ...{ service: { ...idle, ...setup.service }, fault: raise, refused: (reason) => turnedAway.push(reason) },
-    ...(setup.version !== undefined && { version: setup.version }),
-  })
-  const close = async () => {
-    const closed = listener.close()
-    await clock.advance(PEER_LEAVE_MAX_MS)
-    await closed
-  }
-  onTestFinished(close)
-  return { listener, turnedAway, close }
-}
-
-function linksOf(
-  clock: ManualClock,
-  files: ClientTls = relay1,
-  lost: string[] = [],
-  more: { version?: number } = {},
-): PeerLinks {
-  const links = openPeerLinks({
-    ...{
-      relay: 'relay-1',
-      tls: files,
-      clock,
-      random: seededRandom(1),
-      lost: (_, reason) => lost.push(reason),
-      ...more,
-    },
-  })
-  onTestFinished(() => links.close())
-  return links
-}
-
-/** A listener and a relay that asks it. */
-async function pair(setup: Setup = {}) {
-  const { listener, turnedAway, close } = await listen(setup)
-  const clock = new ManualClock()
-  const links = linksOf(clock, setup.tls)
-  return { listener, turnedAway, close, clock, links, peer: links.at(`localhost:${listener.port}`) }
-}
-
-const problemOf = (asked: Promise<unknown>): Promise<Problem> =>
-  asked.then(
-    () => Promise.reject(new Error('it was answered')),
-    (error: unknown) => (isProblem(error) ? error : Promise.reject(error)),
-  )
+import {
+  command,
+  fleet,
+  linksOf,
+  listen,
+  pair,
+  problemOf,
+  relay1,
+  report,
+  type Setup,
+  soon,
+} from './peer-link.fixture.ts'
 
 test('commands and questions cross, and come back as they were answered', async () => {
   const asked: unknown[] = []
@@ -160,7 +72,7 @@ test('many are under way on one connection, and answered in any order', async ()
     },
   })
   const asked = Array.from({ length: 200 }, (_, i) => peer.find(String(i)))
-  await vi.waitFor(() => expect(waiting).toHaveLength(200))
+  await soon(() => expect(waiting).toHaveLength(200))
   for (const answer of waiting.reverse()) answer()
   expect((await Promise.all(asked)).map((found) => found?.app)).toEqual(asked.map((_, i) => String(i)))
   expect(listener.count).toBe(1)
@@ -197,7 +109,7 @@ test('a certificate that is of no use any more is cut from a connection that sta
   expect(listener.count).toBe(1)
   good = false
   listener.recheck()
-  await vi.waitFor(() => expect(listener.count).toBe(0))
+  await soon(() => expect(listener.count).toBe(0))
 })
 
 test('a relay that is not the one its address names is not spoken to', async () => {
@@ -225,15 +137,15 @@ test('what was sent and not answered when the connection ends is unknown; then i
   const { listener, close, clock, links, peer } = await pair({ service: { find: () => new Promise(() => undefined) } })
   const { port } = listener
   const asked = problemOf(peer.find('x'))
-  await vi.waitFor(() => expect(links.sent).toBe(1))
-  await vi.waitFor(() => expect(listener.count).toBe(1))
+  await soon(() => expect(links.sent).toBe(1))
+  await soon(() => expect(listener.count).toBe(1))
   await close()
   expect(await asked).toMatchObject({ kind: 'unavailable', outcome: 'unknown' })
   // Between two attempts it fails at once.
   expect(await problemOf(peer.find('y'))).toMatchObject({ kind: 'unavailable', outcome: 'did-not-happen' })
   expect([links.sent, links.failed]).toEqual([1, 1])
   const { listener: again } = await listen({}, port)
-  await vi.waitFor(async () => {
+  await soon(async () => {
     await clock.advance(CLUSTER_BACK_OFF.cap_ms)
     expect(again.count).toBe(1)
   })
@@ -252,9 +164,9 @@ test('a relay that goes away answers what it was asked, and is asked no more', a
     },
   })
   const first = peer.find('x')
-  await vi.waitFor(() => expect(answer).toBeDefined())
+  await soon(() => expect(answer).toBeDefined())
   const closed = listener.close()
-  await vi.waitFor(async () =>
+  await soon(async () =>
     expect(await problemOf(peer.find('y'))).toMatchObject({
       ...{ outcome: 'did-not-happen', message: expect.stringMatching(/it is shutting down/) },
     }),
@@ -268,7 +180,7 @@ test('a relay that goes away answers what it was asked, and is asked no more', a
 test('an answer that does not come in its time is unknown', async () => {
   const { peer, clock, links } = await pair({ service: { find: () => new Promise(() => undefined) } })
   const asked = problemOf(peer.find('x'))
-  await vi.waitFor(() => expect(links.sent).toBe(1))
+  await soon(() => expect(links.sent).toBe(1))
   await clock.advance(PEER_ANSWER_MAX_MS)
   expect(await asked).toMatchObject({ outcome: 'unknown', message: expect.stringMatching(/no answer in time/) })
 })
@@ -283,9 +195,9 @@ test('a way on which nothing passes any more is found out by both', async () => 
   expect(await peer.find('x')).toBeDefined()
   way.swallow = true
   for (let ms = 0; ms <= PEER_SILENT_MAX_MS + PEER_PING_MS; ms += PEER_PING_MS) await clock.advance(PEER_PING_MS)
-  await vi.waitFor(() => expect(lost).toEqual([`nothing came for ${PEER_SILENT_MAX_MS / 1000} s`]))
+  await soon(() => expect(lost).toEqual([`nothing came for ${PEER_SILENT_MAX_MS / 1000} s`]))
   for (let ms = 0; ms <= PEER_SILENT_MAX_MS + PEER_PING_MS; ms += PEER_PING_MS) await theirs.advance(PEER_PING_MS)
-  await vi.waitFor(() => expect(listener.count).toBe(0))
+  await soon(() => expect(listener.count).toBe(0))
 })
 
 test('one on which signs of life pass stays', async () => {
@@ -336,9 +248,9 @@ test('who says nothing after the handshake is cut', async () => {
   const { listener } = await listen({ clock: theirs })
   const socket = tls.connect({ ...relay1, host: 'localhost', port: listener.port, ALPNProtocols: [PEER_PROTOCOL] })
   socket.on('error', () => undefined)
-  await vi.waitFor(() => expect(listener.count).toBe(1))
+  await soon(() => expect(listener.count).toBe(1))
   await theirs.advance(PEER_CONNECT_MAX_MS)
-  await vi.waitFor(() => expect(listener.count).toBe(0))
+  await soon(() => expect(listener.count).toBe(0))
 })
 
 test('a version that is too old is refused by name, on either side', async () => {

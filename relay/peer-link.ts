@@ -14,7 +14,9 @@ import {
   PEER_OPEN_MAX,
   PEER_PING_MS,
   PEER_SILENT_MAX_MS,
+  WANTED_HUBS_AT_ONCE,
 } from './limits.ts'
+import type { LiveEvent, Wanted } from './live-event.ts'
 import {
   type FrameWriter,
   frameOf,
@@ -28,7 +30,7 @@ import {
   saidFirst,
   understood,
 } from './peer-frame.ts'
-import type { PeerService, Peers } from './peers.ts'
+import type { PeerService, Peers, PeerViews } from './peers.ts'
 
 export type PeerLinkOptions = {
   /** This relay's name. */
@@ -44,19 +46,27 @@ export type PeerLinkOptions = {
   readonly version?: number
 }
 
-export type PeerLinks = Peers & {
-  /** Requests that were sent. */
-  readonly sent: number
-  /** … and those that ended without an answer of the other relay. */
-  readonly failed: number
-  close(): void
-}
+export type PeerLinks = Peers &
+  PeerViews & {
+    /** Requests that were sent. */
+    readonly sent: number
+    /** … and those that ended without an answer of the other relay. */
+    readonly failed: number
+    close(): void
+  }
 
 type Answer = Extract<Said, { readonly n: number }>
 type Waiting = { readonly resolve: (answer: Answer) => void; readonly reject: (problem: Problem) => void }
 
 /** Requests by the correlation number `n`, which is never used again on a link. */
-type Link = { request(body: object, answer_max_ms: number): Promise<Answer>; close(): void }
+type Link = {
+  request(body: object, answer_max_ms: number): Promise<Answer>
+  /** Undefined: nothing any more. */
+  watch(watch: Watch | undefined): void
+  close(): void
+}
+
+type Watch = { readonly wanted: Wanted; readonly listener: (event: LiveEvent) => void }
 
 /** Nothing is connected yet. */
 export function openPeerLinks(options: PeerLinkOptions): PeerLinks {
@@ -92,6 +102,16 @@ export function openPeerLinks(options: PeerLinkOptions): PeerLinks {
 
   return {
     at,
+    watch(address, wanted, listener) {
+      const mine = linkTo(address)
+      mine.watch({ wanted, listener })
+      return () => mine.watch(undefined)
+    },
+    async hubs(address, after) {
+      const told = await linkTo(address).request({ hubs_after: after }, PEER_ANSWER_MAX_MS)
+      if ('hubs' in told) return told.hubs
+      throw unexpected(address)
+    },
     get sent() {
       return counts.sent
     },
@@ -132,6 +152,7 @@ function openLink(
   let told = false
   let leaving = false
   let open_requests = 0
+  let watching: Watch | undefined
 
   const away = (reason: string, outcome: 'did-not-happen' | 'unknown' = 'did-not-happen') =>
     new Problem('unavailable', `the relay at ${address} cannot be reached: ${reason}`, { outcome })
@@ -150,7 +171,7 @@ function openLink(
     told = true
     cancelRetry?.()
     cancelRetry = clock.timer(wait_ms, () => {
-      if (clock.monotonic() - used_ms > PEER_KEPT_MS) forget()
+      if (!watching && clock.monotonic() - used_ms > PEER_KEPT_MS) forget()
       else connect().catch(() => undefined) // `over` has told of it
     })
   }
@@ -169,12 +190,14 @@ function openLink(
           failures = 0
           told = false
           options.found?.(address, relay)
+          if (watching) for (const frame of watchFrames(watching.wanted)) writer.send(frame)
           resolve()
         },
         answer(answer) {
           waiting.get(answer.n)?.resolve(answer)
           if (leaving && waiting.size === 0) socket?.end()
         },
+        event: (event) => watching?.listener(event),
         leaving() {
           leaving = true
           wire = undefined
@@ -244,6 +267,12 @@ function openLink(
         open_requests--
       }
     },
+    watch(watch) {
+      watching = watch
+      if (wire) for (const frame of watchFrames(watch?.wanted ?? new Set())) wire.writer.send(frame)
+      // Where one is being made, or waited for, it is told then.
+      else if (watch && !attempt && !failed && !closed) connect().catch(() => undefined)
+    },
     close() {
       closed = true
       cancelRetry?.()
@@ -252,10 +281,22 @@ function openLink(
   }
 }
 
+function watchFrames(wanted: Wanted): readonly Buffer[] {
+  if (wanted === 'all') return [frameOf({ watch: wanted })]
+  const hubs = [...wanted]
+  const frames: Buffer[] = []
+  for (let i = 0; i === 0 || i < hubs.length; i += WANTED_HUBS_AT_ONCE) {
+    const more = i + WANTED_HUBS_AT_ONCE < hubs.length
+    frames.push(frameOf({ watch: hubs.slice(i, i + WANTED_HUBS_AT_ONCE), ...(more && { more }) }))
+  }
+  return frames
+}
+
 /** What one connection tells. */
 type Heard = {
   greeted(socket: tls.TLSSocket, writer: FrameWriter, relay: string): void
   answer(answer: Answer): void
+  event(event: LiveEvent): void
   leaving(): void
   ended(reason: string): void
 }
@@ -319,6 +360,7 @@ function open(
         else {
           const told = understood(said, value)
           if ('n' in told) on.answer(told)
+          else if ('event' in told) on.event(told.event)
           else if ('leaving' in told) on.leaving()
         }
       }

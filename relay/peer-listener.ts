@@ -16,6 +16,7 @@ import {
   PEER_SILENT_MAX_MS,
   PEERS_MAX,
 } from './limits.ts'
+import type { LiveEvent } from './live-event.ts'
 import {
   type Asked,
   asked,
@@ -29,7 +30,7 @@ import {
   type Said,
   understood,
 } from './peer-frame.ts'
-import type { PeerService } from './peers.ts'
+import type { PeerService, PeerView } from './peers.ts'
 
 export type PeerListenerOptions = {
   readonly host: string
@@ -41,7 +42,7 @@ export type PeerListenerOptions = {
   readonly tls: ServerTls
   readonly clock: Clock
   readonly authorise: Authorise
-  readonly service: PeerService
+  readonly service: PeerService & PeerView
   /** A connection was turned away. */
   readonly refused?: (reason: string, address: string) => void
   readonly fault: (error: unknown) => void
@@ -137,6 +138,10 @@ function serve(socket: tls.TLSSocket, options: PeerListenerOptions): void {
   const read = frameReader()
   const writer = frameWriter(socket)
   const excess = openExcess()
+  /** Said of a watch that is not whole yet. */
+  const named = new Set<string>()
+  const noWatch = () => undefined
+  let unwatch: () => void = noWatch
   let greeted = false
   let open = 0
   let silent = 0
@@ -155,10 +160,32 @@ function serve(socket: tls.TLSSocket, options: PeerListenerOptions): void {
     else cancelSilence = clock.timer(PEER_PING_MS, watch)
   }
 
-  async function answerOf(request: Exclude<Asked, { readonly ping: number }>): Promise<Said> {
+  /** An event is worth less than an answer: where the way is full it is left out. */
+  const tellEvent = (event: LiveEvent) => {
+    if (socket.destroyed || writer.waiting() > PEER_BUFFER_MAX_BYTES / 2) return
+    try {
+      writer.send(frameOf({ event }))
+    } catch (error) {
+      // Too long for a frame: whoever published it goes on.
+      options.fault(error)
+    }
+  }
+
+  function watchHubs({ watch: said, more }: Extract<Asked, { readonly watch: unknown }>): void {
+    if (said === 'all') named.clear()
+    else for (const hub of said) named.add(hub)
+    if (more) return
+    unwatch()
+    unwatch =
+      said === 'all' || named.size > 0 ? service.watch(said === 'all' ? said : new Set(named), tellEvent) : noWatch
+    named.clear()
+  }
+
+  async function answerOf(request: Extract<Asked, { readonly n: number }>): Promise<Said> {
     const { n } = request
     const late_ms = excess.take(clock.monotonic(), request.stamp)
     if ('find' in request) return { n, found: (await service.find(request.find)) ?? null }
+    if ('hubs_after' in request) return { n, hubs: [...(await service.hubs(request.hubs_after))] }
     const deadline_ms = Math.floor(request.issue.deadline_ms - late_ms)
     if (deadline_ms <= 0) throw new Problem('unavailable', 'the command lay on its way to this relay past its time')
     const answer = await service.issue({ ...request.issue, deadline_ms }, request.answer)
@@ -169,6 +196,10 @@ function serve(socket: tls.TLSSocket, options: PeerListenerOptions): void {
     if ('ping' in request) {
       excess.take(clock.monotonic(), request.ping)
       tell({ pong: true })
+      return
+    }
+    if ('watch' in request) {
+      watchHubs(request)
       return
     }
     const { n } = request
@@ -216,5 +247,8 @@ function serve(socket: tls.TLSSocket, options: PeerListenerOptions): void {
   })
   socket.on('error', () => socket.destroy())
   socket.on('end', () => socket.destroy())
-  socket.once('close', () => cancelSilence())
+  socket.once('close', () => {
+    cancelSilence()
+    unwatch()
+  })
 }

@@ -1,5 +1,6 @@
 import type { CommandReport } from '../contract/command.ts'
 import type { IssueRequest } from './issue-request.ts'
+import type { LiveEvent, Wanted } from './live-event.ts'
 
 /**
  * A command on its one hop: key and day are said, so that it has the same id wherever it is issued; `day_assumed` when
@@ -23,4 +24,23 @@ export type PeerService = {
 export type Peers = {
   /** A relay by `RelayPlace.address`. */
   at(address: string): PeerService
+}
+
+/** A hub's control connection at the relay that tells of it. */
+export type ConnectedHub = { readonly hub: string; readonly epoch: string; readonly since_ms: number }
+
+/** What a relay shows others of its hubs. */
+export type PeerView = {
+  /** Events as they happen, until what is returned is called. */
+  watch(wanted: Wanted, listener: (event: LiveEvent) => void): () => void
+  /** Those after `after` by name, at most HUBS_PAGE. */
+  hubs(after: string): Promise<readonly ConnectedHub[]>
+}
+
+/** The other relays' views, by `RelayPlace.address`. */
+export type PeerViews = {
+  /** Goes on over connections that end: what happens between two of them is not heard. One watch a relay. */
+  watch(address: string, wanted: Wanted, listener: (event: LiveEvent) => void): () => void
+  /** Raises `unavailable`. */
+  hubs(address: string, after: string): Promise<readonly ConnectedHub[]>
 }

@@ -12,11 +12,12 @@ import { admitBrowsers } from './browser-access.ts'
 import { cluster } from './cluster.ts'
 import { commandCore } from './command-core.ts'
 import type { Directory } from './directory.ts'
+import { fleetView, hubsAfter } from './fleet-view.ts'
 import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
 import { openLedger } from './ledger.ts'
 import { APPS_CLOSE_MS, DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS } from './limits.ts'
-import { liveFeed } from './live-event.ts'
-import type { PeerService, Peers } from './peers.ts'
+import { type LiveEvent, liveFeed, type Wanted } from './live-event.ts'
+import type { PeerService, Peers, PeerView, PeerViews } from './peers.ts'
 
 export type RelayOptions = {
   /** The relay's name as a source of events: a stable ordinal, `relay-0`. */
@@ -44,7 +45,7 @@ export type RelayOptions = {
   /** Somebody asked the app API for what they may not. */
   readonly denied?: (reason: string, address: string) => void
   /** The other relays of the fleet; absent: this is the only one. The relay closes the directory when it closes. */
-  readonly cluster?: { readonly directory: Directory; readonly peers: Peers }
+  readonly cluster?: { readonly directory: Directory; readonly peers: Peers & PeerViews }
   /** A hub was turned away before it was a session. */
   readonly refused?: (reason: string, address: string) => void
 }
@@ -56,7 +57,7 @@ export type Relay = {
   readonly draining: boolean
   counts(): RelayCounts
   /** What this relay does for others, which a listener for them calls; absent when it is the only one. */
-  readonly service: PeerService | undefined
+  readonly service: (PeerService & PeerView) | undefined
   /** Another certificate for hubs, other authorities: for handshakes from now on; sessions go on. */
   setTls(tls: ServerTls): void
   /** Takes no more, moves the hubs away, finishes what is in flight, keeps the rest for the next start. */
@@ -116,13 +117,21 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   endpoint = listener.endpoint
   const unwatch = registry.watch(() => listener.endpoint.recheck())
   let draining = false
+  const service = others && {
+    ...others.service,
+    watch: (wanted: Wanted, watcher: (event: LiveEvent) => void) => feed.observe(watcher, wanted),
+    hubs: async (after: string) => hubsAfter(listener.hubs(), after),
+  }
+  const view = fleetView({
+    ...{ relay: options.source, feed, held: listener.hubs, clock },
+    others: options.cluster && { directory: options.cluster.directory, views: options.cluster.peers },
+  })
   const app = await appApi({
     core,
-    feed,
+    view,
     registry,
     clock,
     fault,
-    hubs: listener.hubs,
     ready: () => !draining,
     ...(others && { cluster: others }),
     ...(options.outside && { outside: options.outside }),
@@ -137,6 +146,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await app.listen({ host: options.apps.host, port: options.apps.port })
   } catch (error) {
     unwatch()
+    view.close()
     await Promise.all([listener.close(), app.close()])
     await leave()
     core.close()
@@ -161,6 +171,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await listener.endpoint.drain({ per_second, busy: core.isBusy, idle })
     // Ends the sleep above: its timer would hold the process for the rest of the limit.
     limit.abort()
+    view.close()
     await listener.close()
     await leave()
     const closing = app.close()
@@ -194,7 +205,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       const held = { open_commands: core.openCount(), connected_hubs: listener.endpoint.count }
       return { ...core.counts, ...held, lost_writes: core.lostWrites(), spool }
     },
-    service: others?.service,
+    service,
     close,
   }
 }

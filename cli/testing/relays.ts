@@ -11,7 +11,7 @@ export const commandReport = z.object({
 })
 export type CommandReport = z.infer<typeof commandReport>
 
-const held = z.object({ hubs: z.array(z.object({ hub: z.string() })) })
+const held = z.object({ hubs: z.array(z.object({ hub: z.string(), relay: z.string() })) })
 
 export type Relays = {
   readonly names: readonly string[]
@@ -69,7 +69,7 @@ export async function relaysOf(
     async hubs(name) {
       try {
         const response = await fetch(`${relays.app(name)}/v1/hubs`, { headers, signal: AbortSignal.timeout(1_000) })
-        return held.parse(await response.json()).hubs.map(({ hub }) => hub)
+        return held.parse(await response.json()).hubs.flatMap(({ hub, relay }) => (relay === name ? [hub] : []))
       } catch {
         return [] // killed, or silent
       }
