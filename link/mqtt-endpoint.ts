@@ -62,7 +62,7 @@ export type MqttEndpoint = {
   recheck(): void
   /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
   setTls(tls: ServerTls): void
-  /** Takes no more connections and moves the sessions away (0x9C), so many a second; those that are `busy` once `idle` is there. */
+  /** Takes no more connections and moves the sessions away (0x9C), so many a second; those that are `busy` when they are not, or `idle` is there. */
   drain(options?: DrainOptions): Promise<void>
   close(): Promise<void>
 }
@@ -235,15 +235,20 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     async drain({ per_second = DRAIN_PER_SECOND, busy, idle, signal } = {}) {
       draining = true
       const at_once = Math.ceil((per_second * DRAIN_STEP_MS) / 1_000)
-      const move = async (some: readonly MqttSession[]) => {
-        for (let i = 0; i < some.length; i += at_once) {
-          for (const session of some.slice(i, i + at_once)) session.close(MOVED)
-          await sleep(clock, DRAIN_STEP_MS, signal)
+      let isOver = false
+      idle?.then(
+        () => (isOver = true),
+        () => (isOver = true),
+      )
+      while (sessions.size > 0) {
+        let moved = 0
+        for (const session of sessions.values()) {
+          if (!isOver && busy?.(session.client) === true) continue
+          session.close(MOVED)
+          if (++moved === at_once) break
         }
+        await sleep(clock, DRAIN_STEP_MS, signal)
       }
-      await move([...sessions.values()].filter(({ client }) => busy?.(client) !== true))
-      await idle
-      await move([...sessions.values()])
     },
     async close() {
       draining = true

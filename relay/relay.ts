@@ -162,7 +162,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
   async function close(): Promise<void> {
     draining = true
-    unwatch()
     const limit = new AbortController()
     const inFlight = Promise.all([core.drain(), others?.drain()])
     const idle = Promise.race([inFlight, sleep(clock, DRAIN_MAX_MS, limit.signal).catch(() => undefined)])
@@ -171,6 +170,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await listener.endpoint.drain({ per_second, busy: core.isBusy, idle })
     // Ends the sleep above: its timer would hold the process for the rest of the limit.
     limit.abort()
+    unwatch()
     view.close()
     await listener.close()
     await leave()
