@@ -66,10 +66,10 @@ test('what was on record and not told when the process was killed is told by the
   const changes = z
     .array(z.object({ objective: z.string(), severity: z.string(), state: z.string() }))
     .parse(JSON.parse(told))
+  // On a busy machine it may have looked before the first command was there.
+  const ofCommands = changes.filter((one) => one.objective === 'command-success' && one.state !== 'no data')
   for (const severity of ['page', 'ticket'])
-    expect(changes.filter((one) => one.objective === 'command-success' && one.severity === severity)).toMatchObject([
-      { state: 'firing' },
-    ])
+    expect(ofCommands.filter((one) => one.severity === severity)).toMatchObject([{ state: 'firing' }])
 })
 
 test('objectives status says what fires, and how fast the budget is spent', async () => {

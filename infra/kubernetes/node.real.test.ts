@@ -23,7 +23,8 @@ test.runIf(root || required)(
     }
     const [command = '', ...words] = enter
     const inside = spawn(command, [...words, 'sleep', 'infinity'])
-    const ended = once(inside, 'exit')
+    // Until it is reaped a process that was killed is still there.
+    const ended = Promise.all([once(inside, 'exit'), once(owner, 'exit')])
     await once(inside, 'spawn')
     const cgroups = () => globSync(`/sys/fs/cgroup/{,*/}${basename(folder)}`)
     expect([existsSync(folder), cgroups().length > 0]).toEqual([true, true])
