@@ -60,3 +60,13 @@ export function seededRandom(seed: number): Random {
   }
   return { float, bytes: (count) => Uint8Array.from({ length: count }, () => Math.floor(float() * 256)) }
 }
+
+/** Calls `act` again and again, so long apart. Returns what ends it. */
+export function every(clock: Clock, interval_ms: number, act: () => void): () => void {
+  const tick = () => {
+    act()
+    cancel = clock.timer(interval_ms, tick)
+  }
+  let cancel = clock.timer(interval_ms, tick)
+  return () => cancel()
+}

@@ -78,7 +78,7 @@ export function relayUrl({ url }: Pick<RelayAddress, 'url'>, path: string): URL 
   return found
 }
 
-/** Asks the relay over HTTP. Raises `unavailable` when it does not answer; for a POST, `unknown` whether it happened. */
+/** Asks the relay over HTTP. Raises `invalid` for a path that is not the relay's, `unavailable` when it does not answer; for a POST, `unknown` whether it happened. */
 export async function askRelay(
   relay: RelayAddress,
   request: {
@@ -90,11 +90,12 @@ export async function askRelay(
   },
   clock: Clock,
 ): Promise<RelayAnswer> {
+  const url = relayUrl(relay, request.path)
   const timeout = new AbortController()
   const wait_max_ms = request.wait_max_ms ?? RELAY_ANSWER_MAX_MS
   const stop = clock.timer(wait_max_ms, () => timeout.abort(new Error(`no answer within ${wait_max_ms} ms`)))
   try {
-    const response = await fetch(relayUrl(relay, request.path), {
+    const response = await fetch(url, {
       redirect: 'error',
       method: request.method,
       headers: {

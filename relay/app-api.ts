@@ -4,7 +4,7 @@ import https from 'node:https'
 import rateLimit from '@fastify/rate-limit'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
-import type { Clock } from '../contract/clock.ts'
+import { type Clock, every } from '../contract/clock.ts'
 import { type CommandReport, commandRequest } from '../contract/command.ts'
 import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
@@ -158,14 +158,10 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   })
   const live = liveSockets({ core, view, issue, clock, answered: options.answered, fault: options.fault })
   const unwatch = watchTokens(registry, clock, () => live.recheck())
-  const probe = () => {
-    live.probe()
-    cancelProbe = clock.timer(LIVE_PROBE_MS, probe)
-  }
-  let cancelProbe = clock.timer(LIVE_PROBE_MS, probe)
+  const stopProbes = every(clock, LIVE_PROBE_MS, live.probe)
   app.addHook('onClose', async () => {
     unwatch()
-    cancelProbe()
+    stopProbes()
   })
   app.get(
     '/v1/live',

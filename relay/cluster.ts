@@ -138,8 +138,6 @@ export function cluster(parts: {
     }
   }
 
-  const isLate = ({ until_ms }: Way): boolean => clock.monotonic() + PEER_AGAIN_MS > until_ms
-
   /** That another relay had a request done: nobody can make more of it. Raises `conflict` for another body under its key. */
   function doneElsewhere(id: string, request: IssueRequest): CommandReport | undefined {
     const told = forwarded.get(id)?.report
@@ -167,7 +165,8 @@ export function cluster(parts: {
       place ??= forwarded.get(id)?.place
       if (!place || place.relay === relay || place.relay === last) {
         // The hubs of a relay that goes away are elsewhere in a moment.
-        if (!leaving || core.holds(request.hub) || waits++ === LEAVING_LOOKS_MAX || isLate(way)) break
+        const isLate = clock.monotonic() + PEER_AGAIN_MS > until_ms
+        if (!leaving || core.holds(request.hub) || waits++ === LEAVING_LOOKS_MAX || isLate) break
         await sleep(clock, PEER_AGAIN_MS, signal)
         continue
       }

@@ -1,6 +1,6 @@
 /** The relay's side of the hubs' control connections: who may connect, in which epoch, and what is told of it. */
 import { bucketOf, type Layout } from '../contract/bucket.ts'
-import type { Clock } from '../contract/clock.ts'
+import { type Clock, every } from '../contract/clock.ts'
 import { type HubBound, relayBound, topics } from '../contract/command.ts'
 import { plainResult } from '../contract/command-check.ts'
 import { isProblem, messageOf } from '../contract/problem.ts'
@@ -165,23 +165,16 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     },
   })
 
-  const every = (interval_ms: number, act: () => void) => {
-    let cancel = clock.timer(interval_ms, tick)
-    function tick() {
-      act()
-      cancel = clock.timer(interval_ms, tick)
-    }
-    return () => cancel()
-  }
   const sessions = { all: () => endpoint.sessions(), count: () => endpoint.count }
   const stopClocks = every(
+    clock,
     CLOCK_STEP_MS,
     inTurn({ ...sessions, steps: CLOCK_INTERVAL_MS / CLOCK_STEP_MS }, (session) => stamp(session)),
   )
   /** By bucket: a hub of it, whom its `alive` speaks of. */
   const subjects = new Map<number, string>()
   // Buckets without a session too: a relay that says nothing there could not be told from one that is gone.
-  const stopAlive = every(ALIVE_INTERVAL_MS, () => {
+  const stopAlive = every(clock, ALIVE_INTERVAL_MS, () => {
     const sessions = new Map<number, number>()
     if (subjects.size < layout.buckets)
       for (const { hub } of options.enrolled()) subjects.set(bucketOf(hub, layout.buckets), hub)

@@ -1,4 +1,4 @@
-import type { Clock } from '../contract/clock.ts'
+import { type Clock, every } from '../contract/clock.ts'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import type { OutsideTokens } from '../registry/jwt-tokens.ts'
@@ -83,13 +83,9 @@ export function tokenCache(registry: Pick<Registry, 'verifyToken'>, clock: Clock
 /** Calls back when a token may have become bad: at changes of the registry, and now and then, since tokens end. */
 export function watchTokens(registry: Pick<Registry, 'watch'>, clock: Clock, recheck: () => void): () => void {
   const unwatch = registry.watch(recheck)
-  const look = () => {
-    recheck()
-    cancel = clock.timer(TOKEN_LOOK_MS, look)
-  }
-  let cancel = clock.timer(TOKEN_LOOK_MS, look)
+  const stopLooks = every(clock, TOKEN_LOOK_MS, recheck)
   return () => {
     unwatch()
-    cancel()
+    stopLooks()
   }
 }
