@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
-import { readOrCreateRoots } from '../registry/authority-file.ts'
+import { type RootOptions, readOrCreateRoots, trustedPem } from '../registry/authority-file.ts'
 import { hubsBehind, phaseOf, type Rotation, type RotationStep, rotate } from '../registry/authority-rotation.ts'
 import type { CliContext } from './context.ts'
 import { existingRegistry } from './fleet.ts'
@@ -32,8 +32,7 @@ export function registerRotation(group: Command, context: CliContext): void {
       const registry = await existingRegistry(context)
       try {
         const parts = { fleet: context.config.fleet, clock: context.clock, random: context.random }
-        const before = phaseOf(await readOrCreateRoots(folder, parts))
-        const behind = behindOf(registry, before, context)
+        const [before, behind] = await standing(registry, folder, parts)
         const leaves =
           (step === 'switch' && before.phase === 'begun') || (step === 'end' && before.phase === 'switched')
         if (leaves && behind.length > 0 && !options.force) {
@@ -41,8 +40,9 @@ export function registerRotation(group: Command, context: CliContext): void {
           const advice = 'they renew by themselves when they are on; --force takes the step without them'
           throw new Problem('conflict', `--${step} would leave ${behind.length} hubs behind: ${named}; ${advice}`)
         }
-        const after = step === undefined ? before : await rotate(folder, step, parts)
-        const found = { ...after, behind: behindOf(registry, after, context) }
+        if (step !== undefined) await rotate(folder, step, parts)
+        const [after, left] = step === undefined ? [before, behind] : await standing(registry, folder, parts)
+        const found = { ...after, behind: left }
         const counted = after.phase === 'settled' ? '' : `\nHubs that are behind: ${found.behind.length}`
         context.print(options.json ? JSON.stringify(found, undefined, 2) : `${NEXT[after.phase]}${counted}`)
       } finally {
@@ -51,6 +51,10 @@ export function registerRotation(group: Command, context: CliContext): void {
     })
 }
 
-function behindOf(registry: Administration, rotation: Rotation, { clock }: Pick<CliContext, 'clock'>) {
-  return rotation.phase === 'settled' ? [] : hubsBehind(registry, rotation, clock.now())
+/** How far a rotation is, and the hubs that its next step would leave behind. */
+async function standing(registry: Administration, folder: string, parts: RootOptions) {
+  const roots = await readOrCreateRoots(folder, parts)
+  const rotation = phaseOf(roots)
+  const behind = rotation.phase === 'settled' ? [] : await hubsBehind(registry, trustedPem(roots), parts.clock.now())
+  return [rotation, behind] as const
 }

@@ -21,6 +21,8 @@ async function fuzz(url: string, bearer: string, checks: readonly string[]): Pro
     ...[
       '-m',
       'schemathesis.cli',
+      '--config-file',
+      join(import.meta.dirname, 'testing/schemathesis.toml'),
       'run',
       url,
       '--header',

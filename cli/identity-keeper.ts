@@ -1,5 +1,5 @@
 /** What keeps a running hub's certificate good, and its idea of whom to trust: it asks, and renews where that helps. */
-import { authorities, isSignedByFirst, renew, renewalDue } from '../hub-agent/enrolment.ts'
+import { authorities, isSignedByFirst, renew, renewalDue, sayTrust } from '../hub-agent/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles } from './hub-files.ts'
 import { type HubIdentity, hubFolder } from './hub-identity.ts'
@@ -7,8 +7,8 @@ import type { Log } from './log.ts'
 
 /**
  * Looks about each `look_ms` at the endpoint `url`. A certificate is renewed when its time has come, when another CA signs now,
- * and when other CAs are trusted than the hub knows, so that the registry sees that it was told. Connections take the new one
- * when they are made anew. Returns what ends it.
+ * and when other CAs are trusted than the hub knows; what it has on its disk then, it says by it, which is what a rotation of the
+ * CA waits for. Connections take the new one when they are made anew. Returns what ends it.
  */
 export function keepIdentity(
   context: Pick<CliContext, 'home' | 'clock' | 'random'>,
@@ -27,6 +27,7 @@ export function keepIdentity(
   const { clock, random } = context
   const { hub, tls } = identity
   let ended = false
+  let said = ''
 
   async function look(): Promise<void> {
     const now_ms = clock.now()
@@ -39,6 +40,8 @@ export function keepIdentity(
         Object.assign(tls, renewed.tls)
         log.info('renewed', `${hub}: has a new certificate`, { hub, expires_ms: renewed.expires_ms })
       }
+      const has = tls.cert + tls.ca
+      if (said !== has && (await sayTrust({ url, tls, now_ms }))) said = has
     } catch (error) {
       // Whatever it is (no way there, a full disk): the hub goes on with what it has, and it is tried again.
       log.failed('identity', error, { hub })

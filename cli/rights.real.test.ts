@@ -51,6 +51,7 @@ POST /v1/telemetry                401      401      401     401     401      401
 POST /v1/enrol                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
 POST /v1/claim                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
 POST /v1/renew                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
+POST /v1/trust                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
 GET /v1/ca                        200      200      200     200     200      200     200 200       200   200       200   200 200     200      200
 POST /v1/registry                 404      404      404     404     404      404     404 404       404   404       404   404 404     404      404
 `
@@ -88,6 +89,7 @@ const CERTIFICATES = `
                                   hub  retired revoked anew service server claim foreign
 POST /v1/telemetry                422  401     401     401  422     401    401   401
 POST /v1/renew                    200  401     401     401  401     401    401   401
+POST /v1/trust                    200  401     401     401  401     401    401   401
 POST /v1/claim                    401  401     401     401  401     401    401   401
 `
 
@@ -204,6 +206,7 @@ function bodyFor(action: string): string | undefined {
   if (action.endsWith('/api/query')) return JSON.stringify({ sql: 'select 1' })
   if (action.endsWith('/enrol')) return JSON.stringify({ code: 'no-such-code', csr })
   if (action.endsWith('/claim')) return JSON.stringify({ serial: 'SN-0001', csr })
+  if (action.endsWith('/trust')) return JSON.stringify({ ca_sha256: '0'.repeat(64) })
   return action.endsWith('/renew') ? JSON.stringify({ csr }) : '{}\n'
 }
 

@@ -35,8 +35,8 @@ export const RELAY_ANSWER_MAX_MS = 10_000
 /** Commands in one answer of the list. */
 export const COMMANDS_DEFAULT = 200
 export const COMMANDS_MAX = 1_000
-/** Bytes of one request's body. */
-export const BODY_MAX_BYTES = 256 * 1024
+/** Bytes of one request's body: JSON may write a character of a query in twelve (two escapes of six), and all that are allowed fit. */
+export const BODY_MAX_BYTES = 12 * SQL_MAX_CHARACTERS + 1_024
 /** A line to each listening browser this often, so that a cut connection is noticed. */
 export const LIVE_BEAT_MS = 15_000
 /** Processors and memory of the query process's DuckDB: past the memory a query ends with `limit`. */

@@ -1,5 +1,5 @@
 /** How a hub gets its certificate: its key never leaves it, a request for it goes to the enrolment endpoint. */
-import { webcrypto, X509Certificate } from 'node:crypto'
+import { createHash, webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { hostOf } from '../contract/host.ts'
@@ -94,6 +94,23 @@ export async function authorities(options: {
   const answer = z.object({ ca: z.string() }).safeParse(await ask({ url: new URL('/v1/ca', url), tls, now_ms }))
   if (answer.success) return answer.data.ca
   throw new Problem('corrupt', `the endpoint's answer names no CA: ${answer.error.message}`)
+}
+
+/**
+ * Says by the hub's certificate which CAs it has on its disk; true when they and the certificate are what the fleet uses now.
+ * Raises as `enrol`.
+ */
+export async function sayTrust(options: {
+  readonly url: string
+  readonly tls: ClientTls
+  readonly now_ms: number
+}): Promise<boolean> {
+  const { url, tls, now_ms } = options
+  const body = { ca_sha256: createHash('sha256').update(tls.ca).digest('hex') }
+  const answer = z
+    .object({ told: z.boolean() })
+    .safeParse(await ask({ url: new URL('/v1/trust', url), body, tls, now_ms }))
+  return answer.success && answer.data.told
 }
 
 /** Was a certificate signed by the first of these CAs, the one that signs now? */

@@ -5,6 +5,7 @@ import { type Clock, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { handshakeGate } from './handshake-gate.ts'
 import { type Authorise, type PeerIdentity, peerOf } from './identity.ts'
+import { inParts } from './in-parts.ts'
 import {
   CONNECT_TIMEOUT_MS,
   DRAIN_PER_SECOND,
@@ -13,6 +14,7 @@ import {
   HELD_MAX_BYTES,
   PACKET_MAX_BYTES,
   RECEIVE_MAX,
+  RECHECKED_AT_ONCE,
   SESSIONS_MAX,
   TICKET_KEYS_MS,
 } from './limits.ts'
@@ -58,7 +60,7 @@ export type MqttEndpoint = {
   sessions(): Iterable<MqttSession>
   session(client: string): MqttSession | undefined
   readonly count: number
-  /** Asks `authorise` again for every session and cuts the ones that are no longer good. */
+  /** Asks `authorise` again for every session and cuts the ones that are no longer good: within a few turns, when they are many. */
   recheck(): void
   /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
   setTls(tls: ServerTls): void
@@ -225,13 +227,11 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       forgetTicketKeys()
       forgetTicketKeys = keepTicketKeys(secure, ticketSecret(next), clock)
     },
-    recheck() {
-      for (const session of sessions.values()) {
-        const answer = authorise(session.identity)
-        if (answer.ok) continue
-        session.close({ kind: 'revoked', planned: false, code: REASON.notAuthorised, text: answer.reason })
-      }
-    },
+    recheck: inParts({ all: () => sessions.values(), part: RECHECKED_AT_ONCE }, (session) => {
+      const answer = authorise(session.identity)
+      if (answer.ok) return
+      session.close({ kind: 'revoked', planned: false, code: REASON.notAuthorised, text: answer.reason })
+    }),
     async drain({ per_second = DRAIN_PER_SECOND, busy, idle, signal } = {}) {
       draining = true
       const at_once = Math.ceil((per_second * DRAIN_STEP_MS) / 1_000)

@@ -33,6 +33,9 @@ export type ExpectedDevice = Pick<HubRecord, 'hub' | 'home' | 'region' | 'model'
   readonly key_hash?: string
 }
 
+/** What a hub said last that it has on its disk: which certificate, and which CAs (SHA-256 of their PEM, hex) it trusts. */
+export type TrustEntry = { readonly hub: string; readonly serial: string; readonly cas: string }
+
 export type ClaimEntry = ExpectedDevice & { readonly batch: string; readonly claimed_ms?: number }
 
 /** What changes a registry. Each call is one transaction: durable, and seen by this process, when it resolves. */
@@ -46,6 +49,9 @@ export type RegistryWrites = {
   /** Makes a serial known. Before that `allows` refuses it. */
   recordCertificate(entry: CertificateEntry): Promise<void>
   revokeCertificate(serial: string, reason: string): Promise<void>
+  /** Keeps what a hub said of itself, in the place of what it said before. */
+  recordTrust(entry: TrustEntry): Promise<void>
+  trust(): Promise<readonly TrustEntry[]>
   /** A one-time code with which a device becomes this hub. Raises `missing` (no such hub) and `conflict` (retired). */
   createCode(hub: string, life_ms?: number): Promise<string>
   /**

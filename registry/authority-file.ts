@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as x509 from '@peculiar/x509'
@@ -60,6 +60,11 @@ async function readRoots(folder: string, fleet: string): Promise<Roots> {
 /** PEM of every root that is trusted, the one that signs first, each once. */
 export function trustedPem({ active, next, previous }: Roots): string {
   return [...new Set([active, previous, next].map((root) => root?.certificate_pem ?? ''))].join('')
+}
+
+/** What a hub says of the CAs that it trusts: SHA-256 of their PEM as it was given to it, hex. */
+export function caHash(ca_pem: string): string {
+  return createHash('sha256').update(ca_pem).digest('hex')
 }
 
 export async function makeRoot({ fleet, clock, random }: RootOptions): Promise<string> {

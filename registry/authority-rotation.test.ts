@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
+import type { CertificateEntry } from './administration.ts'
 import { type Authority, createAuthority } from './authority.ts'
-import { rotate } from './authority-rotation.ts'
+import { caHash } from './authority-file.ts'
+import { hubsBehind, rotate } from './authority-rotation.ts'
+import { openEnrolment } from './enrolment.ts'
+import { RENEWAL_GRACE_MS } from './limits.ts'
+import { openSqliteRegistry } from './sqlite-registry.ts'
 
 let folder: string
 let authority: Authority
@@ -92,4 +97,62 @@ test('steps out of their order are refused and change nothing', async () => {
   await refuses('end', /does not sign yet/)
   await rotate(folder, 'switch', options)
   await refuses('begin', /--end first/)
+})
+
+test('a hub is told when it says so by its certificate of the root that signs, whatever was sent to it', async () => {
+  const { clock } = options
+  const registry = openSqliteRegistry(join(folder, 'registry.db'), { ...options, layout: { epoch: 1, buckets: 4 } })
+  try {
+    const record = (entry: CertificateEntry) => registry.recordCertificate(entry)
+    const ca = await createAuthority(join(folder, 'ca'), { ...options, record })
+    const place = { home: 'h', region: 'eu', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1, maintenance: [] }
+    for (const hub of ['a', 'b', 'coded']) await registry.putHub({ hub, ...place }, 1)
+    const answer = openEnrolment({ registry, authority: ca, clock })
+    const say = async (pem: string, trusted: string) =>
+      (
+        await answer({
+          ...{ method: 'POST', path: '/v1/trust', body: JSON.stringify({ ca_sha256: caHash(trusted) }) },
+          certificate_der: derOf(pem),
+        })
+      ).body.told
+    const behind = () => hubsBehind(registry, ca.certificate_pem, clock.now())
+    const step = async (name: 'begin' | 'switch' | 'end') => {
+      await rotate(join(folder, 'ca'), name, options)
+      await ca.reload()
+    }
+    const settled = ca.certificate_pem
+    const [a, b] = [await ca.issueHub('a', 1), await ca.issueHub('b', 1)]
+    expect(await say(a.certificate_pem, settled)).toBe(true)
+
+    await step('begin')
+    const begun = ca.certificate_pem
+    // It was sent another certificate and the new CAs, and nobody knows whether they came.
+    await ca.issueHub('a', 1)
+    expect(await behind()).toEqual(['a', 'b'])
+    expect(await say(a.certificate_pem, settled)).toBe(false)
+    expect(await behind()).toEqual(['a', 'b'])
+    for (const { certificate_pem } of [a, a, b]) expect(await say(certificate_pem, begun)).toBe(true)
+    expect(await behind()).toEqual([])
+
+    await step('switch')
+    const switched = ca.certificate_pem
+    expect(await behind()).toEqual(['a', 'b'])
+    expect(await say(a.certificate_pem, switched)).toBe(false)
+    const fresh = await ca.issueHub('a', 1)
+    expect(await say(fresh.certificate_pem, begun)).toBe(false)
+    expect(await say(fresh.certificate_pem, switched)).toBe(true)
+    expect(await behind()).toEqual(['b'])
+    // Whoever is not let in by what it said by is not told.
+    await registry.revokeCertificate(fresh.entry.serial, 'stolen')
+    expect(await behind()).toEqual(['a', 'b'])
+    await expect(say(fresh.certificate_pem, switched)).resolves.toBe(undefined)
+    await registry.retireHub('a', clock.now())
+    // One that is off may come back within its grace, and then needs a way in.
+    clock.jump(b.entry.expires_ms + RENEWAL_GRACE_MS - clock.now() - 1)
+    expect(await behind()).toEqual(['b'])
+    clock.jump(1)
+    expect(await behind()).toEqual([])
+  } finally {
+    await registry.close()
+  }
 })

@@ -9,6 +9,7 @@ import { Problem } from '../contract/problem.ts'
 import type { Administration } from './administration.ts'
 import {
   AUTHORITY_FILES,
+  caHash,
   makeRoot,
   publish,
   type RootOptions,
@@ -17,6 +18,7 @@ import {
   syncFolder,
   trustedPem,
 } from './authority-file.ts'
+import { RENEWAL_GRACE_MS } from './limits.ts'
 
 export type RotationStep = 'begin' | 'switch' | 'end'
 /** `since_ms`: when this phase began. */
@@ -51,23 +53,33 @@ export async function rotate(folder: string, step: RotationStep, options: RootOp
 }
 
 /**
- * Hubs that a step would leave behind: at a switch those that were told of no new CA, at the end those whose certificate is the
- * old one's. Both get another certificate when they look, so the registry tells. Those without a good one need a code in any case.
+ * Hubs that the next step would leave behind: those that did not say, by a certificate of the root that signs, that they trust
+ * what is trusted now. What they were sent does not count, since an answer may be lost, or be that of a process which has not
+ * heard of the step before. A hub that has no certificate, not even one that can be renewed, needs a code in any case.
  */
-export function hubsBehind(
-  registry: Pick<Administration, 'hubs' | 'certificates'>,
-  { since_ms }: Rotation,
+export async function hubsBehind(
+  registry: Pick<Administration, 'hubs' | 'certificates' | 'trust'>,
+  trusted_pem: string,
   now_ms: number,
-): readonly string[] {
-  const newest = new Map<string, number>()
-  for (const { source, role, issued_ms, expires_ms } of registry.certificates()) {
-    if (role === 'hub' && expires_ms > now_ms) newest.set(source, Math.max(newest.get(source) ?? 0, issued_ms))
+): Promise<readonly string[]> {
+  const cas = caHash(trusted_pem)
+  const told = new Map(
+    (await registry.trust()).filter((said) => said.cas === cas).map((said) => [said.hub, said.serial]),
+  )
+  const usable = new Map<string, string[]>()
+  for (const { source, role, generation, serial, expires_ms, revoked_ms } of registry.certificates()) {
+    if (role !== 'hub' || revoked_ms !== undefined || expires_ms + RENEWAL_GRACE_MS <= now_ms) continue
+    const name = `${source} ${generation}`
+    usable.set(name, [...(usable.get(name) ?? []), serial])
   }
   return registry
     .hubs(now_ms)
     .filter(({ retired_ms }) => retired_ms === undefined || retired_ms > now_ms)
+    .filter(({ hub, generation }) => {
+      const serials = usable.get(`${hub} ${generation}`) ?? []
+      return serials.length > 0 && !serials.includes(told.get(hub) ?? '')
+    })
     .map(({ hub }) => hub)
-    .filter((hub) => (newest.get(hub) ?? since_ms) < since_ms)
 }
 
 /** The old root is kept first, so that no moment has it in no file; a repeat finds it and goes on. */

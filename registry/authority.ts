@@ -36,8 +36,13 @@ export type Authority = {
   issueClaim(batch: string, life_ms?: number): Promise<IssuedWithKey>
   /** For a key that its holder keeps: signs the request's public key, and nothing else of it. Raises `invalid`. */
   signRequest(identity: Identity, csr_pem: string): Promise<Issued>
-  /** Who a client certificate of this CA names, whatever its dates. Raises `unauthorized` when the CA did not sign it. */
-  identify(certificate_der: Uint8Array): Promise<Identity & { readonly serial: string; readonly expires_ms: number }>
+  /**
+   * Who a client certificate of this CA names, whatever its dates; `is_current`: the root that signs now signed it.
+   * Raises `unauthorized` when the CA did not sign it.
+   */
+  identify(
+    certificate_der: Uint8Array,
+  ): Promise<Identity & { readonly serial: string; readonly expires_ms: number; readonly is_current: boolean }>
   /** The batch that a claim certificate is of. Raises `unauthorized` when it is none of this CA, or is over. */
   identifyClaim(certificate_der: Uint8Array): Promise<{ readonly batch: string; readonly serial: string }>
 }
@@ -108,11 +113,11 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
     return { ...issued, key_pem: `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n` }
   }
 
-  const signedHere = async (der: Uint8Array): Promise<x509.X509Certificate> => {
+  const signedHere = async (der: Uint8Array) => {
     const certificate = new x509.X509Certificate(Buffer.from(der))
     for (const root of [roots.active, roots.previous, roots.next]) {
       if (root && (await certificate.verify({ publicKey: root.certificate.publicKey, signatureOnly: true })))
-        return certificate
+        return { certificate, is_current: root === roots.active }
     }
     throw new Problem('unauthorized', `the client certificate was not signed by the CA of fleet ${fleet}`)
   }
@@ -146,7 +151,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
       return sign(role, source, generation, publicKey, sanOf(fleet, role, source, generation))
     },
     async identifyClaim(certificate_der) {
-      const certificate = await signedHere(certificate_der)
+      const { certificate } = await signedHere(certificate_der)
       const { role, source } = nameOf(certificate, fleet)
       if (role !== 'claim')
         throw new Problem('unauthorized', `expected the claim certificate of a batch, found ${role} ${source}`)
@@ -157,7 +162,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
       return { batch: source, serial: normalSerial(certificate.serialNumber) }
     },
     async identify(certificate_der) {
-      const certificate = await signedHere(certificate_der)
+      const { certificate, is_current } = await signedHere(certificate_der)
       const { role, source, generation } = nameOf(certificate, fleet)
       if (role === 'claim')
         throw new Problem('unauthorized', `a claim certificate is for /v1/claim alone (batch ${source})`)
@@ -165,6 +170,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
         ...{ role, source, generation },
         serial: normalSerial(certificate.serialNumber),
         expires_ms: certificate.notAfter.getTime(),
+        is_current,
       }
     },
   }

@@ -3,6 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/problem.ts'
 import type { Administration } from './administration.ts'
 import { type Authority, requestKeyHash } from './authority.ts'
+import { caHash } from './authority-file.ts'
 import { CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
 
 /** One HTTPS request to the enrolment endpoint, whoever carries it. */
@@ -21,7 +22,7 @@ export type EnrolmentRequest = {
 export type EnrolmentAnswer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> }
 
 /** Paths that this handler answers; everything else is `undefined` for it. */
-export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/claim', '/v1/renew'] as const
+export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/claim', '/v1/renew', '/v1/trust'] as const
 
 /** `GET`: the CAs that are trusted now, the one that signs first, for whoever trusts one of them. */
 export const AUTHORITIES_PATH = '/v1/ca'
@@ -32,12 +33,14 @@ const claimBody = z.strictObject({
   csr: z.string().max(ENROLMENT_BODY_MAX_BYTES),
 })
 const renewBody = z.strictObject({ csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
+const trustBody = z.strictObject({ ca_sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hex digits') })
 
 /**
  * How a hub gets its certificate. `POST /v1/enrol {code, csr}` with a one-time code; `POST /v1/claim {serial, csr}` over
  * TLS with the claim certificate of the device's batch; `POST /v1/renew {csr}` over TLS
- * with the certificate that it has, expired by no more than the grace. All answer
- * `{hub, generation, certificate, ca, expires_ms}`; failures `{error}` with 400, 401, 413 or 503. Never throws a Problem.
+ * with the certificate that it has, expired by no more than the grace. These answer
+ * `{hub, generation, certificate, ca, expires_ms}`. `POST /v1/trust {ca_sha256}`, over TLS with its new certificate, says what
+ * the hub has on its disk now: `{told}`. Failures are `{error}` with 400, 401, 413 or 503. Never throws a Problem.
  */
 export function openEnrolment(options: {
   readonly registry: Administration
@@ -76,16 +79,22 @@ export function openEnrolment(options: {
     return sign(hub, generation, csr)
   }
 
-  const renew = async (request: EnrolmentRequest) => {
-    const { csr } = bodyOf(renewBody, request)
-    if (!request.certificate_der) {
-      throw new Problem('unauthorized', 'renewal needs the TLS connection to present the certificate that it renews')
+  /** The hub whose certificate the connection presents. Raises `unauthorized`. */
+  const hubAt = async ({ path, certificate_der }: EnrolmentRequest) => {
+    if (!certificate_der) {
+      throw new Problem('unauthorized', `${path} needs the TLS connection to present the certificate that the hub has`)
     }
-    const identity = await authority.identify(request.certificate_der)
+    const identity = await authority.identify(certificate_der)
     const allowed = registry.allows(identity)
     if (!allowed.ok) throw new Problem('unauthorized', allowed.reason)
     if (identity.role !== 'hub')
       throw new Problem('unauthorized', 'services get their certificates by `hearth ca issue`')
+    return identity
+  }
+
+  const renew = async (request: EnrolmentRequest) => {
+    const { csr } = bodyOf(renewBody, request)
+    const identity = await hubAt(request)
     if (identity.expires_ms + RENEWAL_GRACE_MS < clock.now()) {
       throw new Problem(
         'unauthorized',
@@ -93,6 +102,15 @@ export function openEnrolment(options: {
       )
     }
     return sign(identity.source, identity.generation, csr)
+  }
+
+  /** Told is who uses a certificate of the root that signs now, and trusts what is trusted now: it has both on its disk. */
+  const hear = async (request: EnrolmentRequest) => {
+    const { ca_sha256 } = bodyOf(trustBody, request)
+    const { source, serial, is_current } = await hubAt(request)
+    const told = is_current && ca_sha256 === caHash(authority.certificate_pem)
+    if (told) await registry.recordTrust({ hub: source, serial, cas: ca_sha256 })
+    return { status: 200, body: { told } }
   }
 
   return async (request) => {
@@ -104,6 +122,7 @@ export function openEnrolment(options: {
       if (request.path === '/v1/enrol') return await enrol(request)
       if (request.path === '/v1/claim') return await claim(request)
       if (request.path === '/v1/renew') return await renew(request)
+      if (request.path === '/v1/trust') return await hear(request)
       return { status: 404, body: { error: `expected one of ${ENROLMENT_PATHS.join(', ')}, found ${request.path}` } }
     } catch (error) {
       if (!isProblem(error)) throw error

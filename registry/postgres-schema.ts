@@ -32,6 +32,7 @@ CREATE INDEX codes_hub ON codes (hub);
 CREATE TABLE claims (serial text PRIMARY KEY, batch text NOT NULL, device text NOT NULL, key_hash text, generation integer,
   claimed_ms bigint);
 CREATE INDEX claims_batch ON claims (batch);
+CREATE TABLE trust (hub text PRIMARY KEY, serial text NOT NULL, cas text NOT NULL);
 CREATE TABLE deleted (name text NOT NULL, key text NOT NULL, version bigint NOT NULL, PRIMARY KEY (name, key));
 CREATE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -240,6 +240,17 @@ export function registryConformance(name: string, make: () => Promise<RegistryUn
       expect(await registry.claims('autumn')).toEqual([])
     })
 
+    test('what a hub said last of the CAs that it trusts stands in the place of what it said before', async () => {
+      expect(await registry.trust()).toEqual([])
+      for (const serial of ['0a:1b', 'A1B', 'C2']) await registry.recordTrust({ hub: 'a', serial, cas: 'one' })
+      await registry.recordTrust({ hub: 'b', serial: 'D3', cas: 'one' })
+      await registry.recordTrust({ hub: 'a', serial: 'C2', cas: 'two' })
+      expect(await registry.trust()).toEqual([
+        { hub: 'a', serial: 'C2', cas: 'two' },
+        { hub: 'b', serial: 'D3', cas: 'one' },
+      ])
+    })
+
     test('a claim takes no place of a hub that serves, was retired or enrolled anew, and no other key where one is known', async () => {
       const key = 'a'.repeat(64)
       const names = ['serves', 'retired', 'anew', 'bound', 'known']

@@ -23,6 +23,7 @@ const LATER = `
 CREATE TABLE IF NOT EXISTS claims (serial TEXT PRIMARY KEY, batch TEXT NOT NULL, device TEXT NOT NULL, key_hash TEXT,
   generation INTEGER, claimed_ms INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS claims_batch ON claims (batch);
+CREATE TABLE IF NOT EXISTS trust (hub TEXT PRIMARY KEY, serial TEXT NOT NULL, cas TEXT NOT NULL) WITHOUT ROWID;
 `
 
 /** Opens the database, creating it when it is new, as `made` says. Raises what `openSqliteRegistry` raises. */
