@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
+import os from 'node:os'
 import tls from 'node:tls'
 import { generate } from 'mqtt-packet'
 import { hubBound, type RelayBound, topics } from '../contract/command.ts'
@@ -18,11 +19,14 @@ import { certificates, type ManyHubsSaid, manyHubsTask } from './many-hubs.ts'
 /** At the start; afterwards each hub comes when its back-off lets it. */
 const CONNECTING = 32
 const TELL_MS = 50
+/** nice(2): a tenth of a core beside one that is busy. */
+const BEHIND = 10
 const V5 = { protocolVersion: 5 }
 const PING = Buffer.from([0xc0, 0])
 const PACKET = { connack: 2, publish: 3, suback: 9, disconnect: 14 }
 
 const task = manyHubsTask.parse(JSON.parse(process.argv[2] ?? ''))
+if (task.behind) os.setPriority(BEHIND)
 const hubs = Object.entries(certificates.parse(JSON.parse(readFileSync(task.hubs_file, 'utf8'))))
 let connected = 0
 let told = -1

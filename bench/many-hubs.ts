@@ -12,8 +12,10 @@ export const manyHubsTask = z.object({
   keep_alive_s: z.number(),
   /** What each subscribes to, `command` or nothing: a gateway has nothing to say. */
   hears: z.enum(['command', 'nothing']),
+  /** Behind what is measured: hubs are other machines, and take a core of this one only when nobody else does. */
+  behind: z.boolean().default(false),
 })
 export const manyHubsSaid = z.object({ connected: z.number().optional(), back: z.string().optional() })
 
-export type ManyHubsTask = z.infer<typeof manyHubsTask>
+export type ManyHubsTask = z.input<typeof manyHubsTask>
 export type ManyHubsSaid = z.infer<typeof manyHubsSaid>

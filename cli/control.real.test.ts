@@ -237,7 +237,7 @@ describe('a hub elsewhere', () => {
   ]
   const there = () => ({ HEARTH_HOME: elsewhere })
 
-  it('enrols once with its code, serves commands, and comes back without it; its code is spent', async () => {
+  it('enrols once with its code, serves commands, and comes back with it or without; its code is spent', async () => {
     await serve('ingest', 'relay')
     await system.must(['registry', 'add', 'kitchen-1', '--home', 'home-7', '--zone', 'Europe/Berlin'])
     const { code } = JSON.parse(await system.must(['registry', 'code', 'kitchen-1', '--json']))
@@ -249,10 +249,15 @@ describe('a hub elsewhere', () => {
     first.signal('SIGTERM')
     expect(await first.ended).toEqual({ code: 0, signal: null })
 
-    const second = system.start(words(), there())
-    await connected(second)
-    second.signal('SIGTERM')
-    await second.ended
+    // A unit that says it still, or says it otherwise, is the hub that it made.
+    const file = join(elsewhere, 'code.txt')
+    writeFileSync(file, `${code}\n`)
+    for (const more of [[], ['--code', code], ['--code-file', file]]) {
+      const next = system.start([...words(), ...more], there())
+      await connected(next)
+      next.signal('SIGTERM')
+      await next.ended
+    }
     const thief = await system.run([...words(), '--code', code], { HEARTH_HOME: join(elsewhere, 'thief') })
     expect(thief.code).toBe(1)
     expect(thief.stderr).toMatch(/^hearth: the enrolment endpoint answered 401: [^{}]*code[^{}]*$/m)

@@ -4,7 +4,7 @@ import cliProgress from 'cli-progress'
 import { z } from 'zod'
 import { seededRandom, sleep } from '../contract/clock.ts'
 import { EVENTS_TABLE } from '../contract/events-table.ts'
-import { isProblem, Problem } from '../contract/problem.ts'
+import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { type HistoryBatch, historyBatches } from '../hub-agent/history.ts'
 import { type HistoryHub, historyFleet, historyRegistry } from '../hub-agent/history-fleet.ts'
 import { decodeStatistics } from '../lake/statistics.ts'
@@ -13,6 +13,7 @@ import type { Administration } from '../registry/administration.ts'
 import type { Authority } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
+import { gatewayUrl } from './reachable.ts'
 import { writeFiles } from './state-file.ts'
 
 /** The demo's hubs, and their past, which is sent once through the real ingest path. */
@@ -117,7 +118,7 @@ async function sendAll(
   // The one that was retired is no home of the demo's that anybody can look at now.
   const living = fleet.filter(({ trouble }) => trouble !== 'retired').length
   const progress = openProgress(context, total, living)
-  const url = `https://${config.ingest.host}:${config.ingest.https_port}`
+  const url = gatewayUrl(config)
   // Each source speaks for itself, with a token that lives as long as its history takes.
   const posters = new Map<string, BatchPoster>()
   for (const { identity } of batches) {
@@ -127,10 +128,15 @@ async function sendAll(
   }
   try {
     const waiting = batches.values()
+    let isTold = false
+    const tell = (error: unknown) => {
+      if (!isTold) context.note(`the history waits for the gateway: ${messageOf(error)}`)
+      isTold = true
+    }
     const worker = async () => {
       for (const { identity, bytes, events } of waiting) {
         if (signal.aborted) return
-        await deliver(context, posters.get(identity.source), bytes)
+        await deliver(context, posters.get(identity.source), bytes, tell)
         progress.add(events)
       }
     }
@@ -153,6 +159,7 @@ async function deliver(
   { clock, signal }: CliContext,
   poster: BatchPoster | undefined,
   bytes: Uint8Array,
+  tell: (error: unknown) => void,
 ): Promise<void> {
   for (let delay_ms = 100; ; delay_ms = Math.min(2_000, delay_ms * 2)) {
     try {
@@ -160,6 +167,7 @@ async function deliver(
       return
     } catch (error) {
       if (!isProblem(error, 'limit', 'unavailable') || signal.aborted) throw error
+      if (isProblem(error, 'unavailable')) tell(error)
       await sleep(clock, delay_ms, signal)
     }
   }

@@ -1,4 +1,5 @@
 /** The certificate of a hub that runs on this machine: kept in `hubs/<hub>/`, made or renewed when needed. */
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
@@ -11,6 +12,8 @@ import { writeFiles } from './state-file.ts'
 
 /** Beside the identity that a hub has, while it asks for another. */
 const KEY_TO_COME = 'enrolment-key.pem'
+/** SHA-256 of the code that gave the hub its certificate: said again, as in a unit that is started again, it is no more asked for. */
+const ENROLLED_BY = 'enrolled-by'
 
 export type HubIdentity = {
   readonly hub: string
@@ -80,7 +83,8 @@ export async function remoteIdentity(
   const before = keptFiles(folder)
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
   // What a factory put there stays there: a hub that has its certificate claims no more.
-  if (before && !options.code) {
+  const code = options.code === undefined ? undefined : codeHash(options.code)
+  if (before && (code === undefined || enrolledBy(folder) === code)) {
     if (!renewalDue(before.cert, now_ms)) return { ...hubOf(before.cert), zone, tls: before }
     return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
   }
@@ -92,7 +96,7 @@ export async function remoteIdentity(
     const key = await keyToCome(folder)
     return taken(folder, options.hub, await claim({ url: options.url, claim: made, serial, key, now_ms }), zone)
   }
-  if (!options.code) {
+  if (code === undefined || options.code === undefined) {
     throw new Problem(
       'unauthorized',
       `${folder} has no certificate: enrol with --code (hearth registry code ${options.hub})`,
@@ -103,7 +107,16 @@ export async function remoteIdentity(
     throw new Problem('missing', `${ca} is not there: give the certificate of the fleet's CA with --ca`)
   const key = await keyToCome(folder)
   const enrolled = await enrol({ url: options.url, ca: readFileSync(ca, 'utf8'), code: options.code, key, now_ms })
-  return taken(folder, options.hub, enrolled, zone)
+  return taken(folder, options.hub, enrolled, zone, code)
+}
+
+function codeHash(code: string): string {
+  return createHash('sha256').update(code.trim().toLowerCase()).digest('hex')
+}
+
+function enrolledBy(folder: string): string | undefined {
+  const path = join(folder, ENROLLED_BY)
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
 }
 
 /** The key of an enrolment, on disk before it is asked for: the same again when the answer was lost. */
@@ -116,11 +129,13 @@ async function keyToCome(folder: string): Promise<string> {
   return key
 }
 
-function taken(folder: string, hub: string, enrolled: Enrolled, zone: string): HubIdentity {
+/** Keeps what was given. The key is forgotten last: cut off before that, the same code with the same key is answered again. */
+function taken(folder: string, hub: string, enrolled: Enrolled, zone: string, code?: string): HubIdentity {
   if (enrolled.hub !== hub) {
     throw new Problem('conflict', `the code is for hub ${enrolled.hub}, not ${hub}: run it with --id ${enrolled.hub}`)
   }
   keepFiles(folder, enrolled.tls)
+  if (code !== undefined) writeFiles([[join(folder, ENROLLED_BY), code]])
   rmSync(join(folder, KEY_TO_COME), { force: true })
   return { hub, generation: enrolled.generation, zone, tls: enrolled.tls }
 }

@@ -1,11 +1,11 @@
 /** The options of `hearth hub` for a home behind zigbee2mqtt, and what is said of that home. */
-import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { Problem } from '../contract/problem.ts'
 import type { Devices } from '../hub-agent/devices.ts'
-import type { HomeFact } from '../hub-agent/zigbee2mqtt/home.ts'
+import type { HomeFact, zigbee2mqttHome } from '../hub-agent/zigbee2mqtt/home.ts'
 import type { CliContext } from './context.ts'
 import { processLog } from './service.ts'
+import { readSetting } from './setting-file.ts'
 
 export type ZigbeeOptions = {
   readonly zigbee2mqtt?: string
@@ -32,33 +32,40 @@ export function withZigbeeOptions(command: Command): Command {
     .option('--unconfirmed <device...>', 'devices that never say what they do: done is what the broker has')
 }
 
-/** The home that the options name. Raises `invalid` or `missing` for what cannot be used. */
+export type BrokerOptions = Omit<Parameters<typeof zigbee2mqttHome>[0], 'name' | 'clock' | 'random' | 'notice'>
+
+/** What the options say of the broker, its files read. Raises `invalid` for what cannot be used. */
+export function brokerOptions(options: ZigbeeOptions, text: string): BrokerOptions {
+  return {
+    ...{ url: brokerOf(text, options.mqttUser), base: baseOf(options.baseTopic) },
+    ...(options.mqttPasswordFile === undefined
+      ? {}
+      : { password: readSetting('--mqtt-password-file', options.mqttPasswordFile).replace(/\r?\n$/, '') }),
+    ...(options.mqttCa === undefined ? {} : { ca: readSetting('--mqtt-ca', options.mqttCa) }),
+    ...(options.groups === undefined ? {} : { groups: options.groups }),
+    ...(options.unconfirmed === undefined ? {} : { unconfirmed: options.unconfirmed }),
+  }
+}
+
+/** The home behind that broker; what happens there is told in the log, or as JSON. */
 export async function zigbeeHome(
   context: Pick<CliContext, 'clock' | 'random' | 'config' | 'print'>,
-  options: ZigbeeOptions,
-  text: string,
+  broker: BrokerOptions,
   hub: string,
+  isJson = false,
 ): Promise<Devices> {
-  const { zigbee2mqttHome } = await import('../hub-agent/zigbee2mqtt/home.ts')
+  const home = await import('../hub-agent/zigbee2mqtt/home.ts')
   const { clock, random } = context
   const log = processLog(context, 'hub')
   const notice = (fact: HomeFact) => {
-    if (options.json) {
+    if (isJson) {
       context.print(JSON.stringify({ hub, ...fact }))
       return
     }
     const { fact: event, ...fields } = fact
     log[isBad(fact) ? 'warn' : 'info'](`home-${event}`, `${hub}: ${sentence(fact)}`, { hub, ...fields })
   }
-  return zigbee2mqttHome({
-    ...{ url: brokerOf(text, options.mqttUser), base: baseOf(options.baseTopic), name: hub, clock, random, notice },
-    ...(options.mqttPasswordFile === undefined
-      ? {}
-      : { password: read(options.mqttPasswordFile).replace(/\r?\n$/, '') }),
-    ...(options.mqttCa === undefined ? {} : { ca: read(options.mqttCa) }),
-    ...(options.groups === undefined ? {} : { groups: options.groups }),
-    ...(options.unconfirmed === undefined ? {} : { unconfirmed: options.unconfirmed }),
-  })
+  return home.zigbee2mqttHome({ ...broker, name: hub, clock, random, notice })
 }
 
 function brokerOf(text: string, user: string | undefined): URL {
@@ -77,14 +84,6 @@ function brokerOf(text: string, user: string | undefined): URL {
 function baseOf(topic: string): string {
   if (topic !== '' && !/[+#\0]|^\/|\/$/.test(topic)) return topic
   throw new Problem('invalid', `--base-topic: expected a topic such as zigbee2mqtt, found ${JSON.stringify(topic)}`)
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Problem('missing', `cannot read ${file}: ${messageOf(error)}`, { cause: error })
-  }
 }
 
 function isBad(fact: HomeFact): boolean {

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
-import type { Command } from 'commander'
-import { hostOf } from '../contract/host.ts'
+import { type Command, Option } from 'commander'
 import { isProblem, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import { AGENT_VERSION, type Agent, type AgentFact, type AgentOptions, startAgent } from '../hub-agent/agent.ts'
@@ -12,12 +11,12 @@ import { recordedHome, writeRecording } from '../hub-agent/recorded-home.ts'
 import { parseShift, type Recording, readRecording } from '../hub-agent/recording.ts'
 import { simulatedHome } from '../hub-agent/simulated-home.ts'
 import type { Disk } from '../link/disk.ts'
-import type { Endpoint } from '../link/mqtt-connection.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { register as registerCheck } from './hub-check.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
-import { withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
+import { type ServerOptions, serversOf } from './hub-servers.ts'
+import { brokerOptions, withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
 import { keepIdentity } from './identity-keeper.ts'
 import { IDENTITY_LOOK_MS } from './limits.ts'
 import type { Log } from './log.ts'
@@ -25,27 +24,27 @@ import type { Operations } from './operations.ts'
 import { listenOnDemand } from './operations-on-demand.ts'
 import { positive, whole } from './option.ts'
 import { announce, isServing, processLog, untilAborted, withdraw } from './service.ts'
+import { readSetting } from './setting-file.ts'
 
-type Options = ZigbeeOptions & {
-  readonly simulated?: number
-  readonly prefix: string
-  readonly recorded?: string
-  readonly hub?: string
-  readonly device?: string[]
-  readonly shift?: string
-  readonly speed?: number
-  readonly id?: string
-  readonly code?: string
-  readonly ca?: string
-  readonly claim?: string
-  readonly serial?: string
-  readonly enrol?: string
-  readonly relay?: string
-  readonly gateway?: string
-  readonly pace: number
-  readonly health: number
-  readonly look: number
-}
+type Options = ZigbeeOptions &
+  ServerOptions & {
+    readonly simulated?: number
+    readonly prefix: string
+    readonly recorded?: string
+    readonly hub?: string
+    readonly device?: string[]
+    readonly shift?: string
+    readonly speed?: number
+    readonly id?: string
+    readonly code?: string
+    readonly codeFile?: string
+    readonly ca?: string
+    readonly claim?: string
+    readonly serial?: string
+    readonly pace: number
+    readonly health: number
+    readonly look: number
+  }
 
 const EXAMPLES = `
 Examples:
@@ -53,7 +52,7 @@ Examples:
   hearth hub --recorded rooms --hub villa --shift P9Y   all of it at once, nine years later, times exact
   hearth hub --recorded rooms --hub villa --speed 60    as if it were now, a minute each second
   hearth hub --id kitchen-2 --claim /factory/spring --serial SN-0002 --gateway https://ingest.example:8985
-  hearth hub --id kitchen-1 --code X7… --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
+  hearth hub --id kitchen-1 --code-file code.txt --relay mqtts://relay.example:8883 --gateway https://ingest.example:8985
   hearth hub --id kitchen-1 --zigbee2mqtt mqtt://localhost:1883     the devices of a real home: docs/zigbee2mqtt.md
 
 Each hub keeps its certificate, its outbox and its command journal in <state>/hubs/<hub>/. Ctrl-C drains.`
@@ -71,7 +70,10 @@ export function register(program: Command, context: CliContext): void {
     .option('--shift <time>', 'add this to the times of the recording: ms, or a duration like P9Y', '0')
     .option('--speed <factor>', 'replay as if it were now, this many times faster', positive)
     .option('--id <id>', 'one hub of a fleet elsewhere, with a simulated home or --zigbee2mqtt')
-    .option('--code <code>', 'enrol with this one-time code')
+    .option('--code <code>', 'enrol with this one-time code; said again at a later start, it is no more than a name')
+    .addOption(
+      new Option('--code-file <file>', 'a file with the code, which no list of processes shows').conflicts('code'),
+    )
     .option('--claim <folder>', 'enrol with the claim certificate of its batch: key.pem, cert.pem, ca.pem')
     .option('--serial <serial>', 'the serial of the device, with --claim')
     .option('--ca <file>', "certificate of the fleet's CA, to enrol (default: that of the state folder)")
@@ -132,7 +134,9 @@ async function simulated(context: CliContext, options: Options, count: number): 
 async function single(context: CliContext, options: Options, hub: string): Promise<void> {
   const { clock, random } = context
   spareMemory()
-  const url = enrolmentUrl(context, options)
+  // All that may be wrong is looked at before a code is spent.
+  const { url } = serversOf(context, options)
+  const broker = options.zigbee2mqtt === undefined ? undefined : brokerOptions(options, options.zigbee2mqtt)
   const { claim: folder, serial } = options
   if ((folder === undefined) !== (serial === undefined))
     throw new Problem(
@@ -142,12 +146,12 @@ async function single(context: CliContext, options: Options, hub: string): Promi
   const claim = folder === undefined || serial === undefined ? {} : { claim: { folder, serial } }
   const identity = await remoteIdentity(context, {
     ...{ hub, url, ...claim },
-    ...given({ code: options.code, ca: options.ca }),
+    ...given({ code: codeOf(options), ca: options.ca }),
   })
-  const firmware = options.zigbee2mqtt === undefined ? FIRMWARE_OLD : AGENT_VERSION
-  const devices = await (options.zigbee2mqtt === undefined
-    ? simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
-    : zigbeeHome(context, options, options.zigbee2mqtt, hub))
+  const firmware = broker ? AGENT_VERSION : FIRMWARE_OLD
+  const devices = broker
+    ? await zigbeeHome(context, broker, hub, options.json)
+    : simulatedHome({ clock, random, zone: identity.zone, pace: options.pace })
   const running = await start(context, options, { identity, devices, firmware })
   const operations = await operate(context, [running])
   const cancelTidying = clock.timer(STARTED_AFTER_MS, tidyUp)
@@ -272,13 +276,10 @@ async function start(
     readonly disk?: Disk
   },
 ): Promise<Running> {
-  const { clock, random, config } = context
+  const { clock, random } = context
   const { identity, ...rest } = what
   const disk = what.disk ?? openDisk(context, identity.hub)
-  const relay = relayOf(options.relay) ?? { host: reachable(config.relay.host), port: config.relay.hub_port }
-  const gateway = options.gateway?.startsWith('https:')
-    ? { url: options.gateway }
-    : (endpointOf(options.gateway) ?? { host: reachable(config.ingest.host), port: config.ingest.mqtt_port })
+  const { relay, gateway, url } = serversOf(context, options)
   const { hub, generation, tls } = identity
   const log = processLog(context, 'hub')
   const connections = new Set<'relay' | 'gateway'>()
@@ -309,7 +310,6 @@ async function start(
     health_ms: options.health,
     notice,
   })
-  const url = enrolmentUrl(context, options)
   const stopKeeping = keepIdentity(context, { identity, url, look_ms: options.look, log })
   return {
     hub,
@@ -333,31 +333,8 @@ function openDisk(context: CliContext, hub: string): Disk {
   }
 }
 
-/** Where certificates are renewed: what is said, else beside the gateway. */
-function enrolmentUrl({ config }: Pick<CliContext, 'config'>, options: Options): string {
-  const gateway = options.gateway === undefined ? undefined : new URL(options.gateway)
-  const host = gateway?.hostname ?? reachable(config.ingest.host)
-  const port = gateway?.protocol === 'https:' ? gateway.port || '443' : config.ingest.https_port
-  return options.enrol ?? `https://${host}:${port}`
-}
-
-/** A server that listens everywhere is reached on loopback. */
-function reachable(host: string): string {
-  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
-}
-
-/** Relays of one fleet: a hub connects to any of them. */
-function relayOf(text: string | undefined): AgentOptions['relay'] {
-  const [first, ...rest] = text?.split(',') ?? []
-  const relay = endpointOf(first)
-  return relay && { ...relay, others: rest.flatMap((one) => endpointOf(one) ?? []) }
-}
-
-function endpointOf(text: string | undefined): Endpoint | undefined {
-  if (text === undefined) return undefined
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol === 'mqtts:' && url.port !== '') return { host: hostOf(url), port: Number(url.port) }
-  throw new Problem('invalid', `expected mqtts://host:port, found ${text}`)
+function codeOf({ code, codeFile }: Options): string | undefined {
+  return codeFile === undefined ? code : readSetting('--code-file', codeFile).trim()
 }
 
 /** Without what is undefined, for options that are either there or not. */

@@ -32,8 +32,9 @@ export function keepIdentity(
   async function look(): Promise<void> {
     const now_ms = clock.now()
     try {
-      const ca = await authorities({ url, tls, now_ms })
-      const isGood = ca === tls.ca && isSignedByFirst(tls.cert, ca) && !renewalDue(tls.cert, now_ms)
+      const fleet = await authorities({ url, tls, now_ms })
+      // By the fleet's clock: one that stays at 1970 would never renew, one that is far ahead at each look.
+      const isGood = fleet.ca === tls.ca && isSignedByFirst(tls.cert, fleet.ca) && !renewalDue(tls.cert, fleet.now_ms)
       if (!isGood && !ended) {
         const renewed = await renew({ url, tls, now_ms })
         keepFiles(hubFolder(context, hub), renewed.tls)

@@ -1,4 +1,5 @@
 import type { Server } from 'node:net'
+import { authorityOf } from '../contract/host.ts'
 import { Problem } from '../contract/problem.ts'
 import { takenText, type WantedPort } from './wanted-ports.ts'
 
@@ -14,6 +15,5 @@ export async function listenAt(server: Server, at: WantedPort): Promise<string> 
   })
   const address = server.address()
   const port = typeof address === 'object' && address ? address.port : at.port
-  const host = at.host.includes(':') ? `[${at.host}]` : at.host
-  return `http://${host}:${port}`
+  return `http://${authorityOf(at.host, port)}`
 }

@@ -1,4 +1,5 @@
 /** This relay among others of its fleet: the directory, its connections to them, and where they reach it. */
+import { authorityOf } from '../contract/host.ts'
 import { Problem } from '../contract/problem.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import type { ServerTls } from '../link/mqtt-endpoint.ts'
@@ -94,5 +95,5 @@ function addressOf({ host, peer_port, peer_address }: CliContext['config']['rela
       'invalid',
       `relay.peer_address is not set, and the relay listens on every address: say where other relays reach it, as host:${peer_port}`,
     )
-  return `${host.includes(':') ? `[${host}]` : host}:${peer_port}`
+  return authorityOf(host, peer_port)
 }

@@ -1,12 +1,14 @@
 import type { Command } from 'commander'
-import { Problem } from '../contract/problem.ts'
+import { messageOf, Problem } from '../contract/problem.ts'
 import { batchPoster } from '../link/post-batch.ts'
-import { type Relay, startRelay } from '../relay/relay.ts'
+import { type Relay, type RelayOptions, startRelay } from '../relay/relay.ts'
 import { watchAuthority } from './authority-watch.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openAuthority, openRegistry, serverTls, serviceTls } from './fleet.ts'
+import type { Log } from './log.ts'
 import { processMetrics } from './operations.ts'
 import { outsideTokens } from './outside-tokens.ts'
+import { gatewayUrl } from './reachable.ts'
 import { registryFigures } from './registry-figures.ts'
 import { joinCluster } from './relay-cluster.ts'
 import { openRelayDisk, relayPlace } from './relay-disk.ts'
@@ -38,7 +40,7 @@ export async function runRelay(context: CliContext): Promise<void> {
   const tls = await serverTls(context, authority, 'relay')
   // Read at each request: another one may take its place while this runs.
   const client = { ...(await serviceTls(context, authority, source)) }
-  const poster = batchPoster({ url: `https://${config.ingest.host}:${config.ingest.https_port}`, tls: client })
+  const poster = batchPoster({ url: gatewayUrl(config), tls: client })
   const outside = await outsideTokens(context, (text) => log.warn('issuer', text))
   const disk = await openRelayDisk(home, (error) => log.failed('fault', error), source)
   const cluster = await joinCluster(context, { log, server: tls, client })
@@ -57,7 +59,7 @@ export async function runRelay(context: CliContext): Promise<void> {
     random,
     hubs: { host: config.relay.host, port: config.relay.hub_port, tls },
     apps: { host: config.relay.host, port: config.relay.app_port, ...appTls(config) },
-    send: (bytes, aborted) => poster.post(bytes, aborted),
+    send: toldOnce(log, (bytes, aborted) => poster.post(bytes, aborted)),
     answered,
     ...(cluster && { cluster }),
     ...(outside && { outside: outside.tokens }),
@@ -92,6 +94,24 @@ export async function runRelay(context: CliContext): Promise<void> {
   await registry.close()
   withdraw(context, name)
   log.info('ended', 'drained')
+}
+
+/** Events wait in the relay's log while the gateway cannot be reached: said when that begins, and when it is over. */
+function toldOnce(log: Pick<Log, 'info' | 'warn'>, send: RelayOptions['send']): RelayOptions['send'] {
+  let isWaiting = false
+  return async (bytes, signal) => {
+    try {
+      const answer = await send(bytes, signal)
+      if (isWaiting) log.info('sent', 'events reach the gateway again')
+      isWaiting = false
+      return answer
+    } catch (error) {
+      const reason = messageOf(error)
+      if (!isWaiting && !signal?.aborted) log.warn('unsent', `events wait for the gateway: ${reason}`, { reason })
+      isWaiting = true
+      throw error
+    }
+  }
 }
 
 /** Raises `invalid` where one of the two files is not said, or cannot be read. */

@@ -24,6 +24,8 @@ const granted = z.object({
   expires_ms: z.number(),
 })
 
+const trusted = z.object({ ca: z.string(), now_ms: z.number() })
+
 /** What a hub keeps: `tls` are the contents of key.pem, cert.pem and ca.pem. */
 export type Enrolled = {
   readonly hub: string
@@ -84,15 +86,15 @@ export async function renew(options: {
   return enrolled(await ask({ url: new URL('/v1/renew', url), body: { csr }, tls, now_ms }), key)
 }
 
-/** The CAs that the fleet trusts now, PEM, the one that signs first. Raises as `enrol`. */
+/** The CAs that the fleet trusts now, PEM, the one that signs first, and what its clock says. Raises as `enrol`. */
 export async function authorities(options: {
   readonly url: string
   readonly tls: ClientTls
   readonly now_ms: number
-}): Promise<string> {
+}): Promise<z.infer<typeof trusted>> {
   const { url, tls, now_ms } = options
-  const answer = z.object({ ca: z.string() }).safeParse(await ask({ url: new URL('/v1/ca', url), tls, now_ms }))
-  if (answer.success) return answer.data.ca
+  const answer = trusted.safeParse(await ask({ url: new URL('/v1/ca', url), tls, now_ms }))
+  if (answer.success) return answer.data
   throw new Problem('corrupt', `the endpoint's answer names no CA: ${answer.error.message}`)
 }
 

@@ -26,6 +26,10 @@ export async function testFleet(fleet = 'test') {
       const issued = await authority.issueHub(name, generation)
       return { key: issued.key_pem, cert: issued.certificate_pem, ca }
     },
+    /** A certificate for the key of a request, PEM. */
+    async sign(hub: string, csr_pem: string): Promise<string> {
+      return (await authority.signRequest({ source: hub, role: 'hub', generation: 1 }, csr_pem)).certificate_pem
+    },
     async service(name: string): Promise<ClientTls> {
       const issued = await authority.issueService(name)
       return { key: issued.key_pem, cert: issued.certificate_pem, ca }

@@ -163,6 +163,25 @@ test('HTTPS knows a source by certificate or token, and no one else', async () =
   expect(sources).toHaveLength(3)
 })
 
+test('a batch of nobody is refused before any of it is read, and what is no batch is short', async () => {
+  const { httpsUrl } = await listen({
+    routes: (app) => {
+      app.post('/v1/enrol', () => ({}))
+    },
+  })
+  /** Sends no more than what says that so much is to come. */
+  const answerTo = async (path: string, length: number, from: Partial<ClientTls>) => {
+    const socket = tls.connect({ host: '127.0.0.1', port: Number(new URL(httpsUrl).port), ca: fleet.ca, ...from })
+    socket.write(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n\r\n`)
+    const [said] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    return said.toString().split(' ')[1]
+  }
+  expect(await answerTo('/v1/telemetry', 1_000_000, {})).toBe('401')
+  expect(await answerTo('/v1/telemetry', BATCH_COMPRESSED_MAX_BYTES + 2_000, hub)).toBe('413')
+  expect(await answerTo('/v1/enrol', 100_000, hub)).toBe('413')
+})
+
 test('over HTTPS the floor comes with the answer that has one, and with no other', async () => {
   const floors = [undefined, 41]
   const { httpsUrl } = await listen({

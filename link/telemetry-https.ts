@@ -2,10 +2,10 @@ import { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { BATCH_COMPRESSED_MAX_BYTES } from '../contract/limits.ts'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import type { Identity } from '../contract/source.ts'
 import { peerOf } from './identity.ts'
-import { CONNECT_TIMEOUT_MS, PACKET_OVERHEAD_BYTES } from './limits.ts'
+import { CONNECT_TIMEOUT_MS, HTTPS_BODY_MAX_BYTES, HTTPS_CONNECTIONS_MAX, PACKET_OVERHEAD_BYTES } from './limits.ts'
 import { secureContextOf } from './mqtt-endpoint.ts'
 import type { TelemetryOptions } from './telemetry-endpoint.ts'
 
@@ -21,10 +21,11 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
       rejectUnauthorized: false,
       handshakeTimeout: CONNECT_TIMEOUT_MS,
     },
-    bodyLimit: BATCH_COMPRESSED_MAX_BYTES + PACKET_OVERHEAD_BYTES,
+    bodyLimit: HTTPS_BODY_MAX_BYTES,
     requestTimeout: 60_000,
     forceCloseConnections: true,
   })
+  app.server.maxConnections = HTTPS_CONNECTIONS_MAX
   app.server.on('connection', (socket) => {
     if (socket instanceof Socket) socket.setNoDelay(true)
   })
@@ -40,7 +41,18 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
 
   app.get('/healthz', () => ({ alive: true }))
   app.get('/readyz', (_request, reply) => reply.code(isReady() ? 200 : 503).send({ ready: isReady() }))
-  app.post('/v1/telemetry', (request, reply) => telemetry(request, reply))
+  // Who sends it is known before a batch is read: nobody else makes this process keep a megabyte.
+  const senders = new WeakMap<FastifyRequest, Identity>()
+  app.post(
+    '/v1/telemetry',
+    {
+      bodyLimit: BATCH_COMPRESSED_MAX_BYTES + PACKET_OVERHEAD_BYTES,
+      onRequest: async (request) => {
+        senders.set(request, identify(request))
+      },
+    },
+    telemetry,
+  )
   app.setErrorHandler<Error & { statusCode?: number }>((error, request, reply) => {
     const status = statusOf(error)
     if (status === 401) options.refused?.(messageOf(error), request.ip)
@@ -52,7 +64,8 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
   await options.routes?.(app)
 
   async function telemetry(request: FastifyRequest, reply: FastifyReply) {
-    const identity = identify(request)
+    const identity = senders.get(request)
+    assert(identity, 'a batch without a sender')
     const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
     const answer = await options.receive(identity, bytes, 'https')
     if (answer.kind === 'refused') return reply.code(422).send({ refused: answer.reason })

@@ -24,7 +24,7 @@ export type EnrolmentAnswer = { readonly status: number; readonly body: Readonly
 /** Paths that this handler answers; everything else is `undefined` for it. */
 export const ENROLMENT_PATHS = ['/v1/enrol', '/v1/claim', '/v1/renew', '/v1/trust'] as const
 
-/** `GET`: the CAs that are trusted now, the one that signs first, for whoever trusts one of them. */
+/** `GET`: the CAs that are trusted now, the one that signs first, for whoever trusts one of them; and what time it is. */
 export const AUTHORITIES_PATH = '/v1/ca'
 
 const enrolBody = z.strictObject({ code: z.string().max(64), csr: z.string().max(ENROLMENT_BODY_MAX_BYTES) })
@@ -116,7 +116,7 @@ export function openEnrolment(options: {
   return async (request) => {
     try {
       if (request.method === 'GET' && request.path === AUTHORITIES_PATH) {
-        return { status: 200, body: { ca: authority.certificate_pem } }
+        return { status: 200, body: { ca: authority.certificate_pem, now_ms: clock.now() } }
       }
       if (request.method !== 'POST') return { status: 405, body: { error: 'expected POST' } }
       if (request.path === '/v1/enrol') return await enrol(request)

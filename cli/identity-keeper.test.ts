@@ -1,0 +1,101 @@
+/** What a hub asks of a gateway to keep its certificate good, over TLS, its own clock being what it may. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { testFleet } from '../link/fleet.fixture.ts'
+import type { ClientTls } from '../link/mqtt-connection.ts'
+import { listenTelemetry, type TelemetryEndpoint } from '../link/telemetry-endpoint.ts'
+import { caHash } from '../registry/authority-file.ts'
+import { keepIdentity } from './identity-keeper.ts'
+import { machineClock, machineRandom } from './machine.ts'
+
+const LOOK_MS = 20
+const DAY_MS = 86_400_000
+let fleet: Awaited<ReturnType<typeof testFleet>>
+let endpoint: TelemetryEndpoint
+let home: string
+let stop = () => {}
+/** What was asked, `/v1/trust` with the hash of the CAs. */
+let asked: string[]
+/** What the gateway says. */
+let ca: string
+let now_ms: number
+let told: boolean
+let certificate: string
+
+beforeAll(async () => {
+  fleet = await testFleet()
+})
+afterAll(() => fleet.close())
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'hearth-keeper-'))
+  ;[asked, ca, now_ms, told] = [[], fleet.ca, Date.now(), true]
+  const tls = await fleet.server()
+  endpoint = await listenTelemetry({
+    ...{ mqtt: { host: '127.0.0.1', port: 0 }, https: { host: '127.0.0.1', port: 0 }, tls, fleet: 'test' },
+    ...{ clock: machineClock, authorise: () => ({ ok: true }), receive: () => Promise.resolve({ kind: 'durable' }) },
+    routes(app) {
+      app.get('/v1/ca', () => {
+        asked.push('ca')
+        return { ca, now_ms }
+      })
+      app.post('/v1/renew', async ({ body }) => {
+        asked.push('renew')
+        certificate = await fleet.sign('demo-01', JSON.parse(String(body)).csr)
+        return { hub: 'demo-01', generation: 1, certificate, ca, expires_ms: now_ms }
+      })
+      app.post('/v1/trust', ({ body }) => {
+        asked.push(`trust ${JSON.parse(String(body)).ca_sha256}`)
+        return { told }
+      })
+    },
+  })
+})
+afterEach(async () => {
+  stop()
+  await endpoint.close()
+  rmSync(home, { recursive: true })
+})
+
+async function keep(clock = machineClock) {
+  const tls: ClientTls = await fleet.hub('demo-01')
+  const identity = { hub: 'demo-01', generation: 1, tls, zone: 'UTC' }
+  const log = { info: () => {}, failed: (_event: string, error: unknown) => asked.push(String(error)) }
+  stop = keepIdentity(
+    { home, clock, random: machineRandom },
+    { identity, url: endpoint.httpsUrl, look_ms: LOOK_MS, log },
+  )
+  return identity
+}
+
+test('a hub that has what holds says so once, and asks on', async () => {
+  await keep()
+  await expect.poll(() => asked.length).toBeGreaterThan(4)
+  expect(asked.slice(0, 5)).toEqual(['ca', `trust ${caHash(ca)}`, 'ca', 'ca', 'ca'])
+})
+
+test('it says so until it counts', async () => {
+  told = false
+  await keep()
+  await expect.poll(() => asked.filter((one) => one.startsWith('trust')).length).toBeGreaterThan(2)
+  told = true
+  await expect.poll(() => asked.slice(-2)).toEqual(['ca', 'ca'])
+})
+
+test('a certificate whose time has come by the clock of the fleet is renewed, kept, and then told of', async () => {
+  now_ms += 300 * DAY_MS
+  const identity = await keep({ ...machineClock, now: () => 0 })
+  const before = identity.tls.cert
+  await expect.poll(() => asked.slice(0, 3)).toEqual(['ca', 'renew', `trust ${caHash(ca)}`])
+  expect([identity.tls.cert === before, identity.tls.cert]).toEqual([false, certificate])
+  expect(readFileSync(join(home, 'hubs', 'demo-01', 'cert.pem'), 'utf8')).toBe(certificate)
+})
+
+test('a clock that is far ahead renews nothing, and other CAs do', async () => {
+  await keep({ ...machineClock, now: () => Date.now() + 300 * DAY_MS })
+  await expect.poll(() => asked.length).toBeGreaterThan(3)
+  expect(asked).not.toContain('renew')
+  ca += ca
+  await expect.poll(() => asked).toContain('renew')
+})
