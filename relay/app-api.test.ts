@@ -15,7 +15,15 @@ import { appApi } from './app-api.ts'
 import { type CommandCore, commandCore } from './command-core.ts'
 import { fleetView } from './fleet-view.ts'
 import { openLedger } from './ledger.ts'
-import { BODY_MAX_BYTES, HUB_RATE, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, TOKEN_LOOK_MS, TRUST_MS } from './limits.ts'
+import {
+  BODY_MAX_BYTES,
+  HUB_RATE,
+  KEY_MAX_CHARACTERS,
+  LIVE_CLIENTS_PER_APP_MAX,
+  LIVE_PROBE_MS,
+  TOKEN_LOOK_MS,
+  TRUST_MS,
+} from './limits.ts'
 import { liveFeed } from './live-event.ts'
 
 const clock = new ManualClock()
@@ -287,6 +295,16 @@ describe('the socket of an app', () => {
     socket.resume()
     expect((await once(socket, 'close'))[0]).toBe(1008)
     expect(core.counts.issued).toBe(before)
+  })
+
+  test('of one app leaves places to others', async () => {
+    const many = await Promise.all(Array.from({ length: LIVE_CLIENTS_PER_APP_MAX }, () => connect(tokens.app)))
+    await Promise.all(many.map((socket) => once(socket, 'open')))
+    expect((await once(await connect(tokens.app), 'close'))[0]).toBe(1013)
+    const other = await connect(await registry.createToken({ app: 'other', scopes: ['commands', 'observe'] }))
+    await once(other, 'open')
+    expect(await answerTo(other, JSON.stringify(command))).toMatchObject({ type: 'answer' })
+    for (const socket of [...many, other]) socket.terminate()
   })
 
   test('that gives no sign of life is cut, and its place is free; one that does stays', async () => {

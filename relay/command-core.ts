@@ -16,7 +16,7 @@ import { repeatOf } from './command-repeat.ts'
 import { checkedDay } from './issue-day.ts'
 import { issueRates } from './issue-rates.ts'
 import { type IssueRequest, OFFLINE, type Passed, UNSENT } from './issue-request.ts'
-import { OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, type Rate, UNKNOWN_RESULT_RATE } from './limits.ts'
+import { OPEN_COMMANDS_MAX, OPEN_PER_HUB_MAX, UNKNOWN_RESULT_RATE } from './limits.ts'
 import type { LiveFeed } from './live-event.ts'
 import { rateGate } from './rate.ts'
 import { unknownResult } from './unknown-result.ts'
@@ -65,11 +65,10 @@ export function commandCore(parts: {
   readonly ledger: Ledger
   readonly link: HubLink
   readonly feed: LiveFeed
-  readonly rates?: { readonly app: Rate; readonly hub: Rate }
 }) {
   const { fleet, clock, random, link, feed } = parts
   const memory = commandMemory(parts.ledger, clock)
-  const rates = issueRates(clock, parts.rates)
+  const rates = issueRates(clock)
   const unknownGate = rateGate(clock, UNKNOWN_RESULT_RATE)
   const open = new Map<string, Open>()
   const hubs = new Map<string, Hub>()

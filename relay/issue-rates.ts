@@ -1,6 +1,6 @@
 import type { Clock } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
-import { APP_RATE, HUB_RATE, type Rate } from './limits.ts'
+import { APP_RATE, HUB_DAY_RATE, HUB_RATE } from './limits.ts'
 import { rateGate } from './rate.ts'
 
 /** How many commands apps may issue and hubs may get. Each raises `limit`, with the time to wait. */
@@ -12,12 +12,10 @@ export type IssueRates = {
   both(app: string, hub: string): void
 }
 
-export function issueRates(
-  clock: Pick<Clock, 'monotonic'>,
-  rates: { readonly app: Rate; readonly hub: Rate } = { app: APP_RATE, hub: HUB_RATE },
-): IssueRates {
-  const apps = rateGate(clock, rates.app)
-  const hubs = rateGate(clock, rates.hub)
+export function issueRates(clock: Pick<Clock, 'monotonic'>): IssueRates {
+  const [apps, hubs, days] = [rateGate(clock, APP_RATE), rateGate(clock, HUB_RATE), rateGate(clock, HUB_DAY_RATE)]
+  /** What the shorter bound refuses, the longer one does not count. */
+  const takeHub = (hub: string) => hubs.take(hub) || days.take(hub)
   const refuse = (wait_ms: number, whose: string) => {
     throw new Problem('limit', `too many commands ${whose}`, { cause: { retry_after_ms: wait_ms } })
   }
@@ -27,11 +25,11 @@ export function issueRates(
       if (wait_ms > 0) refuse(wait_ms, `from app ${app}`)
     },
     hub(hub) {
-      const wait_ms = hubs.take(hub)
+      const wait_ms = takeHub(hub)
       if (wait_ms > 0) refuse(wait_ms, `to hub ${hub}`)
     },
     both(app, hub) {
-      const wait_ms = Math.max(apps.take(app), hubs.take(hub))
+      const wait_ms = Math.max(apps.take(app), takeHub(hub))
       if (wait_ms > 0) refuse(wait_ms, `from app ${app} or to hub ${hub}`)
     },
   }

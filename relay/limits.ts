@@ -16,6 +16,11 @@ export const UNWRITTEN_RETRY_MS = 1_000
 export const APP_RATE: Rate = { per_second: 500, burst: 2_000 }
 /** Commands to one hub. At it: refused with kind `limit` and Retry-After. */
 export const HUB_RATE: Rate = { per_second: 20, burst: 400 }
+/**
+ * … over a day: what a hub's journal keeps of its last 26 hours (50,000) is more than these let come in 26 hours (47,440), or
+ * one app could fill it, and the hub would refuse everybody's commands.
+ */
+export const HUB_DAY_RATE: Rate = { per_second: 0.4, burst: 10_000 }
 /** Results of commands that this relay does not know, from one hub. At it: ignored and counted. */
 export const UNKNOWN_RESULT_RATE: Rate = { per_second: 10, burst: 1_000 }
 /** Keys whose rate is remembered. At it: the one unused for longest is forgotten. */
@@ -31,8 +36,9 @@ export const OUTSIDE_TOKEN_TRUST_MS = 60_000
 export const REFUSED_TOKENS_MAX = 1_000
 /** How often open WebSockets are asked whether their token has ended. */
 export const TOKEN_LOOK_MS = 60_000
-/** WebSockets of apps. At it: refused with kind `limit`. */
+/** WebSockets of all apps, and of one. At it: closed with 1013, try again later. */
 export const LIVE_CLIENTS_MAX = 2_000
+export const LIVE_CLIENTS_PER_APP_MAX = 500
 /** Bytes that wait for a slow WebSocket. At it: closed with 1013, try again later. */
 export const LIVE_BUFFER_MAX_BYTES = 1024 * 1024
 /** Commands of one WebSocket without an answer. At it: refused with kind `limit`. */

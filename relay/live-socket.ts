@@ -8,7 +8,7 @@ import type { Issue } from './app-api.ts'
 import type { Issued } from './cluster.ts'
 import { ownShare_ms } from './command.ts'
 import type { CommandCore } from './command-core.ts'
-import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_OPEN_MAX } from './limits.ts'
+import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_CLIENTS_PER_APP_MAX, LIVE_OPEN_MAX } from './limits.ts'
 import type { LiveAnswer, LiveEvent, LiveSource } from './live-event.ts'
 import { checkTime, liveRequest } from './live-request.ts'
 
@@ -34,7 +34,8 @@ export function liveSockets(parts: {
   readonly answered?: Answered | undefined
   readonly fault: (error: unknown) => void
 }): LiveSockets {
-  const clients = new Map<WebSocket, () => boolean>()
+  const clients = new Map<WebSocket, { readonly app: string; readonly stillGood: () => boolean }>()
+  const countOf = (app: string) => [...clients.values()].filter((client) => client.app === app).length
   const unheard = new Set<WebSocket>()
   return {
     serve(socket, principal, stillGood) {
@@ -42,12 +43,16 @@ export function liveSockets(parts: {
         socket.close(1013, 'too many apps are listening; try again later')
         return
       }
+      if (countOf(principal.app) >= LIVE_CLIENTS_PER_APP_MAX) {
+        socket.close(1013, 'too many connections of this app; close some, or try again later')
+        return
+      }
       // A token is trusted for a moment after it was revoked; a socket would outlive that moment.
       if (!stillGood()) {
         socket.close(1008, TOKEN_ENDED)
         return
       }
-      clients.set(socket, stillGood)
+      clients.set(socket, { app: principal.app, stillGood })
       const heard = () => unheard.delete(socket)
       socket.on('pong', heard)
       socket.on('message', heard)
@@ -58,7 +63,7 @@ export function liveSockets(parts: {
       serve(socket, { principal, ...parts })
     },
     recheck() {
-      for (const [socket, stillGood] of clients) if (!stillGood()) socket.close(1008, TOKEN_ENDED)
+      for (const [socket, { stillGood }] of clients) if (!stillGood()) socket.close(1008, TOKEN_ENDED)
     },
     probe() {
       for (const socket of clients.keys()) {
