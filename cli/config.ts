@@ -185,10 +185,13 @@ export const configSchema = z.strictObject({
     .prefault({}),
   relay: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address that the relay listens on.'),
+      host: z
+        .string()
+        .default('127.0.0.1')
+        .describe('Address that the relay listens on, for hubs and for apps (docs/operations.md).'),
       names: names.describe('Names by which hubs reach it beside host, as `name,name`: its certificate has them.'),
       hub_port: port.default(8883).describe('MQTT over TLS: the control connection of hubs.'),
-      app_port: port.default(8980).describe('HTTP and WebSocket for apps.'),
+      app_port: port.default(8980).describe('HTTP and WebSocket for apps: plain HTTP unless app_cert_file is set.'),
       app_cert_file: z
         .string()
         .default('')

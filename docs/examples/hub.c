@@ -1,8 +1,11 @@
 /*
  * A small hub for Hearth (docs/hub-protocol.md): MQTT 3.1.1 by hand over OpenSSL, POSIX, nothing else.
  *
+ *   apt-get install gcc libc6-dev libssl-dev                                 as Debian calls them
  *   cc -O2 -Wall -Wextra -o hub hub.c -lssl -lcrypto
- *   ./hub <relay host:port> <gateway host:port> <folder>
+ *   hearth registry add example && hearth ca issue example --out folder      where the fleet is run
+ *   ./hub localhost:8883 localhost:8884 folder                               host:port of relay and gateway
+ *   hearth send example kitchen-lamp powered=1
  *
  * The folder has ca.pem, cert.pem and key.pem, and gets the boot counter, the journal of commands and the outbox. The hub has one
  * device, kitchen-lamp, and says on standard output what it does with it. Two processes: one takes commands, and writes what

@@ -1,6 +1,9 @@
 """A small hub for Hearth (docs/hub-protocol.md): MQTT 5 by paho-mqtt 2, everything else by Python's own library.
 
-    python3 hub.py <relay host:port> <gateway host:port> <folder>
+    pip install 'paho-mqtt>=2,<3'
+    hearth registry add example && hearth ca issue example --out folder      where the fleet is run
+    python3 hub.py localhost:8883 localhost:8884 folder                      host:port of relay and gateway
+    hearth send example kitchen-lamp powered=1
 
 The folder has ca.pem, cert.pem and key.pem, and gets hub.db: the boot counter, the journal of commands and the outbox. The hub
 has one device, kitchen-lamp, and says on standard output what it does with it.
