@@ -29,6 +29,14 @@ type TokenOptions = Json & {
 type HubOptions = Json &
   Partial<Record<'home' | 'region' | 'model' | 'zone' | 'from' | 'until' | 'at' | 'reason', string>>
 
+const SCOPE_MEANING = {
+  commands: 'sends commands, and sees what became of its own',
+  observe: 'sees hubs, their devices and states, and the commands of all apps',
+  telemetry: 'sends batches to the gateway over HTTPS, as the hub of --telemetry-source',
+  query: 'asks the lake, by SQL and on the dashboards; that needs all hubs, so no --hub',
+  admin: 'nothing: no route asks for it; these commands change the registry, and need no token',
+} as const satisfies Record<Scope, string>
+
 const EXAMPLES = `
 Examples:
   hearth registry hubs
@@ -223,6 +231,10 @@ export function register(program: Command, context: CliContext): void {
     .option('--days <days>', 'it expires after so many days', positive)
     .option('--telemetry-source <hub>', 'it sends telemetry as this hub (with --scope telemetry)')
     .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      `\nScopes:\n${SCOPES.map((scope) => `  ${scope.padEnd(11)}${SCOPE_MEANING[scope]}`).join('\n')}`,
+    )
     .action((app: string, options: TokenOptions, command: Command) => {
       const source = options.telemetrySource
       const maySend = options.scope.includes('telemetry')

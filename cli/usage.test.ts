@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { afterAll, expect, test } from 'vitest'
 import { isProblem } from '../contract/problem.ts'
+import { SCOPES } from '../registry/registry.ts'
 import { COMMANDS, newProgram } from './commands.ts'
 import { configSchema } from './config.ts'
 import type { CliContext } from './context.ts'
@@ -139,6 +140,12 @@ test.each<[string, RegExp]>([
   expect(text).toMatch(said)
   expect(text).toMatch(/^hearth: [^\n]+\n$/)
   expect(readdirSync(home)).toEqual([])
+})
+
+test('help says of each scope what it lets a token do', async () => {
+  const said = await helpOf('registry', 'token', 'create')
+  for (const scope of SCOPES) expect(said).toMatch(new RegExp(`^ {2}${scope} +\\S+ `, 'm'))
+  expect(said).toMatch(/^ {2}admin +nothing: no route asks for it/m)
 })
 
 test('help says which options are required', async () => {
