@@ -24,7 +24,8 @@ device that you name, cuts connections, refuses them for a while, and raises the
 --connect speaks as the hub of that certificate, in a boot above all that the server knows, and takes its connection over: give it
 a hub of its own. What it sends is one device state (relay) or empty batches (gateway).
 
-One line pass, FAIL or skip for each promise of docs/hub-protocol.md; exit code 1 when one fails.`
+One line pass, FAIL or skip for each promise of docs/hub-protocol.md that can be seen from outside in a few minutes. Exit code 1
+when one fails: a hub that does not come has failed the first, and the rest are skipped.`
 
 export function register(hub: Command, context: CliContext): void {
   // Else --ca and --hub after `check` would be taken for those of `hearth hub`.

@@ -148,6 +148,10 @@ test('help says of each scope what it lets a token do', async () => {
   expect(said).toMatch(/^ {2}admin +nothing: no route asks for it/m)
 })
 
+test('help of a check promises no more than it looks at', async () => {
+  expect(await helpOf('hub', 'check')).toMatch(/each promise of \S+ that can be seen from outside in a few minutes/)
+})
+
 test('help says which options are required', async () => {
   const said = await helpOf('registry', 'maintenance')
   expect(said).toMatch(/--from <time> +ISO 8601 \(required\)\n/)
