@@ -148,6 +148,10 @@ test('help says of each scope what it lets a token do', async () => {
   expect(said).toMatch(/^ {2}admin +nothing: no route asks for it/m)
 })
 
+test('help of a repeated command names the rate that a relay takes', async () => {
+  expect(await helpOf('send')).toMatch(/A relay takes 20 commands a second for one hub, and 400 at once/)
+})
+
 test('help of a check promises no more than it looks at', async () => {
   expect(await helpOf('hub', 'check')).toMatch(/each promise of \S+ that can be seen from outside in a few minutes/)
 })
