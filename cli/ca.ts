@@ -9,7 +9,7 @@ import { registerRotation } from './ca-rotate.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingRegistry, openAuthority, openRegistry } from './fleet.ts'
-import { positive } from './option.ts'
+import { flagsGiven, goWith, positive } from './option.ts'
 import { shortTime, textTable } from './text-table.ts'
 import { withFile } from './world-fault.ts'
 
@@ -81,14 +81,18 @@ export function register(program: Command, context: CliContext): void {
     .addOption(
       new Option('--role <role>', 'who it is for').choices(['hub', 'service', 'server', 'claim']).default('hub'),
     )
-    .option('--days <days>', 'how long a claim certificate is good (default: 365)', positive)
-    .option('--name <name...>', 'host names and addresses of a server, beside localhost')
-    .option('--csr <file>', 'sign this request (PKCS #10, PEM) instead of making a key')
+    .option('--days <days>', 'with --role claim: how long it is good (default: 365)', positive)
+    .option('--name <name...>', 'with --role server: host names and addresses, beside localhost')
+    .option('--csr <file>', 'of a hub or service: sign this request (PKCS #10, PEM) instead of making a key')
     .option('--out <folder>', 'where the files go (default: <state>/hubs/<name> or <state>/ca/<name>)')
     .option('--json', 'as JSON')
-    .action((name: string, options: IssueOptions) =>
-      withAuthority(async (authority, registry) => {
-        const folder = resolve(options.out ?? join(context.home, options.role === 'hub' ? 'hubs' : 'ca', name))
+    .action((name: string, options: IssueOptions, command: Command) => {
+      const { role } = options
+      goWith('--role claim', role === 'claim', flagsGiven(command, 'days'))
+      goWith('--role server', role === 'server', flagsGiven(command, 'name'))
+      goWith('--role hub or --role service', role === 'hub' || role === 'service', flagsGiven(command, 'csr'))
+      return withAuthority(async (authority, registry) => {
+        const folder = resolve(options.out ?? join(context.home, role === 'hub' ? 'hubs' : 'ca', name))
         if (existsSync(join(folder, 'key.pem'))) {
           throw new Problem(
             'conflict',
@@ -103,8 +107,8 @@ export function register(program: Command, context: CliContext): void {
         const { entry } = issued
         const text = `${folder}: certificate ${entry.serial} of ${entry.role} ${entry.source}, good until ${shortTime(entry.expires_ms)}`
         context.print(options.json ? JSON.stringify({ folder, ...entry }, undefined, 2) : text)
-      }),
-    )
+      })
+    })
 
   group
     .command('list [source]')
@@ -147,13 +151,9 @@ async function issue(
   name: string,
   options: IssueOptions,
 ): Promise<Issued | IssuedWithKey> {
-  if (options.role === 'server') {
-    if (options.csr) throw new Problem('invalid', '--csr is for hubs and services; a server certificate gets a new key')
-    return authority.issueServer(name, options.name)
-  }
   const { role } = options
+  if (role === 'server') return authority.issueServer(name, options.name)
   if (role === 'claim') {
-    if (options.csr) throw new Problem('invalid', '--csr is for hubs and services; a claim certificate gets a new key')
     return authority.issueClaim(name, options.days === undefined ? undefined : Math.round(options.days * 86_400_000))
   }
   const generation = role === 'hub' ? hubGeneration(registry, name) : 1

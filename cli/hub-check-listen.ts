@@ -6,6 +6,7 @@ import { openHubBench } from '../link/check/hub-bench.ts'
 import { COMMAND_CHECKS, POWER_CHECKS } from '../link/check/hub-checks.ts'
 import { TELEMETRY_CHECKS } from '../link/check/telemetry-checks.ts'
 import { makeFolder } from '../link/folder.ts'
+import { HUB_WAIT_MS } from '../link/limits.ts'
 import { createAuthority } from '../registry/authority.ts'
 import { report } from './check-report.ts'
 import type { CliContext } from './context.ts'
@@ -53,6 +54,7 @@ export async function checkHub(context: CliContext, host: string, options: HubOp
     },
     tls: { key: server.key_pem, cert: server.certificate_pem, ca: authority.certificate_pem },
     ask: (text) => context.note(`> ${text}`),
+    turnedAway: refusals(context),
   })
   const close = () => void bench.close()
   context.signal.addEventListener('abort', close, { once: true })
@@ -60,10 +62,21 @@ export async function checkHub(context: CliContext, host: string, options: HubOp
     context.note(
       `relay ${bench.relayUrl}, gateway ${bench.gatewayUrl}; key.pem, cert.pem and ca.pem of ${hub} are in ${identity}`,
     )
+    context.note(`waiting up to ${HUB_WAIT_MS / 1000} s for ${hub}`)
     const checks = [...COMMAND_CHECKS, ...TELEMETRY_CHECKS, ...(options.powerCycle ? POWER_CHECKS : [])]
     await report(context, options.json === true, checks, bench)
   } finally {
     context.signal.removeEventListener('abort', close)
     await bench.close()
+  }
+}
+
+/** Notes who was turned away and why; a hub that tries again for the same reason is told of once. */
+function refusals({ note }: CliContext) {
+  const last = new Map<string, string>()
+  return (at: 'relay' | 'gateway', reason: string, address: string) => {
+    if (last.get(at) === reason) return
+    last.set(at, reason)
+    note(`turned away by the ${at}${address && `, from ${address}`}: ${reason}`)
   }
 }

@@ -17,6 +17,10 @@ export const DOCTOR_SAMPLE = 200
 export const RELAY_LIMIT_MS = 5_000
 /** … and so much longer than a command's deadline for its answer; past it nobody knows what became of it. */
 export const ANSWER_GRACE_MS = 2_000
+/** `hearth send --repeat` waits so long before it sends again what a relay refused for now and named no time for … */
+export const REFUSED_WAIT_MS = 1_000
+/** … and at most so long when it named one. */
+export const REFUSED_WAIT_MAX_MS = 3_600_000
 /** The gateway's clock may be so far behind a time that it gave out; past it, it is not ready. */
 export const CLOCK_BACK_MAX_MS = 1_000
 /** A clock this far from the store's is wrong, or the store's is. */

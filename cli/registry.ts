@@ -8,7 +8,7 @@ import { SCOPES, type Scope } from '../registry/registry.ts'
 import type { CliContext } from './context.ts'
 import { examplesOf } from './examples.ts'
 import { existingRegistry, openRegistry } from './fleet.ts'
-import { positive } from './option.ts'
+import { flagsGiven, goWith, positive } from './option.ts'
 import { registerClaims } from './registry-claim.ts'
 import { shortTime, textTable } from './text-table.ts'
 
@@ -20,8 +20,22 @@ export type Answer = <T>(
   show: (found: T) => string,
   open?: typeof openRegistry,
 ) => Promise<void>
+type TokenOptions = Json & {
+  readonly scope: Scope[]
+  readonly hub?: string[]
+  readonly days?: number
+  readonly telemetrySource?: string
+}
 type HubOptions = Json &
   Partial<Record<'home' | 'region' | 'model' | 'zone' | 'from' | 'until' | 'at' | 'reason', string>>
+
+const SCOPE_MEANING = {
+  commands: 'sends commands, and sees what became of its own',
+  observe: 'sees hubs, their devices and states, and the commands of all apps',
+  telemetry: 'sends batches to the gateway over HTTPS, as the hub of --telemetry-source',
+  query: 'asks the lake, by SQL and on the dashboards; that needs all hubs, so no --hub',
+  admin: 'nothing: no route asks for it; these commands change the registry, and need no token',
+} as const satisfies Record<Scope, string>
 
 const EXAMPLES = `
 Examples:
@@ -215,32 +229,37 @@ export function register(program: Command, context: CliContext): void {
     .addOption(new Option('--scope <scope...>', 'what it may do').choices(SCOPES).default(['commands', 'observe']))
     .option('--hub <hub...>', 'only these hubs (default: all)')
     .option('--days <days>', 'it expires after so many days', positive)
-    .option('--telemetry-source <hub>', 'it sends telemetry as this hub (with scope telemetry)')
+    .option('--telemetry-source <hub>', 'it sends telemetry as this hub (with --scope telemetry)')
     .option('--json', 'as JSON')
-    .action(
-      (app: string, options: Json & { scope: Scope[]; hub?: string[]; days?: number; telemetrySource?: string }) =>
-        answer(
-          options,
-          async (registry) => {
-            const source = options.telemetrySource
-            for (const hub of options.hub ?? []) known(registry, hub)
-            const principal = {
-              app,
-              scopes: options.scope,
-              ...(options.hub ? { hubs: options.hub } : {}),
-              ...(source === undefined
-                ? {}
-                : { identity: { source, role: 'hub' as const, generation: known(registry, source).generation } }),
-            }
-            const { days } = options
-            const expires =
-              days === undefined ? {} : { expires_ms: context.clock.now() + Math.round(days * 86_400_000) }
-            return { ...principal, ...expires, token: await registry.createToken(principal, expires) }
-          },
-          (made) => `${made.token}\n\nKeep it now: only its SHA-256 is stored.`,
-          openRegistry,
-        ),
+    .addHelpText(
+      'after',
+      `\nScopes:\n${SCOPES.map((scope) => `  ${scope.padEnd(11)}${SCOPE_MEANING[scope]}`).join('\n')}`,
     )
+    .action((app: string, options: TokenOptions, command: Command) => {
+      const source = options.telemetrySource
+      const maySend = options.scope.includes('telemetry')
+      goWith('--scope telemetry', maySend, flagsGiven(command, 'telemetrySource'))
+      goWith('--telemetry-source', source !== undefined, maySend ? ['--scope telemetry'] : [])
+      return answer(
+        options,
+        async (registry) => {
+          for (const hub of options.hub ?? []) known(registry, hub)
+          const principal = {
+            app,
+            scopes: options.scope,
+            ...(options.hub ? { hubs: options.hub } : {}),
+            ...(source === undefined
+              ? {}
+              : { identity: { source, role: 'hub' as const, generation: known(registry, source).generation } }),
+          }
+          const { days } = options
+          const expires = days === undefined ? {} : { expires_ms: context.clock.now() + Math.round(days * 86_400_000) }
+          return { ...principal, ...expires, token: await registry.createToken(principal, expires) }
+        },
+        (made) => `${made.token}\n\nKeep it now: only its SHA-256 is stored.`,
+        openRegistry,
+      )
+    })
   token
     .command('revoke <app>')
     .description('revoke all tokens of an app')

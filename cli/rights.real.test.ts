@@ -47,7 +47,7 @@ POST /v1/registry                 404      404      404     404     404      404
 /** At the gateway's HTTPS port, without a certificate. 422: it is known who asks, and what they send is no batch. */
 const GATEWAY = `
                                   stranger invented revoked expired commands observe own telemetry query own_query admin all jwt_own jwt_over jwt_forged
-POST /v1/telemetry                401      401      401     401     401      401     401 422       401   401       401   401 401     401      401
+POST /v1/telemetry                401      401      401     401     401      401     401 422       401   401       401   422 401     401      401
 POST /v1/enrol                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
 POST /v1/claim                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
 POST /v1/renew                    401      401      401     401     401      401     401 401       401   401       401   401 401     401      401
@@ -162,7 +162,7 @@ async function makeTokens(key: KeyObject): Promise<ReadonlyMap<string, string>> 
       .object({ token: z.string() })
       .parse(JSON.parse(await system.must(['registry', 'token', 'create', name, '--json', ...words]))).token
   const scopes = (...names: readonly string[]) => names.flatMap((name) => ['--scope', name])
-  const every = scopes('commands', 'observe', 'telemetry', 'query', 'admin')
+  const every = [...scopes('commands', 'observe', 'telemetry', 'query', 'admin'), '--telemetry-source', OWN]
   const now_s = Math.floor(Date.now() / 1000)
   const jwt = (by: KeyObject, ends_s: number) =>
     new SignJWT({ scope: 'commands observe', hubs: [OWN], sub: 'phone' })

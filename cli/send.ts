@@ -1,13 +1,14 @@
 import { styleText } from 'node:util'
 import type { Command } from 'commander'
 import { refusal } from '../client/http.ts'
-import { randomHex } from '../contract/clock.ts'
+import { randomHex, sleep } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
-import { causeOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
+import { causeOf, isProblem, messageOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
+import { HUB_RATE } from '../relay/limits.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
-import { ANSWER_GRACE_MS, RELAY_LIMIT_MS } from './limits.ts'
+import { ANSWER_GRACE_MS, REFUSED_WAIT_MAX_MS, REFUSED_WAIT_MS, RELAY_LIMIT_MS } from './limits.ts'
 import { whole } from './option.ts'
 import { localToken, runningFact } from './running.ts'
 import { textTable } from './text-table.ts'
@@ -15,6 +16,15 @@ import { textTable } from './text-table.ts'
 type Options = { deadline: number; repeat: number; json?: boolean; relay?: string; tokenFile?: string }
 /** `app_ms`: from here to here; `relay_ms`: the relay's own part of it, as it said itself. */
 type Sent = CommandReport & { readonly app_ms: number; readonly relay_ms?: number }
+
+/** What a repeated command came to. */
+type Run = {
+  readonly asked: number
+  readonly answers: Sent[]
+  /** How often the relay refused one for now, and for how long that was waited. */
+  waits: number
+  waited_ms: number
+}
 
 /** The command reached nobody, or did not happen as asked. */
 const NOT_DONE = 3
@@ -41,7 +51,10 @@ Examples:
   hearth send demo-01 kitchen-lamp powered=true brightness=40 --deadline 1000
   hearth send demo-01 kitchen-lamp powered=1 --repeat 200 --json
 
-Exit code 0 when done, ${NOT_DONE} when not; 1 when it was not sent: an unknown hub, a bad token, no relay that answers.`,
+A relay takes ${HUB_RATE.per_second} commands a second for one hub, and ${HUB_RATE.burst} at once. With --repeat, one that it refuses for now is sent again when
+it says, and the waits are counted. The summary is printed also when the run ends early.
+
+Exit code 0 when done, ${NOT_DONE} when not; 1 when one was not sent: an unknown hub, a bad token, no relay that answers.`,
     )
     .action((hub: string, device: string, set: string[], options: Options) =>
       send(context, hub, device, parseSet(set), options),
@@ -71,25 +84,60 @@ async function send(
   const url = options.relay === undefined ? runningFact(context, 'relay', 'app_url') : httpUrl(options.relay)
   const token = localToken(context, options.tokenFile)
   const connect_ms = await connect(context, url)
-  const answers: Sent[] = []
-  for (let i = 0; i < options.repeat && !context.signal.aborted; i++) {
-    answers.push(
-      await post(context, `${url}/v1/hubs/${encodeURIComponent(hub)}/commands`, token, {
-        device,
-        set,
-        deadline_ms: options.deadline,
-      }),
-    )
-  }
+  const once = () =>
+    post(context, `${url}/v1/hubs/${encodeURIComponent(hub)}/commands`, token, {
+      device,
+      set,
+      deadline_ms: options.deadline,
+    })
+  const run: Run = { asked: options.repeat, answers: [], waits: 0, waited_ms: 0 }
+  const { answers } = run
+  const ended = await repeat(context, run, once).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  )
+  if (ended && answers.length === 0) throw ended.error
   if (options.json)
     context.print(
-      JSON.stringify(options.repeat === 1 ? answers[0] : { answers, summary: summaryOf(answers) }, undefined, 2),
+      JSON.stringify(options.repeat === 1 ? answers[0] : { answers, summary: summaryOf(run) }, undefined, 2),
     )
   else {
-    const lines = options.repeat === 1 ? answers.flatMap(describe) : [outcomesText(answers)]
+    const lines = options.repeat === 1 ? answers.flatMap(describe) : [outcomesText(run)]
     for (const line of [...lines, timesText(answers, connect_ms)]) context.print(line)
   }
   if (answers.some(({ outcome }) => outcome !== 'done')) process.exitCode = NOT_DONE
+  if (ended) throw ended.error
+}
+
+/** Fills `run`. Of many, one that is refused for now is sent again when the relay says; raises what ends the run early. */
+async function repeat({ clock, note, signal }: CliContext, run: Run, once: () => Promise<Sent>): Promise<void> {
+  while (run.answers.length < run.asked) {
+    signal.throwIfAborted()
+    try {
+      run.answers.push(await once())
+    } catch (error) {
+      const wait_ms = waitOf_ms(error)
+      if (wait_ms === undefined || run.asked === 1) throw error
+      if (run.waits++ === 0) note(`${messageOf(error)}; it is sent again when the relay says`)
+      const from_ms = clock.monotonic()
+      await sleep(clock, wait_ms, signal).finally(() => (run.waited_ms += clock.monotonic() - from_ms))
+    }
+  }
+}
+
+/** How long until a command that was refused may be sent again; undefined: it may not. */
+function waitOf_ms(error: unknown): number | undefined {
+  if (!isProblem(error, 'limit') || error.outcome !== 'did-not-happen') return undefined
+  const { cause } = error
+  return typeof cause === 'object' && cause !== null && 'retry_after_ms' in cause
+    ? Number(cause.retry_after_ms)
+    : undefined
+}
+
+/** Of a Retry-After in seconds; a second where it names none, or comes as a date. */
+function retryAfter_ms(header: string | null): number {
+  const after_ms = Number(header) * 1_000
+  return after_ms > 0 ? Math.min(after_ms, REFUSED_WAIT_MAX_MS) : REFUSED_WAIT_MS
 }
 
 /** Loads the HTTP client and connects, so that no command pays for it; resolves with the ms. Raises `unavailable`. */
@@ -161,13 +209,20 @@ async function post(
       return [answered, await answered.text()] as const
     })
   } catch (error) {
+    if (signal.aborted)
+      throw new Problem('unavailable', 'stopped before the answer came; the command may have been carried out', {
+        outcome: 'unknown',
+        cause: error,
+      })
     throw unanswered(url, error, 'unknown')
   }
   const answer: unknown = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text
   if (!response.ok) {
     const { kind, outcome, message } = refusal(response.status, answer)
     const how = outcome === 'unknown' ? 'the relay does not know what became of it' : 'the relay refused'
-    throw new Problem(kind, `${how}: ${message}`, { outcome })
+    const cause =
+      response.status === 429 ? { retry_after_ms: retryAfter_ms(response.headers.get('retry-after')) } : undefined
+    throw new Problem(kind, `${how}: ${message}`, { outcome, cause })
   }
   if (!isReport(answer))
     throw new Problem(
@@ -264,15 +319,16 @@ function timesText(answers: readonly Sent[], connect_ms: number): string {
   )
 }
 
-function summaryOf(answers: readonly Sent[]) {
+function summaryOf({ asked, answers, waits, waited_ms }: Run) {
   const outcomes: Record<string, number> = {}
   for (const { outcome = 'running' } of answers) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
-  return { sent: answers.length, outcomes, ...timesOf(answers) }
+  return { asked, sent: answers.length, outcomes, waits, waited_ms, ...timesOf(answers) }
 }
 
-function outcomesText(answers: readonly Sent[]): string {
-  const { outcomes } = summaryOf(answers)
-  return Object.entries(outcomes)
-    .map(([outcome, count]) => `${outcome} ${count}`)
-    .join(', ')
+function outcomesText(run: Run): string {
+  const { asked, sent, outcomes, waits, waited_ms } = summaryOf(run)
+  const counts = Object.entries(outcomes).map(([outcome, count]) => `${outcome} ${count}`)
+  const ended = sent < asked ? [`ended after ${sent} of ${asked}`] : []
+  const waited = waits > 0 ? [`${waits} refused for now, ${(waited_ms / 1000).toFixed(1)} s waited`] : []
+  return [counts.join(', '), ...ended, ...waited].join('; ')
 }

@@ -10,7 +10,7 @@ import type { CliContext } from './context.ts'
 import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
-import { whole } from './option.ts'
+import { flagsGiven, goWith, whole } from './option.ts'
 import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
@@ -38,9 +38,7 @@ export function register(program: Command, context: CliContext): void {
       '\nExamples:\n  hearth up --demo\n  HEARTH_HOME=/var/lib/hearth hearth up\n\nCtrl-C drains; a second one does not wait. State is kept, and the next start goes on from it.',
     )
     .action((options: { demo?: boolean; hubs: number; days: number; verbose?: boolean }, command: Command) => {
-      const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli'
-      if (!options.demo && (isGiven('hubs') || isGiven('days')))
-        throw new Problem('invalid', '--hubs and --days are of simulated homes: say --demo too, or leave them out')
+      goWith('--demo', options.demo === true, flagsGiven(command, 'hubs', 'days'))
       return up(context, options)
     })
 }

@@ -1,8 +1,10 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { afterAll, expect, test } from 'vitest'
 import { isProblem } from '../contract/problem.ts'
+import { SCOPES } from '../registry/registry.ts'
 import { COMMANDS, newProgram } from './commands.ts'
 import { configSchema } from './config.ts'
 import type { CliContext } from './context.ts'
@@ -18,11 +20,15 @@ const context: CliContext = {
   signal: new AbortController().signal,
 }
 
-async function helpOf(name: string, word: string): Promise<string | undefined> {
+/** What `--help` of a command prints. */
+async function helpOf(...path: readonly string[]): Promise<string> {
   const program = newProgram()
-  ;(await COMMANDS.find((one) => one.name === name)?.load())?.register(program, context)
-  const [group] = program.commands
-  return group?.commands.find((one) => one.name() === word)?.helpInformation()
+  ;(await COMMANDS.find(({ name }) => name === path[0])?.load())?.register(program, context)
+  let text = ''
+  let command: Command | undefined = program
+  for (const word of path) command = command?.commands.find((one) => one.name() === word)
+  command?.configureOutput({ writeOut: (part) => (text += part) }).outputHelp()
+  return text
 }
 
 /** What is said to a wrong use of it: what commander says, or the message of the Problem `invalid`. */
@@ -81,10 +87,39 @@ test.each<[string, RegExp]>([
     'registry token create app --scope fly',
     /Allowed choices are commands, observe.* \(hearth registry token create --help shows how\)/,
   ],
+  [
+    'registry token create app --scope telemetry',
+    /: --scope telemetry goes with --telemetry-source, which was not given/,
+  ],
+  [
+    'registry token create app --telemetry-source hub-1',
+    /: --telemetry-source goes with --scope telemetry, which was not given/,
+  ],
   ['registry token create app --days -1', /expected a number above 0/],
   ['registry code hub-1 --hours x', /expected a number above 0/],
   ['ca revoke 12', /required option '--reason <text>' not specified/],
   ['ca issue relay-0 --role king', /Allowed choices are/],
+  ['ca issue kitchen-1 --days 30', /: --days goes with --role claim, which was not given/],
+  ['ca issue kitchen-1 --name relay.example', /: --name goes with --role server, which was not given/],
+  ['ca issue spring --role claim --csr a.csr', /: --csr goes with --role hub or --role service, which was not given/],
+  ['ca issue relay-0 --role server --csr a.csr', /: --csr goes with --role hub or --role service/],
+  ['hub check', /say what to check: --listen for a hub, or --connect/],
+  [
+    'hub check --listen --cert c.pem --servername relay.example',
+    /: --cert, --servername go with --connect, which was not given/,
+  ],
+  [
+    'hub check --connect mqtts://relay.example:1 --device lamp --relay-port 1',
+    /: --device, --relay-port go with --listen, which was not given/,
+  ],
+  [
+    'hub check --connect mqtts://relay.example:1 --hub a --ca ca.pem',
+    /'--ca <file>' cannot be used with .*'--hub <id>'/,
+  ],
+  [
+    'hub check --connect mqtts://relay.example:1 --listen',
+    /'--listen \[host\]' cannot be used with .*'--connect <url>'/,
+  ],
   ['hub', /say which hub to run/],
   ['hub --simulated many', /expected a whole number from 1 to 1000/],
   ['hub --id k-1 --code x --relay relay.example:8883', /--relay: expected mqtts:\/\/host:port, found relay/],
@@ -93,8 +128,15 @@ test.each<[string, RegExp]>([
   ['hub --id k-1 --code x --zigbee2mqtt mqtt://b --mqtt-password-file /no/such', /--mqtt-password-file: ENOENT/],
   ['hub --id k-1 --code x --code-file y', /cannot be used with option/],
   ['up --hubs 0', /expected a whole number from 1 to 1000/],
-  ['up --hubs 3', /--hubs and --days are of simulated homes: say --demo too/],
+  ['up --hubs 3', /: --hubs goes with --demo, which was not given/],
+  ['up --days 3 --hubs 3', /: --hubs, --days go with --demo, which was not given/],
   ['up --demoo', /did you mean --demo\?/],
+  [
+    'verify --answers a.ndjson --at-rest --days 9',
+    /: --answers, --at-rest, --days go with --commands, which was not given/,
+  ],
+  ['verify --commands --acks a.ndjson', /option '--acks <file>' cannot be used with option '--commands'/],
+  ['verify --commands --all', /option '--all' cannot be used with option '--commands'/],
   ['verify all', /too many arguments for 'verify'/],
   ['deadletters show abc', /id is <bucket>:<log position>:<ordinal>, as 2:118:4; found "abc"/],
   ['deadletters list --limit 0', /expected a whole number from 1/],
@@ -103,6 +145,20 @@ test.each<[string, RegExp]>([
   expect(text).toMatch(said)
   expect(text).toMatch(/^hearth: [^\n]+\n$/)
   expect(readdirSync(home)).toEqual([])
+})
+
+test('help says of each scope what it lets a token do', async () => {
+  const said = await helpOf('registry', 'token', 'create')
+  for (const scope of SCOPES) expect(said).toMatch(new RegExp(`^ {2}${scope} +\\S+ `, 'm'))
+  expect(said).toMatch(/^ {2}admin +nothing: no route asks for it/m)
+})
+
+test('help of a repeated command names the rate that a relay takes', async () => {
+  expect(await helpOf('send')).toMatch(/A relay takes 20 commands a second for one hub, and 400 at once/)
+})
+
+test('help of a check promises no more than it looks at', async () => {
+  expect(await helpOf('hub', 'check')).toMatch(/each promise of \S+ that can be seen from outside in a few minutes/)
 })
 
 test('help says which options are required', async () => {

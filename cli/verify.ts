@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type IntervalSet, size } from '../contract/interval.ts'
 import { readAckJournal } from '../ingest/ack-journal.ts'
 import { rangesKey } from '../ingest/ranges-store.ts'
@@ -14,7 +14,7 @@ import type { CliContext } from './context.ts'
 import { existingEventLog } from './event-log.ts'
 import { existingLake, layoutOf } from './fleet.ts'
 import { lakeCache } from './lake-store.ts'
-import { whole } from './option.ts'
+import { flagsGiven, goWith, whole } from './option.ts'
 import { textTable } from './text-table.ts'
 import { commandsReport, type VerifyCommandsOptions, verifyCommands } from './verify-commands.ts'
 import { withFile } from './world-fault.ts'
@@ -33,8 +33,13 @@ export function register(program: Command, context: CliContext): void {
   program
     .command('verify')
     .description('prove from the tables that nothing acknowledged was lost or doubled')
-    .option('--acks <file>', 'also check a journal of acknowledgements: lines {source, boot, stream, seq}')
-    .option('--all', 'print every (source, boot, stream)')
+    .addOption(
+      new Option(
+        '--acks <file>',
+        'also check a journal of acknowledgements: lines {source, boot, stream, seq}',
+      ).conflicts('commands'),
+    )
+    .addOption(new Option('--all', 'print every (source, boot, stream)').conflicts('commands'))
     .option('--commands', 'prove of commands instead: one end each, the same in tables, journals of hubs and answers')
     .option('--answers <file>', 'with --commands: what apps were answered, lines {command, outcome}')
     .option('--at-rest', 'with --commands: nothing runs any more, so each must have ended')
@@ -44,7 +49,8 @@ export function register(program: Command, context: CliContext): void {
       'after',
       '\nExamples:\n  hearth verify\n  hearth verify --acks acks.ndjson --json\n  hearth verify --commands\n\nExit code 1 when anything is lost or doubled, a promise is broken, an acknowledged event is nowhere, a record of the event log cannot be read, or a bucket is stopped. What was given up with hearth lake accept-loss is told apart, and is no reason for it. With --commands: when a command has no end, or two that differ, or was carried out twice.',
     )
-    .action(async (options: Options) => {
+    .action(async (options: Options, command: Command) => {
+      goWith('--commands', options.commands === true, flagsGiven(command, 'answers', 'atRest', 'days'))
       if (options.commands) {
         const found = await verifyCommands(context, { ...options, days: options.days ?? 2 })
         context.print(options.json ? JSON.stringify(found, undefined, 2) : commandsReport(found))

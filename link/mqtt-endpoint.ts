@@ -3,6 +3,7 @@ import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, sleep } from '../contract/clock.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
+import { handshakeFault } from './handshake-fault.ts'
 import { handshakeGate } from './handshake-gate.ts'
 import { type Authorise, type PeerIdentity, peerOf } from './identity.ts'
 import { inParts } from './in-parts.ts'
@@ -193,7 +194,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
   })
   secure.on('tlsClientError', (error, socket) => {
     over(socket)
-    options.refused?.(error.message, socket.remoteAddress ?? '')
+    options.refused?.(handshakeFault(error, socket), socket.remoteAddress ?? '')
     socket.destroy()
   })
 

@@ -32,6 +32,8 @@ export type HubBenchOptions = {
   readonly random: Random
   /** Asks whoever sits beside the hub. */
   readonly ask: (text: string) => void
+  /** Told of each connection that was turned away before it was a session, and why. */
+  readonly turnedAway?: (at: 'relay' | 'gateway', reason: string, address: string) => void
 }
 
 type Command = Extract<HubBound, { type: 'command' }>
@@ -50,8 +52,15 @@ export type HubBench = HubBenchOptions & {
   readonly gatewayUrl: string
   /** The hub's attempts to connect to the relay, refused ones too, in ms of the monotonic clock. */
   readonly attempts: readonly { readonly epoch: SessionEpoch; readonly at_ms: number }[]
-  /** Until the hub is subscribed, in a session later than `after` where that is given; undefined: it did not come. */
+  /**
+   * Until the hub is subscribed, in a session later than `after` where that is given; undefined: it did not come, or is
+   * `absent`.
+   */
   session(after?: MqttSession, wait_ms?: number): Promise<MqttSession | undefined>
+  /** It was waited for in vain, and has not come since. */
+  readonly absent: boolean
+  /** Why a connection was last turned away before it was a session. */
+  readonly refusal: string | undefined
   /** How the relay answers CONNECT from now on. */
   answer(how: () => ConnectAnswer): void
   /** A new command for this session; what is given is said in place of the truth. */
@@ -63,7 +72,9 @@ export type HubBench = HubBenchOptions & {
   end(id: string): Promise<Result | undefined>
   /** The first result of a command after so many others, whichever it is; undefined when there is none in time. */
   next(id: string, after: number): Promise<Result | undefined>
-  /** What the hub sent that is no result nor state. */
+  /** Messages of the hub to the relay. */
+  readonly published: number
+  /** Those that are no result nor state. */
   readonly nonsense: readonly string[]
   readonly batches: readonly ReceivedBatch[]
   /** How the gateway answers the next batches. `hold`: never, and then the connection is cut. */
@@ -80,6 +91,9 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
   const nonsense: string[] = []
   const batches: ReceivedBatch[] = []
   let subscribed: MqttSession | undefined
+  let missed = false
+  let refusal: string | undefined
+  let published = 0
   let answer: () => ConnectAnswer = () => ({ accept: true })
   let telemetry: 'take' | 'hold' = 'take'
 
@@ -94,6 +108,7 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
   const relay = await listenMqtt({
     ...common,
     port: options.relay_port,
+    refused: turnedAway('relay'),
     publishTopics: ({ source }) => [topics.result(source)],
     subscribeTopics: ({ source }) => [topics.command(source)],
     handler: {
@@ -108,6 +123,7 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
         watch.look()
       },
       message(_session, { payload }): MessageAnswer {
+        published++
         const said = parse(payload)
         if (said?.type === 'result') results.push(said)
         else if (!said) nonsense.push(payload.toString('utf8').slice(0, 200))
@@ -123,6 +139,7 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
   const gateway = await listenMqtt({
     ...common,
     port: options.gateway_port,
+    refused: turnedAway('gateway'),
     packet_max_bytes: 1_049_600,
     receive_max: 8,
     publishTopics: ({ source }) => [topics.telemetry(source)],
@@ -142,6 +159,15 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
     throw error
   })
 
+  function turnedAway(at: 'relay' | 'gateway') {
+    return (reason: string, address: string) => {
+      refusal = `${at}: ${reason}`
+      options.turnedAway?.(at, reason, address)
+    }
+  }
+
+  const isAbsent = () => missed && subscribed === undefined
+
   function publish(session: MqttSession, message: HubBound) {
     session.publish(topics.command(hub), Buffer.from(JSON.stringify(message)))
   }
@@ -150,8 +176,18 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
     ...options,
     ...{ watch, attempts, nonsense, batches, relayUrl: relay.url, gatewayUrl: gateway.url },
     async session(after, wait_ms = HUB_WAIT_MS) {
-      await watch.until(() => subscribed !== undefined && subscribed !== after, wait_ms)
+      if (isAbsent()) return undefined
+      missed = !(await watch.until(() => subscribed !== undefined && subscribed !== after, wait_ms))
       return subscribed === after ? undefined : subscribed
+    },
+    get absent() {
+      return isAbsent()
+    },
+    get refusal() {
+      return refusal
+    },
+    get published() {
+      return published
     },
     answer(how) {
       answer = how

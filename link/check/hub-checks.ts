@@ -50,17 +50,28 @@ async function executed(
   return (await bench.end(command.command))?.stage === 'executed' ? { session, command } : undefined
 }
 
-const NOT_EXECUTED = 'a first command was not executed, see above'
+const notExecuted = ({ absent }: HubBench) => (absent ? NOBODY : 'a first command was not executed, see above')
 
-export const COMMAND_CHECKS: readonly HubCheck[] = [
+/** The first check that waits for a session in vain has failed; those after it are skipped for as long as there is none. */
+const inSession = (one: HubCheck): HubCheck => ({
+  ...one,
+  run: async (bench) => (bench.absent ? { skipped: NOBODY } : one.run(bench)),
+})
+
+const CONNECT_CHECKS: readonly HubCheck[] = [
   {
     check: 'session.connect',
     expected:
       'the hub connects, in an epoch <generation>.<boot counter>.<connect count> of its certificate, and subscribes',
-    run: async (bench) =>
-      (await bench.session()) !== undefined ||
-      (bench.attempts.length > 0 ? 'it connected, and did not subscribe' : NOBODY),
+    async run(bench) {
+      if (await bench.session()) return true
+      if (bench.attempts.length > 0) return 'it connected, and did not subscribe'
+      return bench.refusal === undefined ? NOBODY : `${NOBODY}; one was turned away by the ${bench.refusal}`
+    },
   },
+]
+
+const SESSION_CHECKS: readonly HubCheck[] = [
   {
     check: 'command.executed',
     expected: 'a command gets the results received and executed within its time, with ms and issued',
@@ -83,7 +94,7 @@ export const COMMAND_CHECKS: readonly HubCheck[] = [
     expected: 'the same command again is answered executed from the journal',
     async run(bench) {
       const first = await executed(bench)
-      if (!first) return NOT_EXECUTED
+      if (!first) return notExecuted(bench)
       bench.send(first.session, { ...first.command, stamp: bench.clock.monotonic() })
       const again = await bench.next(first.command.command, 2)
       return again?.stage === 'executed' || seen(bench.results(first.command.command).slice(2))
@@ -94,7 +105,7 @@ export const COMMAND_CHECKS: readonly HubCheck[] = [
     expected: 'the same id with another hash is rejected',
     async run(bench) {
       const first = await executed(bench)
-      if (!first) return NOT_EXECUTED
+      if (!first) return notExecuted(bench)
       bench.send(first.session, { ...first.command, hash: '0123456789abcdef', stamp: bench.clock.monotonic() })
       const again = await bench.next(first.command.command, 2)
       return again?.stage === 'rejected' || seen(bench.results(first.command.command).slice(2))
@@ -134,7 +145,7 @@ export const COMMAND_CHECKS: readonly HubCheck[] = [
     expected: 'after a cut the hub connects again, in a higher epoch, and still knows what it executed',
     async run(bench) {
       const first = await executed(bench)
-      if (!first) return NOT_EXECUTED
+      if (!first) return notExecuted(bench)
       first.session.close({ kind: 'lost', planned: false, text: 'the check cut it' })
       const session = await bench.session(first.session)
       if (!session) return 'it did not come back'
@@ -208,21 +219,29 @@ export const COMMAND_CHECKS: readonly HubCheck[] = [
       )
     },
   },
+]
+
+const FORM_CHECKS: readonly HubCheck[] = [
   {
     check: 'results.form',
     expected: 'all that the hub published is a result or a state as the document has them',
-    run: async ({ nonsense }) => nonsense.length === 0 || `${nonsense.length} messages, the first is ${nonsense[0]}`,
+    async run({ nonsense, published }) {
+      if (published === 0) return { skipped: 'the hub published nothing' }
+      return nonsense.length === 0 || `${nonsense.length} messages, the first is ${nonsense[0]}`
+    },
   },
 ]
 
+export const COMMAND_CHECKS: readonly HubCheck[] = [...CONNECT_CHECKS, ...SESSION_CHECKS.map(inSession), ...FORM_CHECKS]
+
 /** For somebody who is there to pull the plug. */
 export const POWER_CHECKS: readonly HubCheck[] = [
-  {
+  inSession({
     check: 'power.cycle',
     expected: 'after its power was cut the hub begins a boot with a higher counter, and still knows what it executed',
     async run(bench) {
       const first = await executed(bench)
-      if (!first) return NOT_EXECUTED
+      if (!first) return notExecuted(bench)
       const { counter } = parseEpoch(first.session.epoch)
       bench.ask("cut the hub's power now, and give it back")
       const session = await bench.session(first.session, POWER_WAIT_MS)
@@ -233,5 +252,5 @@ export const POWER_CHECKS: readonly HubCheck[] = [
       const again = await bench.next(first.command.command, 2)
       return again?.stage === 'executed' || seen(bench.results(first.command.command).slice(2))
     },
-  },
+  }),
 ]
