@@ -226,7 +226,10 @@ export const configSchema = z.strictObject({
     .prefault({}),
   ingest: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address that the gateway listens on.'),
+      host: z
+        .string()
+        .default('127.0.0.1')
+        .describe('Address that the gateway listens on, and that the relay of the same settings sends its events to.'),
       names: names.describe('Names by which hubs reach it beside host, as `name,name`: its certificate has them.'),
       mqtt_port: port.default(8884).describe('MQTT over TLS: telemetry of hubs.'),
       https_port: port.default(8985).describe('HTTPS: telemetry batches and enrolment.'),

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { authorityOf, reachable } from '../contract/host.ts'
 import { isProblem } from '../contract/problem.ts'
 import { startDashboards } from '../dashboards/server.ts'
 import type { Administration } from '../registry/administration.ts'
@@ -72,7 +73,7 @@ export async function runDashboards(context: CliContext): Promise<void> {
 
 /** Where the relay's app API is. */
 function appUrl({ relay }: CliContext['config']): string {
-  return `${relay.app_cert_file === '' ? 'http' : 'https'}://${relay.host}:${relay.app_port}`
+  return `${relay.app_cert_file === '' ? 'http' : 'https'}://${authorityOf(reachable(relay.host), relay.app_port)}`
 }
 
 /** The token with which the dashboards speak to the relay: kept in the state folder, made when it is not there or dead. */

@@ -13,7 +13,7 @@ import type { Administration } from '../registry/administration.ts'
 import type { Authority } from '../registry/authority.ts'
 import type { CliContext } from './context.ts'
 import { layoutOf, openLocalLake } from './fleet.ts'
-import { gatewayUrl } from './reachable.ts'
+import { gatewayUrl } from './gateway-url.ts'
 import { writeFiles } from './state-file.ts'
 
 /** The demo's hubs, and their past, which is sent once through the real ingest path. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { reachable } from '../contract/host.ts'
+import { gatewayUrl } from './gateway-url.ts'
 import { serversOf } from './hub-servers.ts'
 import { parseConfig } from './load-config.ts'
-import { gatewayUrl, reachable } from './reachable.ts'
 
 const config = parseConfig({ relay: { host: '::' } }, 'a test')
 const of = (options: Parameters<typeof serversOf>[1]) => serversOf({ config }, options)

@@ -1,10 +1,9 @@
 /** Where a hub connects to, as its options say or the configuration. */
-import { authorityOf, hostOf } from '../contract/host.ts'
+import { authorityOf, hostOf, reachable } from '../contract/host.ts'
 import { Problem } from '../contract/problem.ts'
 import type { AgentOptions } from '../hub-agent/agent.ts'
 import type { Endpoint } from '../link/mqtt-connection.ts'
 import type { CliContext } from './context.ts'
-import { reachable } from './reachable.ts'
 
 export type ServerOptions = { readonly relay?: string; readonly gateway?: string; readonly enrol?: string }
 

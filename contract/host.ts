@@ -7,3 +7,8 @@ export function hostOf({ hostname }: Pick<URL, 'hostname'>): string {
 export function authorityOf(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
+
+/** A server that listens everywhere is reached on loopback, which its certificate names too. */
+export function reachable(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+}

@@ -2,14 +2,14 @@ import type { Socket } from 'node:net'
 import type { Clock } from '../contract/clock.ts'
 
 /** A turn that takes longer than this makes commands wait. */
-const TURN_MS = 10
+const TURN_MS = 6
 /** Handshakes at work: at first, and however long turns take. */
 const WINDOW_FIRST = 16
-const WINDOW_MIN = 8
+const WINDOW_MIN = 4
 /** One that is not over after this waits for its peer, who may be silent for good: its place in the window is another's. */
 const SLOW_MS = 1_000
 /** … that begin in one turn. */
-const BEGUN_MAX = 4
+const BEGUN_MAX = 2
 
 /**
  * Bounds the TLS handshakes at work: a CONNACK comes only after the CPU that it should save, so a storm is held at

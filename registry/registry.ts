@@ -2,7 +2,7 @@ import type { Event } from '../contract/event.ts'
 import type { HubRecord } from '../contract/registry-record.ts'
 import type { Identity } from '../contract/source.ts'
 
-/** What a token may do. `commands` sends, `observe` sees commands and states, `telemetry` sends batches, `query` asks the lake, `admin` changes the registry. */
+/** What a token may do. `commands` sends, `observe` sees commands and states, `telemetry` sends batches, `query` asks the lake, `admin` nothing yet: no route asks for it. */
 export const SCOPES = ['commands', 'observe', 'telemetry', 'query', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 

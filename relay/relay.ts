@@ -1,6 +1,7 @@
 import type { Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import type { CommandReport, Outcome } from '../contract/command.ts'
+import { authorityOf, reachable } from '../contract/host.ts'
 import { leaveFault, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
@@ -189,7 +190,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const port = typeof address === 'object' && address !== null ? address.port : options.apps.port
   const scheme = options.apps.tls ? 'https' : 'http'
   return {
-    appUrl: `${scheme}://${options.apps.host}:${port}`,
+    appUrl: `${scheme}://${authorityOf(reachable(options.apps.host), port)}`,
     hubUrl: listener.endpoint.url,
     setTls: (tls) => listener.endpoint.setTls(tls),
     get draining() {
