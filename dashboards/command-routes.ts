@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { refusal } from '../client/http.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
 import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
-import type { Registry } from '../registry/registry.ts'
+import { maySee, type Registry } from '../registry/registry.ts'
 import {
   aroundAnswer,
   commandsAnswer,
@@ -24,9 +25,8 @@ import { tablesOf } from './fleet.ts'
 import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 import type { Live } from './live.ts'
 import type { Queries } from './query-protocol.ts'
-import { askRelay, connectedHubs, type RelayAddress, refusalOf, relayReport, traceOf } from './relay-client.ts'
+import { askRelay, connectedHubs, type RelayAddress, relayReport, traceOf } from './relay-client.ts'
 import { hangUp, type Router } from './route.ts'
-import { maySee } from './session.ts'
 import { shareAnswers } from './shared-answers.ts'
 
 const commandPath = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/, 'a command id is 32 hex digits') })
@@ -178,7 +178,7 @@ export function mountCommands(
         clock,
       )
       const report = relayReport.safeParse(answer.body)
-      if (!report.success) throw refusalOf(answer)
+      if (!report.success) throw refusal(answer.status, answer.body)
       return { trace: traceOf(report.data, null), sql: stagesSql(report.data.command, report.data.issued) }
     },
   })

@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../contract/clock.ts'
 import { Problem } from '../contract/problem.ts'
-import type { Principal } from '../registry/registry.ts'
+import { maySee, type Principal } from '../registry/registry.ts'
 import type { CommandTrace, LiveMessage } from './api.ts'
 import { type LiveStates, liveStates } from './device-states.ts'
 import { LISTENER_BACKLOG_MAX_BYTES, LISTENERS_MAX, LIVE_BEAT_MS, LIVE_KEPT_MAX } from './limits.ts'
 import { followRelay, type RelayAddress, type RelayEvent, traceOf } from './relay-client.ts'
-import { maySee } from './session.ts'
 
 /** One connection to the relay's live feed, told on to every browser that listens (server-sent events). */
 export type Live = {

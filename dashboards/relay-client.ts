@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { connect } from '../client/client.ts'
 import type { Clock } from '../contract/clock.ts'
-import { causeOf, isProblem, Problem, type ProblemKind } from '../contract/problem.ts'
+import { causeOf, isProblem, Problem } from '../contract/problem.ts'
 import type { CommandTrace } from './api.ts'
 import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 
@@ -64,8 +64,6 @@ export function traceOf(report: z.infer<typeof relayReport>, app: string | null)
 
 /** What the relay answered, whatever it was: its status and body are passed on to the page. */
 export type RelayAnswer = { readonly status: number; readonly body: unknown }
-
-const KINDS: Readonly<Record<number, ProblemKind>> = { 400: 'invalid', 404: 'missing', 409: 'conflict', 429: 'limit' }
 
 /**
  * `path` at the relay and nowhere else. Raises `invalid` for what names another host: a request line may hold a whole URL
@@ -132,20 +130,6 @@ export async function connectedHubs(relay: RelayAddress, clock: Clock): Promise<
     if (isProblem(error, 'unavailable')) return undefined
     throw error
   }
-}
-
-/** The relay's refusal as a Problem with its own words. */
-export function refusalOf(answer: RelayAnswer): Problem {
-  const parsed = z
-    .object({
-      message: z.string().optional(),
-      error: z.union([z.string(), z.object({ message: z.string() })]).optional(),
-    })
-    .safeParse(answer.body)
-  const error = parsed.success ? parsed.data.error : undefined
-  const words = (parsed.success && parsed.data.message) || (typeof error === 'string' ? error : error?.message)
-  const kind = KINDS[answer.status] ?? (answer.status < 500 ? 'unauthorized' : 'unavailable')
-  return new Problem(kind, words ?? `the relay answered ${answer.status}`)
 }
 
 /** Listens to the relay's live feed until it is closed; `up` says of each change whether the feed is open, and why not. */

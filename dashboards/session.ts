@@ -51,10 +51,6 @@ export function demand(principal: Principal, scope: Scope, fleet = false): void 
   }
 }
 
-export function maySee(principal: Principal, hub: string): boolean {
-  return principal.hubs === undefined || principal.hubs.includes(hub)
-}
-
 /**
  * Turns `?token=` of an access link into the cookie, and sends the browser to the same address without it. A browser
  * with a link that is no good gets no cookie: the page it lands on says what to do.

@@ -16,6 +16,11 @@ export type Principal = {
   readonly identity?: Identity
 }
 
+/** Is the hub one of those that this token is for? Every other one is to it as if it were not there. */
+export function maySee({ hubs }: Pick<Principal, 'hubs'>, hub: string): boolean {
+  return hubs === undefined || hubs.includes(hub)
+}
+
 /** One change of the registry, as an event of source `registry`; `seq` counts per bucket of the layout from 0. */
 export type RegistryChange = { readonly bucket: number; readonly seq: number; readonly event: Event }
 

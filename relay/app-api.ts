@@ -10,7 +10,7 @@ import { plainRequest } from '../contract/command-check.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { isId } from '../contract/source.ts'
 import type { OutsideTokens } from '../registry/jwt-tokens.ts'
-import type { Principal, Registry, Scope } from '../registry/registry.ts'
+import { maySee, type Principal, type Registry, type Scope } from '../registry/registry.ts'
 import type { Answer, Cluster, Issued } from './cluster.ts'
 import { reportOf } from './command.ts'
 import type { CommandCore } from './command-core.ts'
@@ -108,7 +108,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   /** A hub that a token may not see is, to it, a hub that is not there. */
   const seen = (principal: Principal, hub: string) => {
     // A name that no hub can have is not looked up, and so not remembered.
-    const mayBe = isId(hub) && (principal.hubs === undefined || principal.hubs.includes(hub))
+    const mayBe = isId(hub) && maySee(principal, hub)
     const record = mayBe ? recordOf(hub) : undefined
     if (!record || record.retired_ms !== undefined)
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
@@ -142,7 +142,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
     const found = command ? { app: command.app, report: reportOf(command) } : await options.cluster?.locate(id)
     // Who may only send sees what became of its own.
     const mine = found && (found.app === principal.app || principal.scopes.includes('observe'))
-    if (!mine || (principal.hubs && !principal.hubs.includes(found.report.hub))) {
+    if (!mine || !maySee(principal, found.report.hub)) {
       throw new Problem(
         'missing',
         `no command ${id} in the memory of a relay that answers; older ones are in the lake: command_traces`,
@@ -153,7 +153,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   app.get('/v1/hubs', async (request) => {
     const principal = principalOf(request.headers.authorization, 'observe')
     const { hubs, incomplete } = await view.hubs()
-    const seen = hubs.filter(({ hub }) => principal.hubs === undefined || principal.hubs.includes(hub))
+    const seen = hubs.filter(({ hub }) => maySee(principal, hub))
     return { hubs: seen, ...(incomplete !== undefined && { incomplete }) }
   })
   const live = liveSockets({ core, view, issue, clock, answered: options.answered, fault: options.fault })

@@ -3,7 +3,7 @@ import type { Clock } from '../contract/clock.ts'
 import type { CommandReport } from '../contract/command.ts'
 import type { LiveRequest } from '../contract/live-message.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
-import type { Principal } from '../registry/registry.ts'
+import { maySee, type Principal } from '../registry/registry.ts'
 import type { Issue } from './app-api.ts'
 import type { Issued } from './cluster.ts'
 import { ownShare_ms } from './command.ts'
@@ -122,7 +122,7 @@ function serve(
   /** Of what the token may see. */
   const listen = (hubs: readonly string[] | undefined) => {
     const mine = principal.hubs
-    const wanted = hubs === undefined ? mine : hubs.filter((hub) => mine === undefined || mine.includes(hub))
+    const wanted = hubs === undefined ? mine : hubs.filter((hub) => maySee(principal, hub))
     return view.observe(send, wanted === undefined ? 'all' : new Set(wanted))
   }
   let stop = listen(undefined)
