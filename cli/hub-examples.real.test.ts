@@ -1,9 +1,17 @@
 /** The example hubs of docs/examples against a real system: what the document shows is what runs. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type HubBound, relayBound, topics } from '../contract/command.ts'
 import { exampleInC, exampleInPython, startExample } from '../infra/hub-examples.ts'
+import { freePorts } from '../infra/ports.ts'
+import { testFleet } from '../link/fleet.fixture.ts'
+import { listenMqtt } from '../link/mqtt-endpoint.ts'
+import type { MqttSession } from '../link/mqtt-handler.ts'
+import { keepFiles } from './hub-files.ts'
+import { machineClock } from './machine.ts'
 import { openSystem, type System, until } from './testing/system.ts'
 
 const START_MS = 60_000
@@ -32,6 +40,54 @@ afterAll(async () => {
 
 const languages = { c: exampleInC, python: exampleInPython }
 
+/** What a crash leaves in a hub's folder between the journal and the device. */
+const leaveBegun = {
+  c: (folder: string, command: string, hash: string) =>
+    writeFileSync(join(folder, `command-${command}`), `${hash} begun 1764008811120 kitchen-lamp\n`),
+  python: (folder: string, command: string, hash: string) => {
+    const db = new DatabaseSync(join(folder, 'hub.db'))
+    db.exec('create table commands (id text primary key, hash, device, issued, outcome)')
+    db.prepare("insert into commands values (?, ?, 'kitchen-lamp', 1764008811120, null)").run(command, hash)
+    db.close()
+  },
+}
+
+/** A relay that takes no result of the first session, and whose first messages of each lie on their way for `lain_ms`. */
+async function lossyRelay(hub: string, lain_ms: number, command: (session: MqttSession) => HubBound) {
+  const fleet = await testFleet()
+  const sessions: MqttSession[] = []
+  const heard: string[] = []
+  const endpoint = await listenMqtt({
+    ...{ host: '127.0.0.1', port: 0, tls: await fleet.server(), fleet: 'test', clock: machineClock },
+    authorise: () => ({ ok: true }),
+    publishTopics: ({ source }) => [topics.result(source)],
+    subscribeTopics: ({ source }) => [topics.command(source)],
+    handler: {
+      subscribed(session) {
+        sessions.push(session)
+        const messages = [{ hearth: 1, type: 'clock', stamp: machineClock.monotonic() }, command(session)]
+        machineClock.timer(lain_ms, () => {
+          for (const message of messages) session.publish(topics.command(hub), Buffer.from(JSON.stringify(message)))
+        })
+      },
+      message(session, { payload, qos }) {
+        const said = relayBound.parse(JSON.parse(payload.toString()))
+        if (said.type === 'result') heard.push(`${said.command.slice(0, 4)} ${said.stage} at QoS ${qos}`)
+        if (session !== sessions[0]) return undefined
+        session.close({ kind: 'lost', planned: false, text: 'before the PUBACK' })
+        return new Promise(() => undefined)
+      },
+    },
+  })
+  return {
+    ...{ heard, port: endpoint.port, files: await fleet.hub(hub) },
+    async [Symbol.asyncDispose]() {
+      await endpoint.close()
+      fleet.close()
+    },
+  }
+}
+
 describe.each(['c', 'python'] as const)('the example in %s', (language) => {
   const hub = `example-${language}`
 
@@ -44,6 +100,27 @@ describe.each(['c', 'python'] as const)('the example in %s', (language) => {
   }
 
   const send = (device: string) => system.run(['send', hub, device, 'powered=1', '--json'], { HEARTH_TOKEN: token })
+
+  test('tells what a crash interrupted until it is acknowledged, and does not do what lay on its way', async () => {
+    const [begun, hash] = ['a'.repeat(32), '0123456789abcdef']
+    await using relay = await lossyRelay(hub, 1_500, ({ epoch }) => ({
+      ...{ hearth: 1, type: 'command', command: 'b'.repeat(32), hash, device: 'kitchen-lamp', set: { powered: true } },
+      ...{ issued: machineClock.now(), stamp: machineClock.monotonic(), left_ms: 1_000, epoch },
+    }))
+    const folder = join(build, `alone-${language}`)
+    keepFiles(folder, relay.files)
+    leaveBegun[language](folder, begun, hash)
+    const [gateway = 0] = await freePorts(1)
+    const started = startExample(await languages[language](build), { relay: relay.port, gateway, folder })
+    running.push(started)
+    await until('the command ended', SOON_MS, async () => relay.heard.some((one) => one.startsWith('bbbb')))
+    expect(relay.heard, started.lines.join('\n')).toEqual([
+      'aaaa interrupted at QoS 1',
+      'aaaa interrupted at QoS 1',
+      'bbbb expired at QoS 1',
+    ])
+    expect(started.lines.filter((line) => line.startsWith('kitchen-lamp'))).toEqual([])
+  })
 
   test('answers commands, once each, and its telemetry reaches the lake', async () => {
     await system.must(['registry', 'add', hub])

@@ -12,7 +12,8 @@
  * happened to the outbox; the other sends the outbox to the gateway. They share nothing but the folder.
  *
  * To stay short it puts each event into a batch of its own, and keeps no account of earlier boots (header field "previous") nor a
- * bound on the outbox (rules 5 and 6 of the outbox): a hub for a home needs both. It speaks 3.1.1, which cannot be told a floor.
+ * bound on the outbox (rules 5 and 6 of the outbox): a hub for a home needs both. It speaks 3.1.1, which cannot be told a floor,
+ * and does not ask for one over HTTPS ("Locked out by an old image").
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KEEP_ALIVE_S = 30, PACKET_MAX = 65536, TEXT_MAX = 8192, STAMPS = 64 };
+enum { KEEP_ALIVE_S = 30, PACKET_MAX = 65536, TEXT_MAX = 8192, WINDOW_MIN = 10, RESULTS = 64 };
 
 static char hub[65], boot[40];
 static unsigned generation, counter, connects;
@@ -374,43 +375,85 @@ static void ship(const char *gateway, pid_t parent) {
 
 /* ---- commands ---- */
 
-static struct { double at_ms, difference_ms; } stamps[STAMPS];
-static unsigned stamped;
+/* The smallest (own clock - stamp) of each minute of this session that still counts. */
+static struct { long minute; double least_ms; } minutes[WINDOW_MIN + 1];
+static double asked_ms; /* when SUBSCRIBE was sent; below 0 once the first stamp has come */
+
+/* Another relay has another clock. */
+static void begin_stamps(void) {
+  for (int i = 0; i <= WINDOW_MIN; i++) minutes[i].minute = -1;
+  asked_ms = now_ms();
+}
 
 /* How much longer than the luckiest message of the last ten minutes this one was on its way. */
 static double lain_ms(double stamp) {
   double at = now_ms(), least = at - stamp;
-  stamps[stamped++ % STAMPS].at_ms = at;
-  stamps[(stamped - 1) % STAMPS].difference_ms = at - stamp;
-  for (unsigned i = 0; i < STAMPS && i < stamped; i++)
-    if (at - stamps[i].at_ms < 600000 && stamps[i].difference_ms < least) least = stamps[i].difference_ms;
+  /* The first was made after SUBSCRIBE was sent, and may have lain on its way ever since. */
+  if (asked_ms >= 0) least = asked_ms - stamp, asked_ms = -1;
+  long minute = at / 60000, slot = minute % (WINDOW_MIN + 1);
+  if (minutes[slot].minute != minute || least < minutes[slot].least_ms)
+    minutes[slot].minute = minute, minutes[slot].least_ms = least;
+  for (int i = 0; i <= WINDOW_MIN; i++)
+    if (minutes[i].minute >= 0 && minute - minutes[i].minute <= WINDOW_MIN && minutes[i].least_ms < least)
+      least = minutes[i].least_ms;
   return at - stamp - least;
 }
 
 struct command { char id[65], hash[17], device[65], set[4096], issued[32], epoch[40]; };
 
+/* What ended a command, until the relay's PUBACK: it is told again after each new connection. The packet id is its place + 1. */
+static char unheard[RESULTS][1024];
+
+/* Without a link it is told once there is one. With no place left it goes once, at QoS 0: the control stream has it too. */
 static void result(struct link *link, const struct command *it, const char *stage, double ms, const char *reason) {
   char text[1024], topic[128], because[300] = "";
+  unsigned id = 0;
   if (reason) snprintf(because, sizeof because, ",\"reason\":\"%s\"", reason);
   snprintf(topic, sizeof topic, "h/%s/result", hub);
   snprintf(text, sizeof text, "{\"hearth\":1,\"type\":\"result\",\"command\":\"%s\",\"stage\":\"%s\",\"ms\":%.3f,\"issued\":%s%s}",
            it->id, stage, ms, it->issued, because);
-  send_publish(link, topic, text, 0);
+  for (unsigned i = 0; strcmp(stage, "received") && i < RESULTS && !id; i++)
+    if (!unheard[i][0]) memcpy(unheard[i], text, sizeof text), id = i + 1;
+  if (link) send_publish(link, topic, text, id);
 }
 
-/* The same to the control stream, for those who ask later. */
+static int tell_again(struct link *link) {
+  char topic[128];
+  snprintf(topic, sizeof topic, "h/%s/result", hub);
+  for (unsigned i = 0; i < RESULTS; i++)
+    if (unheard[i][0] && !send_publish(link, topic, unheard[i], i + 1)) return 0;
+  return 1;
+}
+
+/* A journal entry is a file: hash, outcome, and what a result after a crash needs. Files of more than a day ago may be removed. */
+static void journal(const struct command *it, const char *outcome) {
+  char name[80], text[192];
+  snprintf(name, sizeof name, "command-%s", it->id);
+  snprintf(text, sizeof text, "%s %s %s %s\n", it->hash, outcome, it->issued, it->device);
+  keep(name, text);
+}
+
+/* To the control stream, then to the journal, then to the relay: a crash in between tells it twice, never not at all. */
 static void stage(struct link *link, const struct command *it, const char *name, double ms, const char *reason) {
-  result(link, it, name, ms, reason);
   record("\"kind\":\"command\",\"command\":\"%s\",\"issued\":%s,\"stage\":\"%s\",\"ms\":%.3f,\"device\":\"%s\"%s%s%s", it->id,
          it->issued, name, ms, it->device, reason ? ",\"reason\":\"" : "", reason ? reason : "", reason ? "\"" : "");
+  if (strcmp(name, "received")) journal(it, name);
+  result(link, it, name, ms, reason);
 }
 
-/* A journal entry is a file: the hash, and the outcome once there is one. Files of a day ago may be removed. */
-static void journal(const struct command *it, const char *outcome) {
-  char name[80], text[64];
-  snprintf(name, sizeof name, "command-%s", it->id);
-  snprintf(text, sizeof text, "%s %s\n", it->hash, outcome);
-  keep(name, text);
+/* What was begun and has no outcome. It is told at the start: its command may never come again. */
+static void tell_interrupted(void) {
+  DIR *all = opendir(folder);
+  struct dirent *one;
+  char text[192];
+  while (all && (one = readdir(all))) {
+    struct command it = {0};
+    if (sscanf(one->d_name, "command-%64[0-9a-f]", it.id) != 1 || strstr(one->d_name, ".draft")) continue;
+    load(one->d_name, text, sizeof text);
+    if (sscanf(text, "%16s begun %31s %64s", it.hash, it.issued, it.device) != 3) continue;
+    stage(NULL, &it, "interrupted", 0, "the hub stopped while it carried the command out");
+  }
+  if (all) closedir(all);
 }
 
 /* An epoch is compared number by number. */
@@ -435,11 +478,12 @@ static void command(struct link *link, const char *json) {
   field(json, "set", it.set, sizeof it.set);
   field(json, "issued", it.issued, sizeof it.issued);
   field(json, "epoch", it.epoch, sizeof it.epoch);
+  if (!is_id(it.id, 64) || !is_id(it.hash, 16) || !it.issued[0]) return; /* no message of this protocol: let it be */
+  /* What an older session's relay stamped says nothing of this one's clock. */
   field(json, "stamp", text, sizeof text);
-  double lain = lain_ms(atof(text)), received_ms = now_ms();
+  double lain = is_older(it.epoch) ? 0 : lain_ms(atof(text)), received_ms = now_ms();
   field(json, "left_ms", text, sizeof text);
   double left = atof(text) - lain;
-  if (!is_id(it.id, 64) || !is_id(it.hash, 16) || !it.issued[0]) return;
 
   snprintf(name, sizeof name, "command-%s", it.id);
   if (load(name, text, sizeof text) && sscanf(text, "%16s %31s", hash, outcome) == 2) {
@@ -448,26 +492,26 @@ static void command(struct link *link, const char *json) {
     return;
   }
   if (is_older(it.epoch)) {
-    journal(&it, "rejected");
     stage(link, &it, "rejected", 0, "it was meant for an earlier session");
     return;
   }
   if (left <= 0) {
-    journal(&it, "expired");
     stage(link, &it, "expired", 0, "its time ran out on the way; nothing was done");
     return;
   }
   stage(link, &it, "received", 0, NULL);
   if (strcmp(it.device, "kitchen-lamp")) {
-    journal(&it, "rejected");
     stage(link, &it, "rejected", now_ms() - received_ms, "there is no such device");
     return;
   }
-  /* After a crash from here on the outcome is unknown, and that is what the journal says. */
-  journal(&it, "interrupted");
+  /* After a crash from here on the outcome is unknown. The disk may have taken its time: look at the clock once more. */
+  journal(&it, "begun");
+  if (now_ms() - received_ms >= left) {
+    stage(link, &it, "expired", now_ms() - received_ms, "its time ran out while it was written down; nothing was done");
+    return;
+  }
   printf("%s %s\n", it.device, it.set);
   fflush(stdout);
-  journal(&it, "executed");
   stage(link, &it, "executed", now_ms() - received_ms, NULL);
 }
 
@@ -479,11 +523,11 @@ static void obey(const char *relay) {
     struct link link = {.fd = -1};
     double begun_ms = now_ms();
     int waits = 0, good = connect_mqtt(&link, relay, "relay");
-    stamped = 0; /* another relay has another clock */
     if (good) {
-      unsigned char body[160] = {0, 1}, *at = put_text(body + 2, topic);
+      unsigned char body[160] = {0, RESULTS + 1}, *at = put_text(body + 2, topic);
       *at++ = 0;
-      good = send_packet(&link, 0x82, body, at - body);
+      begin_stamps();
+      good = send_packet(&link, 0x82, body, at - body) && tell_again(&link);
     }
     while (good) {
       int came = read_packet(&link, KEEP_ALIVE_S * 500);
@@ -494,6 +538,10 @@ static void obey(const char *relay) {
       }
       waits = 0;
       if (link.first == 0x90 && link.packet[2] != 0) break; /* the subscription was refused */
+      if (link.first == 0x40) { /* PUBACK: the relay has it */
+        unsigned id = link.packet[0] << 8 | link.packet[1];
+        if (id > 0 && id <= RESULTS) unheard[id - 1][0] = 0;
+      }
       if ((link.first & 0xf0) != 0x30) continue;
       size_t length = link.packet[0] << 8 | link.packet[1];
       if (length + 2 > link.size) break;
@@ -526,6 +574,7 @@ int main(int count, char **words) {
   RAND_bytes((unsigned char *)&chance, sizeof chance);
   snprintf(boot, sizeof boot, "%u-%u-%08x", generation, counter, chance);
   record("\"kind\":\"health\",\"uptime_ms\":%.3f", now_ms());
+  tell_interrupted();
 
   /* Each counts its own connections: the gateway and the relay both see numbers that rise. */
   pid_t parent = getpid(), child = fork();

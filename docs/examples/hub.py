@@ -25,6 +25,14 @@ import time
 import paho.mqtt.client as mqtt
 
 KEEP_ALIVE_S = 30
+NUMBER = (int, float)
+FIELDS = {
+    "clock": {"stamp": NUMBER},
+    "command": {
+        **{"command": str, "hash": str, "device": str, "set": dict, "issued": NUMBER},
+        **{"stamp": NUMBER, "left_ms": NUMBER, "epoch": str},
+    },
+}
 
 
 def identity(path):
@@ -56,7 +64,7 @@ class Disk:
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("pragma synchronous = full")
         self.db.execute("create table if not exists boots (counter integer)")
-        self.db.execute("create table if not exists journal (id text primary key, hash text, outcome text)")
+        self.db.execute("create table if not exists commands (id text primary key, hash, device, issued, outcome)")
         self.db.execute("create table if not exists outbox (counter, boot, seq, line, primary key (counter, seq))")
 
     def ask(self, sql, *values):
@@ -79,7 +87,13 @@ class Hub:
         self.started = time.monotonic()
         self.connects = 0
         self.lock = threading.Lock()
+        # What ended a command, until the relay's PUBACK: it is told again on each new connection.
+        self.unheard = []
         self.begin()
+        # Begun and without an outcome. It is told at the start: its command may never come again.
+        for row in self.disk.ask("select id, hash, device, issued from commands where outcome is null"):
+            said = dict(zip(("command", "hash", "device", "issued"), row))
+            self.stage(None, said, "interrupted", 0, "the hub stopped while it carried the command out")
 
     def begin(self, floor=0):
         """A new boot, above what the disk and the server know."""
@@ -119,6 +133,8 @@ class Hub:
             ready, gone = threading.Event(), threading.Event()
             client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, self.hub, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
             client.username_pw_set(".".join(map(str, epoch)))
+            # No more wait for PUBACK than either server takes.
+            client.max_inflight_messages_set(8)
             tls = ssl.create_default_context(cafile=f"{self.folder}/ca.pem")
             tls.minimum_version = ssl.TLSVersion.TLSv1_3
             tls.set_alpn_protocols(["mqtt"])
@@ -191,63 +207,93 @@ class Hub:
     # ---- commands ----
 
     def obey(self, client, gone):
-        self.differences = []
+        """Commands come to `hear`. What the relay has not acknowledged is told again."""
+        # Another relay has another clock.
+        self.differences, self.asked_ms, self.sent = [], self.now_ms(), {}
+        client.on_publish = lambda _c, _d, mid, _reason, _p: self.acknowledged(mid)
+        client.on_subscribe = lambda *_: [self.tell(client, told) for told in self.unheard]
         client.subscribe(f"h/{self.hub}/command", qos=0)
         gone.wait()
 
     def lain_ms(self, stamp):
         """How much longer than the luckiest message of the last ten minutes this one was on its way."""
         at = self.now_ms()
-        self.differences = [one for one in self.differences if at - one[0] < 600_000] + [(at, at - stamp)]
+        # The first was made after SUBSCRIBE was sent, and may have lain on its way ever since.
+        since, self.asked_ms = at if self.asked_ms is None else self.asked_ms, None
+        self.differences = [one for one in self.differences if at - one[0] < 600_000] + [(at, since - stamp)]
         return at - stamp - min(difference for _, difference in self.differences)
 
     def hear(self, client, epoch, payload):
-        said = json.loads(payload)
-        if said["type"] == "clock":
+        try:
+            said = json.loads(payload)
+            good = all(isinstance(said[name], kind) for name, kind in FIELDS[said["type"]].items())
+        except (ValueError, KeyError, TypeError):
+            good = False
+        # What is no message of this protocol is let be.
+        if good and said["type"] == "clock":
             self.lain_ms(said["stamp"])
-        elif said["type"] == "command":
+        elif good:
             self.command(client, epoch, said)
+
+    def tell(self, client, told):
+        """To the relay, with QoS 1 what ends a command; without a client, once there is one."""
+        ends = told["stage"] != "received"
+        if ends and told not in self.unheard:
+            self.unheard = [*self.unheard[-255:], told]
+        if client:
+            payload = json.dumps({"hearth": 1, "type": "result", **told})
+            mid = client.publish(f"h/{self.hub}/result", payload, qos=1 if ends else 0).mid
+            if ends:
+                self.sent[mid] = told
+
+    def acknowledged(self, mid):
+        told = self.sent.pop(mid, None)
+        self.unheard = [one for one in self.unheard if one != told]
+
+    def stage(self, client, said, name, ms, reason=None):
+        """To the control stream, the journal, the relay, in this order: a crash in between tells it twice, never not at all."""
+        told = result(said, name, ms, reason)
+        self.record(kind="command", device=said["device"], **told)
+        if name != "received":
+            self.journal(said, name)
+        self.tell(client, told)
+
+    def journal(self, said, outcome):
+        row = said["command"], said["hash"], said["device"], said["issued"], outcome
+        self.disk.ask("insert or replace into commands values (?, ?, ?, ?, ?)", *row)
 
     def command(self, client, epoch, said):
         left_ms = said["left_ms"] - self.lain_ms(said["stamp"])
         received_ms = self.now_ms()
-        id, hash, device = said["command"], said["hash"], said["device"]
-
-        def result(stage, reason=None, ms=None):
-            told = {"command": id, "stage": stage, "ms": self.now_ms() - received_ms if ms is None else ms, "issued": said["issued"]}
-            told |= {"reason": reason} if reason else {}
-            client.publish(f"h/{self.hub}/result", json.dumps({"hearth": 1, "type": "result", **told}), qos=0)
-            return told
-
-        def stage(name, reason=None, ms=None):
-            # Also to the control stream, for those who ask later.
-            self.record(kind="command", device=device, **result(name, reason, ms))
-
-        def journal(outcome):
-            self.disk.ask("insert or replace into journal values (?, ?, ?)", id, hash, outcome)
-
-        known = self.disk.ask("select hash, outcome from journal where id = ?", id)
+        hash = said["hash"]
+        known = self.disk.ask("select hash, outcome from commands where id = ?", said["command"])
         if known and known[0][0] != hash:
-            result("rejected", "this id was used for another command")
+            self.tell(client, result(said, "rejected", 0, "this id was used for another command"))
         elif known:
-            result(known[0][1])
+            self.tell(client, result(said, known[0][1], 0))
         elif [int(part) for part in said["epoch"].split(".")] < epoch:
-            journal("rejected")
-            stage("rejected", "it was meant for an earlier session")
+            self.stage(client, said, "rejected", 0, "it was meant for an earlier session")
         elif left_ms <= 0:
-            journal("expired")
-            stage("expired", "its time ran out on the way; nothing was done")
+            self.stage(client, said, "expired", 0, "its time ran out on the way; nothing was done")
         else:
-            stage("received", ms=0)
-            if device != "kitchen-lamp":
-                journal("rejected")
-                stage("rejected", "there is no such device")
+            self.stage(client, said, "received", 0)
+            if said["device"] != "kitchen-lamp":
+                self.stage(client, said, "rejected", self.now_ms() - received_ms, "there is no such device")
                 return
-            # After a crash from here on the outcome is unknown, and that is what the journal says.
-            journal("interrupted")
-            print(device, json.dumps(said["set"]), flush=True)
-            journal("executed")
-            stage("executed")
+            # After a crash from here on the outcome is unknown.
+            self.journal(said, None)
+            # The disk may have taken its time: look at the clock once more.
+            took_ms = self.now_ms() - received_ms
+            if took_ms >= left_ms > 0:
+                self.stage(client, said, "expired", took_ms, "its time ran out while it was written down; nothing was done")
+                return
+            print(said["device"], json.dumps(said["set"]), flush=True)
+            self.stage(client, said, "executed", self.now_ms() - received_ms)
+
+
+def result(said, stage, ms, reason=None):
+    told = {"command": said["command"], "stage": stage, "ms": ms, "issued": said["issued"]}
+    return told | ({"reason": reason} if reason else {})
 
 
 def main():
