@@ -1,5 +1,5 @@
 /** The example hubs of docs/examples against a real system: what the document shows is what runs. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -151,5 +151,20 @@ describe.each(['c', 'python'] as const)('the example in %s', (language) => {
     expect(await system.csv(`select count(*) from events where source_id = '${hub}' and kind = 'dead'`)).toEqual([
       ['0'],
     ])
+  })
+
+  test('a command that relay and hub say expired is one to the question of the runbook, with the firmware of the hub', async () => {
+    const { process: stopped } = await start()
+    await until(`${hub} answers`, SOON_MS, async () =>
+      (await send('kitchen-lamp')).stdout.includes('"outcome": "done"'),
+    )
+    stopped.kill('SIGSTOP')
+    expect((await send('kitchen-lamp')).stdout).toContain('"outcome": "expired"')
+    stopped.kill('SIGCONT')
+    const said = `select count(*) from command_stages where hub_id = '${hub}' and stage = 'expired'`
+    await until('both say so', SOON_MS, async () => (await system.csv(said))[0]?.[0] === '2')
+    const runbook = readFileSync(join(import.meta.dirname, '../docs/operations.md'), 'utf8')
+    const sql = /### HearthCommandsUnanswered.*?```sql\n(.*?)```/s.exec(runbook)?.[1] ?? ''
+    expect(await system.csv(sql)).toContainEqual([hub, language === 'c' ? 'c-1.0' : 'py-1.0', '1'])
   })
 })
