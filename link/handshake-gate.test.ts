@@ -64,11 +64,25 @@ test('while turns are long only a few are at work, and each that is over lets th
 
 test('one that says nothing gives its place away after its time, and whom nobody can wait for is closed', async () => {
   const { clock, gate, begun, come } = opened({ atWork_max: 1, waiting_max: 1 })
-  const [first, second, third] = come(3)
+  const [first] = come(1)
+  await clock.advance(TIMEOUT_MS / 2)
+  const [second, third] = come(2)
   expect([begun.length, gate.waiting, third?.destroyed]).toEqual([1, 1, true])
-  await clock.advance(TIMEOUT_MS)
+  await clock.advance(TIMEOUT_MS / 2)
   await turns(2)
   expect([first?.destroyed, second?.destroyed, begun.length]).toEqual([true, false, 2])
+})
+
+test('who has waited for so long that its peer is about to give up is closed, and who came later waits on', async () => {
+  const { clock, gate, begun, come } = opened({ atWork_max: 1 })
+  const [, early] = come(2)
+  await clock.advance(5_000)
+  const [late] = come(1)
+  await clock.advance(2_500)
+  expect([early?.destroyed, late?.destroyed, gate.waiting, begun.length]).toEqual([true, false, 1, 1])
+  begun[0]?.()
+  await turns(2)
+  expect([late?.destroyed, gate.waiting, begun.length]).toEqual([false, 0, 2])
 })
 
 test('those that say nothing keep nobody out for longer than a second', async () => {

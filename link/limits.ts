@@ -36,7 +36,7 @@ export const RECHECKED_AT_ONCE = 200
 /** TLS handshakes at work at the same time, at most; more wait at accept, unread. */
 export const HANDSHAKES_MAX = 1_024
 /** Sockets that wait for a handshake; past it a new one is closed at once, and the hub backs off. */
-export const HANDSHAKES_WAITING_MAX = 4_096
+export const HANDSHAKES_WAITING_MAX = 16_384
 /** Body of a request that is no batch: enrolment is the largest of them. */
 export const HTTPS_BODY_MAX_BYTES = 20 * 1024
 /** Connections of the HTTPS port; past it a new one is closed at once, and the hub backs off. */
