@@ -11,7 +11,7 @@ import { hubBound, type RelayBound, topics } from '../contract/command.ts'
 import { formatEpoch } from '../contract/source.ts'
 import { inParallel } from '../lake/in-parallel.ts'
 import { backOff_ms, failuresAfter } from '../link/back-off.ts'
-import { CONNECT_TIMEOUT_MS } from '../link/limits.ts'
+import { PATIENCE_MS } from '../link/limits.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { packetFramer } from '../link/mqtt-framing.ts'
 import { publishPacket, topicBytes } from '../link/mqtt-hot.ts'
@@ -60,7 +60,7 @@ function keepConnected(hub: string, clientTls: ClientTls, first: () => void): vo
   function attempt() {
     const socket = net.connect({ host: '127.0.0.1', port: task.port, noDelay: true })
     // The agent's patience.
-    const giveUp = setTimeout(() => secure.destroy(), CONNECT_TIMEOUT_MS)
+    const giveUp = setTimeout(() => secure.destroy(), PATIENCE_MS)
     const session = { socket, secureContext, servername: '', host: '127.0.0.1', ALPNProtocols: ['mqtt'] }
     const secure = tls.connect({ ...session, ...(ticket && { session: ticket }) })
     const frame = packetFramer(() => 65_536)

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../contract/clock.ts'
+import { TURN_WAIT_MAX_MS } from './limits.ts'
 
 /** A turn that takes longer than this makes commands wait. */
 const TURN_MS = 6
@@ -8,8 +9,6 @@ const WINDOW_FIRST = 16
 const WINDOW_MIN = 4
 /** One that is not over after this waits for its peer, who may be silent for good: its place in the window is another's. */
 const SLOW_MS = 1_000
-/** A socket waits for so long: its peer's patience (CONNECT_TIMEOUT_MS) must be enough for the handshake after it. */
-const WAIT_MAX_MS = 7_000
 const SWEEP_MS = 500
 /** … that begin in one turn. */
 const BEGUN_MAX = 2
@@ -92,7 +91,7 @@ export function handshakeGate(options: {
   }
 
   function sweep() {
-    const until_ms = clock.monotonic() - WAIT_MAX_MS
+    const until_ms = clock.monotonic() - TURN_WAIT_MAX_MS
     for (const [socket, since_ms] of waiting) {
       if (since_ms > until_ms) break
       waiting.delete(socket)
