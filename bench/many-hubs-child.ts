@@ -11,6 +11,7 @@ import { hubBound, type RelayBound, topics } from '../contract/command.ts'
 import { formatEpoch } from '../contract/source.ts'
 import { inParallel } from '../lake/in-parallel.ts'
 import { backOff_ms, failuresAfter } from '../link/back-off.ts'
+import { PATIENCE_MS } from '../link/limits.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { packetFramer } from '../link/mqtt-framing.ts'
 import { publishPacket, topicBytes } from '../link/mqtt-hot.ts'
@@ -58,6 +59,8 @@ function keepConnected(hub: string, clientTls: ClientTls, first: () => void): vo
 
   function attempt() {
     const socket = net.connect({ host: '127.0.0.1', port: task.port, noDelay: true })
+    // The agent's patience.
+    const giveUp = setTimeout(() => secure.destroy(), PATIENCE_MS)
     const session = { socket, secureContext, servername: '', host: '127.0.0.1', ALPNProtocols: ['mqtt'] }
     const secure = tls.connect({ ...session, ...(ticket && { session: ticket }) })
     const frame = packetFramer(() => 65_536)
@@ -65,6 +68,7 @@ function keepConnected(hub: string, clientTls: ClientTls, first: () => void): vo
     let ping: NodeJS.Timeout | undefined
     const opened = () => {
       if (since_ms !== undefined) return
+      clearTimeout(giveUp)
       since_ms = performance.now()
       connected++
       if (started) say({ back: hub })
@@ -86,6 +90,7 @@ function keepConnected(hub: string, clientTls: ClientTls, first: () => void): vo
     socket.on('error', () => secure.destroy())
     secure.on('close', () => {
       clearInterval(ping)
+      clearTimeout(giveUp)
       if (since_ms !== undefined) connected--
       failures = failuresAfter(failures, since_ms === undefined ? 0 : performance.now() - since_ms)
       setTimeout(attempt, backOff_ms(failures, Math.random()))

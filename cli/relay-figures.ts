@@ -34,6 +34,16 @@ export function relayFigures(
   )
   gauge('hearth_relay_open_commands', 'Commands without an outcome.', () => counts()?.open_commands ?? 0)
   gauge('hearth_relay_connected_hubs', 'Hubs with a control connection.', () => counts()?.connected_hubs ?? 0)
+  gauge(
+    'hearth_relay_handshakes_waiting',
+    'Sockets of hubs that wait for their handshake.',
+    () => counts()?.waiting_hubs ?? 0,
+  )
+  counter(
+    'hearth_relay_hubs_refused_total',
+    'Connections of hubs that were turned away; the log says why.',
+    () => counts()?.refused_hubs ?? 0,
+  )
   gauge('hearth_relay_spool_events', 'Events that ingest does not have yet.', () => counts()?.spool.events ?? 0)
   gauge('hearth_relay_spool_bytes', 'What they take on disk.', () => counts()?.spool.bytes ?? 0)
   counter(

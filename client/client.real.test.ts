@@ -272,6 +272,7 @@ describe('a token', () => {
     await expect(on(stranger)).rejects.toMatchObject({ kind: 'unauthorized', outcome: 'did-not-happen' })
     expect(stranger.connection.state).toBe('refused')
     await expect(on(stranger)).rejects.toMatchObject({ kind: 'unauthorized' })
+    await expect(stranger.events().next()).rejects.toMatchObject({ kind: 'unauthorized' })
   })
 
   it('that is revoked is asked for anew', async () => {
@@ -298,6 +299,9 @@ describe('a token', () => {
     await state(button, 'http')
     expect((await on(button)).outcome).toBe('done')
     expect(button.connection.reason).toContain('observe')
+    // It would wait for ever.
+    const events = button.events()
+    await expect(events.next()).rejects.toMatchObject({ kind: 'unauthorized' })
   })
 })
 

@@ -120,6 +120,7 @@ export function connect(options: ClientOptions): HearthClient {
         if ('hub' in message) events.take(message)
         else commands.answer(message)
       },
+      deaf: events.end,
     },
   )
   const sleepless = onWakeUp(() => connection.hurry())
@@ -137,7 +138,11 @@ export function connect(options: ClientOptions): HearthClient {
 
   const ask = async <T>(path: string): Promise<T> => {
     if (closed.signal.aborted) throw closedProblem()
-    return http<T>({ method: 'GET', path, wait_ms: OPEN_MAX_MS, signal: closed.signal })
+    try {
+      return await http<T>({ method: 'GET', path, wait_ms: OPEN_MAX_MS, signal: closed.signal })
+    } catch (error) {
+      throw closed.signal.aborted ? closedProblem() : error
+    }
   }
   return {
     send: commands.send,

@@ -52,6 +52,8 @@ export function keepConnection(
     /** Commands can go: by the session, where there is one. */
     readonly opened: () => void
     readonly heard: (message: LiveEvent | LiveAnswer) => void
+    /** This token hears no events, and no other will take its place. */
+    readonly deaf: (problem: Problem) => void
   },
 ): Connection {
   const { clock } = options
@@ -130,6 +132,7 @@ export function keepConnection(
     )
     if (!current()) return
     const lacks_scope = problem?.cause === LACKS_SCOPE
+    if (problem?.kind === 'unauthorized' && !options.renewable) on.deaf(problem)
     if (problem?.kind === 'unauthorized' && !lacks_scope) refuse(problem.message)
     else if (problem?.kind === 'unavailable' || problem?.kind === 'closed') fail(problem.message)
     else {

@@ -14,17 +14,21 @@ type Listener = { readonly hub: string | undefined; readonly tell: (event: Heart
 
 export type Events = {
   subscribe(hub: string | undefined, listener: (event: HearthEvent) => void): Subscription
-  /** The same as a loop, until it is left or the signal aborts. Raises `limit` when it falls behind. */
+  /** The same as a loop, until it is left or the signal aborts. Raises `limit` when it falls behind, and what `end` was given. */
   loop(hub: string | undefined, signal: AbortSignal): AsyncGenerator<HearthEvent, void>
   /** What a relay is to be told of them at the begin of a session. */
   wanted(): LiveRequest
   take(event: LiveEvent): void
   gap(gone_ms: number): void
+  /** No event will come any more: raised in each loop, those to come too. */
+  end(problem: Problem): void
 }
 
 /** Who listens to which hubs; `changed` is called when that changed. */
 export function openEvents(changed: () => void): Events {
   const listeners = new Set<Listener>()
+  const loops = new Set<() => void>()
+  let ended: Problem | undefined
   const tell = (listener: Listener, event: HearthEvent) => {
     try {
       listener.tell(event)
@@ -52,6 +56,7 @@ export function openEvents(changed: () => void): Events {
       let behind = false
       let wake = () => {}
       const stop = () => wake()
+      loops.add(stop)
       const subscription = subscribe(hub, (event) => {
         if (waiting.length < EVENTS_WAITING_MAX) waiting.push(event)
         else behind = true
@@ -62,12 +67,14 @@ export function openEvents(changed: () => void): Events {
         while (!signal.aborted) {
           const next = waiting.shift()
           if (next) yield next
+          else if (ended) throw ended
           else if (behind)
             throw new Problem('limit', `the loop fell behind by ${EVENTS_WAITING_MAX} events; read the states again`)
           else await new Promise<void>((resolve) => (wake = resolve))
         }
       } finally {
         subscription.close()
+        loops.delete(stop)
         signal.removeEventListener('abort', stop)
       }
     },
@@ -82,6 +89,10 @@ export function openEvents(changed: () => void): Events {
       for (const listener of listeners) {
         if (listener.hub === undefined || listener.hub === event.hub) tell(listener, event)
       }
+    },
+    end(problem) {
+      ended = problem
+      for (const stop of loops) stop()
     },
     gap(gone_ms) {
       for (const listener of listeners) tell(listener, { type: 'gap', gone_ms })

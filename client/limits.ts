@@ -9,10 +9,10 @@ export const HURRY_MS = 1_000
 export const OPEN_MAX_MS = 10_000
 /** A socket that says nothing for this long is asked whether it is still there … */
 export const QUIET_MS = 15_000
-/** … and at once after a command that brought no sign of life for this long. */
-export const QUIET_AFTER_COMMAND_MS = 2_000
+/** … and after a command that brought no sign of life for this long: it must be found out in time to send the command again. */
+export const QUIET_AFTER_COMMAND_MS = 500
 /** No sign of life within this after the question: the socket is given up, and another opened. */
-export const PONG_MAX_MS = 3_000
+export const PONG_MAX_MS = 2_000
 /** How long after its deadline an answer to a command that was sent may come; then its outcome is unknown. */
 export const ANSWER_GRACE_MS = 3_000
 /** Commands of one client without an answer; more are refused with kind `limit`. */

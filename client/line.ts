@@ -43,6 +43,8 @@ export function openLine(
   let heard_ms = clock.monotonic()
   let cancelPatience = clock.timer(OPEN_MAX_MS, () => end(`not served within ${OPEN_MAX_MS} ms`))
   let cancelLook: (() => void) | undefined
+  let look_ms = Number.POSITIVE_INFINITY
+  let commanded_ms = Number.NEGATIVE_INFINITY
   let asking = false
 
   const shut = () => {
@@ -66,14 +68,17 @@ export function openLine(
     socket?.send('{"type":"ping"}')
     cancelPatience = clock.timer(PONG_MAX_MS, () => end(`no sign of life for ${PONG_MAX_MS} ms`))
   }
-  /** Looks whether anything was heard since; a later look replaces an earlier one. */
-  const lookAfter = (wait_ms: number) => {
+  /** Looks at `time_ms` whether anything was heard since `from_ms`; one that comes sooner stands. */
+  const look = (from_ms: number, time_ms: number) => {
+    if (time_ms >= look_ms) return
     cancelLook?.()
-    const from_ms = clock.monotonic()
-    cancelLook = clock.timer(wait_ms, () => {
-      const heard = heard_ms >= from_ms
-      lookAfter(QUIET_MS)
-      if (!heard) ask()
+    look_ms = time_ms
+    cancelLook = clock.timer(time_ms - clock.monotonic(), () => {
+      look_ms = Number.POSITIVE_INFINITY
+      if (heard_ms <= from_ms) ask()
+      // Of the commands since then, the last one was not looked after yet.
+      if (commanded_ms > from_ms && commanded_ms >= heard_ms) look(commanded_ms, commanded_ms + QUIET_AFTER_COMMAND_MS)
+      else look(clock.monotonic(), clock.monotonic() + QUIET_MS)
     })
   }
   const take = (data: unknown) => {
@@ -86,7 +91,7 @@ export function openLine(
     }
     if (message.type === 'hello') {
       cancelPatience()
-      lookAfter(QUIET_MS)
+      look(heard_ms, heard_ms + QUIET_MS)
       on.opened(message)
       return
     }
@@ -119,7 +124,9 @@ export function openLine(
     send(message) {
       if (over) return
       socket?.send(JSON.stringify(message))
-      if (message.type === 'command') lookAfter(QUIET_AFTER_COMMAND_MS)
+      if (message.type !== 'command') return
+      commanded_ms = clock.monotonic()
+      look(commanded_ms, commanded_ms + QUIET_AFTER_COMMAND_MS)
     },
     check: ask,
     close: shut,

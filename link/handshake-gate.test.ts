@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { Clock } from '../contract/clock.ts'
 import { ManualClock } from '../sim/clock.ts'
 import { handshakeGate } from './handshake-gate.ts'
+import { TURN_WAIT_MAX_MS } from './limits.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -64,11 +65,26 @@ test('while turns are long only a few are at work, and each that is over lets th
 
 test('one that says nothing gives its place away after its time, and whom nobody can wait for is closed', async () => {
   const { clock, gate, begun, come } = opened({ atWork_max: 1, waiting_max: 1 })
-  const [first, second, third] = come(3)
+  const [first] = come(1)
+  await clock.advance(TIMEOUT_MS / 2)
+  const [second, third] = come(2)
   expect([begun.length, gate.waiting, third?.destroyed]).toEqual([1, 1, true])
-  await clock.advance(TIMEOUT_MS)
+  await clock.advance(TIMEOUT_MS / 2)
   await turns(2)
   expect([first?.destroyed, second?.destroyed, begun.length]).toEqual([true, false, 2])
+})
+
+test('who has waited for so long that its peer is about to give up is closed, and who came later waits on', async () => {
+  const { clock, gate, begun, come } = opened({ atWork_max: 1 })
+  // The first is given up after its time, and the second is then at work.
+  const [, , early] = come(3)
+  await clock.advance(TURN_WAIT_MAX_MS - 2_000)
+  const [late] = come(1)
+  await clock.advance(2_500)
+  expect([early?.destroyed, late?.destroyed, gate.waiting, begun.length]).toEqual([true, false, 1, 2])
+  begun[1]?.()
+  await turns(2)
+  expect([late?.destroyed, gate.waiting, begun.length]).toEqual([false, 0, 3])
 })
 
 test('those that say nothing keep nobody out for longer than a second', async () => {

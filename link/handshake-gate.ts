@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../contract/clock.ts'
+import { TURN_WAIT_MAX_MS } from './limits.ts'
 
 /** A turn that takes longer than this makes commands wait. */
 const TURN_MS = 6
@@ -8,12 +9,14 @@ const WINDOW_FIRST = 16
 const WINDOW_MIN = 4
 /** One that is not over after this waits for its peer, who may be silent for good: its place in the window is another's. */
 const SLOW_MS = 1_000
+const SWEEP_MS = 500
 /** … that begin in one turn. */
 const BEGUN_MAX = 2
 
 /**
  * Bounds the TLS handshakes at work: a CONNACK comes only after the CPU that it should save, so a storm is held at
- * accept. Sockets past the bound wait unread, first come first served; past the second bound they are closed at once.
+ * accept. Sockets past the bound wait unread, first come first served. Past the second bound they are closed at once, and
+ * after a time in any case: else, when all wait for longer than peers do, each that is served has just been given up.
  *
  * Each handshake is a millisecond or two of the event loop, and those who are connected are served between them. How
  * many may be at work follows from how long turns of the loop take meanwhile, as a congestion window does (additive
@@ -28,7 +31,9 @@ export function handshakeGate(options: {
   readonly begin: (socket: Socket, done: () => void) => void
 }): { admit(socket: Socket): void; close(): void; readonly waiting: number } {
   const { clock, atWork_max } = options
-  const waiting = new Set<Socket>()
+  /** Since when, on the monotonic clock; the first came first. */
+  const waiting = new Map<Socket, number>()
+  let cancelSweep: (() => void) | undefined
   let all = 0
   /** … of which these are not slow. */
   let atWork = 0
@@ -78,11 +83,21 @@ export function handshakeGate(options: {
   }
 
   function next() {
-    for (const socket of waiting) {
+    for (const socket of waiting.keys()) {
       if (!mayBegin()) return
       waiting.delete(socket)
       begin(socket)
     }
+  }
+
+  function sweep() {
+    const until_ms = clock.monotonic() - TURN_WAIT_MAX_MS
+    for (const [socket, since_ms] of waiting) {
+      if (since_ms > until_ms) break
+      waiting.delete(socket)
+      socket.destroy()
+    }
+    cancelSweep = waiting.size > 0 ? clock.timer(SWEEP_MS, sweep) : undefined
   }
 
   return {
@@ -92,12 +107,14 @@ export function handshakeGate(options: {
       if (waiting.size === 0 && mayBegin()) {
         begin(socket)
       } else if (waiting.size < options.waiting_max) {
-        waiting.add(socket)
+        waiting.set(socket, clock.monotonic())
+        cancelSweep ??= clock.timer(SWEEP_MS, sweep)
         socket.once('close', () => waiting.delete(socket))
       } else socket.destroy()
     },
     close() {
-      for (const socket of waiting) socket.destroy()
+      cancelSweep?.()
+      for (const socket of waiting.keys()) socket.destroy()
     },
     get waiting() {
       return waiting.size

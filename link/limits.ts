@@ -29,6 +29,10 @@ export const STABLE_AFTER_MS = 60_000
 
 /** An MQTT connection must be a session this soon after its socket was accepted, else it is closed. */
 export const CONNECT_TIMEOUT_MS = 10_000
+/** How long a hub waits for its session, once a server took its socket: in a storm it waits for its turn, and to come again costs more. */
+export const PATIENCE_MS = 20_000
+/** … and how long a server lets a socket wait for its turn: what is left of the hub's patience must be enough for the handshake. */
+export const TURN_WAIT_MAX_MS = 15_000
 /** How long the keys of TLS tickets are used, and tickets are good: as long as TLS 1.3 lets them be (RFC 8446 section 4.6.1), since a hub has the ticket of its last handshake. One from before costs a full handshake. */
 export const TICKET_KEYS_MS = 7 * 24 * 3_600_000
 /** Sessions that one turn of the event loop looks at after the registry changed: one takes 14 µs of SQLite. */
@@ -36,7 +40,7 @@ export const RECHECKED_AT_ONCE = 200
 /** TLS handshakes at work at the same time, at most; more wait at accept, unread. */
 export const HANDSHAKES_MAX = 1_024
 /** Sockets that wait for a handshake; past it a new one is closed at once, and the hub backs off. */
-export const HANDSHAKES_WAITING_MAX = 4_096
+export const HANDSHAKES_WAITING_MAX = 16_384
 /** Body of a request that is no batch: enrolment is the largest of them. */
 export const HTTPS_BODY_MAX_BYTES = 20 * 1024
 /** Connections of the HTTPS port; past it a new one is closed at once, and the hub backs off. */

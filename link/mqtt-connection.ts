@@ -9,7 +9,14 @@ import type { BatchAnswer } from '../contract/batch.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import { causeOf, messageOf, Problem } from '../contract/problem.ts'
 import { backOff_ms, failuresAfter } from './back-off.ts'
-import { CONNECT_TIMEOUT_MS, GOODBYE_MS, KEEP_ALIVE_S, PUBLISHES_WAITING_MAX, RECEIVE_MAX } from './limits.ts'
+import {
+  CONNECT_TIMEOUT_MS,
+  GOODBYE_MS,
+  KEEP_ALIVE_S,
+  PATIENCE_MS,
+  PUBLISHES_WAITING_MAX,
+  RECEIVE_MAX,
+} from './limits.ts'
 import { REASON } from './mqtt-reason.ts'
 import { connectChecked } from './server-check.ts'
 
@@ -118,6 +125,10 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
       ticket = { session, cert, of: to }
     })
     socket.on('error', (error) => secure.destroy(error))
+    // Nobody there is known sooner than that somebody is busy.
+    const cancel = clock.timer(CONNECT_TIMEOUT_MS, () => secure.destroy(new Error('the server took no connection')))
+    socket.once('connect', cancel)
+    socket.once('close', cancel)
     return {
       secure,
       destroy() {
@@ -139,7 +150,7 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         clean: true,
         keepalive: options.keepAlive_s ?? KEEP_ALIVE_S,
         reconnectPeriod: 0,
-        connectTimeout: CONNECT_TIMEOUT_MS,
+        connectTimeout: PATIENCE_MS,
         resubscribe: false,
         queueQoSZero: false,
       }

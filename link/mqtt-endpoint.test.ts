@@ -319,11 +319,13 @@ describe('what is announced is enforced', () => {
     ['a will', { will: { topic: 'h/demo-01/telemetry', payload: 'x' } }, 0x87],
     ['no epoch', { username: 'somebody' }, 0x87],
     ['the epoch of another generation', { username: '2.1.1' }, 0x87],
-  ])('CONNECT with %s is refused', async (_name, extra, code) => {
-    const { endpoint } = await listen()
+  ])('CONNECT with %s is refused, and that is told here too', async (_name, extra, code) => {
+    const told: string[] = []
+    const { endpoint } = await listen({ refused: (reason, address) => told.push(`${address} ${reason}`) })
     const mine = await raw(endpoint)
     mine.sendConnect(extra)
     expect((await mine.all())[0]).toMatchObject({ cmd: 'connack', reasonCode: code })
+    expect([endpoint.refused, told]).toEqual([1, [expect.stringMatching(/^\S*127\.0\.0\.1 demo-01: ./)]])
   })
 
   test('a hub that falls silent for 1.5 keep-alives is told 0x8D', async () => {

@@ -61,6 +61,9 @@ export type MqttEndpoint = {
   sessions(): Iterable<MqttSession>
   session(client: string): MqttSession | undefined
   readonly count: number
+  /** Sockets that wait for their handshake, and connections that were turned away since the start. */
+  readonly waiting: number
+  readonly refused: number
   /** Asks `authorise` again for every session and cuts the ones that are no longer good: within a few turns, when they are many. */
   recheck(): void
   /** Another certificate, other authorities: for handshakes from now on; sessions go on. */
@@ -99,7 +102,12 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
   let held_bytes = 0
   let draining = false
 
+  let refusals = 0
   const fault = options.fault ?? (() => undefined)
+  const refused = (reason: string, address = '') => {
+    refusals++
+    options.refused?.(reason, address)
+  }
   const context: SessionContext = {
     clock,
     handler: options.handler,
@@ -150,6 +158,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
         for (const one of corked.splice(0)) one()
       })
     },
+    refused,
     fault,
   }
 
@@ -187,14 +196,14 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
       if (!answer.ok) throw new Problem('unauthorized', answer.reason)
       serveSession(socket, identity, context)
     } catch (error) {
-      options.refused?.(messageOf(error), socket.remoteAddress ?? '')
+      refused(messageOf(error), socket.remoteAddress)
       socket.on('error', () => socket.destroy())
       socket.destroy()
     }
   })
   secure.on('tlsClientError', (error, socket) => {
     over(socket)
-    options.refused?.(handshakeFault(error, socket), socket.remoteAddress ?? '')
+    refused(handshakeFault(error, socket), socket.remoteAddress)
     socket.destroy()
   })
 
@@ -222,6 +231,12 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     session: (client) => sessions.get(client),
     get count() {
       return sessions.size
+    },
+    get waiting() {
+      return gate.waiting
+    },
+    get refused() {
+      return refusals
     },
     setTls(next) {
       secure.setSecureContext({ ...secureContextOf(next), ...TICKETS })

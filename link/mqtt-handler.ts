@@ -71,6 +71,8 @@ export type SessionContext = {
   unhold(bytes: number): void
   /** Calls back once all that has come to the process by now was read. */
   afterReading(callback: () => void): void
+  /** A CONNECT that is answered with other than success. */
+  refused(reason: string, address: string): void
   /** For what a handler raised: a fault of ours. */
   fault(error: unknown): void
 }

@@ -190,6 +190,7 @@ export function serveSession(socket: TLSSocket, identity: PeerIdentity, context:
   }
 
   function refuse(code: number, reason: string, floor?: number) {
+    context.refused(`${identity.source}: ${reason}`, session.address)
     connack({ reasonCode: code, properties: { reasonString: reasonString(reason), ...floorProperty(floor) } })
     finish()
     return undefined

@@ -73,6 +73,9 @@ export type RelayCounts = {
   readonly outcomes: ReadonlyMap<Outcome, number>
   readonly open_commands: number
   readonly connected_hubs: number
+  /** Sockets of hubs that wait for their handshake, and those that were turned away. */
+  readonly waiting_hubs: number
+  readonly refused_hubs: number
   /** Ledger writes that a refusing disk cost for good. */
   readonly lost_writes: number
   readonly spool: { readonly events: number; readonly bytes: number; readonly dropped: number }
@@ -203,8 +206,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         spool.bytes += stream.bytes
         spool.dropped += stream.dropped
       }
-      const held = { open_commands: core.openCount(), connected_hubs: listener.endpoint.count }
-      return { ...core.counts, ...held, lost_writes: core.lostWrites(), spool }
+      const { count, waiting, refused } = listener.endpoint
+      const hubs = { connected_hubs: count, waiting_hubs: waiting, refused_hubs: refused }
+      return { ...core.counts, ...hubs, open_commands: core.openCount(), lost_writes: core.lostWrites(), spool }
     },
     service,
     close,
