@@ -202,9 +202,10 @@ static int dial(struct link *link, const char *address) {
   if (getaddrinfo(host, colon + 1, &hints, &found) != 0) return 0;
   for (struct addrinfo *one = found; one && link->fd < 0; one = one->ai_next) {
     link->fd = socket(one->ai_family, one->ai_socktype, one->ai_protocol);
-    struct timeval limit = {.tv_sec = 10};
-    setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    /* For connect() and each write; and for each read, since in a storm the handshake waits for its turn. */
+    struct timeval limit = {.tv_sec = 10}, patience = {.tv_sec = 20};
     setsockopt(link->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(link->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(link->fd, one->ai_addr, one->ai_addrlen) != 0) close(link->fd), link->fd = -1;
   }
   freeaddrinfo(found);

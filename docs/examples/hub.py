@@ -133,6 +133,8 @@ class Hub:
             ready, gone = threading.Event(), threading.Event()
             client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, self.hub, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
             client.username_pw_set(".".join(map(str, epoch)))
+            # In a storm the handshake waits for its turn.
+            client.connect_timeout = 20
             # No more wait for PUBACK than either server takes.
             client.max_inflight_messages_set(8)
             tls = ssl.create_default_context(cafile=f"{self.folder}/ca.pem")
