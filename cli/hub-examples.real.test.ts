@@ -52,7 +52,7 @@ const leaveBegun = {
   },
 }
 
-/** A relay that takes no result of the first session, and whose first messages of each lie on their way for `lain_ms`. */
+/** A relay that sends nonsense, takes no result of the first session, and whose first messages lie on their way for `lain_ms`. */
 async function lossyRelay(hub: string, lain_ms: number, command: (session: MqttSession) => HubBound) {
   const fleet = await testFleet()
   const sessions: MqttSession[] = []
@@ -65,6 +65,8 @@ async function lossyRelay(hub: string, lain_ms: number, command: (session: MqttS
     handler: {
       subscribed(session) {
         sessions.push(session)
+        for (const nonsense of ['no JSON', '[]', '{"hearth":1,"type":"command","stamp":0}'])
+          session.publish(topics.command(hub), Buffer.from(nonsense))
         const messages = [{ hearth: 1, type: 'clock', stamp: machineClock.monotonic() }, command(session)]
         machineClock.timer(lain_ms, () => {
           for (const message of messages) session.publish(topics.command(hub), Buffer.from(JSON.stringify(message)))
