@@ -9,7 +9,7 @@ import {
   DEADLINE_MIN_MS,
   REASON_MAX,
 } from './limits.ts'
-import { ID_PATTERN } from './source.ts'
+import { EPOCH_PATTERN, ID_PATTERN } from './source.ts'
 
 export * from './command-report.ts'
 
@@ -61,7 +61,7 @@ export const hubBound = z.discriminatedUnion('type', [
     stamp: z.number(),
     left_ms: z.number(),
     /** The session epoch that it is meant for; a hub refuses an older one. */
-    epoch: z.string(),
+    epoch: z.string().regex(EPOCH_PATTERN),
   }),
   /** Only the relay's clock, at connect and each minute: the hub keeps the smallest (own clock − stamp). */
   z.object({ hearth: z.literal(1), type: z.literal('clock'), stamp: z.number() }),

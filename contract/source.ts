@@ -63,9 +63,11 @@ export function formatEpoch(epoch: SessionEpoch): string {
   return `${epoch.generation}.${epoch.counter}.${epoch.connect}`
 }
 
+export const EPOCH_PATTERN = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})$/
+
 /** Raises `invalid` for anything that is not a session epoch. */
 export function parseEpoch(text: string): SessionEpoch {
-  const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})$/.exec(text)
+  const match = EPOCH_PATTERN.exec(text)
   if (!match) {
     throw new Problem(
       'invalid',
