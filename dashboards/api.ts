@@ -248,6 +248,7 @@ export const hubsAnswer = z.object({
     }),
   ),
   relay: z.enum(['up', 'down']),
+  stored: z.boolean().describe('false: the tables did not answer in time; disconnects and devices are not told'),
 })
 export type HubsAnswer = z.infer<typeof hubsAnswer>
 
@@ -271,7 +272,7 @@ export const hubDevicesAnswer = z.object({
   home: z.string(),
   connected: z.boolean().nullable().describe('null: the relay does not answer'),
   devices: deviceStates.describe('devices that reported since yesterday, and what each said last'),
-  stored: z.boolean().describe('false: the tables could not be read; only what came live is told'),
+  stored: z.boolean().describe('false: the tables could not be read in time; only what came live is told'),
 })
 export type HubDevicesAnswer = z.infer<typeof hubDevicesAnswer>
 
