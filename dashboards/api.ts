@@ -279,7 +279,13 @@ export type HubDevicesAnswer = z.infer<typeof hubDevicesAnswer>
 /** One line of the live feed: the relay's messages as they come, and what this server adds. */
 export const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('command'), trace: commandTrace }),
-  z.object({ type: z.literal('connection'), hub: z.string(), connected: z.boolean(), reason: z.string().nullable() }),
+  z.object({
+    type: z.literal('connection'),
+    hub: z.string(),
+    connected: z.boolean(),
+    epoch: z.string().describe('of the session that began or ended: an end of one that is not the newest says nothing'),
+    reason: z.string().nullable(),
+  }),
   z.object({ type: z.literal('state'), hub: z.string(), device: z.string(), set: z.record(z.string(), z.unknown()) }),
   z.object({ type: z.literal('relay'), up: z.boolean() }),
 ])

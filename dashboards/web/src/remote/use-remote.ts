@@ -13,6 +13,7 @@ import { ask, signedOut } from '../api-client.ts'
 import { browserClock, buzz } from '../browser.ts'
 import { type Resource, useResource } from '../resource.ts'
 import type { State, States } from './device-kind.ts'
+import { heard, type Presence } from './presence.ts'
 import type { Tap } from './tap.ts'
 
 const DEADLINE_MS = 5_000
@@ -59,6 +60,7 @@ export function useRemote(hub: string): Remote {
   const hand = useMemo(
     () => ({
       client: undefined as HearthClient | undefined,
+      presence: undefined as Presence | undefined,
       next: new Map<string, () => void>(),
     }),
     [],
@@ -77,8 +79,10 @@ export function useRemote(hub: string): Remote {
   }
   const hear = (event: HearthEvent) => {
     if (event.type === 'state') told(event.device, event.set, event.at)
-    else if (event.type === 'connection') online.value = event.stage === 'connected'
-    else if (event.type === 'gap') rounds.value++
+    else if (event.type === 'connection') {
+      hand.presence = heard(hand.presence, event)
+      online.value = hand.presence.online
+    } else if (event.type === 'gap') rounds.value++
     else if (event.type === 'outcome' && event.report.outcome === 'late') {
       // It was given up, and happened after all.
       const tap = taps.value.get(event.report.device)
@@ -94,6 +98,7 @@ export function useRemote(hub: string): Remote {
     last.value = undefined
     online.value = undefined
     hand.next.clear()
+    hand.presence = undefined
     const client = connect({ url: window.location.origin })
     hand.client = client
     client.onConnection((now) => {
