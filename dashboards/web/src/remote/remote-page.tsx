@@ -29,10 +29,12 @@ export function RemotePage() {
   const known = hubs.state.value.answer?.hubs
   const wanted = parameter('hub') ?? remembered('remote-hub')
   const first = known?.find(({ connected }) => connected) ?? known?.[0]
-  const hub = parameter('hub') ?? (known?.some((one) => one.hub === wanted) ? wanted : first?.hub) ?? ''
+  // The one of last time is there before the list is.
+  const remembers = known === undefined || known.some((one) => one.hub === wanted)
+  const hub = parameter('hub') ?? (remembers ? wanted : first?.hub) ?? ''
   useEffect(() => {
-    if (hub !== '') remember('remote-hub', hub)
-  }, [hub])
+    if (hub !== '' && known) remember('remote-hub', hub)
+  }, [hub, known])
   return (
     <div class="remote">
       <div class="heading">
@@ -111,7 +113,9 @@ function Home({ hub }: { readonly hub: string }) {
           )}
           {!loading && told.length === 0 && (
             <Empty title="Nothing to tap">
-              No device of {hub} that can be switched has reported since yesterday. It appears here when it does.
+              {resource.answer?.stored === false
+                ? 'What reported before cannot be read now; it is tried again. A device appears here as soon as it speaks.'
+                : `No device of ${hub} that can be switched has reported since yesterday. It appears here when it does.`}
             </Empty>
           )}
         </div>

@@ -11,8 +11,9 @@ import {
 import type { HubDevicesAnswer } from '../../../api.ts'
 import { ask, signedOut } from '../api-client.ts'
 import { browserClock, buzz } from '../browser.ts'
-import { type Resource, useResource } from '../resource.ts'
-import type { State, States } from './device-kind.ts'
+import { LATE_EVERY_MS, type Resource, useResource } from '../resource.ts'
+import type { States } from './device-kind.ts'
+import { knownStates } from './known-states.ts'
 import { heard, type Presence } from './presence.ts'
 import type { Tap } from './tap.ts'
 
@@ -47,23 +48,26 @@ export function useRemote(hub: string): Remote {
   const place = useMemo(() => signal(''), [])
   const rounds = useSignal(0)
   place.value = hub
+  const hand = useMemo(
+    () => ({
+      client: undefined as HearthClient | undefined,
+      presence: undefined as Presence | undefined,
+      /** The last answer of the tables: it stays while they are away. */
+      stored: undefined as HubDevicesAnswer | undefined,
+      next: new Map<string, () => void>(),
+    }),
+    [],
+  )
   const { state, retry } = useResource(
     // What was missed while the connection was away is read anew.
     () => `/api/hubs/${encodeURIComponent(place.value)}/devices#${rounds.value}`,
     async (address, signal) => {
       const answer = await ask<HubDevicesAnswer>(address.replace(/#.*/, ''), { signal })
       online.value = answer.connected ?? undefined
+      if (answer.stored) hand.stored = answer
       return answer
     },
-    EVERY_MS,
-  )
-  const hand = useMemo(
-    () => ({
-      client: undefined as HearthClient | undefined,
-      presence: undefined as Presence | undefined,
-      next: new Map<string, () => void>(),
-    }),
-    [],
+    ({ stored }) => (stored ? EVERY_MS : LATE_EVERY_MS),
   )
 
   const told = (device: string, set: Tap['set'], time_ms: number) => {
@@ -127,14 +131,17 @@ export function useRemote(hub: string): Remote {
     hand.next.delete(device)
     next?.()
   }
+  // Of another hub is what its answer says, until the one of this is here.
+  const answer = state.value.answer?.hub === hub ? state.value.answer : undefined
+  const stored = hand.stored?.hub === hub ? hand.stored : undefined
   return {
-    devices: joined(state.value.answer, live.value),
+    devices: knownStates([stored?.devices ?? [], answer?.devices ?? []], live.value),
     taps: taps.value,
     last: last.value,
     connection: connection.value,
     away: away.value,
     online: online.value,
-    resource: state.value,
+    resource: { ...state.value, answer },
     retry,
     tap(device, set, wish) {
       buzz()
@@ -150,22 +157,4 @@ export function useRemote(hub: string): Remote {
 /** When the relay had the last word on it, ms since 1970 by its clock: whose clock the phone has does not matter. */
 function endOf({ issued, stages }: CommandReport): number {
   return issued + Math.max(0, ...stages.filter(({ by }) => by === 'relay').map(({ ms }) => ms))
-}
-
-/** The newest of each attribute; devices by name. */
-function joined(answer: HubDevicesAnswer | undefined, live: ReadonlyMap<string, States>): ReadonlyMap<string, States> {
-  const devices = new Map<string, Map<string, State>>()
-  for (const { device, attributes } of answer?.devices ?? []) {
-    devices.set(device, new Map(attributes.map(({ attribute, ...state }) => [attribute, state])))
-  }
-  for (const [device, states] of live) {
-    const known = devices.get(device) ?? new Map<string, State>()
-    devices.set(device, known)
-    for (const [attribute, state] of states) {
-      const before = known.get(attribute)
-      // Only the table knows of units.
-      if ((before?.time_ms ?? 0) <= (state.time_ms ?? 0)) known.set(attribute, { ...state, unit: before?.unit ?? null })
-    }
-  }
-  return new Map([...devices].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
