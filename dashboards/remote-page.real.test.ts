@@ -125,7 +125,10 @@ it('says that a hub is offline when it dies, and that nothing was sent', async (
   await page.getByText(/^hub-01 is not connected: /).waitFor({ timeout: LIMIT_MS })
   const before = await lamp(page).getAttribute('aria-checked')
   await lamp(page).click()
-  await tile(page).getByText('Offline: nothing was sent').waitFor()
+  await tile(page).getByText('Offline: nothing was sent (the hub is not connected)').waitFor()
+  expect(await page.evaluate<string>("getComputedStyle(document.querySelector('.tiles.offline .tile')).opacity")).toBe(
+    '1',
+  )
   expect(await lamp(page).getAttribute('aria-checked')).toBe(before)
 })
 

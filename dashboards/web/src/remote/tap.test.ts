@@ -58,3 +58,22 @@ test('only what was confirmed in time is good; what nobody knows is never called
   expect(verdictOf({ ...tap, end: { problem: new Problem('limit', 'too many'), ms: 1 } })?.tone).toBe('bad')
   expect(verdictOf(tap)).toBeUndefined()
 })
+
+test('a command that expired is told by the reason, and by the hub’s own word where there is one', () => {
+  const text = (outcome: 'expired' | 'offline', reason?: string, stage?: SettledReport['stages'][number]) =>
+    verdictOf({
+      ...tap,
+      end: { report: { ...report, outcome, ...(reason ? { reason } : {}), stages: stage ? [stage] : [] }, ms: 1 },
+    })?.text
+  const own = { stage: 'expired', by: 'hub', ms: 0 } as const
+  expect(text('expired')).toBe('No word from the device: it may be on, or not')
+  expect(text('expired', 'the relay restarted')).toBe(
+    'No word from the device: it may be on, or not (the relay restarted)',
+  )
+  expect(text('expired', 'its time ran out; nothing was done', own)).toBe(
+    'The hub answered: its time ran out; nothing was done',
+  )
+  expect(text('expired', undefined, own)).toBe('The hub knows of no result: it may be on, or not')
+  expect(text('offline', 'the hub is not connected')).toBe('Offline: nothing was sent (the hub is not connected)')
+  expect(text('offline')).toBe('Offline: nothing was sent')
+})

@@ -1,5 +1,6 @@
 /** One touch of the remote, from the finger to the device and back. */
 import { OUTCOME_MEANING, type Problem, type SettledReport } from '../../../../client/client.ts'
+import { hubExpired } from '../commands/hub-answer.ts'
 import type { Tone } from '../icon.tsx'
 import { durationText } from '../number-format.ts'
 
@@ -31,11 +32,11 @@ export function verdictOf(tap: Tap): { readonly tone: Tone; readonly text: strin
     case 'late':
       return { tone: 'warn', text: `${wish}, but late` }
     case 'offline':
-      return { tone: 'bad', text: 'Offline: nothing was sent' }
+      return { tone: 'bad', text: `Offline: nothing was sent${reason ? ` (${reason})` : ''}` }
     case 'rejected':
       return { tone: 'bad', text: `Refused: ${reason ?? 'no reason given'}` }
     case 'expired':
-      return { tone: 'warn', text: `No word from the device: it may be ${wish}, or not` }
+      return { tone: 'warn', text: expiredText(end.report, wish) }
     case 'interrupted':
       return { tone: 'warn', text: OUTCOME_MEANING.interrupted }
   }
@@ -68,6 +69,13 @@ export function partsOf(report: SettledReport, tap_ms: number): readonly Part[] 
   const parts = [
     part('To the relay and back', 'phone', tap_ms - relay_ms, 'this browser’s clock less the relay’s'),
     part('Relay', 'relay', relay_ms - round_ms, 'the relay’s clock'),
+/** The hub's own word tells what became of it; without one nobody knows. */
+function expiredText({ reason, stages }: SettledReport, wish: string): string {
+  if (hubExpired(stages) && reason) return `The hub answered: ${reason}`
+  const silent = hubExpired(stages) ? 'The hub knows of no result' : 'No word from the device'
+  return `${silent}: it may be ${wish}, or not${reason ? ` (${reason})` : ''}`
+}
+
   ]
   if (round_ms > 0)
     parts.push(
