@@ -106,7 +106,7 @@ function Home({ hub }: { readonly hub: string }) {
             told.map(({ device, kind, states }) => (
               <Tile
                 key={`${hub}/${device}`}
-                {...{ device, kind, states, tap: remote.taps.get(device) }}
+                {...{ device, kind, states, tap: remote.taps.get(device), queued: remote.queued.get(device) }}
                 send={remote.tap}
               />
             ))

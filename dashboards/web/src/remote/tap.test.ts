@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Problem, type SettledReport } from '../../../../client/client.ts'
 import { OUTCOMES } from '../../../../contract/command-report.ts'
-import { partsOf, type Tap, verdictOf } from './tap.ts'
+import { joined, partsOf, type Queued, queue, type Tap, verdictOf, type Wish, wishedOf } from './tap.ts'
 
 const report: SettledReport = {
   command: 'c'.repeat(32),
@@ -76,4 +76,25 @@ test('a command that expired is told by the reason, and by the hub’s own word 
   expect(text('expired', undefined, own)).toBe('The hub knows of no result: it may be on, or not')
   expect(text('offline', 'the hub is not connected')).toBe('Offline: nothing was sent (the hub is not connected)')
   expect(text('offline')).toBe('Offline: nothing was sent')
+})
+
+test('three quick taps on + go up by three steps: each goes on from the wish before, sent or not', () => {
+  const running: Tap = { device: 'hall-thermostat', set: { setpoint: 20.5 }, wish: '20.5', since_ms: 0 }
+  let queued: Queued | undefined
+  for (let taps = 0; taps < 2; taps++) {
+    const setpoint = Number(wishedOf(running, queued)['setpoint']) + 0.5
+    queued = queue(queued, { set: { setpoint }, wish: `${setpoint}` }, taps)
+  }
+  expect(queued && joined(queued)).toEqual({ set: { setpoint: 21.5 }, wish: '21.5' })
+  expect(wishedOf({ ...running, end: { report, ms: 1 } }, undefined)).toEqual({})
+})
+
+test('wishes that wait are joined by attribute, and the newest of each counts', () => {
+  const wishes: readonly Wish[] = [
+    { set: { powered: true }, wish: 'on' },
+    { set: { brightness: 60 }, wish: '60 %' },
+    { set: { brightness: 70 }, wish: '70 %' },
+  ]
+  const queued = wishes.reduce<Queued | undefined>((before, wish, at) => queue(before, wish, at), undefined)
+  expect(queued && joined(queued)).toEqual({ set: { powered: true, brightness: 70 }, wish: 'on, 70 %' })
 })

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks'
 import { browserClock } from '../browser.ts'
 import { Icon, type IconName, Shape } from '../icon.tsx'
 import { flag, type Kind, nameOf, number, SETPOINT, type States, setpointOf } from './device-kind.ts'
-import { type Tap, verdictOf } from './tap.ts'
+import { joined, type Queued, type Tap, verdictOf, wishedOf } from './tap.ts'
 import type { Remote } from './use-remote.ts'
 
 const COUNT_EVERY_MS = 50
@@ -13,12 +13,14 @@ type TileProps = {
   readonly kind: Kind
   readonly states: States
   readonly tap: Tap | undefined
+  /** What was touched since, and waits for it. */
+  readonly queued: Queued | undefined
   readonly send: Remote['tap']
 }
 
 /** One device that can be told something: what it is known to be, and what it is asked to become, never mixed. */
 export function Tile(props: TileProps) {
-  const { device, kind, states, tap } = props
+  const { device, kind, states, tap, queued } = props
   const running = tap !== undefined && !tap.end
   const on = flag(states.get('powered')) === true || (kind === 'lock' && flag(states.get('locked')) === false)
   return (
@@ -40,6 +42,7 @@ export function Tile(props: TileProps) {
         {running && (
           <span class="count" aria-hidden="true">
             {tap.wish} … <Count since_ms={tap.since_ms} />
+            {queued && `, then ${joined(queued).wish}`}
           </span>
         )}
         <span role="status">{tap && <Verdict tap={tap} />}</span>
@@ -103,11 +106,11 @@ function Face(props: {
   )
 }
 
-function Switch({ device, kind, states, tap, send }: TileProps) {
+function Switch({ device, kind, states, tap, queued, send }: TileProps) {
   const powered = flag(states.get('powered'))
   const brightness = kind === 'lamp' && powered ? number(states.get('brightness')) : undefined
   const state = powered === undefined ? 'not known' : powered ? 'on' : 'off'
-  const busy = tap !== undefined && !tap.end && 'powered' in tap.set
+  const busy = 'powered' in wishedOf(tap, queued)
   return (
     <Face
       icon={kind === 'lamp' ? 'lamp' : 'plug'}
@@ -197,15 +200,15 @@ function Lock({ device, states, tap, send }: TileProps) {
   )
 }
 
-function Thermostat({ device, states, tap, send }: TileProps) {
+function Thermostat({ device, states, tap, queued, send }: TileProps) {
   const attribute = setpointOf(states) ?? 'setpoint'
   const known = number(states.get(attribute))
-  const wished = tap && !tap.end ? tap.set[attribute] : undefined
-  const base = typeof wished === 'number' ? wished : known
+  const asked = wishedOf(tap, queued)[attribute]
+  const wished = typeof asked === 'number' ? asked : undefined
   const temperature = number(states.get('temperature'))
   const heating = flag(states.get('heating'))
   const move = (steps: number) => {
-    const next = Math.min(SETPOINT.max, Math.max(SETPOINT.min, (base ?? 20) + steps * SETPOINT.step))
+    const next = Math.min(SETPOINT.max, Math.max(SETPOINT.min, (wished ?? known ?? 20) + steps * SETPOINT.step))
     send(device, { [attribute]: next }, degrees(next))
   }
   return (
@@ -228,7 +231,7 @@ function Thermostat({ device, states, tap, send }: TileProps) {
         </button>
         <span class="target">
           <b>{known === undefined ? '–' : degrees(known)}</b>
-          <small>set</small>
+          <small>{wished === undefined ? 'set' : `to be ${degrees(wished)}`}</small>
         </span>
         <button type="button" class="button" aria-label={`${nameOf(device)}: warmer`} onClick={() => move(1)}>
           +

@@ -15,7 +15,7 @@ import { LATE_EVERY_MS, type Resource, useResource } from '../resource.ts'
 import type { States } from './device-kind.ts'
 import { knownStates } from './known-states.ts'
 import { heard, type Presence } from './presence.ts'
-import type { Tap } from './tap.ts'
+import { joined, type Queued, queue, type Tap, type Wish } from './tap.ts'
 
 const DEADLINE_MS = 5_000
 const EVERY_MS = 30_000
@@ -24,6 +24,8 @@ export type Remote = {
   /** By device, by name. */
   readonly devices: ReadonlyMap<string, States>
   readonly taps: ReadonlyMap<string, Tap>
+  /** What was touched while one of the device is under way, by device. */
+  readonly queued: ReadonlyMap<string, Queued>
   /** The last of any device. */
   readonly last: Tap | undefined
   readonly connection: ConnectionState
@@ -33,7 +35,7 @@ export type Remote = {
   readonly online: boolean | undefined
   readonly resource: Resource<HubDevicesAnswer>
   retry(): void
-  /** Sends it; while one of the device is under way, the newest wish waits for it, and those before it are dropped. */
+  /** Sends it; while one of the device is under way, it waits for it: of each attribute the newest wish is sent then. */
   tap(device: string, set: Tap['set'], wish: string): void
 }
 
@@ -41,6 +43,7 @@ export type Remote = {
 export function useRemote(hub: string): Remote {
   const live = useSignal<ReadonlyMap<string, States>>(new Map())
   const taps = useSignal<ReadonlyMap<string, Tap>>(new Map())
+  const queued = useSignal<ReadonlyMap<string, Queued>>(new Map())
   const last = useSignal<Tap | undefined>(undefined)
   const connection = useSignal<ConnectionState>({ state: 'connecting' })
   const away = useSignal(false)
@@ -54,7 +57,6 @@ export function useRemote(hub: string): Remote {
       presence: undefined as Presence | undefined,
       /** The last answer of the tables: it stays while they are away. */
       stored: undefined as HubDevicesAnswer | undefined,
-      next: new Map<string, () => void>(),
     }),
     [],
   )
@@ -101,7 +103,7 @@ export function useRemote(hub: string): Remote {
     taps.value = new Map()
     last.value = undefined
     online.value = undefined
-    hand.next.clear()
+    queued.value = new Map()
     hand.presence = undefined
     const client = connect({ url: window.location.origin })
     hand.client = client
@@ -114,22 +116,31 @@ export function useRemote(hub: string): Remote {
     return () => client.close()
   }, [hub])
 
-  const send = async (device: string, set: Tap['set'], wish: string, since_ms: number) => {
+  const wait = (device: string, wishes: Queued | undefined) => {
+    const all = new Map(queued.value)
+    if (wishes) all.set(device, wishes)
+    else all.delete(device)
+    queued.value = all
+  }
+  const send = async (device: string, { set, wish }: Wish, since_ms: number) => {
     const { client } = hand
     if (!client) return
     const begun: Tap = { device, set, wish, since_ms }
     keep(begun)
     try {
       const report = await client.send({ hub, device, set }, { deadline_ms: DEADLINE_MS })
+      if (client !== hand.client) return
       if (report.outcome === 'done' || report.outcome === 'late') told(device, set, endOf(report))
-      if (client === hand.client) keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
+      keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem('internal', String(error), { outcome: 'unknown' })
-      if (client === hand.client) keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
+      if (client !== hand.client) return
+      keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
     }
-    const next = hand.next.get(device)
-    hand.next.delete(device)
-    next?.()
+    const next = queued.value.get(device)
+    if (!next) return
+    wait(device, undefined)
+    void send(device, joined(next), next.since_ms)
   }
   // Of another hub is what its answer says, until the one of this is here.
   const answer = state.value.answer?.hub === hub ? state.value.answer : undefined
@@ -137,6 +148,7 @@ export function useRemote(hub: string): Remote {
   return {
     devices: knownStates([stored?.devices ?? [], answer?.devices ?? []], live.value),
     taps: taps.value,
+    queued: queued.value,
     last: last.value,
     connection: connection.value,
     away: away.value,
@@ -146,10 +158,9 @@ export function useRemote(hub: string): Remote {
     tap(device, set, wish) {
       buzz()
       const since_ms = browserClock.monotonic()
-      const go = () => void send(device, set, wish, since_ms)
       const running = taps.value.get(device)
-      if (running && !running.end) hand.next.set(device, go)
-      else go()
+      if (running && !running.end) wait(device, queue(queued.value.get(device), { set, wish }, since_ms))
+      else void send(device, { set, wish }, since_ms)
     },
   }
 }
