@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import type { RefObject } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import { browserClock } from '../browser.ts'
 import { Icon, type IconName, Shape } from '../icon.tsx'
 import { flag, type Kind, nameOf, number, SETPOINT, type States, setpointOf } from './device-kind.ts'
@@ -7,6 +8,8 @@ import { joined, type Queued, type Tap, verdictOf, wishedOf } from './tap.ts'
 import type { Remote } from './use-remote.ts'
 
 const COUNT_EVERY_MS = 50
+/** A question that nobody answers is no longer meant. */
+const ASK_MAX_MS = 10_000
 
 type TileProps = {
   readonly device: string
@@ -84,9 +87,11 @@ function Face(props: {
   readonly checked: boolean | undefined
   readonly busy: boolean
   readonly press: () => void
+  readonly button?: RefObject<HTMLButtonElement | null>
 }) {
   return (
     <button
+      ref={props.button}
       type="button"
       class="face"
       role="switch"
@@ -155,14 +160,29 @@ function Brightness({ device, states, send }: TileProps) {
 function Lock({ device, states, tap, send }: TileProps) {
   const locked = flag(states.get('locked'))
   const asking = useSignal(false)
+  const face = useRef<HTMLButtonElement>(null)
+  const question = useRef<HTMLDivElement>(null)
   const busy = tap !== undefined && !tap.end
-  const unlock = () => {
+  /** The focus, which would be lost with the question, goes back to where it came from. */
+  const shut = () => {
+    face.current?.focus()
     asking.value = false
-    send(device, { locked: false }, 'unlocked')
   }
+  const answer = (locked: boolean) => {
+    shut()
+    send(device, { locked }, locked ? 'locked' : 'unlocked')
+  }
+  useEffect(() => {
+    if (!asking.value) return undefined
+    return browserClock.timer(ASK_MAX_MS, () => {
+      if (question.current?.contains(document.activeElement)) shut()
+      else asking.value = false
+    })
+  }, [asking.value])
   return (
     <>
       <Face
+        button={face}
         icon={locked === false ? 'unlocked' : 'locked'}
         name={nameOf(device)}
         state={locked === undefined ? 'not known' : locked ? 'locked' : 'unlocked'}
@@ -175,23 +195,16 @@ function Lock({ device, states, tap, send }: TileProps) {
         }}
       />
       {asking.value && (
-        <div class="confirm">
-          <button type="button" class="button primary" onClick={unlock}>
+        <div class="confirm" ref={question}>
+          <button type="button" class="button primary" onClick={() => answer(false)}>
             Unlock
           </button>
           {locked === undefined && (
-            <button
-              type="button"
-              class="button"
-              onClick={() => {
-                asking.value = false
-                send(device, { locked: true }, 'locked')
-              }}
-            >
+            <button type="button" class="button" onClick={() => answer(true)}>
               Lock
             </button>
           )}
-          <button type="button" class="button" onClick={() => (asking.value = false)}>
+          <button type="button" class="button" onClick={shut}>
             Cancel
           </button>
         </div>
