@@ -128,6 +128,23 @@ it('goes by keyboard: switch, brightness, and a lock that asks before it opens',
   expect(await focused()).toBe(1)
 })
 
+it('adds up quick taps on a thermostat', async () => {
+  const page = await open('/remote?hub=demo-01')
+  await connected(page)
+  const thermostat = page.getByRole('region', { name: 'Thermostat', exact: true })
+  const degrees = async () => Number.parseFloat(await thermostat.locator('.target b').innerText())
+  await thermostat.getByRole('button', { name: 'Thermostat: warmer' }).waitFor()
+  const was = await degrees()
+  // Quicker than any answer, each in a turn of its own.
+  await page.evaluate(`(async () => {
+    for (let taps = 0; taps < 3; taps++) {
+      document.querySelector('[aria-label="Thermostat: warmer"]').click()
+      await new Promise((next) => setTimeout(next))
+    }
+  })()`)
+  await until('the last wish is done', LIMIT_MS, async () => (await degrees()) === Math.min(30, was + 1.5))
+})
+
 it('opens the home of last time, and switches it, before the list of hubs is there', async () => {
   const page = await open('/remote?hub=demo-02')
   await connected(page)
