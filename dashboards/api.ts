@@ -248,6 +248,7 @@ export const hubsAnswer = z.object({
     }),
   ),
   relay: z.enum(['up', 'down']),
+  stored: z.boolean().describe('false: the tables did not answer in time; disconnects and devices are not told'),
 })
 export type HubsAnswer = z.infer<typeof hubsAnswer>
 
@@ -271,14 +272,20 @@ export const hubDevicesAnswer = z.object({
   home: z.string(),
   connected: z.boolean().nullable().describe('null: the relay does not answer'),
   devices: deviceStates.describe('devices that reported since yesterday, and what each said last'),
-  stored: z.boolean().describe('false: the tables could not be read; only what came live is told'),
+  stored: z.boolean().describe('false: the tables could not be read in time; only what came live is told'),
 })
 export type HubDevicesAnswer = z.infer<typeof hubDevicesAnswer>
 
 /** One line of the live feed: the relay's messages as they come, and what this server adds. */
 export const liveMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('command'), trace: commandTrace }),
-  z.object({ type: z.literal('connection'), hub: z.string(), connected: z.boolean(), reason: z.string().nullable() }),
+  z.object({
+    type: z.literal('connection'),
+    hub: z.string(),
+    connected: z.boolean(),
+    epoch: z.string().describe('of the session that began or ended: an end of one that is not the newest says nothing'),
+    reason: z.string().nullable(),
+  }),
   z.object({ type: z.literal('state'), hub: z.string(), device: z.string(), set: z.record(z.string(), z.unknown()) }),
   z.object({ type: z.literal('relay'), up: z.boolean() }),
 ])

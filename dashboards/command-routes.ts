@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { refusal } from '../client/http.ts'
 import { type Clock, type Random, uuid } from '../contract/clock.ts'
 import { DEADLINE_DEFAULT_MS } from '../contract/limits.ts'
-import { isProblem, leaveFault, Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { maySee, type Registry } from '../registry/registry.ts'
 import {
   aroundAnswer,
@@ -22,6 +22,7 @@ import { joinStates, storedStates } from './device-states.ts'
 import { devicesOf } from './devices.ts'
 import { disconnectsOf } from './disconnects.ts'
 import { tablesOf } from './fleet.ts'
+import { lakeParts } from './lake-parts.ts'
 import { RELAY_ANSWER_MAX_MS } from './limits.ts'
 import type { Live } from './live.ts'
 import type { Queries } from './query-protocol.ts'
@@ -35,6 +36,8 @@ const issuedHint = z.object({
 })
 /** How long what is made from days of events, as the list of devices, is kept. */
 const DAYS_KEPT_MS = 60_000
+/** How long what a hub's devices said last is kept; what they say meanwhile comes live. */
+const STATES_KEPT_MS = 5_000
 
 /** Commands: those of the past, one of them in full, the live feed, and sending one through the relay. */
 export function mountCommands(
@@ -50,6 +53,8 @@ export function mountCommands(
 ): void {
   const { queries, live, registry, relay, clock, random } = options
   const shared = shareAnswers(clock)
+  const ofDays = lakeParts(clock, DAYS_KEPT_MS)
+  const ofStates = lakeParts(clock, STATES_KEPT_MS)
   const nobody = new AbortController().signal
 
   route({
@@ -101,12 +106,15 @@ export function mountCommands(
     scope: 'observe',
     answer: hubsAnswer,
     handle: async (_input, { principal }): Promise<HubsAnswer> => {
-      const devices = await shared('devices', () => devicesOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
-      const disconnects = await shared('disconnects', () => disconnectsOf(queries, clock.now(), nobody), DAYS_KEPT_MS)
-      const connected = await shared('connections', () => connectedHubs(relay, clock))
+      const [connected, devices, disconnects] = await Promise.all([
+        shared('connections', () => connectedHubs(relay, clock)),
+        ofDays('devices', () => devicesOf(queries, clock.now(), nobody)),
+        ofDays('disconnects', () => disconnectsOf(queries, clock.now(), nobody)),
+      ])
       const hubs = registry.hubs().filter((hub) => hub.retired_ms === undefined && maySee(principal, hub.hub))
       return {
         relay: connected ? 'up' : 'down',
+        stored: devices !== undefined && disconnects !== undefined,
         hubs: hubs.map(({ hub, home, region, model, zone }) => ({
           hub,
           home,
@@ -114,8 +122,8 @@ export function mountCommands(
           model,
           zone,
           connected: connected?.has(hub) ?? null,
-          disconnected_ms: connected?.has(hub) ? null : (disconnects.get(hub) ?? null),
-          devices: devices.get(hub) ?? [],
+          disconnected_ms: connected?.has(hub) ? null : (disconnects?.get(hub) ?? null),
+          devices: devices?.get(hub) ?? [],
         })),
       }
     },
@@ -127,15 +135,12 @@ export function mountCommands(
     scope: 'observe',
     params: z.object({ hub: z.string().max(64) }),
     answer: hubDevicesAnswer,
-    handle: async ({ params: { hub } }, { principal, request, reply }): Promise<HubDevicesAnswer> => {
+    handle: async ({ params: { hub } }, { principal }): Promise<HubDevicesAnswer> => {
       const record = maySee(principal, hub) ? registry.hub(hub) : undefined
       if (!record || record.retired_ms !== undefined) throw new Problem('missing', `this fleet has no hub ${hub}`)
       const [stored, connected] = await Promise.all([
-        storedStates(queries, hub, clock.now(), hangUp(request, reply)).catch((error: unknown) => {
-          // Commands do not wait for the lake, and neither does the page that sends them.
-          leaveFault(error)
-          return undefined
-        }),
+        // Commands do not wait for the lake, and neither does the page that sends them.
+        ofStates(hub, () => storedStates(queries, hub, clock.now(), nobody)),
         connectedHubs(relay, clock),
       ])
       return {

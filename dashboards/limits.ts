@@ -20,6 +20,8 @@ export const CHILD_RESTART_MAX_MS = 10_000
 /** How long an answer of the fleet page may be shared by those who ask the same. */
 export const ANSWER_SHARED_MS = 2_000
 export const ANSWERS_SHARED_MAX = 64
+/** Longest wait for what the lake adds to an answer that the registry and the relay give; then it goes without. */
+export const LAKE_PART_WAIT_MAX_MS = 300
 /** Longest window of the fleet page. */
 export const WINDOW_MAX_MS = 400 * 86_400_000
 /** Hubs in the table of the worst. */

@@ -57,7 +57,8 @@ export function openLive(options: { readonly relay: RelayAddress; readonly clock
       if (!before || before.stages.some((other) => other.stage === stage && other.by === by)) return
       kept.set(event.command, { ...before, stages: [...before.stages, { stage, by, ms }] })
     } else if (event.type === 'connection') {
-      tell({ type: 'connection', hub: event.hub, connected: event.stage === 'connected', reason: event.reason ?? null })
+      const { hub, stage, epoch, reason } = event
+      tell({ type: 'connection', hub, connected: stage === 'connected', epoch, reason: reason ?? null })
     } else {
       states.take(event)
       tell({ type: 'state', hub: event.hub, device: event.device, set: event.set })

@@ -40,6 +40,7 @@ const relayEvent = z.discriminatedUnion('type', [
     type: z.literal('connection'),
     hub: z.string(),
     stage: z.enum(['connected', 'disconnected']),
+    epoch: z.string(),
     reason: z.string().optional(),
   }),
 ])

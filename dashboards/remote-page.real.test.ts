@@ -10,7 +10,7 @@ import { type DemoSystem, startDemoSystem } from './testing/demo-system.ts'
 
 const LIMIT_MS = 60_000
 /** A socket that is refused or cut says so in the console. */
-const CUT = /WebSocket connection to .*\/v1\/live|\/v1\/live|503 \(Service Unavailable\)/
+const CUT = /WebSocket connection to .*\/v1\/live|\/v1\/live|503 \(Service Unavailable\)|403 \(Forbidden\)/
 
 let browser: Browser
 let demo: DemoSystem
@@ -112,6 +112,67 @@ it('goes by keyboard: switch, brightness, and a lock that asks before it opens',
   await page.keyboard.press('Tab')
   await page.keyboard.press('Enter')
   await lock.getByText(/^unlocked in [\d.]+ ms$/).waitFor()
+  // The focus is where the question came from, whoever answered it.
+  const focused = () => lock.getByRole('switch').and(page.locator(':focus')).count()
+  expect(await focused()).toBe(1)
+  await page.keyboard.press('Enter')
+  await lock.getByText(/^locked in [\d.]+ ms$/).waitFor()
+  const question = lock.getByRole('button', { name: 'Unlock' })
+  await page.keyboard.press('Enter')
+  await lock.getByRole('button', { name: 'Cancel' }).click()
+  expect(await question.count()).toBe(0)
+  expect(await focused()).toBe(1)
+  await page.keyboard.press('Enter')
+  await question.focus()
+  await question.waitFor({ state: 'detached', timeout: 15_000 })
+  expect(await focused()).toBe(1)
+})
+
+it('adds up quick taps on a thermostat', async () => {
+  const page = await open('/remote?hub=demo-01')
+  await connected(page)
+  const thermostat = page.getByRole('region', { name: 'Thermostat', exact: true })
+  const degrees = async () => Number.parseFloat(await thermostat.locator('.target b').innerText())
+  await thermostat.getByRole('button', { name: 'Thermostat: warmer' }).waitFor()
+  const was = await degrees()
+  // Quicker than any answer, each in a turn of its own.
+  await page.evaluate(`(async () => {
+    for (let taps = 0; taps < 3; taps++) {
+      document.querySelector('[aria-label="Thermostat: warmer"]').click()
+      await new Promise((next) => setTimeout(next))
+    }
+  })()`)
+  await until('the last wish is done', LIMIT_MS, async () => (await degrees()) === Math.min(30, was + 1.5))
+})
+
+it('opens the home of last time, and switches it, before the list of hubs is there', async () => {
+  const page = await open('/remote?hub=demo-02')
+  await connected(page)
+  await page.getByRole('option', { name: 'demo-01' }).waitFor({ state: 'attached' })
+  const wait = Promise.withResolvers<void>()
+  await page.route('**/api/hubs', async (route) => {
+    await wait.promise
+    await route.continue()
+  })
+  await page.goto(new URL('/remote', demo.link).href)
+  await connected(page)
+  await tap(page)
+  expect(await page.getByRole('combobox', { name: 'Hub' }).inputValue()).toBe('demo-02')
+  wait.resolve()
+  await page.getByRole('option', { name: 'demo-01' }).waitFor({ state: 'attached' })
+})
+
+it('keeps its tiles when the access has ended, and says whom to ask', async () => {
+  const page = await open('/remote?hub=demo-01')
+  await connected(page)
+  await lamp(page).waitFor()
+  const body = { kind: 'unauthorized', message: 'the token of guest was revoked', outcome: 'did-not-happen' }
+  await page.route('**/api/hubs**', (route) => route.fulfill({ status: 403, json: body }))
+  await page
+    .getByText('Your access has ended; ask whoever gave you the link for a new one.')
+    .waitFor({ timeout: LIMIT_MS })
+  expect(await lamp(page).isVisible()).toBe(true)
+  expect(await page.getByRole('main').innerText()).not.toContain('hearth up')
 })
 
 it('says that a hub is offline when it dies, and that nothing was sent', async () => {
@@ -125,7 +186,10 @@ it('says that a hub is offline when it dies, and that nothing was sent', async (
   await page.getByText(/^hub-01 is not connected: /).waitFor({ timeout: LIMIT_MS })
   const before = await lamp(page).getAttribute('aria-checked')
   await lamp(page).click()
-  await tile(page).getByText('Offline: nothing was sent').waitFor()
+  await tile(page).getByText('Offline: nothing was sent (the hub is not connected)').waitFor()
+  expect(await page.evaluate<string>("getComputedStyle(document.querySelector('.tiles.offline .tile')).opacity")).toBe(
+    '1',
+  )
   expect(await lamp(page).getAttribute('aria-checked')).toBe(before)
 })
 

@@ -44,7 +44,8 @@ export async function startSample(options: {
   })
 }
 
-function sampleRegistry(count: number, principal: Principal): Registry {
+/** For tests only: so many hubs, `demo-01` and on, and one token, `hearth_sample`, for the principal. */
+export function sampleRegistry(count: number, principal: Principal): Registry {
   const hubs = Array.from(
     { length: count },
     (_, index): HubRecord => ({

@@ -21,9 +21,11 @@ export const PAGES: readonly {
   readonly key: string
   /** It is about now: no time range stands above it. */
   readonly timeless?: boolean
+  /** It says itself that there is no session, to people who never saw `hearth up`, and keeps what it shows. */
+  readonly sessionless?: boolean
 }[] = [
   { path: '/fleet', name: 'Fleet', icon: 'fleet', key: 'f' },
-  { path: '/remote', name: 'Remote', icon: 'remote', key: 'r', timeless: true },
+  { path: '/remote', name: 'Remote', icon: 'remote', key: 'r', timeless: true, sessionless: true },
   { path: '/commands', name: 'Commands', icon: 'commands', key: 'c' },
   { path: '/jobs', name: 'Jobs', icon: 'jobs', key: 'j' },
   { path: '/lake', name: 'Lake', icon: 'lake', key: 'l' },
@@ -33,7 +35,7 @@ export const PAGES: readonly {
 /** What stands around every page. */
 export function Frame({ children }: { readonly children: ComponentChildren }) {
   useKeys(PAGES)
-  const timeless = PAGES.some((page) => page.path === path.value && page.timeless)
+  const { timeless, sessionless } = PAGES.find((page) => page.path === path.value) ?? {}
   return (
     <div class={`frame ${timeless ? 'timeless' : ''}`}>
       <nav class="rail" aria-label="Pages">
@@ -62,7 +64,7 @@ export function Frame({ children }: { readonly children: ComponentChildren }) {
       </nav>
       {!timeless && <TopBar />}
       <main class="page" id="page" tabIndex={-1}>
-        {signedOut.value ? (
+        {signedOut.value && !sessionless ? (
           <Empty title="No session in this browser">
             Open the access link that <code>hearth up</code> printed: a line that begins with “Hearth is ready”.
           </Empty>

@@ -4,8 +4,6 @@ import type { CommandTrace, LiveMessage } from '../../api.ts'
 
 /** Commands that came live, by id; the newest LIVE_MAX. */
 export const liveCommands = signal<ReadonlyMap<string, CommandTrace>>(new Map())
-/** Hubs of which the feed has said that they connected (true) or disconnected (false) since the page was opened. */
-export const liveConnections = signal<ReadonlyMap<string, boolean>>(new Map())
 export const feed = signal<'opening' | 'open' | 'relay-down' | 'gone'>('opening')
 
 const LIVE_MAX = 1_000
@@ -30,9 +28,6 @@ export function useLiveFeed(): void {
       const message = JSON.parse(String(event.data)) as LiveMessage
       if (message.type === 'command') takeCommand(message.trace)
       else if (message.type === 'relay') feed.value = message.up ? 'open' : 'relay-down'
-      else if (message.type === 'connection') {
-        liveConnections.value = new Map(liveConnections.value).set(message.hub, message.connected)
-      }
     })
     source.addEventListener('error', () => (feed.value = 'gone'))
     return () => {

@@ -13,15 +13,18 @@ export type Resource<T> = {
 }
 
 const RETRY_MS = 5_000
+/** When to ask again for an answer that came without what the tables know: they were late, and have it soon. */
+export const LATE_EVERY_MS = 2_000
 
 /**
- * Asks `load` whenever a signal that `key` reads changes, again every `every_ms`, and after a failure each RETRY_MS.
+ * Asks `load` whenever a signal that `key` reads changes, again every `every_ms` (which may depend on the answer), and
+ * after a failure each RETRY_MS.
  * An answer for another key stays on show, as old, until the new one is here: nothing jumps.
  */
 export function useResource<T>(
   key: () => string,
   load: (key: string, signal: AbortSignal) => Promise<T>,
-  every_ms?: number,
+  every_ms?: number | ((answer: T) => number),
 ): { readonly state: ReadonlySignal<Resource<T>>; retry(): void } {
   const resource = useMemo(() => {
     const state = signal<Resource<T>>({ answer: undefined, answered_ms: undefined, failure: undefined, loading: true })
@@ -40,7 +43,8 @@ export function useResource<T>(
         (answer) => {
           if (controller.signal.aborted) return
           state.value = { answer, answered_ms: browserClock.now(), failure: undefined, loading: false }
-          if (every_ms !== undefined) cancelTimer = browserClock.timer(every_ms, run)
+          const wait_ms = typeof every_ms === 'function' ? every_ms(answer) : every_ms
+          if (wait_ms !== undefined) cancelTimer = browserClock.timer(wait_ms, run)
         },
         (error: unknown) => {
           if (controller.signal.aborted) return

@@ -7,7 +7,7 @@ import { Icon, Tag } from '../icon.tsx'
 import { feed, liveCommands, useLiveFeed } from '../live-feed.ts'
 import { parameter, set } from '../location.ts'
 import { durationText, whole } from '../number-format.ts'
-import { useResource } from '../resource.ts'
+import { LATE_EVERY_MS, useResource } from '../resource.ts'
 import { Empty, Skeleton, Trouble } from '../state-notes.tsx'
 import { TextField } from '../text-field.tsx'
 import { day, exactTime, range } from '../time-range.ts'
@@ -46,7 +46,7 @@ export function CommandsPage() {
   const hubs = useResource(
     () => '/api/hubs',
     (address, signal) => ask<HubsAnswer>(address, { signal }),
-    EVERY_MS,
+    ({ stored }) => (stored ? EVERY_MS : LATE_EVERY_MS),
   )
   /** What was shown when the tail was paused. */
   const paused = useSignal<readonly CommandTrace[] | undefined>(undefined)

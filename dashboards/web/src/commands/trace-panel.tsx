@@ -8,7 +8,8 @@ import { counted, durationText, significant, tick } from '../number-format.ts'
 import { useResource } from '../resource.ts'
 import { Skeleton, Trouble, Words } from '../state-notes.tsx'
 import { dayTime, exactTime, minuteTime } from '../time-range.ts'
-import { asked, Outcome, outcomeSentence } from './outcome.tsx'
+import { asked, Outcome } from './outcome.tsx'
+import { outcomeSentence } from './outcome-sentence.ts'
 import { barsOf, ticksOf } from './waterfall.ts'
 
 const WHILE_RUNNING_MS = 1_000

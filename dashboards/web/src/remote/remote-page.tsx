@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks'
 import type { HubsAnswer } from '../../../api.ts'
-import { ask } from '../api-client.ts'
+import { ask, signedOut } from '../api-client.ts'
 import { now, remember, remembered } from '../browser.ts'
 import { Shape, Tag } from '../icon.tsx'
 import { parameter, set } from '../location.ts'
@@ -29,17 +29,23 @@ export function RemotePage() {
   const known = hubs.state.value.answer?.hubs
   const wanted = parameter('hub') ?? remembered('remote-hub')
   const first = known?.find(({ connected }) => connected) ?? known?.[0]
-  const hub = parameter('hub') ?? (known?.some((one) => one.hub === wanted) ? wanted : first?.hub) ?? ''
+  // The one of last time is there before the list is.
+  const remembers = known === undefined || known.some((one) => one.hub === wanted)
+  const hub = parameter('hub') ?? (remembers ? wanted : first?.hub) ?? ''
   useEffect(() => {
-    if (hub !== '') remember('remote-hub', hub)
-  }, [hub])
+    if (hub !== '' && known) remember('remote-hub', hub)
+  }, [hub, known])
   return (
     <div class="remote">
       <div class="heading">
         <h1>Remote</h1>
         <Choice known={known ?? []} hub={hub} />
       </div>
-      <Trouble what="The list of hubs" resource={hubs.state.value} retry={hubs.retry} />
+      {signedOut.value ? (
+        <AccessEnded />
+      ) : (
+        <Trouble what="The list of hubs" resource={hubs.state.value} retry={hubs.retry} />
+      )}
       {known?.length === 0 ? (
         <Empty title="No hub yet">
           This fleet has no hub: <code>hearth hub --help</code> says how one joins.
@@ -50,6 +56,20 @@ export function RemotePage() {
         <Home hub={hub} />
       )}
     </div>
+  )
+}
+
+/** Said once, for all that fails by it; what was shown stays. */
+function AccessEnded() {
+  return (
+    <p class="banner bad" role="alert">
+      <Shape tone="bad" />
+      <span>
+        {remembered('remote-hub')
+          ? 'Your access has ended; ask whoever gave you the link for a new one.'
+          : 'This browser has no access yet: open the link that you were given.'}
+      </span>
+    </p>
   )
 }
 
@@ -94,8 +114,12 @@ function Home({ hub }: { readonly hub: string }) {
   const loading = resource.answer === undefined && !resource.failure
   return (
     <>
-      <Standing hub={hub} remote={remote} />
-      <Trouble what={`What is in ${hub}`} resource={resource} retry={remote.retry} />
+      {!signedOut.value && (
+        <>
+          <Standing hub={hub} remote={remote} />
+          <Trouble what={`What is in ${hub}`} resource={resource} retry={remote.retry} />
+        </>
+      )}
       <div class="home">
         <div class={`tiles ${remote.online === false ? 'offline' : ''}`}>
           {loading ? (
@@ -104,14 +128,16 @@ function Home({ hub }: { readonly hub: string }) {
             told.map(({ device, kind, states }) => (
               <Tile
                 key={`${hub}/${device}`}
-                {...{ device, kind, states, tap: remote.taps.get(device) }}
+                {...{ device, kind, states, tap: remote.taps.get(device), queued: remote.queued.get(device) }}
                 send={remote.tap}
               />
             ))
           )}
-          {!loading && told.length === 0 && (
+          {!loading && told.length === 0 && !signedOut.value && (
             <Empty title="Nothing to tap">
-              No device of {hub} that can be switched has reported since yesterday. It appears here when it does.
+              {resource.answer?.stored === false
+                ? 'What reported before cannot be read now; it is tried again. A device appears here as soon as it speaks.'
+                : `No device of ${hub} that can be switched has reported since yesterday. It appears here when it does.`}
             </Empty>
           )}
         </div>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Problem, type SettledReport } from '../../../../client/client.ts'
 import { OUTCOMES } from '../../../../contract/command-report.ts'
-import { partsOf, type Tap, verdictOf } from './tap.ts'
+import { joined, partsOf, type Queued, queue, type Tap, verdictOf, type Wish, wishedOf } from './tap.ts'
 
 const report: SettledReport = {
   command: 'c'.repeat(32),
@@ -57,4 +57,44 @@ test('only what was confirmed in time is good; what nobody knows is never called
   })
   expect(verdictOf({ ...tap, end: { problem: new Problem('limit', 'too many'), ms: 1 } })?.tone).toBe('bad')
   expect(verdictOf(tap)).toBeUndefined()
+})
+
+test('a command that expired is told by the reason, and by the hub’s own word where there is one', () => {
+  const text = (outcome: 'expired' | 'offline', reason?: string, stage?: SettledReport['stages'][number]) =>
+    verdictOf({
+      ...tap,
+      end: { report: { ...report, outcome, ...(reason ? { reason } : {}), stages: stage ? [stage] : [] }, ms: 1 },
+    })?.text
+  const own = { stage: 'expired', by: 'hub', ms: 0 } as const
+  expect(text('expired')).toBe('No word from the device: it may be on, or not')
+  expect(text('expired', 'the relay restarted')).toBe(
+    'No word from the device: it may be on, or not (the relay restarted)',
+  )
+  expect(text('expired', 'its time ran out; nothing was done', own)).toBe(
+    'The hub answered: its time ran out; nothing was done',
+  )
+  expect(text('expired', undefined, own)).toBe('The hub knows of no result: it may be on, or not')
+  expect(text('offline', 'the hub is not connected')).toBe('Offline: nothing was sent (the hub is not connected)')
+  expect(text('offline')).toBe('Offline: nothing was sent')
+})
+
+test('three quick taps on + go up by three steps: each goes on from the wish before, sent or not', () => {
+  const running: Tap = { device: 'hall-thermostat', set: { setpoint: 20.5 }, wish: '20.5', since_ms: 0 }
+  let queued: Queued | undefined
+  for (let taps = 0; taps < 2; taps++) {
+    const setpoint = Number(wishedOf(running, queued)['setpoint']) + 0.5
+    queued = queue(queued, { set: { setpoint }, wish: `${setpoint}` }, taps)
+  }
+  expect(queued && joined(queued)).toEqual({ set: { setpoint: 21.5 }, wish: '21.5' })
+  expect(wishedOf({ ...running, end: { report, ms: 1 } }, undefined)).toEqual({})
+})
+
+test('wishes that wait are joined by attribute, and the newest of each counts', () => {
+  const wishes: readonly Wish[] = [
+    { set: { powered: true }, wish: 'on' },
+    { set: { brightness: 60 }, wish: '60 %' },
+    { set: { brightness: 70 }, wish: '70 %' },
+  ]
+  const queued = wishes.reduce<Queued | undefined>((before, wish, at) => queue(before, wish, at), undefined)
+  expect(queued && joined(queued)).toEqual({ set: { powered: true, brightness: 70 }, wish: 'on, 70 %' })
 })

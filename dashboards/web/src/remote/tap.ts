@@ -1,18 +1,46 @@
 /** One touch of the remote, from the finger to the device and back. */
 import { OUTCOME_MEANING, type Problem, type SettledReport } from '../../../../client/client.ts'
+import { hubExpired } from '../commands/hub-answer.ts'
 import type { Tone } from '../icon.tsx'
 import { durationText } from '../number-format.ts'
 
-export type Tap = {
-  readonly device: string
-  readonly set: Readonly<Record<string, string | number | boolean>>
+type Values = Readonly<Record<string, string | number | boolean>>
+
+export type Wish = {
+  readonly set: Values
   /** What was asked, as `on`, `60 %`. */
   readonly wish: string
+}
+
+export type Tap = Wish & {
+  readonly device: string
   /** The browser's monotonic clock. */
   readonly since_ms: number
   readonly end?:
     | { readonly report: SettledReport; readonly ms: number }
     | { readonly problem: Problem; readonly ms: number }
+}
+
+/** Touches that wait for the one under way, the newest last. */
+export type Queued = { readonly wishes: readonly Wish[]; readonly since_ms: number }
+
+/** With one more touch: of each attribute the newest wish counts, and those of others stay. */
+export function queue(before: Queued | undefined, wish: Wish, since_ms: number): Queued {
+  const stay = (before?.wishes ?? []).filter(({ set }) => !Object.keys(set).every((name) => name in wish.set))
+  return { wishes: [...stay, wish], since_ms }
+}
+
+/** What is sent when their turn comes. */
+export function joined({ wishes }: Queued): Wish {
+  return {
+    set: Object.fromEntries(wishes.flatMap(({ set }) => Object.entries(set))),
+    wish: wishes.map(({ wish }) => wish).join(', '),
+  }
+}
+
+/** What the device is to become by all that was touched and has no answer yet; the next touch goes on from there. */
+export function wishedOf(tap: Tap | undefined, queued: Queued | undefined): Values {
+  return { ...(tap && !tap.end ? tap.set : {}), ...(queued ? joined(queued).set : {}) }
 }
 
 /** How it ended in one line, and how good that is; undefined while it runs. */
@@ -31,14 +59,21 @@ export function verdictOf(tap: Tap): { readonly tone: Tone; readonly text: strin
     case 'late':
       return { tone: 'warn', text: `${wish}, but late` }
     case 'offline':
-      return { tone: 'bad', text: 'Offline: nothing was sent' }
+      return { tone: 'bad', text: `Offline: nothing was sent${reason ? ` (${reason})` : ''}` }
     case 'rejected':
       return { tone: 'bad', text: `Refused: ${reason ?? 'no reason given'}` }
     case 'expired':
-      return { tone: 'warn', text: `No word from the device: it may be ${wish}, or not` }
+      return { tone: 'warn', text: expiredText(end.report, wish) }
     case 'interrupted':
       return { tone: 'warn', text: OUTCOME_MEANING.interrupted }
   }
+}
+
+/** The hub's own word tells what became of it; without one nobody knows. */
+function expiredText({ reason, stages }: SettledReport, wish: string): string {
+  if (hubExpired(stages) && reason) return `The hub answered: ${reason}`
+  const silent = hubExpired(stages) ? 'The hub knows of no result' : 'No word from the device'
+  return `${silent}: it may be ${wish}, or not${reason ? ` (${reason})` : ''}`
 }
 
 export type Part = {

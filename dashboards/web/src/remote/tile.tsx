@@ -1,24 +1,29 @@
 import { useSignal } from '@preact/signals'
-import { useEffect } from 'preact/hooks'
+import type { RefObject } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
 import { browserClock } from '../browser.ts'
 import { Icon, type IconName, Shape } from '../icon.tsx'
 import { flag, type Kind, nameOf, number, SETPOINT, type States, setpointOf } from './device-kind.ts'
-import { type Tap, verdictOf } from './tap.ts'
+import { joined, type Queued, type Tap, verdictOf, wishedOf } from './tap.ts'
 import type { Remote } from './use-remote.ts'
 
 const COUNT_EVERY_MS = 50
+/** A question that nobody answers is no longer meant. */
+const ASK_MAX_MS = 10_000
 
 type TileProps = {
   readonly device: string
   readonly kind: Kind
   readonly states: States
   readonly tap: Tap | undefined
+  /** What was touched since, and waits for it. */
+  readonly queued: Queued | undefined
   readonly send: Remote['tap']
 }
 
 /** One device that can be told something: what it is known to be, and what it is asked to become, never mixed. */
 export function Tile(props: TileProps) {
-  const { device, kind, states, tap } = props
+  const { device, kind, states, tap, queued } = props
   const running = tap !== undefined && !tap.end
   const on = flag(states.get('powered')) === true || (kind === 'lock' && flag(states.get('locked')) === false)
   return (
@@ -40,6 +45,7 @@ export function Tile(props: TileProps) {
         {running && (
           <span class="count" aria-hidden="true">
             {tap.wish} … <Count since_ms={tap.since_ms} />
+            {queued && `, then ${joined(queued).wish}`}
           </span>
         )}
         <span role="status">{tap && <Verdict tap={tap} />}</span>
@@ -81,9 +87,11 @@ function Face(props: {
   readonly checked: boolean | undefined
   readonly busy: boolean
   readonly press: () => void
+  readonly button?: RefObject<HTMLButtonElement | null>
 }) {
   return (
     <button
+      ref={props.button}
       type="button"
       class="face"
       role="switch"
@@ -103,11 +111,11 @@ function Face(props: {
   )
 }
 
-function Switch({ device, kind, states, tap, send }: TileProps) {
+function Switch({ device, kind, states, tap, queued, send }: TileProps) {
   const powered = flag(states.get('powered'))
   const brightness = kind === 'lamp' && powered ? number(states.get('brightness')) : undefined
   const state = powered === undefined ? 'not known' : powered ? 'on' : 'off'
-  const busy = tap !== undefined && !tap.end && 'powered' in tap.set
+  const busy = 'powered' in wishedOf(tap, queued)
   return (
     <Face
       icon={kind === 'lamp' ? 'lamp' : 'plug'}
@@ -152,14 +160,29 @@ function Brightness({ device, states, send }: TileProps) {
 function Lock({ device, states, tap, send }: TileProps) {
   const locked = flag(states.get('locked'))
   const asking = useSignal(false)
+  const face = useRef<HTMLButtonElement>(null)
+  const question = useRef<HTMLDivElement>(null)
   const busy = tap !== undefined && !tap.end
-  const unlock = () => {
+  /** The focus, which would be lost with the question, goes back to where it came from. */
+  const shut = () => {
+    face.current?.focus()
     asking.value = false
-    send(device, { locked: false }, 'unlocked')
   }
+  const answer = (locked: boolean) => {
+    shut()
+    send(device, { locked }, locked ? 'locked' : 'unlocked')
+  }
+  useEffect(() => {
+    if (!asking.value) return undefined
+    return browserClock.timer(ASK_MAX_MS, () => {
+      if (question.current?.contains(document.activeElement)) shut()
+      else asking.value = false
+    })
+  }, [asking.value])
   return (
     <>
       <Face
+        button={face}
         icon={locked === false ? 'unlocked' : 'locked'}
         name={nameOf(device)}
         state={locked === undefined ? 'not known' : locked ? 'locked' : 'unlocked'}
@@ -172,23 +195,16 @@ function Lock({ device, states, tap, send }: TileProps) {
         }}
       />
       {asking.value && (
-        <div class="confirm">
-          <button type="button" class="button primary" onClick={unlock}>
+        <div class="confirm" ref={question}>
+          <button type="button" class="button primary" onClick={() => answer(false)}>
             Unlock
           </button>
           {locked === undefined && (
-            <button
-              type="button"
-              class="button"
-              onClick={() => {
-                asking.value = false
-                send(device, { locked: true }, 'locked')
-              }}
-            >
+            <button type="button" class="button" onClick={() => answer(true)}>
               Lock
             </button>
           )}
-          <button type="button" class="button" onClick={() => (asking.value = false)}>
+          <button type="button" class="button" onClick={shut}>
             Cancel
           </button>
         </div>
@@ -197,15 +213,15 @@ function Lock({ device, states, tap, send }: TileProps) {
   )
 }
 
-function Thermostat({ device, states, tap, send }: TileProps) {
+function Thermostat({ device, states, tap, queued, send }: TileProps) {
   const attribute = setpointOf(states) ?? 'setpoint'
   const known = number(states.get(attribute))
-  const wished = tap && !tap.end ? tap.set[attribute] : undefined
-  const base = typeof wished === 'number' ? wished : known
+  const asked = wishedOf(tap, queued)[attribute]
+  const wished = typeof asked === 'number' ? asked : undefined
   const temperature = number(states.get('temperature'))
   const heating = flag(states.get('heating'))
   const move = (steps: number) => {
-    const next = Math.min(SETPOINT.max, Math.max(SETPOINT.min, (base ?? 20) + steps * SETPOINT.step))
+    const next = Math.min(SETPOINT.max, Math.max(SETPOINT.min, (wished ?? known ?? 20) + steps * SETPOINT.step))
     send(device, { [attribute]: next }, degrees(next))
   }
   return (
@@ -228,7 +244,7 @@ function Thermostat({ device, states, tap, send }: TileProps) {
         </button>
         <span class="target">
           <b>{known === undefined ? '–' : degrees(known)}</b>
-          <small>set</small>
+          <small>{wished === undefined ? 'set' : `to be ${degrees(wished)}`}</small>
         </span>
         <button type="button" class="button" aria-label={`${nameOf(device)}: warmer`} onClick={() => move(1)}>
           +

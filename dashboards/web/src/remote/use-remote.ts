@@ -11,9 +11,11 @@ import {
 import type { HubDevicesAnswer } from '../../../api.ts'
 import { ask, signedOut } from '../api-client.ts'
 import { browserClock, buzz } from '../browser.ts'
-import { type Resource, useResource } from '../resource.ts'
-import type { State, States } from './device-kind.ts'
-import type { Tap } from './tap.ts'
+import { LATE_EVERY_MS, type Resource, useResource } from '../resource.ts'
+import type { States } from './device-kind.ts'
+import { knownStates } from './known-states.ts'
+import { heard, type Presence } from './presence.ts'
+import { joined, type Queued, queue, type Tap, type Wish } from './tap.ts'
 
 const DEADLINE_MS = 5_000
 const EVERY_MS = 30_000
@@ -22,6 +24,8 @@ export type Remote = {
   /** By device, by name. */
   readonly devices: ReadonlyMap<string, States>
   readonly taps: ReadonlyMap<string, Tap>
+  /** What was touched while one of the device is under way, by device. */
+  readonly queued: ReadonlyMap<string, Queued>
   /** The last of any device. */
   readonly last: Tap | undefined
   readonly connection: ConnectionState
@@ -31,7 +35,7 @@ export type Remote = {
   readonly online: boolean | undefined
   readonly resource: Resource<HubDevicesAnswer>
   retry(): void
-  /** Sends it; while one of the device is under way, the newest wish waits for it, and those before it are dropped. */
+  /** Sends it; while one of the device is under way, it waits for it: of each attribute the newest wish is sent then. */
   tap(device: string, set: Tap['set'], wish: string): void
 }
 
@@ -39,6 +43,7 @@ export type Remote = {
 export function useRemote(hub: string): Remote {
   const live = useSignal<ReadonlyMap<string, States>>(new Map())
   const taps = useSignal<ReadonlyMap<string, Tap>>(new Map())
+  const queued = useSignal<ReadonlyMap<string, Queued>>(new Map())
   const last = useSignal<Tap | undefined>(undefined)
   const connection = useSignal<ConnectionState>({ state: 'connecting' })
   const away = useSignal(false)
@@ -46,22 +51,25 @@ export function useRemote(hub: string): Remote {
   const place = useMemo(() => signal(''), [])
   const rounds = useSignal(0)
   place.value = hub
+  const hand = useMemo(
+    () => ({
+      client: undefined as HearthClient | undefined,
+      presence: undefined as Presence | undefined,
+      /** The last answer of the tables: it stays while they are away. */
+      stored: undefined as HubDevicesAnswer | undefined,
+    }),
+    [],
+  )
   const { state, retry } = useResource(
     // What was missed while the connection was away is read anew.
     () => `/api/hubs/${encodeURIComponent(place.value)}/devices#${rounds.value}`,
     async (address, signal) => {
       const answer = await ask<HubDevicesAnswer>(address.replace(/#.*/, ''), { signal })
       online.value = answer.connected ?? undefined
+      if (answer.stored) hand.stored = answer
       return answer
     },
-    EVERY_MS,
-  )
-  const hand = useMemo(
-    () => ({
-      client: undefined as HearthClient | undefined,
-      next: new Map<string, () => void>(),
-    }),
-    [],
+    ({ stored }) => (stored ? EVERY_MS : LATE_EVERY_MS),
   )
 
   const told = (device: string, set: Tap['set'], time_ms: number) => {
@@ -77,8 +85,10 @@ export function useRemote(hub: string): Remote {
   }
   const hear = (event: HearthEvent) => {
     if (event.type === 'state') told(event.device, event.set, event.at)
-    else if (event.type === 'connection') online.value = event.stage === 'connected'
-    else if (event.type === 'gap') rounds.value++
+    else if (event.type === 'connection') {
+      hand.presence = heard(hand.presence, event)
+      online.value = hand.presence.online
+    } else if (event.type === 'gap') rounds.value++
     else if (event.type === 'outcome' && event.report.outcome === 'late') {
       // It was given up, and happened after all.
       const tap = taps.value.get(event.report.device)
@@ -93,7 +103,8 @@ export function useRemote(hub: string): Remote {
     taps.value = new Map()
     last.value = undefined
     online.value = undefined
-    hand.next.clear()
+    queued.value = new Map()
+    hand.presence = undefined
     const client = connect({ url: window.location.origin })
     hand.client = client
     client.onConnection((now) => {
@@ -105,39 +116,51 @@ export function useRemote(hub: string): Remote {
     return () => client.close()
   }, [hub])
 
-  const send = async (device: string, set: Tap['set'], wish: string, since_ms: number) => {
+  const wait = (device: string, wishes: Queued | undefined) => {
+    const all = new Map(queued.value)
+    if (wishes) all.set(device, wishes)
+    else all.delete(device)
+    queued.value = all
+  }
+  const send = async (device: string, { set, wish }: Wish, since_ms: number) => {
     const { client } = hand
     if (!client) return
     const begun: Tap = { device, set, wish, since_ms }
     keep(begun)
     try {
       const report = await client.send({ hub, device, set }, { deadline_ms: DEADLINE_MS })
+      if (client !== hand.client) return
       if (report.outcome === 'done' || report.outcome === 'late') told(device, set, endOf(report))
-      if (client === hand.client) keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
+      keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem('internal', String(error), { outcome: 'unknown' })
-      if (client === hand.client) keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
+      if (client !== hand.client) return
+      keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
     }
-    const next = hand.next.get(device)
-    hand.next.delete(device)
-    next?.()
+    const next = queued.value.get(device)
+    if (!next) return
+    wait(device, undefined)
+    void send(device, joined(next), next.since_ms)
   }
+  // Of another hub is what its answer says, until the one of this is here.
+  const answer = state.value.answer?.hub === hub ? state.value.answer : undefined
+  const stored = hand.stored?.hub === hub ? hand.stored : undefined
   return {
-    devices: joined(state.value.answer, live.value),
+    devices: knownStates([stored?.devices ?? [], answer?.devices ?? []], live.value),
     taps: taps.value,
+    queued: queued.value,
     last: last.value,
     connection: connection.value,
     away: away.value,
     online: online.value,
-    resource: state.value,
+    resource: { ...state.value, answer },
     retry,
     tap(device, set, wish) {
       buzz()
       const since_ms = browserClock.monotonic()
-      const go = () => void send(device, set, wish, since_ms)
       const running = taps.value.get(device)
-      if (running && !running.end) hand.next.set(device, go)
-      else go()
+      if (running && !running.end) wait(device, queue(queued.value.get(device), { set, wish }, since_ms))
+      else void send(device, { set, wish }, since_ms)
     },
   }
 }
@@ -145,22 +168,4 @@ export function useRemote(hub: string): Remote {
 /** When the relay had the last word on it, ms since 1970 by its clock: whose clock the phone has does not matter. */
 function endOf({ issued, stages }: CommandReport): number {
   return issued + Math.max(0, ...stages.filter(({ by }) => by === 'relay').map(({ ms }) => ms))
-}
-
-/** The newest of each attribute; devices by name. */
-function joined(answer: HubDevicesAnswer | undefined, live: ReadonlyMap<string, States>): ReadonlyMap<string, States> {
-  const devices = new Map<string, Map<string, State>>()
-  for (const { device, attributes } of answer?.devices ?? []) {
-    devices.set(device, new Map(attributes.map(({ attribute, ...state }) => [attribute, state])))
-  }
-  for (const [device, states] of live) {
-    const known = devices.get(device) ?? new Map<string, State>()
-    devices.set(device, known)
-    for (const [attribute, state] of states) {
-      const before = known.get(attribute)
-      // Only the table knows of units.
-      if ((before?.time_ms ?? 0) <= (state.time_ms ?? 0)) known.set(attribute, { ...state, unit: before?.unit ?? null })
-    }
-  }
-  return new Map([...devices].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
