@@ -1,7 +1,7 @@
 /** `hearth ca rotate`: another CA in the place of the one that there is, while everything runs. */
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { Administration } from '../registry/administration.ts'
 import { type RootOptions, readOrCreateRoots, trustedPem } from '../registry/authority-file.ts'
 import { hubsBehind, phaseOf, type Rotation, type RotationStep, rotate } from '../registry/authority-rotation.ts'
@@ -32,18 +32,19 @@ export function registerRotation(group: Command, context: CliContext): void {
       const registry = await existingRegistry(context)
       try {
         const parts = { fleet: context.config.fleet, clock: context.clock, random: context.random }
-        const [before, behind] = await standing(registry, folder, parts)
+        const look = () => standing(context, registry, { folder, parts, isForced: options.force === true })
+        const [before, behind] = await look()
         const leaves =
           (step === 'switch' && before.phase === 'begun') || (step === 'end' && before.phase === 'switched')
-        if (leaves && behind.length > 0 && !options.force) {
+        if (leaves && behind && behind.length > 0 && !options.force) {
           const named = `${behind.slice(0, NAMED_MAX).join(', ')}${behind.length > NAMED_MAX ? ', …' : ''}`
           const advice = 'they renew by themselves when they are on; --force takes the step without them'
           throw new Problem('conflict', `--${step} would leave ${behind.length} hubs behind: ${named}; ${advice}`)
         }
         if (step !== undefined) await rotate(folder, step, parts)
-        const [after, left] = step === undefined ? [before, behind] : await standing(registry, folder, parts)
+        const [after, left] = step === undefined ? [before, behind] : await look()
         const found = { ...after, behind: left }
-        const counted = after.phase === 'settled' ? '' : `\nHubs that are behind: ${found.behind.length}`
+        const counted = after.phase === 'settled' ? '' : `\nHubs that are behind: ${left?.length ?? 'not known'}`
         context.print(options.json ? JSON.stringify(found, undefined, 2) : `${NEXT[after.phase]}${counted}`)
       } finally {
         await registry.close()
@@ -51,10 +52,20 @@ export function registerRotation(group: Command, context: CliContext): void {
     })
 }
 
-/** How far a rotation is, and the hubs that its next step would leave behind. */
-async function standing(registry: Administration, folder: string, parts: RootOptions) {
+/** How far a rotation is, and the hubs that its next step would leave behind; forced, also where nobody can tell which. */
+async function standing(
+  { note }: Pick<CliContext, 'note'>,
+  registry: Administration,
+  { folder, parts, isForced }: { readonly folder: string; readonly parts: RootOptions; readonly isForced: boolean },
+) {
   const roots = await readOrCreateRoots(folder, parts)
   const rotation = phaseOf(roots)
-  const behind = rotation.phase === 'settled' ? [] : await hubsBehind(registry, trustedPem(roots), parts.clock.now())
-  return [rotation, behind] as const
+  if (rotation.phase === 'settled') return [rotation, []] as const
+  try {
+    return [rotation, await hubsBehind(registry, trustedPem(roots), parts.clock.now())] as const
+  } catch (error) {
+    if (!isForced || !isProblem(error)) throw error
+    note(`which hubs are behind is not known: ${error.message}`)
+    return [rotation, undefined] as const
+  }
 }

@@ -65,7 +65,12 @@ async function lossyRelay(hub: string, lain_ms: number, command: (session: MqttS
     handler: {
       subscribed(session) {
         sessions.push(session)
-        for (const nonsense of ['no JSON', '[]', '{"hearth":1,"type":"command","stamp":0}'])
+        for (const nonsense of [
+          'no JSON',
+          '[]',
+          '{"hearth":1,"type":"command","stamp":0}',
+          JSON.stringify({ ...command(session), epoch: 'none' }),
+        ])
           session.publish(topics.command(hub), Buffer.from(nonsense))
         const messages = [{ hearth: 1, type: 'clock', stamp: machineClock.monotonic() }, command(session)]
         machineClock.timer(lain_ms, () => {

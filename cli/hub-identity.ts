@@ -84,7 +84,9 @@ export async function remoteIdentity(
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
   // What a factory put there stays there: a hub that has its certificate claims no more.
   const code = options.code === undefined ? undefined : codeHash(options.code)
-  if (before && (code === undefined || enrolledBy(folder) === code)) {
+  // Cut off once the certificate was kept: what the key to come was for has come.
+  if (before && code !== undefined && before.key === kept(join(folder, KEY_TO_COME))) settle(folder, code)
+  if (before && (code === undefined || kept(join(folder, ENROLLED_BY)) === code)) {
     if (!renewalDue(before.cert, now_ms)) return { ...hubOf(before.cert), zone, tls: before }
     return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
   }
@@ -114,9 +116,14 @@ function codeHash(code: string): string {
   return createHash('sha256').update(code.trim().toLowerCase()).digest('hex')
 }
 
-function enrolledBy(folder: string): string | undefined {
-  const path = join(folder, ENROLLED_BY)
+function kept(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+/** The code is remembered before its key is forgotten. */
+function settle(folder: string, code: string | undefined): void {
+  if (code !== undefined) writeFiles([[join(folder, ENROLLED_BY), code]])
+  rmSync(join(folder, KEY_TO_COME), { force: true })
 }
 
 /** The key of an enrolment, on disk before it is asked for: the same again when the answer was lost. */
@@ -129,13 +136,12 @@ async function keyToCome(folder: string): Promise<string> {
   return key
 }
 
-/** Keeps what was given. The key is forgotten last: cut off before that, the same code with the same key is answered again. */
+/** Keeps what was given, its key in two places until all is settled. */
 function taken(folder: string, hub: string, enrolled: Enrolled, zone: string, code?: string): HubIdentity {
   if (enrolled.hub !== hub) {
     throw new Problem('conflict', `the code is for hub ${enrolled.hub}, not ${hub}: run it with --id ${enrolled.hub}`)
   }
   keepFiles(folder, enrolled.tls)
-  if (code !== undefined) writeFiles([[join(folder, ENROLLED_BY), code]])
-  rmSync(join(folder, KEY_TO_COME), { force: true })
+  settle(folder, code)
   return { hub, generation: enrolled.generation, zone, tls: enrolled.tls }
 }

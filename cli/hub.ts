@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { isProblem, Problem } from '../contract/problem.ts'
@@ -14,6 +15,7 @@ import type { Disk } from '../link/disk.ts'
 import { openSqliteDisk } from '../link/sqlite-disk.ts'
 import type { CliContext } from './context.ts'
 import { register as registerCheck } from './hub-check.ts'
+import { keptFiles } from './hub-files.ts'
 import { type HubIdentity, hubFolder, localIdentities, remoteIdentity } from './hub-identity.ts'
 import { type ServerOptions, serversOf } from './hub-servers.ts'
 import { brokerOptions, withZigbeeOptions, type ZigbeeOptions, zigbeeHome } from './hub-zigbee2mqtt.ts'
@@ -146,7 +148,7 @@ async function single(context: CliContext, options: Options, hub: string): Promi
   const claim = folder === undefined || serial === undefined ? {} : { claim: { folder, serial } }
   const identity = await remoteIdentity(context, {
     ...{ hub, url, ...claim },
-    ...given({ code: codeOf(options), ca: options.ca }),
+    ...given({ code: codeOf(context, options, hub), ca: options.ca }),
   })
   const firmware = broker ? AGENT_VERSION : FIRMWARE_OLD
   const devices = broker
@@ -333,8 +335,11 @@ function openDisk(context: CliContext, hub: string): Disk {
   }
 }
 
-function codeOf({ code, codeFile }: Options): string | undefined {
-  return codeFile === undefined ? code : readSetting('--code-file', codeFile).trim()
+/** A file with a code may be gone once the hub has what it was for. */
+function codeOf(context: CliContext, { code, codeFile }: Options, hub: string): string | undefined {
+  if (codeFile === undefined) return code
+  if (!existsSync(codeFile) && keptFiles(hubFolder(context, hub))) return undefined
+  return readSetting('--code-file', codeFile).trim()
 }
 
 /** Without what is undefined, for options that are either there or not. */

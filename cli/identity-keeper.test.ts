@@ -60,8 +60,10 @@ afterEach(async () => {
 
 async function keep(clock = machineClock) {
   const tls: ClientTls = await fleet.hub('demo-01')
+  // Of this test: a look that is under way at its end is cut off.
+  const mine = asked
   const identity = { hub: 'demo-01', generation: 1, tls, zone: 'UTC' }
-  const log = { info: () => {}, failed: (_event: string, error: unknown) => asked.push(String(error)) }
+  const log = { info: () => {}, failed: (_event: string, error: unknown) => mine.push(String(error)) }
   stop = keepIdentity(
     { home, clock, random: machineRandom },
     { identity, url: endpoint.httpsUrl, look_ms: LOOK_MS, log },
@@ -92,9 +94,14 @@ test('a certificate whose time has come by the clock of the fleet is renewed, ke
   expect(readFileSync(join(home, 'hubs', 'demo-01', 'cert.pem'), 'utf8')).toBe(certificate)
 })
 
-test('a clock that is far ahead renews nothing, and other CAs do', async () => {
+test('a clock that is far ahead, its own or that of the fleet, renews nothing, and other CAs do', async () => {
   await keep({ ...machineClock, now: () => Date.now() + 300 * DAY_MS })
   await expect.poll(() => asked.length).toBeGreaterThan(3)
+  stop()
+  now_ms += 300 * DAY_MS
+  await keep()
+  const before = asked.length
+  await expect.poll(() => asked.length).toBeGreaterThan(before + 3)
   expect(asked).not.toContain('renew')
   ca += ca
   await expect.poll(() => asked).toContain('renew')

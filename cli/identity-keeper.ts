@@ -1,9 +1,11 @@
 /** What keeps a running hub's certificate good, and its idea of whom to trust: it asks, and renews where that helps. */
-import { authorities, isSignedByFirst, renew, renewalDue, sayTrust } from '../hub-agent/enrolment.ts'
+import { authorities, isSignedByFirst, pastFor, renew, renewalDue, sayTrust } from '../hub-agent/enrolment.ts'
 import type { CliContext } from './context.ts'
 import { keepFiles } from './hub-files.ts'
 import { type HubIdentity, hubFolder } from './hub-identity.ts'
 import type { Log } from './log.ts'
+
+const SAY_AGAIN_MS = 86_400_000
 
 /**
  * Looks about each `look_ms` at the endpoint `url`. A certificate is renewed when its time has come, when another CA signs now,
@@ -28,13 +30,15 @@ export function keepIdentity(
   const { hub, tls } = identity
   let ended = false
   let said = ''
+  let said_ms = 0
 
   async function look(): Promise<void> {
     const now_ms = clock.now()
     try {
       const fleet = await authorities({ url, tls, now_ms })
-      // By the fleet's clock: one that stays at 1970 would never renew, one that is far ahead at each look.
-      const isGood = fleet.ca === tls.ca && isSignedByFirst(tls.cert, fleet.ca) && !renewalDue(tls.cert, fleet.now_ms)
+      // By the earlier clock, hub's or fleet's: one that is ahead must renew nothing. One that stays at 1970 does not count.
+      const due_ms = now_ms < pastFor(tls.cert) ? fleet.now_ms : Math.min(now_ms, fleet.now_ms)
+      const isGood = fleet.ca === tls.ca && isSignedByFirst(tls.cert, fleet.ca) && !renewalDue(tls.cert, due_ms)
       if (!isGood && !ended) {
         const renewed = await renew({ url, tls, now_ms })
         keepFiles(hubFolder(context, hub), renewed.tls)
@@ -42,7 +46,12 @@ export function keepIdentity(
         log.info('renewed', `${hub}: has a new certificate`, { hub, expires_ms: renewed.expires_ms })
       }
       const has = tls.cert + tls.ca
-      if (said !== has && (await sayTrust({ url, tls, now_ms }))) said = has
+      // Once more each day: the registry may have been restored from a copy of before.
+      const isSaid = said === has && clock.monotonic() - said_ms < SAY_AGAIN_MS
+      if (!isSaid && (await sayTrust({ url, tls, now_ms }))) {
+        said = has
+        said_ms = clock.monotonic()
+      }
     } catch (error) {
       // Whatever it is (no way there, a full disk): the hub goes on with what it has, and it is tried again.
       log.failed('identity', error, { hub })

@@ -5,7 +5,7 @@ import { randomHex, sleep } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
 import { causeOf, isProblem, messageOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
-import { HUB_RATE } from '../relay/limits.ts'
+import { HUB_DAY_RATE, HUB_RATE } from '../relay/limits.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
 import { ANSWER_GRACE_MS, REFUSED_WAIT_MAX_MS, REFUSED_WAIT_MS, RELAY_LIMIT_MS } from './limits.ts'
@@ -51,7 +51,7 @@ Examples:
   hearth send demo-01 kitchen-lamp powered=true brightness=40 --deadline 1000
   hearth send demo-01 kitchen-lamp powered=1 --repeat 200 --json
 
-A relay takes ${HUB_RATE.per_second} commands a second for one hub, and ${HUB_RATE.burst} at once. With --repeat, one that it refuses for now is sent again when
+A relay takes ${HUB_RATE.per_second} commands a second for one hub, ${HUB_RATE.burst} at once, and over a day ${HUB_DAY_RATE.burst} and ${HUB_DAY_RATE.per_second} a second. With --repeat, one that it refuses for now is sent again when
 it says, and the waits are counted. The summary is printed also when the run ends early.
 
 Exit code 0 when done, ${NOT_DONE} when not; 1 when one was not sent: an unknown hub, a bad token, no relay that answers.`,

@@ -154,7 +154,9 @@ test('help says of each scope what it lets a token do', async () => {
 })
 
 test('help of a repeated command names the rate that a relay takes', async () => {
-  expect(await helpOf('send')).toMatch(/A relay takes 20 commands a second for one hub, and 400 at once/)
+  expect(await helpOf('send')).toMatch(
+    /A relay takes 20 commands a second for one hub, 400 at once, and over a day 10000 and 0\.4/,
+  )
 })
 
 test('help of a check promises no more than it looks at', async () => {

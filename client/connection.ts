@@ -88,7 +88,12 @@ export function keepConnection(
     }
     if (!current()) return
     if (options.WebSocket) open(options.WebSocket, token, current)
-    else await instead('there is no WebSocket here', current)
+    else {
+      on.deaf(
+        new Problem('invalid', 'events need a WebSocket, and there is none here: pass one as the option WebSocket'),
+      )
+      await instead('there is no WebSocket here', current)
+    }
   }
 
   const open = (WebSocket: WebSocketConstructor, token: string | undefined, current: () => boolean) => {

@@ -30,7 +30,15 @@ beforeAll(async () => {
   const registry = sampleRegistry(2, { app: 'person', scopes: SCOPES })
   live = openLive({ relay: at, clock, note: () => undefined })
   await app.register(cookie)
-  mountCommands(openRouter(app, registry), { queries: silent, live, registry, relay: at, clock, random })
+  mountCommands(openRouter(app, registry), {
+    queries: silent,
+    live,
+    registry,
+    relay: at,
+    clock,
+    random,
+    note: () => {},
+  })
 })
 afterAll(async () => {
   live?.close()

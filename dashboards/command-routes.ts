@@ -49,12 +49,13 @@ export function mountCommands(
     readonly relay: RelayAddress
     readonly clock: Clock
     readonly random: Random
+    readonly note: (text: string) => void
   },
 ): void {
-  const { queries, live, registry, relay, clock, random } = options
+  const { queries, live, registry, relay, clock, random, note } = options
   const shared = shareAnswers(clock)
-  const ofDays = lakeParts(clock, DAYS_KEPT_MS)
-  const ofStates = lakeParts(clock, STATES_KEPT_MS)
+  const ofDays = lakeParts(clock, DAYS_KEPT_MS, note)
+  const ofStates = lakeParts(clock, STATES_KEPT_MS, note)
   const nobody = new AbortController().signal
 
   route({
@@ -108,8 +109,8 @@ export function mountCommands(
     handle: async (_input, { principal }): Promise<HubsAnswer> => {
       const [connected, devices, disconnects] = await Promise.all([
         shared('connections', () => connectedHubs(relay, clock)),
-        ofDays('devices', () => devicesOf(queries, clock.now(), nobody)),
-        ofDays('disconnects', () => disconnectsOf(queries, clock.now(), nobody)),
+        ofDays('the devices of hubs', () => devicesOf(queries, clock.now(), nobody)),
+        ofDays('the last disconnects of hubs', () => disconnectsOf(queries, clock.now(), nobody)),
       ])
       const hubs = registry.hubs().filter((hub) => hub.retired_ms === undefined && maySee(principal, hub.hub))
       return {
@@ -121,8 +122,8 @@ export function mountCommands(
           region,
           model,
           zone,
-          connected: connected?.has(hub) ?? null,
-          disconnected_ms: connected?.has(hub) ? null : (disconnects?.get(hub) ?? null),
+          connected: connected?.(hub) ?? null,
+          disconnected_ms: connected?.(hub) ? null : (disconnects?.get(hub) ?? null),
           devices: devices?.get(hub) ?? [],
         })),
       }
@@ -140,13 +141,13 @@ export function mountCommands(
       if (!record || record.retired_ms !== undefined) throw new Problem('missing', `this fleet has no hub ${hub}`)
       const [stored, connected] = await Promise.all([
         // Commands do not wait for the lake, and neither does the page that sends them.
-        ofStates(hub, () => storedStates(queries, hub, clock.now(), nobody)),
+        ofStates(`the states of ${hub}`, () => storedStates(queries, hub, clock.now(), nobody)),
         connectedHubs(relay, clock),
       ])
       return {
         hub,
         home: record.home,
-        connected: connected?.has(hub) ?? null,
+        connected: connected?.(hub) ?? null,
         devices: joinStates(stored ?? [], live.states(hub)),
         stored: stored !== undefined,
       }

@@ -22,6 +22,9 @@ export const ANSWER_SHARED_MS = 2_000
 export const ANSWERS_SHARED_MAX = 64
 /** Longest wait for what the lake adds to an answer that the registry and the relay give; then it goes without. */
 export const LAKE_PART_WAIT_MAX_MS = 300
+/** … how old the last one may be that stands in for it, and how many are asked for at a time: of a slow lake no page has all places. */
+export const LAKE_PART_OLD_MAX_MS = 10 * 60_000
+export const LAKE_PARTS_ASKED_MAX = 4
 /** Longest window of the fleet page. */
 export const WINDOW_MAX_MS = 400 * 86_400_000
 /** Hubs in the table of the worst. */

@@ -118,15 +118,20 @@ export async function askRelay(
   }
 }
 
-/** Hubs with a live connection; undefined when the relay does not answer. */
-export async function connectedHubs(relay: RelayAddress, clock: Clock): Promise<ReadonlySet<string> | undefined> {
+/** Has a hub a live connection? Undefined where a relay that may hold it did not answer. */
+export type Connected = (hub: string) => boolean | undefined
+
+/** Undefined when the relay does not answer. */
+export async function connectedHubs(relay: RelayAddress, clock: Clock): Promise<Connected | undefined> {
   try {
     const answer = await askRelay(relay, { method: 'GET', path: '/v1/hubs' }, clock)
     const parsed = z
-      .object({ hubs: z.array(z.object({ hub: z.string(), connected: z.boolean().optional() })) })
+      .object({ hubs: z.array(z.object({ hub: z.string() })), incomplete: z.string().optional() })
       .safeParse(answer.body)
     if (!parsed.success) return undefined
-    return new Set(parsed.data.hubs.flatMap((hub) => (hub.connected === false ? [] : [hub.hub])))
+    const { hubs, incomplete } = parsed.data
+    const found = new Set(hubs.map(({ hub }) => hub))
+    return (hub) => found.has(hub) || (incomplete === undefined ? false : undefined)
   } catch (error) {
     if (isProblem(error, 'unavailable')) return undefined
     throw error

@@ -126,7 +126,7 @@ export async function startDashboards(options: DashboardsOptions): Promise<Dashb
     mountFleet(route, { queries, clock })
     mountLake(route, { queries, clock, lags: options.lags ?? (() => Promise.resolve(undefined)) })
     mountJobs(route, { queries, clock })
-    mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random })
+    mountCommands(route, { queries, live, registry, relay: options.relay, clock, random: options.random, note })
     scope.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
     scope.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))
     scope.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {

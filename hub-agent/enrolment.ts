@@ -24,7 +24,8 @@ const granted = z.object({
   expires_ms: z.number(),
 })
 
-const trusted = z.object({ ca: z.string(), now_ms: z.number() })
+/** A gateway of an earlier version says no time. */
+const trusted = z.object({ ca: z.string(), now_ms: z.number().optional() })
 
 /** What a hub keeps: `tls` are the contents of key.pem, cert.pem and ca.pem. */
 export type Enrolled = {
@@ -91,10 +92,10 @@ export async function authorities(options: {
   readonly url: string
   readonly tls: ClientTls
   readonly now_ms: number
-}): Promise<z.infer<typeof trusted>> {
+}): Promise<{ readonly ca: string; readonly now_ms: number }> {
   const { url, tls, now_ms } = options
   const answer = trusted.safeParse(await ask({ url: new URL('/v1/ca', url), tls, now_ms }))
-  if (answer.success) return answer.data
+  if (answer.success) return { ca: answer.data.ca, now_ms: answer.data.now_ms ?? now_ms }
   throw new Problem('corrupt', `the endpoint's answer names no CA: ${answer.error.message}`)
 }
 

@@ -7,7 +7,7 @@ export function handshakeFault(error: Error, socket: TLSSocket): string {
   const unfit: unknown = socket.authorizationError
   if (unfit) return `its certificate is not of this server's CA, or is not good any more: ${messageOf(unfit)}`
   if ('code' in error && error.code === 'ECONNRESET')
-    return 'it left in the middle of the TLS handshake, as one does that does not trust the certificate of this server'
+    return 'it left before the TLS handshake was over; one that does not trust the certificate of this server does so'
   // OpenSSL's message has addresses and lines of its source around it.
   return 'reason' in error ? `TLS: ${String(error.reason)}` : error.message
 }

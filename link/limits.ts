@@ -43,8 +43,8 @@ export const HANDSHAKES_MAX = 1_024
 export const HANDSHAKES_WAITING_MAX = 16_384
 /** Body of a request that is no batch: enrolment is the largest of them. */
 export const HTTPS_BODY_MAX_BYTES = 20 * 1024
-/** Connections of the HTTPS port; past it a new one is closed at once, and the hub backs off. */
-export const HTTPS_CONNECTIONS_MAX = 4_096
+/** Connections of the HTTPS port; past it a new one is closed at once, which is told, and the hub backs off. */
+export const HTTPS_CONNECTIONS_MAX = 16_384
 /** Sessions of one endpoint; past it CONNACK says `Server busy` (0x89). */
 export const SESSIONS_MAX = 50_000
 /** Bytes that may wait for one session's socket; past it the session is cut as too slow (0x97). */

@@ -150,7 +150,8 @@ export function connectMqtt(options: MqttConnectionOptions): MqttConnection {
         clean: true,
         keepalive: options.keepAlive_s ?? KEEP_ALIVE_S,
         reconnectPeriod: 0,
-        connectTimeout: PATIENCE_MS,
+        // Patience begins once the socket is taken; mqtt.js counts from the dial.
+        connectTimeout: CONNECT_TIMEOUT_MS + PATIENCE_MS,
         resubscribe: false,
         queueQoSZero: false,
       }

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import net from 'node:net'
 import tls from 'node:tls'
 import { type Clock, sleep } from '../contract/clock.ts'
+import { authorityOf } from '../contract/host.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { handshakeFault } from './handshake-fault.ts'
 import { handshakeGate } from './handshake-gate.ts'
@@ -226,7 +227,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
 
   return {
     port,
-    url: `mqtts://${options.host}:${port}`,
+    url: `mqtts://${authorityOf(options.host, port)}`,
     sessions: () => sessions.values(),
     session: (client) => sessions.get(client),
     get count() {

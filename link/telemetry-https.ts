@@ -26,6 +26,7 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
     forceCloseConnections: true,
   })
   app.server.maxConnections = HTTPS_CONNECTIONS_MAX
+  app.server.on('drop', (socket) => options.refused?.('no room for another connection', socket?.remoteAddress ?? ''))
   app.server.on('connection', (socket) => {
     if (socket instanceof Socket) socket.setNoDelay(true)
   })
@@ -58,7 +59,9 @@ export async function telemetryHttps(options: TelemetryOptions, isReady: () => b
     if (status === 401) options.refused?.(messageOf(error), request.ip)
     if (status === 429) reply.header('retry-after', '1')
     if (status >= 500) options.fault?.(error)
-    const body = status === 413 || status === 422 ? { refused: messageOf(error) } : { error: messageOf(error) }
+    const isBatch = request.routeOptions.url === '/v1/telemetry'
+    const body =
+      isBatch && (status === 413 || status === 422) ? { refused: messageOf(error) } : { error: messageOf(error) }
     return reply.code(status).send(body)
   })
   await options.routes?.(app)

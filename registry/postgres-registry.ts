@@ -4,7 +4,7 @@ import type { Administration } from './administration.ts'
 import { COPY_SEEN_MS, COPY_STEP_ROWS, POSTGRES_POLL_MS, POSTGRES_RETRY_MAX_MS } from './limits.ts'
 import { COPIED, type Copy, type CopyStep, openCopy } from './postgres-copy.ts'
 import { type Ask, type PostgresAddress, postgresLine } from './postgres-line.ts'
-import { makeTables, type PostgresMeta, readMeta } from './postgres-schema.ts'
+import { areTablesThere, makeTables, type PostgresMeta, readMeta } from './postgres-schema.ts'
 import type { RegistryOptions } from './registry-options.ts'
 import { text } from './row.ts'
 import { certificatesIn } from './sqlite-certificates.ts'
@@ -147,11 +147,10 @@ export async function openPostgresRegistry(options: PostgresRegistryOptions): Pr
 async function openOn(options: PostgresRegistryOptions, line: ReturnType<typeof postgresLine>): Promise<Copy> {
   let copy: Copy | undefined
   try {
-    let meta = await line.transaction(READ, (ask) => readMeta(ask, line.place, options))
-    if (!meta) {
+    if (!(await line.transaction(READ, areTablesThere))) {
       await line.transaction('BEGIN', (ask) => makeTables(ask, options))
-      meta = await line.transaction(READ, (ask) => readMeta(ask, line.place, options))
     }
+    const meta = await line.transaction(READ, (ask) => readMeta(ask, line.place, options))
     if (!meta) throw new Problem('corrupt', `Postgres at ${line.place} has lost its tables again: make them anew`)
     const { version: _of_rows, ...facts } = meta
     copy = openCopy(options.copy, options, facts)

@@ -32,7 +32,6 @@ CREATE INDEX codes_hub ON codes (hub);
 CREATE TABLE claims (serial text PRIMARY KEY, batch text NOT NULL, device text NOT NULL, key_hash text, generation integer,
   claimed_ms bigint);
 CREATE INDEX claims_batch ON claims (batch);
-CREATE TABLE trust (hub text PRIMARY KEY, serial text NOT NULL, cas text NOT NULL);
 CREATE TABLE deleted (name text NOT NULL, key text NOT NULL, version bigint NOT NULL, PRIMARY KEY (name, key));
 CREATE FUNCTION next_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -56,12 +55,15 @@ CREATE INDEX ${table}_version ON ${table} (version);`,
   .join('\n')}
 `
 
+/** Tables that came later: a database of an older Hearth gets them too, and they are nothing to it. */
+const LATER = 'CREATE TABLE IF NOT EXISTS trust (hub text PRIMARY KEY, serial text NOT NULL, cas text NOT NULL)'
+
 /** A registry's own facts, and how many rows were written so far. */
 export type PostgresMeta = RegistryMeta & { readonly version: number }
 
 /** Of the registry in this database; undefined where there is none. Raises what `checkMeta` raises. */
 export async function readMeta(ask: Ask, place: string, options: RegistryOptions): Promise<PostgresMeta | undefined> {
-  if (!(await areThere(ask))) return undefined
+  if (!(await isThere(ask, 'meta'))) return undefined
   const { rows } = await ask('SELECT format, fleet, epoch, buckets, boot, wall_ms, version FROM meta')
   const [row] = rows
   if (!row)
@@ -75,16 +77,23 @@ export async function readMeta(ask: Ask, place: string, options: RegistryOptions
 }
 
 /** As rows say it: `to_regclass` answers from a cache, which may not know yet what another session committed just now. */
-async function areThere(ask: Ask): Promise<boolean> {
-  const { rows } = await ask(`SELECT FROM pg_tables WHERE schemaname = '${POSTGRES_SCHEMA}' AND tablename = 'meta'`)
+async function isThere(ask: Ask, table: string): Promise<boolean> {
+  const { rows } = await ask('SELECT FROM pg_tables WHERE schemaname = $1 AND tablename = $2', POSTGRES_SCHEMA, table)
   return rows.length > 0
 }
 
-/** Makes the tables, unless somebody else just did. */
+/** Are all tables there, those of this version too? */
+export async function areTablesThere(ask: Ask): Promise<boolean> {
+  return (await isThere(ask, 'meta')) && (await isThere(ask, 'trust'))
+}
+
+/** Makes the tables that are lacking, unless somebody else just did. */
 export async function makeTables(ask: Ask, options: RegistryOptions): Promise<void> {
   await ask('SELECT pg_advisory_xact_lock($1)', MAKING_LOCK)
-  if (await areThere(ask)) return
-  await ask(TABLES)
+  const isNew = !(await isThere(ask, 'meta'))
+  if (isNew) await ask(TABLES)
+  await ask(LATER)
+  if (!isNew) return
   const { format, fleet, epoch, buckets, boot, wall_ms } = newMeta(options)
   await ask(
     'INSERT INTO meta (format, fleet, epoch, buckets, boot, wall_ms) VALUES ($1, $2, $3, $4, $5, $6)',

@@ -30,10 +30,15 @@ export function openStatements(database: DatabaseSync, path: string, changed: ()
     change(steps) {
       translate(path, () => database.exec('BEGIN IMMEDIATE'))
       try {
+        let rows = 0
         let step = steps.next()
-        while (!step.done) step = steps.next(answer(step.value))
+        while (!step.done) {
+          const told = answer(step.value)
+          rows += told.changed
+          step = steps.next(told)
+        }
         translate(path, () => database.exec('COMMIT'))
-        changed()
+        if (rows > 0) changed()
         return step.value
       } finally {
         if (database.isTransaction) database.exec('ROLLBACK')

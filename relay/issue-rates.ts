@@ -29,7 +29,7 @@ export function issueRates(clock: Pick<Clock, 'monotonic'>): IssueRates {
       if (wait_ms > 0) refuse(wait_ms, `to hub ${hub}`)
     },
     both(app, hub) {
-      const wait_ms = Math.max(apps.take(app), takeHub(hub))
+      const wait_ms = apps.take(app) || takeHub(hub)
       if (wait_ms > 0) refuse(wait_ms, `from app ${app} or to hub ${hub}`)
     },
   }

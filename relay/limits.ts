@@ -17,8 +17,8 @@ export const APP_RATE: Rate = { per_second: 500, burst: 2_000 }
 /** Commands to one hub. At it: refused with kind `limit` and Retry-After. */
 export const HUB_RATE: Rate = { per_second: 20, burst: 400 }
 /**
- * … over a day: what a hub's journal keeps of its last 26 hours (50,000) is more than these let come in 26 hours (47,440), or
- * one app could fill it, and the hub would refuse everybody's commands.
+ * … over a day: what a hub's journal keeps of its last 26 hours (50,000) is more than one relay lets come in 26 hours (47,440),
+ * or one app could fill it, and the hub would refuse everybody's commands. A relay that starts begins anew.
  */
 export const HUB_DAY_RATE: Rate = { per_second: 0.4, burst: 10_000 }
 /** Results of commands that this relay does not know, from one hub. At it: ignored and counted. */

@@ -465,6 +465,16 @@ static int is_older(const char *epoch) {
   return b != counter ? b < counter : c < connects;
 }
 
+static int is_epoch(const char *text) {
+  int size = 0;
+  return sscanf(text, "%*9[0-9].%*9[0-9].%*9[0-9]%n", &size) == 0 && size > 0 && !text[size];
+}
+
+static int is_number(const char *text) {
+  size_t size = strspn(text, "-+.0123456789eE");
+  return size > 0 && !text[size];
+}
+
 static int is_id(const char *text, size_t most) {
   size_t size = strspn(text, "0123456789abcdef");
   return size > 0 && size <= most && !text[size];
@@ -472,19 +482,21 @@ static int is_id(const char *text, size_t most) {
 
 static void command(struct link *link, const char *json) {
   struct command it;
-  char text[64], hash[17] = "", outcome[32] = "", name[80];
+  char stamp[32], left_ms[32], text[64], hash[17] = "", outcome[32] = "", name[80];
   field(json, "command", it.id, sizeof it.id);
   field(json, "hash", it.hash, sizeof it.hash);
   field(json, "device", it.device, sizeof it.device);
   field(json, "set", it.set, sizeof it.set);
   field(json, "issued", it.issued, sizeof it.issued);
   field(json, "epoch", it.epoch, sizeof it.epoch);
-  if (!is_id(it.id, 64) || !is_id(it.hash, 16) || !it.issued[0]) return; /* no message of this protocol: let it be */
+  field(json, "stamp", stamp, sizeof stamp);
+  field(json, "left_ms", left_ms, sizeof left_ms);
+  /* What is no message of this protocol is let be. */
+  if (!is_id(it.id, 64) || !is_id(it.hash, 16) || !is_epoch(it.epoch)) return;
+  if (!is_number(it.issued) || !is_number(stamp) || !is_number(left_ms)) return;
   /* What an older session's relay stamped says nothing of this one's clock. */
-  field(json, "stamp", text, sizeof text);
-  double lain = is_older(it.epoch) ? 0 : lain_ms(atof(text)), received_ms = now_ms();
-  field(json, "left_ms", text, sizeof text);
-  double left = atof(text) - lain;
+  double lain = is_older(it.epoch) ? 0 : lain_ms(atof(stamp)), received_ms = now_ms();
+  double left = atof(left_ms) - lain;
 
   snprintf(name, sizeof name, "command-%s", it.id);
   if (load(name, text, sizeof text) && sscanf(text, "%16s %31s", hash, outcome) == 2) {
@@ -549,7 +561,10 @@ static void obey(const char *relay) {
       const char *json = (const char *)link.packet + 2 + length;
       field(json, "type", kind, sizeof kind);
       if (!strcmp(kind, "command")) command(&link, json);
-      else if (!strcmp(kind, "clock")) field(json, "stamp", stamp, sizeof stamp), lain_ms(atof(stamp));
+      else if (!strcmp(kind, "clock")) {
+        field(json, "stamp", stamp, sizeof stamp);
+        if (is_number(stamp)) lain_ms(atof(stamp));
+      }
     }
     hang_up(&link);
     back_off(&failures, now_ms() - begun_ms);

@@ -229,6 +229,7 @@ class Hub:
         try:
             said = json.loads(payload)
             good = all(isinstance(said[name], kind) for name, kind in FIELDS[said["type"]].items())
+            good = good and (said["type"] != "command" or re.fullmatch(r"\d{1,9}\.\d{1,9}\.\d{1,9}", said["epoch"]))
         except (ValueError, KeyError, TypeError):
             good = False
         # What is no message of this protocol is let be.
@@ -265,7 +266,9 @@ class Hub:
         self.disk.ask("insert or replace into commands values (?, ?, ?, ?, ?)", *row)
 
     def command(self, client, epoch, said):
-        left_ms = said["left_ms"] - self.lain_ms(said["stamp"])
+        older = [int(part) for part in said["epoch"].split(".")] < epoch
+        # Another relay's clock would be taken for this one's.
+        left_ms = said["left_ms"] - (0 if older else self.lain_ms(said["stamp"]))
         received_ms = self.now_ms()
         hash = said["hash"]
         known = self.disk.ask("select hash, outcome from commands where id = ?", said["command"])
@@ -273,7 +276,7 @@ class Hub:
             self.tell(client, result(said, "rejected", 0, "this id was used for another command"))
         elif known:
             self.tell(client, result(said, known[0][1], 0))
-        elif [int(part) for part in said["epoch"].split(".")] < epoch:
+        elif older:
             self.stage(client, said, "rejected", 0, "it was meant for an earlier session")
         elif left_ms <= 0:
             self.stage(client, said, "expired", 0, "its time ran out on the way; nothing was done")

@@ -95,6 +95,8 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
   let refusal: string | undefined
   let published = 0
   let answer: () => ConnectAnswer = () => ({ accept: true })
+  /** By a check, just now. */
+  let refused = false
   let telemetry: 'take' | 'hold' = 'take'
 
   const common = {
@@ -115,7 +117,9 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
       connect({ epoch }) {
         attempts.push({ epoch: parseEpoch(epoch), at_ms: clock.monotonic() })
         watch.look()
-        return answer()
+        const said = answer()
+        refused = !said.accept
+        return said
       },
       subscribed(session) {
         subscribed = session
@@ -161,6 +165,9 @@ export async function openHubBench(options: HubBenchOptions): Promise<HubBench> 
 
   function turnedAway(at: 'relay' | 'gateway') {
     return (reason: string, address: string) => {
+      const isOnPurpose = refused
+      refused = false
+      if (isOnPurpose) return
       refusal = `${at}: ${reason}`
       options.turnedAway?.(at, reason, address)
     }

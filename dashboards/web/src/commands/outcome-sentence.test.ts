@@ -28,7 +28,7 @@ test('what the hub itself said of a command that expired is told as its word', (
   const stages = [...trace.stages, { stage: 'expired', by: 'hub', ms: 0 } as const]
   const reason = 'it lay 5200 ms on its way; nothing was done'
   expect(outcomeSentence({ ...trace, stages, reason })).toBe(`Expired. The hub answered: ${reason}.`)
-  expect(outcomeSentence({ ...trace, stages })).toBe('Expired. The hub answered that it knows of no result.')
+  expect(outcomeSentence({ ...trace, stages })).toBe('Expired. The hub, too, says that its time ran out.')
 })
 
 test('why nothing was sent is told where it is known', () => {

@@ -19,7 +19,8 @@ export function outcomeSentence(trace: CommandTrace): string {
     case 'rejected':
       return `Rejected by the hub or ${what}${reason}.`
     case 'expired':
-      if (hubExpired(trace.stages)) return `Expired. The hub answered${reason || ' that it knows of no result'}.`
+      if (hubExpired(trace.stages))
+        return reason ? `Expired. The hub answered${reason}.` : 'Expired. The hub, too, says that its time ran out.'
       return `Expired: no result within ${durationText(trace.deadline_ms)}. Whether it happened is not known${reason}.`
     case 'offline':
       return trace.reason

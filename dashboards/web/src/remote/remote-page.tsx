@@ -133,7 +133,7 @@ function Home({ hub }: { readonly hub: string }) {
               />
             ))
           )}
-          {!loading && told.length === 0 && !signedOut.value && (
+          {resource.answer && told.length === 0 && !signedOut.value && (
             <Empty title="Nothing to tap">
               {resource.answer?.stored === false
                 ? 'What reported before cannot be read now; it is tried again. A device appears here as soon as it speaks.'

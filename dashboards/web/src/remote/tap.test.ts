@@ -73,7 +73,7 @@ test('a command that expired is told by the reason, and by the hub’s own word 
   expect(text('expired', 'its time ran out; nothing was done', own)).toBe(
     'The hub answered: its time ran out; nothing was done',
   )
-  expect(text('expired', undefined, own)).toBe('The hub knows of no result: it may be on, or not')
+  expect(text('expired', undefined, own)).toBe('Its time ran out at the hub too: it may be on, or not')
   expect(text('offline', 'the hub is not connected')).toBe('Offline: nothing was sent (the hub is not connected)')
   expect(text('offline')).toBe('Offline: nothing was sent')
 })

@@ -72,7 +72,7 @@ export function verdictOf(tap: Tap): { readonly tone: Tone; readonly text: strin
 /** The hub's own word tells what became of it; without one nobody knows. */
 function expiredText({ reason, stages }: SettledReport, wish: string): string {
   if (hubExpired(stages) && reason) return `The hub answered: ${reason}`
-  const silent = hubExpired(stages) ? 'The hub knows of no result' : 'No word from the device'
+  const silent = hubExpired(stages) ? 'Its time ran out at the hub too' : 'No word from the device'
   return `${silent}: it may be ${wish}, or not${reason ? ` (${reason})` : ''}`
 }
 

@@ -169,9 +169,14 @@ function Lock({ device, states, tap, send }: TileProps) {
     asking.value = false
   }
   const answer = (locked: boolean) => {
+    if (busy) return
     shut()
     send(device, { locked }, locked ? 'locked' : 'unlocked')
   }
+  // Somebody else unlocked it: there is nothing to ask.
+  useEffect(() => {
+    if (locked === false) asking.value = false
+  }, [locked])
   useEffect(() => {
     if (!asking.value) return undefined
     return browserClock.timer(ASK_MAX_MS, () => {

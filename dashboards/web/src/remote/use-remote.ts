@@ -19,6 +19,8 @@ import { joined, type Queued, queue, type Tap, type Wish } from './tap.ts'
 
 const DEADLINE_MS = 5_000
 const EVERY_MS = 30_000
+/** What a wish that waited has at least, ms. */
+const LEFT_LEAST_MS = 1_000
 
 export type Remote = {
   /** By device, by name. */
@@ -64,8 +66,10 @@ export function useRemote(hub: string): Remote {
     // What was missed while the connection was away is read anew.
     () => `/api/hubs/${encodeURIComponent(place.value)}/devices#${rounds.value}`,
     async (address, signal) => {
+      const { presence } = hand
       const answer = await ask<HubDevicesAnswer>(address.replace(/#.*/, ''), { signal })
-      online.value = answer.connected ?? undefined
+      // What was heard meanwhile is newer than this.
+      if (hand.presence === presence) online.value = answer.connected ?? undefined
       if (answer.stored) hand.stored = answer
       return answer
     },
@@ -122,19 +126,26 @@ export function useRemote(hub: string): Remote {
     else all.delete(device)
     queued.value = all
   }
+  /** Within what is left of the time since the touch. What waits for one that did not happen does not go: its end is what is shown. */
   const send = async (device: string, { set, wish }: Wish, since_ms: number) => {
     const { client } = hand
     if (!client) return
     const begun: Tap = { device, set, wish, since_ms }
     keep(begun)
     try {
-      const report = await client.send({ hub, device, set }, { deadline_ms: DEADLINE_MS })
+      const report = await client.send(
+        { hub, device, set },
+        { deadline_ms: Math.max(LEFT_LEAST_MS, DEADLINE_MS - (browserClock.monotonic() - since_ms)) },
+      )
       if (client !== hand.client) return
-      if (report.outcome === 'done' || report.outcome === 'late') told(device, set, endOf(report))
+      const isDone = report.outcome === 'done' || report.outcome === 'late'
+      if (isDone) told(device, set, endOf(report))
+      else wait(device, undefined)
       keep({ ...begun, end: { report, ms: browserClock.monotonic() - since_ms } })
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem('internal', String(error), { outcome: 'unknown' })
       if (client !== hand.client) return
+      wait(device, undefined)
       keep({ ...begun, end: { problem, ms: browserClock.monotonic() - since_ms } })
     }
     const next = queued.value.get(device)
@@ -153,7 +164,8 @@ export function useRemote(hub: string): Remote {
     connection: connection.value,
     away: away.value,
     online: online.value,
-    resource: { ...state.value, answer },
+    // When another hub's answer came says nothing of this one.
+    resource: { ...state.value, answer, answered_ms: answer && state.value.answered_ms },
     retry,
     tap(device, set, wish) {
       buzz()
