@@ -54,7 +54,7 @@ export function keepIdentity(
       }
     } catch (error) {
       // Whatever it is (no way there, a full disk): the hub goes on with what it has, and it is tried again.
-      log.failed('identity', error, { hub })
+      if (!ended) log.failed('identity', error, { hub })
     }
     if (!ended) cancel = clock.timer(wait_ms(), () => void look())
   }
