@@ -135,9 +135,9 @@ function Home({ hub }: { readonly hub: string }) {
           )}
           {resource.answer && told.length === 0 && !signedOut.value && (
             <Empty title="Nothing to tap">
-              {resource.answer?.stored === false
-                ? 'What reported before cannot be read now; it is tried again. A device appears here as soon as it speaks.'
-                : `No device of ${hub} that can be switched has reported since yesterday. It appears here when it does.`}
+              {resource.answer.stored
+                ? `No device of ${hub} that can be switched has reported since yesterday. It appears here when it does.`
+                : 'What reported before cannot be read now; it is tried again. A device appears here as soon as it speaks.'}
             </Empty>
           )}
         </div>
