@@ -3,7 +3,7 @@ import { ask } from '../api-client.ts'
 import { now } from '../browser.ts'
 import { href } from '../location.ts'
 import { counted, whole } from '../number-format.ts'
-import { useResource } from '../resource.ts'
+import { LATE_EVERY_MS, useResource } from '../resource.ts'
 import { Skeleton } from '../state-notes.tsx'
 import { dayTime, minuteTime } from '../time-range.ts'
 
@@ -16,7 +16,8 @@ export function ConnectedNow() {
   const { state } = useResource(
     () => '/api/hubs',
     (address, signal) => ask<HubsAnswer>(address, { signal }),
-    EVERY_MS,
+    // Since when a hub is off the lake knows, which may be late.
+    ({ stored }) => (stored ? EVERY_MS : LATE_EVERY_MS),
   )
   const { answer, failure } = state.value
   return (
