@@ -1,13 +1,13 @@
 /** The fleet's CA replaced under a hub that serves, and a hub whose clock says 1970. */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { fakeTimeLibrary } from '../infra/faketime.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { batchPoster } from '../link/post-batch.ts'
-import { keptFiles } from './hub-files.ts'
 import { openSystem, type Running, type System, until } from './testing/system.ts'
 
 const START_MS = 60_000
@@ -42,10 +42,13 @@ async function issuedBy(port: number, cas: readonly X509Certificate[]): Promise<
 
 const NO_BATCH = Buffer.from('{}\n')
 
-function identity(): ClientTls {
-  const kept = keptFiles(join(system.home, 'hubs', 'hub-01'))
-  if (!kept) throw new Error('hub-01 has no certificate')
-  return kept
+/** What the hub has on disk, read beside it: again when it was writing just then. */
+async function identity(): Promise<ClientTls> {
+  for (;;) {
+    const tls = { key: hubFile('key.pem'), cert: hubFile('cert.pem'), ca: hubFile('ca.pem') }
+    if (new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key))) return tls
+    await setTimeout(5)
+  }
 }
 
 /** What becomes of something that is no batch, over a new connection: it is refused as such when the sender is known. */
@@ -76,7 +79,7 @@ it('the CA is replaced while a hub serves: its session lives on, and no connecti
   await until('the hub hears commands', START_MS, async () => (await command(bearer)) === 'done')
   const ports = [system.ports.hub, system.ports.mqtt, system.ports.https]
   const old = new X509Certificate(caPem())
-  const before = identity()
+  const before = await identity()
   /** Commands all the time, by the session that there is. */
   const outcomes: unknown[] = []
   const ending = new AbortController()
@@ -87,7 +90,7 @@ it('the CA is replaced while a hub serves: its session lives on, and no connecti
   /** And connections of their own, by what the hub has at the moment; what they bring is no batch, and that is said. */
   const kinds: string[] = []
   const connecting = (async () => {
-    while (!ending.signal.aborted) kinds.push(await postOnce(identity()))
+    while (!ending.signal.aborted) kinds.push(await postOnce(await identity()))
   })()
 
   await expect(rotate('--switch')).rejects.toThrow(/no new CA yet/)
