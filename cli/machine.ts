@@ -24,3 +24,8 @@ export const machineRandom: Random = {
     return pool.slice(left, left + count)
   },
 }
+
+/** Ends this process after `delay_ms`, unless nothing keeps it until then. */
+export function exitAfter(delay_ms: number, code: number): void {
+  setTimeout(() => process.exit(code), delay_ms).unref()
+}

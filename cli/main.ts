@@ -6,7 +6,10 @@ import type { CliContext } from './context.ts'
 import { endingOf, INTERRUPTED } from './ending.ts'
 import { type Interrupt, openInterrupt } from './interrupt.ts'
 import { loadConfig } from './load-config.ts'
-import { machineClock, machineRandom } from './machine.ts'
+import { exitAfter, machineClock, machineRandom } from './machine.ts'
+
+/** How long what is still open may keep a process that has ended its work. */
+const LINGER_MAX_MS = 5_000
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -27,7 +30,10 @@ async function main(given: readonly string[]): Promise<number> {
       return 0
     }
     await program.parseAsync(words, { from: 'user' })
-    return typeof process.exitCode === 'number' ? process.exitCode : 0
+    const code = typeof process.exitCode === 'number' ? process.exitCode : 0
+    // One that was told to end has drained by now: a socket to somebody who stands still must not keep it either.
+    if (interrupt.signal.aborted) exitAfter(LINGER_MAX_MS, code)
+    return code
   } catch (error) {
     // What a failed command left open (a thread, a timer, a socket) must not keep it: its supervisor waits for its end.
     const { code, told, isFault } = endingOf(error, interrupt.signal, entry?.stopped)
