@@ -1,5 +1,5 @@
 /** The certificate of a hub that runs on this machine: kept in `hubs/<hub>/`, made or renewed when needed. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Problem } from '../contract/problem.ts'
@@ -113,7 +113,7 @@ export async function remoteIdentity(
 }
 
 function codeHash(code: string): string {
-  return createHash('sha256').update(code.trim().toLowerCase()).digest('hex')
+  return hash('sha256', code.trim().toLowerCase())
 }
 
 function kept(path: string): string | undefined {

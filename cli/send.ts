@@ -4,7 +4,7 @@ import { refusal } from '../client/http.ts'
 import { randomHex, sleep } from '../contract/clock.ts'
 import { type AttributeValue, type CommandReport, OUTCOME_MEANING } from '../contract/command.ts'
 import { DEADLINE_DEFAULT_MS, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
-import { causeOf, isProblem, messageOf, Problem, type ProblemOutcome } from '../contract/problem.ts'
+import { causeOf, isProblem, messageOf, Problem, type ProblemOutcome, retryAfterOf } from '../contract/problem.ts'
 import { HUB_DAY_RATE, HUB_RATE } from '../relay/limits.ts'
 import { commandTimes } from './command-times.ts'
 import type { CliContext } from './context.ts'
@@ -127,11 +127,7 @@ async function repeat({ clock, note, signal }: CliContext, run: Run, once: () =>
 
 /** How long until a command that was refused may be sent again; undefined: it may not. */
 function waitOf_ms(error: unknown): number | undefined {
-  if (!isProblem(error, 'limit') || error.outcome !== 'did-not-happen') return undefined
-  const { cause } = error
-  return typeof cause === 'object' && cause !== null && 'retry_after_ms' in cause
-    ? Number(cause.retry_after_ms)
-    : undefined
+  return isProblem(error, 'limit') && error.outcome === 'did-not-happen' ? retryAfterOf(error) : undefined
 }
 
 /** Of a Retry-After in seconds; a second where it names none, or comes as a date. */

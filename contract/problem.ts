@@ -44,6 +44,13 @@ export function leaveFault(error: unknown): void {
   if (!isProblem(error)) throw error
 }
 
+/** How long until what was refused may be tried again, where its cause says: `{retry_after_ms}`. */
+export function retryAfterOf({ cause }: Problem): number | undefined {
+  return typeof cause === 'object' && cause !== null && 'retry_after_ms' in cause
+    ? Number(cause.retry_after_ms)
+    : undefined
+}
+
 /** For a value that the code's own logic guarantees: when it does not hold, the code is wrong, and it crashes. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`)

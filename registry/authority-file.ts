@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { createHash, webcrypto } from 'node:crypto'
+import { hash, webcrypto } from 'node:crypto'
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import * as x509 from '@peculiar/x509'
@@ -64,7 +64,7 @@ export function trustedPem({ active, next, previous }: Roots): string {
 
 /** What a hub says of the CAs that it trusts: SHA-256 of their PEM as it was given to it, hex. */
 export function caHash(ca_pem: string): string {
-  return createHash('sha256').update(ca_pem).digest('hex')
+  return hash('sha256', ca_pem)
 }
 
 export async function makeRoot({ fleet, clock, random }: RootOptions): Promise<string> {

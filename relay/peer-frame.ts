@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { z } from 'zod'
 import { attributeValue, type CommandReport, OUTCOMES, STAGES } from '../contract/command.ts'
-import { messageOf, Problem } from '../contract/problem.ts'
+import { messageOf, Problem, retryAfterOf } from '../contract/problem.ts'
 import { ID_PATTERN } from '../contract/source.ts'
 import { PEER_FRAME_MAX_BYTES } from './limits.ts'
 import type { LiveEvent } from './live-event.ts'
@@ -100,9 +100,8 @@ export type Said = z.infer<typeof said>
 
 /** A Problem as it crosses: kind, outcome, message, and when to ask again. */
 export function problemFrame(found: Problem): z.infer<typeof problem> {
-  const { kind, outcome, message, cause } = found
-  const wait_ms =
-    typeof cause === 'object' && cause !== null && 'retry_after_ms' in cause ? Number(cause.retry_after_ms) : undefined
+  const { kind, outcome, message } = found
+  const wait_ms = retryAfterOf(found)
   return { kind, outcome, message, ...(wait_ms !== undefined && { retry_after_ms: wait_ms }) }
 }
 

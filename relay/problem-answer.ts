@@ -1,4 +1,4 @@
-import type { Problem, ProblemKind } from '../contract/problem.ts'
+import { type Problem, type ProblemKind, retryAfterOf } from '../contract/problem.ts'
 
 const STATUS: Readonly<Record<ProblemKind, number>> = {
   invalid: 400,
@@ -17,9 +17,7 @@ export function statusOf(problem: Problem): { readonly status: number; readonly 
   if (problem.kind === 'unauthorized' && problem.cause === 'scope') return { status: 403 }
   const status = STATUS[problem.kind]
   if (status !== 429 && status !== 503) return { status }
-  const { cause } = problem
-  const wait_ms =
-    typeof cause === 'object' && cause !== null && 'retry_after_ms' in cause ? Number(cause.retry_after_ms) : 1_000
+  const wait_ms = retryAfterOf(problem) ?? 1_000
   return { status, retry_after_s: Math.max(1, Math.ceil(wait_ms / 1000)) }
 }
 
