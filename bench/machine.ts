@@ -41,6 +41,8 @@ export type Busy = {
   readonly load_after: number
   /** Cores at work on the whole machine, on average, benchmark included. */
   readonly busy_cores: number
+  /** What a hypervisor gave to others while this machine wanted it: percentiles of milliseconds are then its own. Absent in older results. */
+  readonly stolen_cores?: number
 }
 
 /** Watches how busy the whole machine is, from now until the returned function is called. */
@@ -48,18 +50,22 @@ export function watchMachine(): () => Busy {
   const load_before = loadavg()[0] ?? 0
   const before = machineTicks()
   return () => {
-    const { busy, all } = machineTicks()
-    const share = (busy - before.busy) / Math.max(1, all - before.all)
-    return { load_before, load_after: loadavg()[0] ?? 0, busy_cores: share * cpus().length }
+    const { busy, all, stolen } = machineTicks()
+    const cores = cpus().length / Math.max(1, all - before.all)
+    return {
+      ...{ load_before, load_after: loadavg()[0] ?? 0 },
+      ...{ busy_cores: (busy - before.busy) * cores, stolen_cores: (stolen - before.stolen) * cores },
+    }
   }
 }
 
 /** proc(5), /proc/stat: user nice system idle iowait irq softirq steal, in clock ticks over all cores. */
-function machineTicks(): { readonly busy: number; readonly all: number } {
+function machineTicks(): { readonly busy: number; readonly stolen: number; readonly all: number } {
   const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? ''
   const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number)
   const all = ticks.reduce((sum, part) => sum + part, 0)
-  return { all, busy: all - (ticks[3] ?? 0) - (ticks[4] ?? 0) }
+  const [, , , idle = 0, iowait = 0, , , stolen = 0] = ticks
+  return { all, stolen, busy: all - idle - iowait - stolen }
 }
 
 const TICKS_A_SECOND = 100

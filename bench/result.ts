@@ -42,7 +42,7 @@ export function describe(result: Result): string {
     '',
     `${result.benchmark} at ${result.commit}${result.changed ? ' with changes' : ''}, ${result.measured}`,
     `on ${machine.cores} cores of ${machine.cpu}, ${machine.memory_gib} GiB, Node ${machine.node}, DuckDB ${machine.duckdb}`,
-    `load average ${busy.load_before.toFixed(2)} before, ${busy.load_after.toFixed(2)} after; ${busy.busy_cores.toFixed(2)} cores at work meanwhile, this benchmark's included`,
+    `load average ${busy.load_before.toFixed(2)} before, ${busy.load_after.toFixed(2)} after; ${busy.busy_cores.toFixed(2)} cores at work meanwhile, this benchmark's included${busy.stolen_cores === undefined ? '' : `; ${busy.stolen_cores.toFixed(2)} taken by the hypervisor`}`,
   ]
   for (const one of result.workloads) {
     lines.push(

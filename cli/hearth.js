@@ -24,28 +24,34 @@ const HUB_FLAGS = [
 ]
 
 if (Number(process.versions.node.split('.')[0]) >= OLDEST_MAJOR) {
-  becomeSmall()
+  const words = process.argv.slice(2)
+  if (words[0] === 'hub' && words.includes('--id')) runWith(HUB_FLAGS)
   // Stripped types and compiled code are kept between runs: it halves what a process of the tree costs to start.
   nodeModule.enableCompileCache()
+  if (words[0] === 'relay') runWith((await ours('relay-flags', 'cli')).RELAY_FLAGS)
   endWithReader()
-  const source = new URL('./main.ts', import.meta.url)
-  const built = isSmall() ? '../dist/small/main.js' : '../dist/cli/main.js'
-  await import(existsSync(source) ? source.href : new URL(built, import.meta.url).href)
+  await ours('main', runsWith(HUB_FLAGS) ? 'small' : 'cli')
 } else {
   runOn(bundledNode())
 }
 
-function isSmall() {
-  return HUB_FLAGS.every((flag) => process.execArgv.includes(flag))
+/** A module from the checkout's source, or from the package's folder. */
+function ours(name, folder) {
+  const source = new URL(`./${name}.ts`, import.meta.url)
+  return import(existsSync(source) ? source.href : new URL(`../dist/${folder}/${name}.js`, import.meta.url).href)
 }
 
-/** Starts anew in the same process, with less memory, where the command is one hub and the system can. */
-function becomeSmall() {
-  const words = process.argv.slice(2)
-  // A supervisor's channel would not survive it.
-  if (words[0] !== 'hub' || !words.includes('--id') || isSmall() || process.connected || !process.execve) return
+function runsWith(flags) {
+  return flags.every((flag) => process.execArgv.includes(flag))
+}
+
+/** Starts anew in the same process, with these flags of V8, where the system can. */
+function runWith(flags) {
+  // A supervisor's channel would not survive it; the supervisor gives the flags itself.
+  if (runsWith(flags) || process.connected || !process.execve) return
   const script = fileURLToPath(import.meta.url)
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...HUB_FLAGS, script, ...words], process.env)
+  const words = [process.execPath, ...process.execArgv, ...flags, script, ...process.argv.slice(2)]
+  process.execve(process.execPath, words, process.env)
 }
 
 /** Ends as SIGPIPE would when nobody reads what is written. Under a supervisor its end is what counts: then it drains. */

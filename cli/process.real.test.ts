@@ -1,11 +1,12 @@
 /** What every process owes whoever runs it: a log, last words, health, figures, a clean end. */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { freshWebApp } from '../dashboards/testing/web-app.ts'
+import { RELAY_FLAGS } from './relay-flags.ts'
 import { factsOf, openSystem, opsOf, type Running, type System, until } from './testing/system.ts'
 
 let system: System
@@ -16,6 +17,10 @@ beforeEach(async () => {
 afterEach(() => system[Symbol.asyncDispose]())
 
 const START_MS = 60_000
+
+function wordsOf(pid: unknown): readonly string[] {
+  return readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').split('\0')
+}
 
 /** Lines that a process logged; anything else that it said fails. */
 function logOf(running: Running): readonly Readonly<Record<string, unknown>>[] {
@@ -56,6 +61,9 @@ describe('a process', () => {
   ])('tells that it lives, whether it is ready, and its figures: $name', async ({ words, name, figure }) => {
     system.start(words)
     await until(`${name} serves`, START_MS, () => existsSync(join(system.home, 'run', `${name}.json`)))
+    // The relay became a process with these; a child of `hearth up` is started with them.
+    if (name === 'relay')
+      expect(RELAY_FLAGS.filter((flag) => !wordsOf(factsOf(system, name)['pid']).includes(flag))).toEqual([])
     const at = (path: string) => fetch(`${opsOf(system, name)}${path}`)
     expect(await (await at('/healthz')).json()).toEqual({ alive: true })
     // Of the hubs none reaches a relay here; the others are ready, the dashboards once their query process and the web app are there.

@@ -12,6 +12,8 @@ export type ProcessSpec = {
   readonly name: string
   /** Words after `hearth`. */
   readonly words: readonly string[]
+  /** Of V8. */
+  readonly flags?: readonly string[]
   /** Hears what it says over the channel beside that it serves. */
   readonly told?: (fact: object) => void
 }
@@ -51,7 +53,8 @@ export function createSupervisor(options: {
 
   /** Spawns once; resolves `ready` when it serves and `ended` when it is over. */
   function launch(spec: ProcessSpec) {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('./hearth.js', entryFolder())), ...spec.words], {
+    const script = fileURLToPath(new URL('./hearth.js', entryFolder()))
+    const child = spawn(process.execPath, [...(spec.flags ?? []), script, ...spec.words], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })

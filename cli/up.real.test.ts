@@ -1,5 +1,6 @@
 /** The tree of `hearth up`: what dies comes back, Ctrl-C drains, nobody fights over one state folder. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RELAY_FLAGS } from './relay-flags.ts'
 import { childOf, factsOf, members, openSystem, type Running, type System, until } from './testing/system.ts'
 
 const UP = ['up', '--demo', '--hubs', '2', '--days', '0']
@@ -41,6 +42,7 @@ describe('hearth up', () => {
       await tree.untilSaid(new RegExp(`${name} is back`), LIMIT_MS)
       expect(childOf(tree, word).pid).not.toBe(pid)
       expect(factsOf(system, name)['pid']).toBe(childOf(tree, word).pid)
+      if (name === 'relay') expect(childOf(tree, word).words).toContain(RELAY_FLAGS.join(' '))
     }
     process.kill(childOf(tree, 'jobs').pid, 'SIGKILL')
     await tree.untilSaid(/jobs ended \(SIGKILL.*starting it again in 1 s/, 10_000)

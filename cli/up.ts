@@ -11,6 +11,7 @@ import { type Demo, openDemo } from './demo.ts'
 import { isFree } from './doctor.ts'
 import { openAuthority, openLocalLake, openRegistry, serverTls, serviceTls } from './fleet.ts'
 import { flagsGiven, goWith, whole } from './option.ts'
+import { RELAY_FLAGS } from './relay-flags.ts'
 import { announce, isServing, untilAborted, withdraw } from './service.ts'
 import { writeFiles } from './state-file.ts'
 import { lockState } from './state-lock.ts'
@@ -84,7 +85,7 @@ async function up(
     }
     await start({ name: 'ingest', words: ['ingest'], told })
     const [, , sent] = await Promise.all([
-      start({ name: 'relay', words: ['relay'] }),
+      start({ name: 'relay', words: ['relay'], flags: RELAY_FLAGS }),
       start({ name: 'dashboards', words: ['dashboards'] }),
       demo?.sendHistory(),
     ])

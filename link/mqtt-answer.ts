@@ -1,7 +1,10 @@
-import { generate, type Packet } from 'mqtt-packet'
+import { generate, type Packet, writeToStream } from 'mqtt-packet'
 import { REASON_MAX_CHARACTERS } from './limits.ts'
 import { connectLevel, type Flaw } from './mqtt-form.ts'
 import { REASON } from './mqtt-reason.ts'
+
+// Else it keeps a buffer of each number from 0 to 65,535: 8 MB, and a tenth of what the collector goes through in a relay.
+writeToStream.cacheNumbers = false
 
 /** A reason as it may go into a packet: what quotes a hub's own bytes may hold anything [MQTT-1.5.4-1] [MQTT-1.5.4-2]. */
 export function reasonString(text: string): string {

@@ -22,14 +22,13 @@ const batchRecord = z.object({ count: z.number(), crc: z.string(), bytes: z.numb
 
 export type BootRecord = z.infer<typeof bootRecord>
 
-/** A batch on disk. It is never cut anew; `plain` is kept between forming and the first transmission. */
+/** A batch on disk. It is never cut anew. */
 export type Held = {
   readonly first: number
   readonly count: number
   readonly crc: string
   /** What its body takes on disk. */
   readonly bytes: number
-  plain: Buffer | undefined
   inFlight: boolean
 }
 
@@ -172,7 +171,7 @@ export function readAccounts(disk: Disk): Account[] {
     const account = accountOf(entry.key.slice('outbox/batch/'.length))
     const first = sequenceOf(entry.key)
     const batch = parse(entry.key, entry.value, batchRecord)
-    account.held.push({ first, ...batch, plain: undefined, inFlight: false })
+    account.held.push({ first, ...batch, inFlight: false })
     account.next = Math.max(account.next, first + batch.count)
   }
   for (const entry of list(disk, 'outbox/line/')) {

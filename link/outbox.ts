@@ -161,7 +161,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     const plain = Buffer.from(account.open.slice(0, count).join(''))
     const body = pack(plain, codec)
     const first = account.next - account.open.length
-    const held: Held = { first, count, crc: eventsCrc(plain), bytes: body.length, plain, inFlight: false }
+    const held: Held = { first, count, crc: eventsCrc(plain), bytes: body.length, inFlight: false }
     disk.write([...change.seal(account, held, body), change.account(account)])
     account.open = account.open.slice(count)
     account.openBytes -= plain.length
@@ -245,8 +245,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
 
   function transmit(batch: TakenBatch): Transmission {
     const { account, held } = takenOf(batch)
-    const lines = held ? (held.plain ?? unpack(readBody(disk, account, held.first))) : Buffer.alloc(0)
-    if (held) held.plain = undefined
+    const lines = held ? unpack(readBody(disk, account, held.first)) : Buffer.alloc(0)
     const older = accountsOf(batch.stream).filter((other) => isOlder(other, account) && other.next > 0)
     const previous = older.slice(0, PREVIOUS_BOOTS_MAX).map((other) => ({
       boot: other.boot.boot,

@@ -71,7 +71,7 @@ describe('a command', () => {
     const { command } = core.issue(ask)
     if (wait_ms > 0) await clock.advance(wait_ms)
     for (const stage of stages) core.result(HUB, word(command.id, stage))
-    expect(command.outcome).toBe(outcome)
+    expect(core.find(command.id)?.outcome).toBe(outcome)
     expect(ledger.find(command.id)?.outcome).toBe(outcome)
   })
 

@@ -1,11 +1,14 @@
 import type { Clock } from '../contract/clock.ts'
-import { IDEMPOTENCY_WINDOW_MS } from '../contract/limits.ts'
 import { isProblem } from '../contract/problem.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
-import { FINISHED_IN_MEMORY_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
+import { UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
 
-/** Finished commands, the newest in memory and all that the disk still has; and the order of ledger writes. */
+/**
+ * Commands that the ledger has, and the order in which it is written. A finished one is kept in no memory beside it: it
+ * would grow old there, and commands that run wait while the collector goes through all that is old
+ * (docs/decisions/129-the-collector-is-what-commands-wait-for.md).
+ */
 export type CommandMemory = {
   /** Writes a new command and its events. Raises `unavailable`: then it must not be sent. */
   begin(command: Command, events: readonly LedgerEvent[]): void
@@ -21,8 +24,6 @@ export type CommandMemory = {
 }
 
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
-  /** In the order in which they finished. */
-  const finished = new Map<string, Command>()
   let lost = 0
   const unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
 
@@ -56,28 +57,16 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     if (unwritten.length > 0) writeOrKeep([], [])
   }
 
-  const forgetOld = () => {
-    const oldest_ms = clock.now() - IDEMPOTENCY_WINDOW_MS
-    for (const [id, command] of finished) {
-      if (finished.size <= FINISHED_IN_MEMORY_MAX && command.issued > oldest_ms) return
-      finished.delete(id)
-    }
-  }
-
-  /** A clock that jumps makes it look old before the disk has its outcome. */
+  /** What the disk refused is newer than what it has. */
   const kept = (id: string) => unwritten.flatMap(({ commands }) => commands).findLast((one) => one.id === id)
 
   return {
     begin: (command, events) => write(events, [command]),
-    finish: (command, events) => {
-      writeOrKeep(events, [command])
-      finished.set(command.id, command)
-      forgetOld()
-    },
+    finish: (command, events) => writeOrKeep(events, [command]),
     note: (events) => {
       if (events.length > 0) writeOrKeep(events, [])
     },
-    find: (id) => finished.get(id) ?? kept(id) ?? ledger.find(id),
+    find: (id) => kept(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
       cancelRetry?.()

@@ -18,6 +18,7 @@ import {
   COMMANDS_ON_DISK_MAX,
   FORGET_AT_ONCE,
   RATE_KEYS_MAX,
+  SPOOL_BATCH_BYTES,
   SPOOL_STREAM_MAX_BYTES,
   SYNC_INTERVAL_MS,
 } from './limits.ts'
@@ -87,6 +88,7 @@ export async function openLedger(options: {
     generation: 1,
     firmware: options.version,
     agent: options.version,
+    batch_bytes: SPOOL_BATCH_BYTES,
     streams: streams.map((name) => ({ name, max_bytes: SPOOL_STREAM_MAX_BYTES })),
   })
   const streamOfHub = new Map<string, string>()

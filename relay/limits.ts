@@ -2,8 +2,6 @@
 export const OPEN_COMMANDS_MAX = 20_000
 /** … and to one hub. At it: refused with kind `limit`. */
 export const OPEN_PER_HUB_MAX = 64
-/** Finished commands kept in memory; beyond, or after the idempotency window, they are looked up on disk. */
-export const FINISHED_IN_MEMORY_MAX = 20_000
 /** Commands kept on disk. At it: the oldest are forgotten, and only the hub's journal still knows a repeat. */
 export const COMMANDS_ON_DISK_MAX = 100_000
 /** Commands removed from the disk at once. */
@@ -64,6 +62,13 @@ export const SYNC_INTERVAL_MS = 100
 export type Rate = { readonly per_second: number; readonly burst: number }
 /** What the spool keeps of one bucket while ingest is away. At it: the oldest batch is dropped, and counted. */
 export const SPOOL_STREAM_MAX_BYTES = 64 * 1024 * 1024
+/**
+ * Events of commands are gathered up to this, plain, whatever becomes of the way to ingest: larger ones are packed for
+ * longer than a command should wait, and each one costs a context of zstd, which only a major collection frees.
+ */
+export const SPOOL_BATCH_BYTES = 64 * 1024
+/** … and for so long. */
+export const SPOOL_LINGER_MS = 1_000
 /** The body of a request of an app. */
 export const BODY_MAX_BYTES = 16 * 1024
 /** Requests a second from one address, before any token is looked at. At it: 429. */

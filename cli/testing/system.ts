@@ -189,7 +189,7 @@ export function members(group: number): readonly ProcessRow[] {
 
 /** The child of a tree that runs `hearth <name>`. */
 export function childOf(tree: Running, name: string): ProcessRow {
-  const found = members(tree.pid).find(({ pid, words }) => pid !== tree.pid && words.split(' ').at(2) === name)
+  const found = members(tree.pid).find(({ pid, words }) => pid !== tree.pid && words.includes(`hearth.js ${name}`))
   if (!found) throw new Error(`no process ${name} in the tree`)
   return found
 }
