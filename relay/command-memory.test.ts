@@ -3,6 +3,7 @@ import { Problem } from '../contract/problem.ts'
 import { ManualClock } from '../sim/clock.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import { commandMemory } from './command-memory.ts'
+import { EXPIRED_IN_MEMORY_MAX } from './limits.ts'
 
 const event = (hub: string): LedgerEvent => ({ m: 0, hub, kind: 'command' })
 const command = (id: string, hub: string): Command => ({
@@ -33,4 +34,16 @@ test('what a refusing disk let wait is written once each, in order, however ofte
   memory.begin(command('e', 'e'), [event('e')])
   expect(written).toEqual(['a', 'b', 'c', 'e'])
   memory.close()
+})
+
+test('an expired command keeps when it was sent, until it is answered', () => {
+  const ledger = { write: () => undefined, find: () => undefined, open: () => [] }
+  const memory = commandMemory(ledger, new ManualClock())
+  const late: Command = { ...command('a', 'a'), outcome: 'expired', sent_mono: 5 }
+  memory.finish(late, [])
+  expect(memory.find('a')?.sent_mono).toBe(5)
+  memory.finish({ ...late, outcome: 'late' }, [])
+  expect(memory.find('a')).toBeUndefined()
+  for (let i = 0; i <= EXPIRED_IN_MEMORY_MAX; i++) memory.finish({ ...late, id: `b-${i}` }, [])
+  expect([memory.find('b-0'), memory.find('b-1')?.id]).toEqual([undefined, 'b-1'])
 })

@@ -1,12 +1,13 @@
 import type { Clock } from '../contract/clock.ts'
 import { isProblem } from '../contract/problem.ts'
+import { remember } from '../contract/remember.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
-import { UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
+import { EXPIRED_IN_MEMORY_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
 
 /**
- * Commands that the ledger has, and the order in which it is written. A finished one is kept in no memory beside it: it
- * would grow old there, and commands that run wait while the collector goes through all that is old
+ * Commands that the ledger has, and the order in which it is written. One that is answered is kept in no memory beside
+ * it: it would grow old there, and commands that run wait while the collector goes through all that is old
  * (docs/decisions/129-the-collector-is-what-commands-wait-for.md).
  */
 export type CommandMemory = {
@@ -25,6 +26,8 @@ export type CommandMemory = {
 
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   let lost = 0
+  /** May be answered still; the ledger does not tell when they were sent by the monotonic clock. */
+  const expired = new Map<string, Command>()
   const unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
 
   let cancelRetry: (() => void) | undefined
@@ -62,11 +65,15 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
 
   return {
     begin: (command, events) => write(events, [command]),
-    finish: (command, events) => writeOrKeep(events, [command]),
+    finish: (command, events) => {
+      writeOrKeep(events, [command])
+      if (command.outcome === 'expired') remember(expired, command.id, command, EXPIRED_IN_MEMORY_MAX)
+      else expired.delete(command.id)
+    },
     note: (events) => {
       if (events.length > 0) writeOrKeep(events, [])
     },
-    find: (id) => kept(id) ?? ledger.find(id),
+    find: (id) => expired.get(id) ?? kept(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
       cancelRetry?.()
