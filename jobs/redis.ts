@@ -60,6 +60,8 @@ export async function openRedis(place: RedisPlace): Promise<RedisConnection> {
     end() {
       for (const redis of all) {
         const waits = redis.status === 'reconnecting'
+        // BullMQ connects a client anew whose silence it was just mending, though it is being closed: nobody would end that.
+        redis.connect = () => Promise.reject(new Error('this connection was ended'))
         redis.disconnect()
         // It does not say so itself then, and BullMQ would wait for it for ever.
         if (waits) redis.emit('end')
