@@ -106,6 +106,7 @@ async function live(chance: () => number): Promise<boolean> {
 
 it(`kill -9 of everything, ${KILLS} times at random moments: nothing acknowledged is lost or doubled`, {
   timeout: 900_000,
+  retry: 0,
 }, async () => {
   console.warn(`KILL_SEED=${SEED}`)
   const chance = seededRandom(SEED).float
@@ -190,6 +191,7 @@ async function commandsKept(answered: readonly Answered[]): Promise<void> {
 
 it('a first start that is killed again and again, in the middle of its history too, is finished by the next', {
   timeout: 600_000,
+  retry: 0,
 }, async () => {
   const chance = seededRandom(SEED + 1).float
   const words = ['up', '--demo', '--hubs', '2', '--days', '1']

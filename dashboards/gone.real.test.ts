@@ -50,6 +50,7 @@ it('keep showing what they had with its age, and recover by themselves', async (
       .first()
       .waitFor()
 
+    expect(visits.flatMap(({ complaints }) => complaints)).toEqual([])
     await server.close()
     for (const page of [fleet, commands, lake, query]) {
       await page.getByText(/^last answer \d+ s ago$/).waitFor()

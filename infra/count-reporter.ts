@@ -13,8 +13,8 @@ export default class CountReporter implements Reporter {
           unstable.push(`${module.relativeModuleId}: ${test.fullName}`, ...errors.map(({ message }) => `  ${message}`))
         }
       }
-      // A file that could not be loaded has no tests to count, and is a failure all the same.
-      counts.failed += module.errors().length
+      // What could not be loaded, or set up, has no tests to count, and is a failure all the same.
+      for (const part of [module, ...module.children.allSuites()]) counts.failed += part.errors().length
     }
     if (unstable.length > 0) {
       process.stdout.write(`Unstable, passed when run once more:\n${unstable.map((line) => `  ${line}\n`).join('')}`)

@@ -26,7 +26,7 @@ afterEach(() => {
 test.each([
   { network: false, what: 'brokers, S3 server, gateways, writers and jobs are killed and frozen' },
   { network: true, what: 'their answers are lost besides' },
-])('nothing acknowledged is lost or doubled while $what', { timeout: 900_000 }, async ({ network }) => {
+])('nothing acknowledged is lost or doubled while $what', { timeout: 900_000, retry: 0 }, async ({ network }) => {
   const said: string[] = [`CHAOS_SEED=${SEED}`]
   const note = (text: string) => said.push(text)
   const report = await runChaos(
