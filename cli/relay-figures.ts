@@ -41,7 +41,7 @@ export function relayFigures(
   )
   counter(
     'hearth_relay_hubs_refused_total',
-    'Connections of hubs that were turned away by TLS or CONNECT; the log says why.',
+    'Connections of hubs that were turned away, by TLS, CONNECT or for want of a turn; the log says why.',
     () => counts()?.refused_hubs ?? 0,
   )
   gauge('hearth_relay_spool_events', 'Events that ingest does not have yet.', () => counts()?.spool.events ?? 0)

@@ -4,12 +4,15 @@ import { TURN_WAIT_MAX_MS } from './limits.ts'
 
 /** A turn that takes longer than this makes commands wait. */
 const TURN_MS = 6
-/** Handshakes at work: at first, and however long turns take. */
+/** Handshakes at work: at first, and at least, however long turns take. */
 const WINDOW_FIRST = 16
 const WINDOW_MIN = 4
 /** One that is not over after this waits for its peer, who may be silent for good: its place in the window is another's. */
 const SLOW_MS = 1_000
 const SWEEP_MS = 500
+/** … closes so many at once, since each costs a tenth of a millisecond and more, and goes on soon where more are overdue. */
+const SWEEP_MAX = 20
+const SWEEP_AGAIN_MS = 20
 /** … that begin in one turn. */
 const BEGUN_MAX = 2
 
@@ -19,14 +22,18 @@ const BEGUN_MAX = 2
  * after a time in any case: else, when all wait for longer than peers do, each that is served has just been given up.
  *
  * Each handshake is a millisecond or two of the event loop, and those who are connected are served between them. How
- * many may be at work follows from how long turns of the loop take meanwhile, as a congestion window does (additive
- * increase, multiplicative decrease: Chiu and Jain, 1989): far peers that keep us waiting leave room for many.
+ * many may be at work follows from how long turns of the loop take meanwhile, as a congestion window does: each that is
+ * over makes it wider, by one until the first long turn and then by one for as many as it is wide (slow start and
+ * congestion avoidance: Jacobson, 1988), and each long turn halves it. Far peers that keep us waiting so find room for
+ * many, and silent ones make none.
  */
 export function handshakeGate(options: {
   readonly clock: Clock
   readonly atWork_max: number
   readonly waiting_max: number
   readonly timeout_ms: number
+  /** So many were closed that had no turn: told once for all, since they are many at once. */
+  readonly turnedAway: (count: number, reason: string) => void
   /** Begins the handshake; calls `done` once, when it is over either way. */
   readonly begin: (socket: Socket, done: () => void) => void
 }): { admit(socket: Socket): void; close(): void; readonly waiting: number } {
@@ -38,16 +45,21 @@ export function handshakeGate(options: {
   /** … of which these are not slow. */
   let atWork = 0
   let window = Math.min(WINDOW_FIRST, atWork_max)
+  let hasBeenLong = false
   let begun = 0
+  /** Closed for want of room, and not told yet. */
+  let crowdedOut = 0
 
-  const mayBegin = () => atWork < window && all < atWork_max && begun < BEGUN_MAX
+  const mayBegin = () => atWork < Math.floor(window) && all < atWork_max && begun < BEGUN_MAX
 
   /** Each turn of the event loop in which some began: it polls without waiting until the immediate runs. */
   function watchTurn() {
     const from_ms = clock.monotonic()
     setImmediate(() => {
-      const isLong = clock.monotonic() - from_ms > TURN_MS
-      window = isLong ? Math.max(WINDOW_MIN, Math.floor(window / 2)) : Math.min(atWork_max, window + 1)
+      if (clock.monotonic() - from_ms > TURN_MS) {
+        window = Math.max(WINDOW_MIN, window / 2)
+        hasBeenLong = true
+      }
       begun = 0
       next()
     })
@@ -71,7 +83,10 @@ export function handshakeGate(options: {
       cancelSlow()
       socket.off('close', done)
       all--
-      if (!isSlow) atWork--
+      if (!isSlow) {
+        atWork--
+        window = Math.min(atWork_max, window + (hasBeenLong ? 1 / window : 1))
+      }
       next()
     }
     const cancel = clock.timer(options.timeout_ms, () => {
@@ -92,12 +107,18 @@ export function handshakeGate(options: {
 
   function sweep() {
     const until_ms = clock.monotonic() - TURN_WAIT_MAX_MS
+    let late = 0
     for (const [socket, since_ms] of waiting) {
-      if (since_ms > until_ms) break
+      if (since_ms > until_ms || late === SWEEP_MAX) break
       waiting.delete(socket)
       socket.destroy()
+      late++
     }
-    cancelSweep = waiting.size > 0 ? clock.timer(SWEEP_MS, sweep) : undefined
+    if (late > 0) options.turnedAway(late, `no turn for a TLS handshake within ${TURN_WAIT_MAX_MS / 1000} s`)
+    if (crowdedOut > 0) options.turnedAway(crowdedOut, `${options.waiting_max} wait for a TLS handshake already`)
+    crowdedOut = 0
+    const delay_ms = late === SWEEP_MAX ? SWEEP_AGAIN_MS : SWEEP_MS
+    cancelSweep = waiting.size > 0 ? clock.timer(delay_ms, sweep) : undefined
   }
 
   return {
@@ -110,7 +131,10 @@ export function handshakeGate(options: {
         waiting.set(socket, clock.monotonic())
         cancelSweep ??= clock.timer(SWEEP_MS, sweep)
         socket.once('close', () => waiting.delete(socket))
-      } else socket.destroy()
+      } else {
+        socket.destroy()
+        crowdedOut++ // the next sweep of those who wait tells it
+      }
     },
     close() {
       cancelSweep?.()

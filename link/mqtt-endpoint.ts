@@ -105,8 +105,8 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
 
   let refusals = 0
   const fault = options.fault ?? (() => undefined)
-  const refused = (reason: string, address = '') => {
-    refusals++
+  const refused = (reason: string, address = '', count = 1) => {
+    refusals += count
     options.refused?.(reason, address)
   }
   const context: SessionContext = {
@@ -177,6 +177,7 @@ export async function listenMqtt(options: MqttEndpointOptions): Promise<MqttEndp
     atWork_max: HANDSHAKES_MAX,
     waiting_max: HANDSHAKES_WAITING_MAX,
     timeout_ms: CONNECT_TIMEOUT_MS,
+    turnedAway: (count, reason) => refused(`${count} sockets: ${reason}`, '', count),
     begin(socket, done) {
       finished.set(portOf(socket), done)
       secure.emit('connection', socket)
