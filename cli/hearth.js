@@ -51,7 +51,12 @@ function runWith(flags) {
   if (runsWith(flags) || process.connected || !process.execve) return
   const script = fileURLToPath(import.meta.url)
   const words = [process.execPath, ...process.execArgv, ...flags, script, ...process.argv.slice(2)]
-  process.execve(process.execPath, words, process.env)
+  try {
+    process.execve(process.execPath, words, process.env)
+  } catch (error) {
+    // Windows has none, and Node's permissions may not allow it: without the flags all is the same, only larger or slower.
+    if (!/^ERR_(FEATURE_UNAVAILABLE_ON_PLATFORM|ACCESS_DENIED)$/.test(error.code)) throw error
+  }
 }
 
 /** Ends as SIGPIPE would when nobody reads what is written. Under a supervisor its end is what counts: then it drains. */

@@ -293,10 +293,14 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
 
   const valueOf = ({ segment, at, bytes }: Entry): Uint8Array => {
     const value = Buffer.allocUnsafe(bytes)
-    for (let done = 0; done < bytes; ) {
-      const read = fs.readSync(segment.descriptor, value, done, bytes - done, at + done)
-      if (read === 0) throw new Problem('corrupt', `${segment.file} ends before byte ${at + bytes}; restore the disk`)
-      done += read
+    try {
+      for (let done = 0; done < bytes; ) {
+        const read = fs.readSync(segment.descriptor, value, done, bytes - done, at + done)
+        if (read === 0) throw new Problem('corrupt', `${segment.file} ends before byte ${at + bytes}; restore the disk`)
+        done += read
+      }
+    } catch (error) {
+      throw asProblem(error, folder)
     }
     return value
   }

@@ -87,6 +87,20 @@ function openCloud() {
   }
 }
 
+test('a batch that is damaged on the disk is dropped, and told so, and what follows it is sent', async () => {
+  const disk = memoryDisk()
+  const outbox = await openOutbox(optionsFor(disk))
+  for (let i = 0; i < 60; i++) outbox.append('readings', { m: i, kind: 'reading', note: 'x'.repeat(40) })
+  const [body] = disk.scan('outbox/body/', 'outbox/body/~')
+  disk.write([{ put: body?.key ?? '', value: body?.value.subarray(0, 20) ?? new Uint8Array() }])
+  const damaged = outbox.take('readings')
+  expect(() => damaged && outbox.transmit(damaged)).toThrow(/not whole zstd/)
+  if (damaged) outbox.release(damaged)
+  const next = outbox.take('readings')
+  expect(next?.first).toBe(damaged?.count)
+  expect(next && outbox.transmit(next).header.dropped).toEqual([[0, damaged?.count]])
+})
+
 describe('outbox', () => {
   test('gives each start a boot above all before, synced before it is used', async () => {
     let disk = memoryDisk()

@@ -7,7 +7,7 @@ import { randomHex } from '../contract/clock.ts'
 import type { Event } from '../contract/event.ts'
 import { add, type IntervalSet, subtract } from '../contract/interval.ts'
 import { DROPPED_RANGES_MAX, PREVIOUS_BOOTS_MAX } from '../contract/limits.ts'
-import { assert, isProblem } from '../contract/problem.ts'
+import { assert, isProblem, Problem } from '../contract/problem.ts'
 import { formatBoot, formatEpoch } from '../contract/source.ts'
 import { batchBytes, lineOf, pack, unpack } from './batch-codec.ts'
 import type { DiskChange } from './disk.ts'
@@ -88,9 +88,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     ])
   }
 
-  function accountsOf(stream: string): Account[] {
-    return accounts.filter((account) => account.stream === stream)
-  }
+  const accountsOf = (stream: string) => accounts.filter((account) => account.stream === stream)
 
   function runningAccount(stream: string): Account {
     const found = accounts.findLast((account) => account.boot === running && account.stream === stream)
@@ -243,9 +241,20 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     return found
   }
 
+  /** One that is damaged on the disk is told as dropped: else nothing behind it would be sent. */
+  function linesOf(account: Account, held: Held): Buffer {
+    if (!account.held.includes(held)) throw new Problem('limit', 'the batch was given up for want of room')
+    try {
+      return unpack(readBody(disk, account, held.first))
+    } catch (error) {
+      if (isProblem(error, 'corrupt', 'invalid')) discard(account, held)
+      throw error
+    }
+  }
+
   function transmit(batch: TakenBatch): Transmission {
     const { account, held } = takenOf(batch)
-    const lines = held ? unpack(readBody(disk, account, held.first)) : Buffer.alloc(0)
+    const lines = held ? linesOf(account, held) : Buffer.alloc(0)
     const older = accountsOf(batch.stream).filter((other) => isOlder(other, account) && other.next > 0)
     const previous = older.slice(0, PREVIOUS_BOOTS_MAX).map((other) => ({
       boot: other.boot.boot,

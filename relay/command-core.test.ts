@@ -22,9 +22,11 @@ const word = (command: string, stage: HubResult['stage']): HubResult => ({
   ms: 1,
 })
 
+let runs = 0
+
 /** A run of the relay over a disk that outlives it. */
 async function start(clock = new ManualClock(), disk = memoryDisk()) {
-  const random = seededRandom(7)
+  const random = seededRandom(++runs)
   const fault = (error: unknown) => {
     throw error
   }
@@ -197,6 +199,36 @@ test('an outcome that the disk refused is improved on, though the clock jumps pa
   await run.clock.advance(1_001)
   run.core.result(HUB, word(command.id, 'executed'))
   expect(run.core.find(command.id)?.outcome).toBe('late')
+})
+
+test.each([-3_600_000, 3_600_000])(
+  'a wall clock that is set by %d ms makes no result late, and none in time',
+  async (set_ms) => {
+    const { core, clock } = await start()
+    const soon = core.issue({ ...ask, key: 'soon' }).command
+    const late = core.issue({ ...ask, key: 'late' }).command
+    expect([soon.outcome, late.outcome]).toEqual(['offline', 'offline'])
+    core.connected(HUB, '1.1.1')
+    clock.jump(set_ms)
+    await clock.advance(200)
+    core.result(HUB, word(soon.id, 'executed'))
+    await clock.advance(10_000)
+    core.result(HUB, word(late.id, 'executed'))
+    expect(core.find(soon.id)).toMatchObject({
+      outcome: 'done',
+      stages: expect.arrayContaining([expect.objectContaining({ stage: 'acked', ms: 200 })]),
+    })
+    expect(core.find(late.id)).toMatchObject({ outcome: 'late' })
+  },
+)
+
+test('a stage that a hub tells of a finished command again and again is told and kept once', async () => {
+  const { core } = await start()
+  core.connected(HUB, '1.1.1')
+  const { command } = core.issue(ask)
+  core.result(HUB, word(command.id, 'executed'))
+  for (let i = 0; i < 3; i++) core.result(HUB, word(command.id, 'received'))
+  expect(core.find(command.id)?.stages.filter(({ stage }) => stage === 'received')).toHaveLength(1)
 })
 
 test('a relay that died closes what it left open as expired, and late when the hub tells', async () => {

@@ -349,12 +349,17 @@ export function commandCore(parts: {
       // What expired stays late: taken up from the disk it has only the wall clock, which may have been set back.
       const in_time = command.outcome !== 'expired' && elapsed <= command.deadline_ms
       if (entry && !in_time) expire(entry)
-      if (!command.stages.some((past) => past.by === 'hub' && past.stage === said.stage)) {
+      const isNew = !command.stages.some((past) => past.by === 'hub' && past.stage === said.stage)
+      if (isNew) {
         command.stages.push({ stage: said.stage, by: 'hub', ms: said.ms })
         tell(command, said, 'hub')
       }
       const outcome = outcomeOf(said.stage, in_time)
-      if (outcome === undefined || !outranks(outcome, command.outcome)) return
+      if (outcome === undefined || !outranks(outcome, command.outcome)) {
+        // Of one that runs it is written with its outcome.
+        if (isNew && command.outcome !== undefined) memory.finish(command, [])
+        return
+      }
       const steps: Step[] = []
       if (!command.stages.some((past) => past.stage === 'acked')) {
         steps.push(step(command, 'acked'))

@@ -3,7 +3,7 @@ import { Problem } from '../contract/problem.ts'
 import { ManualClock } from '../sim/clock.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import { commandMemory } from './command-memory.ts'
-import { EXPIRED_IN_MEMORY_MAX } from './limits.ts'
+import { UNWRITTEN_MAX } from './limits.ts'
 
 const event = (hub: string): LedgerEvent => ({ m: 0, hub, kind: 'command' })
 const command = (id: string, hub: string): Command => ({
@@ -36,14 +36,25 @@ test('what a refusing disk let wait is written once each, in order, however ofte
   memory.close()
 })
 
-test('an expired command keeps when it was sent, until it is answered', () => {
-  const ledger = { write: () => undefined, find: () => undefined, open: () => [] }
+test('however many events a disk refuses, no outcome that was told is forgotten', () => {
+  let full = true
+  const written: string[] = []
+  const ledger = {
+    write(events: readonly LedgerEvent[], commands: readonly Command[]) {
+      if (full) throw new Problem('unavailable', 'no room')
+      written.push(...commands.map(({ id }) => id), ...events.map(({ hub }) => hub))
+    },
+    find: () => undefined,
+    open: () => [],
+  }
   const memory = commandMemory(ledger, new ManualClock())
-  const late: Command = { ...command('a', 'a'), outcome: 'expired', sent_mono: 5 }
-  memory.finish(late, [])
-  expect(memory.find('a')?.sent_mono).toBe(5)
-  memory.finish({ ...late, outcome: 'late' }, [])
-  expect(memory.find('a')).toBeUndefined()
-  for (let i = 0; i <= EXPIRED_IN_MEMORY_MAX; i++) memory.finish({ ...late, id: `b-${i}` }, [])
-  expect([memory.find('b-0'), memory.find('b-1')?.id]).toEqual([undefined, 'b-1'])
+  memory.finish(command('told', 'a'), [])
+  for (let i = 0; i < UNWRITTEN_MAX + 100; i++) memory.note([event('b')])
+  memory.finish(command('told too', 'a'), [])
+  expect([memory.lost(), memory.find('told')?.id, memory.find('told too')?.id]).toEqual([101, 'told', 'told too'])
+  full = false
+  memory.note([event('c')])
+  expect([written.length, written[0], ...written.slice(-2)]).toEqual([UNWRITTEN_MAX + 2, 'told', 'told too', 'c'])
+  expect(memory.find('told')).toBeUndefined()
+  memory.close()
 })

@@ -1,9 +1,8 @@
 import type { Clock } from '../contract/clock.ts'
 import { isProblem } from '../contract/problem.ts'
-import { remember } from '../contract/remember.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
-import { EXPIRED_IN_MEMORY_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
+import { OPEN_COMMANDS_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
 
 /**
  * Commands that the ledger has, and the order in which it is written. One that is answered is kept in no memory beside
@@ -26,54 +25,65 @@ export type CommandMemory = {
 
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   let lost = 0
-  /** May be answered still; the ledger does not tell when they were sent by the monotonic clock. */
-  const expired = new Map<string, Command>()
-  const unwritten: { readonly events: readonly LedgerEvent[]; readonly commands: readonly Command[] }[] = []
+  const unwritten: { readonly events: readonly LedgerEvent[]; readonly command: Command | undefined }[] = []
+  /** Of these, the commands: newer than what the disk has of them. */
+  const kept = new Map<string, Command>()
 
   let cancelRetry: (() => void) | undefined
 
-  const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    // One after the other: each is of one hub, so all or nothing, and is not written again when a later one fails.
+  /** Each is of one hub, so all or nothing, and is not written again when a later one fails. */
+  const writeKept = () => {
     for (let first = unwritten[0]; first; first = unwritten[0]) {
-      ledger.write(first.events, first.commands)
+      ledger.write(first.events, first.command ? [first.command] : [])
       unwritten.shift()
+      // As it is now: what later ones change of it is written already.
+      if (first.command) kept.delete(first.command.id)
     }
-    if (events.length + commands.length > 0) ledger.write(events, commands)
   }
 
-  const writeOrKeep = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
+  const write = (events: readonly LedgerEvent[], command: Command | undefined) => {
+    writeKept()
+    ledger.write(events, command ? [command] : [])
+  }
+
+  const writeOrKeep = (events: readonly LedgerEvent[], command: Command | undefined) => {
     try {
-      write(events, commands)
+      write(events, command)
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
-      if (events.length + commands.length > 0) unwritten.push({ events, commands })
+      keep(events, command)
       // No command may come for long, and the process end before one does.
       cancelRetry ??= clock.timer(UNWRITTEN_RETRY_MS, retry)
-      if (unwritten.length <= UNWRITTEN_MAX) return
-      unwritten.shift()
-      lost++
     }
+  }
+
+  /** Outcomes have a bound by themselves, since nothing is issued meanwhile; events of commands that nobody knows have not. */
+  const keep = (events: readonly LedgerEvent[], command: Command | undefined) => {
+    if (unwritten.length >= (command ? OPEN_COMMANDS_MAX : UNWRITTEN_MAX)) {
+      lost++
+      return
+    }
+    unwritten.push({ events, command })
+    if (command) kept.set(command.id, command)
   }
 
   const retry = () => {
     cancelRetry = undefined
-    if (unwritten.length > 0) writeOrKeep([], [])
+    try {
+      writeKept()
+    } catch (error) {
+      if (!isProblem(error, 'unavailable')) throw error
+      cancelRetry = clock.timer(UNWRITTEN_RETRY_MS, retry)
+    }
   }
 
-  /** What the disk refused is newer than what it has. */
-  const kept = (id: string) => unwritten.flatMap(({ commands }) => commands).findLast((one) => one.id === id)
-
   return {
-    begin: (command, events) => write(events, [command]),
-    finish: (command, events) => {
-      writeOrKeep(events, [command])
-      if (command.outcome === 'expired') remember(expired, command.id, command, EXPIRED_IN_MEMORY_MAX)
-      else expired.delete(command.id)
-    },
+    begin: (command, events) => write(events, command),
+    finish: (command, events) => writeOrKeep(events, command),
     note: (events) => {
-      if (events.length > 0) writeOrKeep(events, [])
+      if (events.length > 0) writeOrKeep(events, undefined)
     },
-    find: (id) => expired.get(id) ?? kept(id) ?? ledger.find(id),
+    find: (id) => kept.get(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
       cancelRetry?.()

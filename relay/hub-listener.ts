@@ -90,8 +90,8 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
       try {
         core().result(session.client, result)
       } catch (error) {
-        // A command that cannot be read any more: told again and again, its hub would never keep a session.
-        if (!isProblem(error, 'corrupt')) throw error
+        // A command that cannot be read, any more or for now: told again and again, its hub would never keep a session.
+        if (!isProblem(error, 'corrupt', 'unavailable')) throw error
         fault(error)
       }
       return undefined
@@ -176,12 +176,17 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
   // Buckets without a session too: a relay that says nothing there could not be told from one that is gone.
   const stopAlive = every(clock, ALIVE_INTERVAL_MS, () => {
     const sessions = new Map<number, number>()
-    if (subjects.size < layout.buckets)
-      for (const { hub } of options.enrolled()) subjects.set(bucketOf(hub, layout.buckets), hub)
     for (const { client } of endpoint.sessions()) {
       const bucket = bucketOf(client, layout.buckets)
       sessions.set(bucket, (sessions.get(bucket) ?? 0) + 1)
       subjects.set(bucket, client)
+    }
+    // Reading all that are enrolled takes long where they are many; and then each bucket has one that is connected.
+    if (subjects.size < layout.buckets) {
+      for (const { hub } of options.enrolled()) {
+        const bucket = bucketOf(hub, layout.buckets)
+        if (!subjects.has(bucket)) subjects.set(bucket, hub)
+      }
     }
     for (const [bucket, hub] of subjects) {
       tell({ m: clock.monotonic(), kind: 'alive', hub, sessions: sessions.get(bucket) ?? 0 })

@@ -6,14 +6,14 @@ import { openLedger } from './ledger.ts'
 import { COMMANDS_ON_DISK_MAX, FORGET_AT_ONCE } from './limits.ts'
 
 /** A ledger on a disk that refuses the given writes, counted from when `count` is set. */
-async function ledgerOn(refused: ReadonlySet<number>, disk = memoryDisk()) {
+async function ledgerOn(refused: ReadonlySet<number>, disk = memoryDisk(), seed = 1) {
   const { write } = disk
   const writes = { count: Number.NEGATIVE_INFINITY }
   disk.write = (changes) => {
     if (refused.has(writes.count++)) disk.fill(1)
     write(changes)
   }
-  const about = { clock: new ManualClock(), random: seededRandom(1), source: 'relay-0', version: '1.0.0' }
+  const about = { clock: new ManualClock(), random: seededRandom(seed), source: 'relay-0', version: '1.0.0' }
   const layout = { epoch: 1, buckets: 1 }
   const ledger = await openLedger({ ...about, disk, layout, fault: (error) => expect.fail(String(error)) })
   return { ledger, writes }
@@ -74,4 +74,13 @@ test('past the limit the oldest are forgotten, and nothing of them is left', asy
   expect(left('command')).toBe(3)
   expect(disk.get(`relay/command/c${FORGET_AT_ONCE - 1}`)).toBeUndefined()
   expect(disk.get(`relay/command/c${FORGET_AT_ONCE}`)).toBeDefined()
+})
+
+test('when a command was issued and sent is told by the monotonic clock, to the run whose clock it is', async () => {
+  const disk = memoryDisk()
+  const { ledger } = await ledgerOn(new Set(), disk)
+  ledger.write([event], [command('a', { issued_mono: 12.5, sent_mono: 13.25, outcome: 'expired' })])
+  expect(ledger.find('a')).toMatchObject({ issued_mono: 12.5, sent_mono: 13.25 })
+  const { ledger: next } = await ledgerOn(new Set(), disk, 2)
+  expect(next.find('a')).toMatchObject({ outcome: 'expired', issued_mono: undefined, sent_mono: undefined })
 })

@@ -5,7 +5,7 @@
 
 import { z } from 'zod'
 import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
-import type { Clock, Random } from '../contract/clock.ts'
+import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { OUTCOMES, STAGES } from '../contract/command.ts'
 import { isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
@@ -48,6 +48,10 @@ const stored = z.object({
   outcome: z.enum(OUTCOMES).optional(),
   reason: z.string().optional(),
   round_trip_ms: z.number().optional(),
+  /** Whose monotonic clock the next two are of. */
+  run: z.string().optional(),
+  issued_mono: z.number().optional(),
+  sent_mono: z.number().optional(),
 })
 
 /** The highest session epoch of each hub: no restart of the relay lets an older one in. */
@@ -91,6 +95,7 @@ export async function openLedger(options: {
     batch_bytes: SPOOL_BATCH_BYTES,
     streams: streams.map((name) => ({ name, max_bytes: SPOOL_STREAM_MAX_BYTES })),
   })
+  const run = randomHex(random, 8)
   const streamOfHub = new Map<string, string>()
   /** `<issued>/<id>` of the commands on the disk, in the order in which they came. */
   const places = disk.scan(PREFIX.age, `${PREFIX.age}~`).map(({ key }) => key.slice(PREFIX.age.length))
@@ -132,8 +137,7 @@ export async function openLedger(options: {
 
   const changesOf = (command: Command): DiskChange[] => {
     const place = placeOf(command)
-    const { issued_mono: _mono, sent_mono: _sent, ...plain } = command
-    const known = { put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, ...plain }) }
+    const known = { put: `${PREFIX.command}${command.id}`, value: encode({ form: FORM, run, ...command }) }
     if (command.outcome !== undefined) return [known, { delete: `${PREFIX.open}${place}` }]
     return [known, { put: `${PREFIX.open}${place}`, value: NOTHING }, { put: `${PREFIX.age}${place}`, value: NOTHING }]
   }
@@ -162,7 +166,7 @@ export async function openLedger(options: {
 
   const read = (id: string): Command | undefined => {
     const value = disk.get(`${PREFIX.command}${id}`)
-    return value ? decode(value) : undefined
+    return value ? decode(value, run) : undefined
   }
 
   /** What the disk refused; no larger than the fleet, whose hubs alone come this far. */
@@ -219,7 +223,8 @@ function encode(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value))
 }
 
-function decode(value: Uint8Array): Command {
+/** Monotonic times are this run's, or of no use. */
+function decode(value: Uint8Array, run: string): Command {
   const unreadable = (why: string) => new Problem('corrupt', `a command in the relay's ledger cannot be read: ${why}`)
   let json: unknown
   try {
@@ -229,11 +234,11 @@ function decode(value: Uint8Array): Command {
   }
   const parsed = stored.safeParse(json)
   if (!parsed.success) throw unreadable(parsed.error.issues.map(({ message }) => message).join('; '))
-  const { form: _form, stages, outcome, reason, round_trip_ms, ...plain } = parsed.data
+  const { form: _form, run: of, issued_mono, sent_mono, stages, outcome, reason, round_trip_ms, ...plain } = parsed.data
   return {
     ...plain,
-    issued_mono: undefined,
-    sent_mono: undefined,
+    issued_mono: of === run ? issued_mono : undefined,
+    sent_mono: of === run ? sent_mono : undefined,
     stages,
     outcome,
     reason,

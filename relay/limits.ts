@@ -2,13 +2,11 @@
 export const OPEN_COMMANDS_MAX = 20_000
 /** … and to one hub. At it: refused with kind `limit`. */
 export const OPEN_PER_HUB_MAX = 64
-/** Expired commands kept in memory; the result of an older one is late without a round trip. */
-export const EXPIRED_IN_MEMORY_MAX = 1_000
 /** Commands kept on disk. At it: the oldest are forgotten, and only the hub's journal still knows a repeat. */
 export const COMMANDS_ON_DISK_MAX = 100_000
 /** Commands removed from the disk at once. */
 export const FORGET_AT_ONCE = 256
-/** Ledger writes that wait for a disk that refused them. At it: the oldest are dropped and counted. */
+/** Ledger writes that wait for a disk that refused them. At it: events of commands that nobody knows are dropped and counted. */
 export const UNWRITTEN_MAX = 1_000
 /** … and are tried again with the next write, or after this. */
 export const UNWRITTEN_RETRY_MS = 1_000
