@@ -23,9 +23,8 @@ const BEGUN_MAX = 2
  *
  * Each handshake is a millisecond or two of the event loop, and those who are connected are served between them. How
  * many may be at work follows from how long turns of the loop take meanwhile, as a congestion window does: each that is
- * over makes it wider, by one until the first long turn and then by one for as many as it is wide (slow start and
- * congestion avoidance: Jacobson, 1988), and each long turn halves it. Far peers that keep us waiting so find room for
- * many, and silent ones make none.
+ * over makes it wider by one where half of it is used (RFC 7661), and each long turn halves it. Far peers that keep us
+ * waiting so find room for many, and silent ones make none.
  */
 export function handshakeGate(options: {
   readonly clock: Clock
@@ -40,26 +39,24 @@ export function handshakeGate(options: {
   const { clock, atWork_max } = options
   /** Since when, on the monotonic clock; the first came first. */
   const waiting = new Map<Socket, number>()
+  /** Waited for too long, and to be closed: none of them is begun any more. */
+  const overdue: Socket[] = []
   let cancelSweep: (() => void) | undefined
   let all = 0
   /** … of which these are not slow. */
   let atWork = 0
   let window = Math.min(WINDOW_FIRST, atWork_max)
-  let hasBeenLong = false
   let begun = 0
   /** Closed for want of room, and not told yet. */
   let crowdedOut = 0
 
-  const mayBegin = () => atWork < Math.floor(window) && all < atWork_max && begun < BEGUN_MAX
+  const mayBegin = () => atWork < window && all < atWork_max && begun < BEGUN_MAX
 
   /** Each turn of the event loop in which some began: it polls without waiting until the immediate runs. */
   function watchTurn() {
     const from_ms = clock.monotonic()
     setImmediate(() => {
-      if (clock.monotonic() - from_ms > TURN_MS) {
-        window = Math.max(WINDOW_MIN, window / 2)
-        hasBeenLong = true
-      }
+      if (clock.monotonic() - from_ms > TURN_MS) window = Math.max(WINDOW_MIN, Math.floor(window / 2))
       begun = 0
       next()
     })
@@ -84,8 +81,8 @@ export function handshakeGate(options: {
       socket.off('close', done)
       all--
       if (!isSlow) {
+        if (atWork * 2 >= window) window = Math.min(atWork_max, window + 1)
         atWork--
-        window = Math.min(atWork_max, window + (hasBeenLong ? 1 / window : 1))
       }
       next()
     }
@@ -107,18 +104,19 @@ export function handshakeGate(options: {
 
   function sweep() {
     const until_ms = clock.monotonic() - TURN_WAIT_MAX_MS
-    let late = 0
+    const known = overdue.length
     for (const [socket, since_ms] of waiting) {
-      if (since_ms > until_ms || late === SWEEP_MAX) break
+      if (since_ms > until_ms) break
       waiting.delete(socket)
-      socket.destroy()
-      late++
+      overdue.push(socket)
     }
+    const late = overdue.length - known
     if (late > 0) options.turnedAway(late, `no turn for a TLS handshake within ${TURN_WAIT_MAX_MS / 1000} s`)
+    for (const socket of overdue.splice(0, SWEEP_MAX)) socket.destroy()
     if (crowdedOut > 0) options.turnedAway(crowdedOut, `${options.waiting_max} wait for a TLS handshake already`)
     crowdedOut = 0
-    const delay_ms = late === SWEEP_MAX ? SWEEP_AGAIN_MS : SWEEP_MS
-    cancelSweep = waiting.size > 0 ? clock.timer(delay_ms, sweep) : undefined
+    const delay_ms = overdue.length > 0 ? SWEEP_AGAIN_MS : SWEEP_MS
+    cancelSweep = waiting.size + overdue.length > 0 ? clock.timer(delay_ms, sweep) : undefined
   }
 
   return {
@@ -138,7 +136,7 @@ export function handshakeGate(options: {
     },
     close() {
       cancelSweep?.()
-      for (const socket of waiting.keys()) socket.destroy()
+      for (const socket of [...waiting.keys(), ...overdue]) socket.destroy()
     },
     get waiting() {
       return waiting.size

@@ -300,7 +300,9 @@ export function openLogDisk(folder: string, options: LogDiskOptions = {}): Disk 
         done += read
       }
     } catch (error) {
-      throw asProblem(error, folder)
+      if (isProblem(error)) throw error
+      const where = `${segment.file} cannot be read at byte ${at}`
+      throw new Problem('corrupt', `${where}: ${messageOf(error)}; restore the disk`, { cause: error })
     }
     return value
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../contract/clock.ts'
-import { isProblem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import type { Command, LedgerEvent } from './command.ts'
 import type { Ledger } from './command-core.ts'
 import { OPEN_COMMANDS_MAX, UNWRITTEN_MAX, UNWRITTEN_RETRY_MS } from './limits.ts'
@@ -23,6 +23,10 @@ export type CommandMemory = {
   close(): void
 }
 
+/** Of what waits for the disk so much is written in one turn of the event loop, and the rest soon after. */
+const WRITTEN_AT_ONCE = 200
+const CATCH_UP_MS = 20
+
 export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   let lost = 0
   const unwritten: { readonly events: readonly LedgerEvent[]; readonly command: Command | undefined }[] = []
@@ -33,12 +37,15 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
 
   /** Each is of one hub, so all or nothing, and is not written again when a later one fails. */
   const writeKept = () => {
-    for (let first = unwritten[0]; first; first = unwritten[0]) {
-      ledger.write(first.events, first.command ? [first.command] : [])
+    for (let i = 0; i < WRITTEN_AT_ONCE && unwritten[0]; i++) {
+      const { events, command } = unwritten[0]
+      ledger.write(events, command ? [command] : [])
       unwritten.shift()
       // As it is now: what later ones change of it is written already.
-      if (first.command) kept.delete(first.command.id)
+      if (command && kept.get(command.id) === command) kept.delete(command.id)
     }
+    if (unwritten.length > 0)
+      throw new Problem('unavailable', 'the ledger is catching up with what a full disk refused; try again')
   }
 
   const write = (events: readonly LedgerEvent[], command: Command | undefined) => {
@@ -57,7 +64,7 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     }
   }
 
-  /** Outcomes have a bound by themselves, since nothing is issued meanwhile; events of commands that nobody knows have not. */
+  /** Nothing is issued meanwhile, so outcomes are about as many as were open; events of commands that nobody knows have no bound. */
   const keep = (events: readonly LedgerEvent[], command: Command | undefined) => {
     if (unwritten.length >= (command ? OPEN_COMMANDS_MAX : UNWRITTEN_MAX)) {
       lost++
@@ -69,11 +76,12 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
 
   const retry = () => {
     cancelRetry = undefined
+    const before = unwritten.length
     try {
       writeKept()
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
-      cancelRetry = clock.timer(UNWRITTEN_RETRY_MS, retry)
+      cancelRetry = clock.timer(unwritten.length < before ? CATCH_UP_MS : UNWRITTEN_RETRY_MS, retry)
     }
   }
 

@@ -185,7 +185,7 @@ export async function listenForHubs(options: HubListenerOptions): Promise<HubLis
     if (subjects.size < layout.buckets) {
       for (const { hub } of options.enrolled()) {
         const bucket = bucketOf(hub, layout.buckets)
-        if (!subjects.has(bucket)) subjects.set(bucket, hub)
+        if (!sessions.has(bucket)) subjects.set(bucket, hub)
       }
     }
     for (const [bucket, hub] of subjects) {

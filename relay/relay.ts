@@ -2,7 +2,7 @@ import type { Layout } from '../contract/bucket.ts'
 import { type Clock, type Random, sleep } from '../contract/clock.ts'
 import type { CommandReport, Outcome } from '../contract/command.ts'
 import { authorityOf, reachable } from '../contract/host.ts'
-import { leaveFault, messageOf, Problem } from '../contract/problem.ts'
+import { isProblem, leaveFault, messageOf, Problem } from '../contract/problem.ts'
 import type { Disk } from '../link/disk.ts'
 import type { MqttEndpoint, ServerTls } from '../link/mqtt-endpoint.ts'
 import { type ShipOptions, shipOutbox } from '../link/ship-outbox.ts'
@@ -105,6 +105,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const shipper = shipOutbox({
     ...{ outbox: ledger.outbox, send: options.send, clock, random, signal: stopped.signal },
     ...{ linger_ms: () => SPOOL_LINGER_MS, batch_min_bytes: SPOOL_BATCH_BYTES },
+    failed(error) {
+      if (isProblem(error, 'corrupt', 'invalid')) fault(error)
+    },
   })
   const listener: HubListener = await listenForHubs({
     ...options.hubs,
