@@ -60,6 +60,7 @@ async function listen(options: Partial<Zigbee2mqttOptions> = {}): Promise<void> 
 /** On a busy machine a device may be asked by `/get` as well. */
 const sets = (heard: ZigbeeBridge['heard']) => heard.filter(({ topic }) => topic.endsWith('/set'))
 const listed = () => home?.list().map((one) => one.device) ?? []
+
 const told = (of: string, attribute: string) =>
   reports.filter((one) => one.device === of && one.attribute === attribute).map(({ value }) => value)
 const heardBridge = (available: boolean) =>
@@ -85,6 +86,13 @@ it('lists devices with attributes as Hearth calls them, the bridge among them an
     },
     { device: 'button', type: 'remote', attributes: ['action', 'battery', 'linkquality', 'available'] },
   ])
+})
+
+it('whoever listens late hears whether the bridge is there', async () => {
+  await start()
+  const late: unknown[] = []
+  home?.subscribe(({ m: _m, ...report }) => late.push(report))
+  expect(late).toEqual([{ device: 'zigbee2mqtt', attribute: 'available', value: true }])
 })
 
 it('carries a command out once the state has what was asked, in units of Hearth', async () => {

@@ -92,9 +92,9 @@ export function zigbee2mqttHome(options: Zigbee2mqttOptions): Devices {
   let version = ''
   let cancelPatience: () => void = () => undefined
 
+  const m = () => clock.monotonic() - origin_ms
   const tell = (device: string, attribute: string, value: AttributeValue, unit?: string) => {
-    const m = clock.monotonic() - origin_ms
-    const report: Report = { device, attribute, value, ...(unit === undefined ? {} : { unit }), m }
+    const report: Report = { device, attribute, value, ...(unit === undefined ? {} : { unit }), m: m() }
     for (const listener of listeners) listener(report)
   }
   /** Broker and bridge together: without either no device is reached. */
@@ -310,6 +310,8 @@ export function zigbee2mqttHome(options: Zigbee2mqttOptions): Devices {
     list: () => listed,
     subscribe(callback) {
       listeners.add(callback)
+      // What was heard before anybody listened was told to nobody.
+      if (available !== undefined) callback({ device: bridge, attribute: 'available', value: available, m: m() })
       return () => listeners.delete(callback)
     },
     async actuate(device, set, signal) {
