@@ -61,5 +61,9 @@ test('however many events a disk refuses, no outcome that was told is forgotten'
   memory.begin(command('new', 'c'), [])
   expect([written.length, written[0], ...written.slice(-2)]).toEqual([UNWRITTEN_MAX + 2, 'told', 'told too', 'new'])
   expect(memory.find('told')).toBeUndefined()
+  full = true
+  for (let i = 0; i < 500; i++) memory.finish(command(`late-${i}`, 'a'), [])
+  full = false
   memory.close()
+  expect(written.at(-1)).toBe('late-499')
 })

@@ -19,7 +19,7 @@ export type CommandMemory = {
   find(id: string): Command | undefined
   /** Writes that were dropped because the disk refused too many. */
   lost(): number
-  /** Tries once more to write what the disk refused, and then no more. */
+  /** Tries once more to write all that the disk refused, and then no more. */
   close(): void
 }
 
@@ -94,8 +94,12 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     find: (id) => kept.get(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
-      cancelRetry?.()
-      retry()
+      let before = 0
+      do {
+        before = unwritten.length
+        cancelRetry?.()
+        retry()
+      } while (unwritten.length > 0 && unwritten.length < before)
       cancelRetry?.()
     },
   }
