@@ -21,6 +21,8 @@ export type OutboxOptions = {
   readonly codec?: 'zstd' | 'plain'
   /** Plain bytes at which a batch is sealed; `retarget` changes it. */
   readonly batch_bytes?: number
+  /** … and how small that makes it at the least. */
+  readonly batch_min_bytes?: number
 }
 
 /** A batch that was taken to be sent: give it back with exactly one of acknowledge, refuse, release. */

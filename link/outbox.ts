@@ -370,7 +370,8 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
       return running.boot
     },
     retarget(batch_bytes) {
-      target_bytes = Math.min(Math.max(batch_bytes, BATCH_TARGET_MIN_BYTES), options.batch_bytes ?? BATCH_TARGET_BYTES)
+      const least = options.batch_min_bytes ?? BATCH_TARGET_MIN_BYTES
+      target_bytes = Math.min(Math.max(batch_bytes, least), options.batch_bytes ?? BATCH_TARGET_BYTES)
     },
     pending: (stream) =>
       accountsOf(stream).some(

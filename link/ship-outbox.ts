@@ -15,8 +15,6 @@ export type ShipOptions = {
   readonly signal: AbortSignal
   /** How long a stream's events wait for company. */
   readonly linger_ms?: (stream: string) => number
-  /** What a link that is slow, or fails, halves its batches down to. */
-  readonly batch_min_bytes?: number
   /** Batches of one stream in flight. */
   readonly in_flight_max?: number
   readonly acknowledged?: (batch: { boot: string; stream: string; first: number; count: number }) => void
@@ -153,7 +151,7 @@ export function shipOutbox(options: ShipOptions): Shipper {
   }
 
   function retarget(bytes: number) {
-    target_bytes = Math.min(Math.max(bytes, options.batch_min_bytes ?? BATCH_TARGET_MIN_BYTES), BATCH_TARGET_BYTES)
+    target_bytes = Math.min(Math.max(bytes, BATCH_TARGET_MIN_BYTES), BATCH_TARGET_BYTES)
     outbox.retarget(target_bytes)
   }
 

@@ -36,8 +36,8 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   let cancelRetry: (() => void) | undefined
 
   /** Each is of one hub, so all or nothing, and is not written again when a later one fails. */
-  const writeKept = () => {
-    for (let i = 0; i < WRITTEN_AT_ONCE && unwritten[0]; i++) {
+  const writeKept = (at_once = WRITTEN_AT_ONCE) => {
+    for (let i = 0; i < at_once && unwritten[0]; i++) {
       const { events, command } = unwritten[0]
       ledger.write(events, command ? [command] : [])
       unwritten.shift()
@@ -94,13 +94,12 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
     find: (id) => kept.get(id) ?? ledger.find(id),
     lost: () => lost,
     close() {
-      let before = 0
-      do {
-        before = unwritten.length
-        cancelRetry?.()
-        retry()
-      } while (unwritten.length > 0 && unwritten.length < before)
       cancelRetry?.()
+      try {
+        writeKept(unwritten.length)
+      } catch (error) {
+        if (!isProblem(error, 'unavailable')) throw error
+      }
     },
   }
 }

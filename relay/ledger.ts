@@ -92,7 +92,7 @@ export async function openLedger(options: {
     generation: 1,
     firmware: options.version,
     agent: options.version,
-    batch_bytes: SPOOL_BATCH_BYTES,
+    ...{ batch_bytes: SPOOL_BATCH_BYTES, batch_min_bytes: SPOOL_BATCH_BYTES },
     streams: streams.map((name) => ({ name, max_bytes: SPOOL_STREAM_MAX_BYTES })),
   })
   const run = randomHex(random, 8)

@@ -16,7 +16,7 @@ import type { Directory } from './directory.ts'
 import { fleetView, hubsAfter } from './fleet-view.ts'
 import { type HubListener, hubLink, listenForHubs } from './hub-listener.ts'
 import { openLedger } from './ledger.ts'
-import { APPS_CLOSE_MS, DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS, SPOOL_BATCH_BYTES, SPOOL_LINGER_MS } from './limits.ts'
+import { APPS_CLOSE_MS, DRAIN_HUBS_PER_SECOND, DRAIN_MAX_MS, SPOOL_LINGER_MS } from './limits.ts'
 import { type LiveEvent, liveFeed, type Wanted } from './live-event.ts'
 import type { PeerService, Peers, PeerView, PeerViews } from './peers.ts'
 
@@ -104,7 +104,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const stopped = new AbortController()
   const shipper = shipOutbox({
     ...{ outbox: ledger.outbox, send: options.send, clock, random, signal: stopped.signal },
-    ...{ linger_ms: () => SPOOL_LINGER_MS, batch_min_bytes: SPOOL_BATCH_BYTES },
+    linger_ms: () => SPOOL_LINGER_MS,
     failed(error) {
       if (isProblem(error, 'corrupt', 'invalid')) fault(error)
     },

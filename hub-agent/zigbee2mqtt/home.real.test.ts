@@ -60,7 +60,6 @@ async function listen(options: Partial<Zigbee2mqttOptions> = {}): Promise<void> 
 /** On a busy machine a device may be asked by `/get` as well. */
 const sets = (heard: ZigbeeBridge['heard']) => heard.filter(({ topic }) => topic.endsWith('/set'))
 const listed = () => home?.list().map((one) => one.device) ?? []
-
 const told = (of: string, attribute: string) =>
   reports.filter((one) => one.device === of && one.attribute === attribute).map(({ value }) => value)
 const heardBridge = (available: boolean) =>
