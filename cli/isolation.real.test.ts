@@ -17,7 +17,10 @@ const COMMANDS = 10
 it(
   'commands are done while Kafka, S3, Redis, Postgres, ingest and jobs are stopped one after the other, and while they are silent',
   async () => {
-    await using whole = await openWholeSystem()
+    await using whole = await openWholeSystem({
+      HEARTH_INGEST_FRESHNESS_MS: '1000',
+      HEARTH_JOBS_INTERVAL_MS: '2000',
+    })
     const { system, relay, dependencies } = whole
     const hubs = Array.from({ length: HUBS }, (_, i) => `hub-0${i + 1}`)
     system.start(['hub', '--simulated', String(HUBS)])

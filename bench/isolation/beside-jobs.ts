@@ -14,7 +14,7 @@ import { makeFleet, startHearth } from '../server.ts'
 import { APPS, type Compared, compare, HUBS, openHomes, PER_SECOND, toldOf, WINDOW_S } from './window.ts'
 
 /** Of the lake, by each command of a window: 12 million for a whole one, a day of 2,400 homes. */
-const EVENTS_A_COMMAND = 20_000
+const EVENTS_A_COMMAND = 24_000
 const EVENTS_A_HUB = 5_000
 
 export type Busy = Compared & {

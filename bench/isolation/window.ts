@@ -10,9 +10,9 @@ import type { BenchFleet } from '../server.ts'
 
 export const HUBS = Array.from({ length: 50 }, (_, i) => `home-${String(i).padStart(2, '0')}`)
 export const APPS = 10
-export const PER_SECOND = 75
+export const PER_SECOND = 50
 /** What is due in a window waits for its answers. */
-export const WINDOW_S = 8
+export const WINDOW_S = 10
 
 /** Latencies of the commands of one window, from when each was due, and the CPU that the relay used meanwhile. */
 export type Window = { readonly ms: readonly number[]; readonly failed: number; readonly relay_cpu_us: number }

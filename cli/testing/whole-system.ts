@@ -34,7 +34,7 @@ export type WholeSystem = {
 }
 
 /** Kafka, S3, Redis for the queue of jobs, the registry in Postgres, and Hearth's processes on them; all of it serves. */
-export async function openWholeSystem(): Promise<WholeSystem> {
+export async function openWholeSystem(settings: NodeJS.ProcessEnv = {}): Promise<WholeSystem> {
   await using stack = new AsyncDisposableStack()
   const kafka = stack.use(await startKafka({ brokers: 1 }))
   const s3 = stack.use(await startS3())
@@ -43,10 +43,11 @@ export async function openWholeSystem(): Promise<WholeSystem> {
   const system = stack.use(
     await openSystem({
       ...{ ...s3.environment, AWS_EC2_METADATA_DISABLED: 'true', HEARTH_LAKE_URL: `s3://${s3.bucket}/lake` },
-      ...{ HEARTH_S3_ENDPOINT: s3.endpoint, HEARTH_S3_PATH_STYLE: 'true', HEARTH_INGEST_FRESHNESS_MS: '1000' },
+      ...{ HEARTH_S3_ENDPOINT: s3.endpoint, HEARTH_S3_PATH_STYLE: 'true' },
       ...{ HEARTH_KAFKA_BROKERS: kafka.bootstrap, HEARTH_KAFKA_REPLICATION: '1', HEARTH_KAFKA_MIN_INSYNC: '1' },
-      ...{ HEARTH_JOBS_QUEUE: redis.url, HEARTH_JOBS_INTERVAL_MS: '2000', HEARTH_LAYOUT_BUCKETS: '4' },
+      ...{ HEARTH_JOBS_QUEUE: redis.url, HEARTH_LAYOUT_BUCKETS: '4' },
       ...registrySettings(postgres),
+      ...settings,
     }),
   )
   const start = async (words: readonly string[]) => {
