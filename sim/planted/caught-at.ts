@@ -1,9 +1,10 @@
 import type { Plant } from '../plant.ts'
 import { simulate } from '../simulate.ts'
 
-/** The first of so many seeds whose run breaks the promise of the planted bug: by accident of another does not count. */
+/** A seed among the first so many whose run breaks the promise of the planted bug: by accident of another does not count. */
 export async function caughtAt(plant: Plant, seeds: number): Promise<number | undefined> {
-  for (let seed = 1; seed <= seeds; seed++) {
+  const rest = Array.from({ length: seeds }, (_, i) => i + 1)
+  for (const seed of plant.seed === undefined ? rest : [plant.seed, ...rest]) {
     const { failures } = await simulate(seed, new Map(), plant)
     if (failures.some((failure) => failure.startsWith(`${plant.breaks}:`))) return seed
   }

@@ -4,6 +4,7 @@ import type { Plant } from '../plant.ts'
 export const lateCalledFailed: Plant = {
   name: 'late called failed',
   breaks: 'each command has one outcome, and a true one',
+  seed: 3,
   core: (core) => ({
     ...core,
     result(hub, said) {

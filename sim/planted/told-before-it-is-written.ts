@@ -10,12 +10,12 @@ export const toldBeforeItIsWritten: Plant = {
   among_relays: true,
   ledger: (ledger, { clock }) => ({
     ...ledger,
-    write(events, commands) {
-      if (commands.every(({ outcome }) => outcome === undefined)) ledger.write(events, commands)
+    write(events, command) {
+      if (command?.outcome === undefined) ledger.write(events, command)
       else
         clock.timer(LATER_MS, () => {
           try {
-            ledger.write(events, commands)
+            ledger.write(events, command)
           } catch (error) {
             leaveFault(error)
           }
