@@ -7,7 +7,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { Administration } from './administration.ts'
 import { type Authority, createAuthority, createRequest } from './authority.ts'
 import { openEnrolment } from './enrolment.ts'
-import { CERTIFICATE_LIFE_MS, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
+import { CERTIFICATE_LIFE_MS, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS, RENEWALS_A_DAY_MAX } from './limits.ts'
 import { openSqliteRegistry } from './sqlite-registry.ts'
 
 let folder: string
@@ -101,6 +101,20 @@ test('a certificate renews within its grace after the end, and not a moment late
     status: 401,
     body: { error: expect.stringContaining('enrol with a new code') },
   })
+})
+
+test('a hub that renews without end is held back, and no other; the day after it may again', async () => {
+  const certificate = await enrol()
+  const { csr_pem } = await createRequest('a')
+  const renew = () => post('/v1/renew', { csr: csr_pem }, certificate.raw)
+  for (let i = registry.certificates('a').length; i < RENEWALS_A_DAY_MAX; i++) expect((await renew()).status).toBe(200)
+  expect(await renew()).toMatchObject({
+    status: 503,
+    body: { error: expect.stringMatching(/hub a got 24 certificates within a day/) },
+  })
+  expect(registry.certificates('a')).toHaveLength(RENEWALS_A_DAY_MAX)
+  clock.jump(86_400_000)
+  expect((await renew()).status).toBe(200)
 })
 
 test('renewal needs a certificate of this CA that is not revoked', async () => {

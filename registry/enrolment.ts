@@ -4,7 +4,7 @@ import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/pro
 import type { Administration } from './administration.ts'
 import { type Authority, requestKeyHash } from './authority.ts'
 import { caHash } from './authority-file.ts'
-import { CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
+import { CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS, RENEWALS_A_DAY_MAX } from './limits.ts'
 
 /** One HTTPS request to the enrolment endpoint, whoever carries it. */
 export type EnrolmentRequest = {
@@ -101,6 +101,14 @@ export function openEnrolment(options: {
         `the certificate expired at ${new Date(identity.expires_ms).toISOString()}, longer ago than the grace: enrol with a new code`,
       )
     }
+    const since_ms = clock.now() - DAY_MS
+    const lately = registry.certificates(identity.source).filter(({ issued_ms }) => issued_ms > since_ms)
+    if (lately.length >= RENEWALS_A_DAY_MAX) {
+      throw new Problem(
+        'unavailable',
+        `hub ${identity.source} got ${lately.length} certificates within a day, which is as many as there are: keep the newest, and renew it when less than a third of its life is left`,
+      )
+    }
     return sign(identity.source, identity.generation, csr)
   }
 
@@ -130,6 +138,8 @@ export function openEnrolment(options: {
     }
   }
 }
+
+const DAY_MS = 86_400_000
 
 const STATUS: Readonly<Record<ProblemKind, number>> = {
   invalid: 400,
