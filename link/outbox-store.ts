@@ -1,19 +1,21 @@
 /**
- * Where an outbox keeps what on its disk. Format 1, keys (boots and numbers padded, so that keys sort by them):
+ * Where an outbox keeps what on its disk. Format 2, keys (boots and numbers padded, so that keys sort by them):
  *   outbox/meta                          {version, source, counter}
  *   outbox/boot/BOOT                     {boot, wall, firmware, agent}
  *   outbox/account/BOOT/STREAM           {next, dropped}
- *   outbox/line/BOOT/STREAM/SEQ          an event's line, not yet in a batch
+ *   outbox/line/BOOT/STREAM/FIRST        lines that were appended together, not yet in a batch
  *   outbox/batch/BOOT/STREAM/FIRST       {count, crc, bytes}
  *   outbox/body/BOOT/STREAM/FIRST        the batch's lines, packed
+ * Format 1 had each line under a number of its own, and is read as it was.
  */
 import { z } from 'zod'
 import type { IntervalSet } from '../contract/interval.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
 import { compareBoots, formatBoot, parseBoot } from '../contract/source.ts'
 import type { Disk, DiskChange } from './disk.ts'
+import { BATCH_TARGET_EVENTS, OUTBOX_LINE_MAX_BYTES } from './limits.ts'
 
-export const OUTBOX_FORMAT = 1
+export const OUTBOX_FORMAT = 2
 
 const meta = z.object({ version: z.number(), source: z.string(), counter: z.number().int() })
 const bootRecord = z.object({ boot: z.string(), wall: z.number(), firmware: z.string(), agent: z.string() })
@@ -32,23 +34,65 @@ export type Held = {
   inFlight: boolean
 }
 
+/** Lines that are one entry of the disk: a batch has all of them, or none. */
+export type Lines = { readonly text: string; readonly count: number; readonly bytes: number }
+
 /** One boot's numbers in one stream, and what is still here of them. */
 export type Account = {
   readonly boot: BootRecord
   readonly stream: string
+  /** In its keys: the boot, so that keys sort as boots do, and the stream. */
+  readonly path: string
   /** Does the boot's monotonic clock still run in this process? */
   readonly running: boolean
   next: number
   dropped: IntervalSet
   held: Held[]
-  /** Lines that are in no batch yet: the last numbers below `next`. */
-  open: string[]
+  /** What is in no batch yet: the last numbers below `next`, so many. */
+  open: Lines[]
+  openCount: number
   openBytes: number
+}
+
+/** Of which nothing was given out yet. */
+export function newAccount(boot: BootRecord, stream: string, running: boolean): Account {
+  const path = `${bootKey(boot.boot)}/${stream}`
+  return { boot, stream, path, running, next: 0, dropped: [], held: [], open: [], openCount: 0, openBytes: 0 }
+}
+
+export function addOpen(account: Account, lines: Lines) {
+  account.open.push(lines)
+  account.openCount += lines.count
+  account.openBytes += lines.bytes
+}
+
+/** What is open, from its front, for one batch: up to the entry that reaches `target_bytes`. */
+export function frontOf({ open }: Account, target_bytes: number): readonly Lines[] {
+  let [count, bytes] = [0, 0]
+  const end = open.findIndex((lines, i) => {
+    if (i > 0 && (bytes >= target_bytes || count + lines.count > BATCH_TARGET_EVENTS)) return true
+    count += lines.count
+    bytes += lines.bytes
+    return false
+  })
+  return end < 0 ? open : open.slice(0, end)
 }
 
 /** Every number below it was acknowledged or is dropped. */
 export function ackedOf(account: Account): number {
-  return account.held[0]?.first ?? account.next - account.open.length
+  return account.held[0]?.first ?? account.next - account.openCount
+}
+
+/** As few entries as they fit into, none longer than a line may be. */
+export function entriesOf(lines: readonly string[]): readonly Lines[] {
+  const entries: Lines[] = []
+  for (const text of lines) {
+    const last = entries.at(-1)
+    const bytes = Buffer.byteLength(text)
+    if (last === undefined || last.bytes + bytes > OUTBOX_LINE_MAX_BYTES) entries.push({ text, count: 1, bytes })
+    else entries[entries.length - 1] = { text: last.text + text, count: last.count + 1, bytes: last.bytes + bytes }
+  }
+  return entries
 }
 
 export function isOlder(a: Account, b: Account): boolean {
@@ -72,12 +116,11 @@ function sequenceKey(seq: number): string {
 const key = {
   meta: 'outbox/meta',
   boot: (boot: string) => `outbox/boot/${bootKey(boot)}`,
-  account: (account: Account) => `outbox/account/${bootKey(account.boot.boot)}/${account.stream}`,
-  of: (what: 'line' | 'batch' | 'body', account: Account, seq: number) =>
-    `outbox/${what}/${bootKey(account.boot.boot)}/${account.stream}/${sequenceKey(seq)}`,
+  account: ({ path }: Account) => `outbox/account/${path}`,
+  of: (what: 'line' | 'batch' | 'body', { path }: Account, seq: number) => `outbox/${what}/${path}/${sequenceKey(seq)}`,
 }
 
-/** The event whose line is kept under a key; undefined for any other key. */
+/** The first of the events whose lines are kept under a key; undefined for any other key. */
 export function lineAt(
   name: string,
 ): { readonly boot: string; readonly stream: string; readonly seq: number } | undefined {
@@ -99,14 +142,17 @@ export const change = {
   account: (account: Account): DiskChange =>
     putJson(key.account(account), { next: account.next, dropped: account.dropped }),
   forgetAccount: (account: Account): DiskChange => ({ delete: key.account(account) }),
-  line: (account: Account, seq: number, line: string): DiskChange => ({
-    put: key.of('line', account, seq),
-    value: Buffer.from(line),
-  }),
-  /** The lines of the numbers become one batch. */
-  seal(account: Account, batch: Held, body: Uint8Array): DiskChange[] {
-    const changes: DiskChange[] = []
-    for (let i = 0; i < batch.count; i++) changes.push({ delete: key.of('line', account, batch.first + i) })
+  /** Lines under the account's next numbers. */
+  append: (account: Account, entries: readonly Lines[]): DiskChange[] =>
+    placed(entries, account.next).map(({ first, text }) => ({
+      put: key.of('line', account, first),
+      value: Buffer.from(text),
+    })),
+  /** Lines become one batch. */
+  seal(account: Account, batch: Held, entries: readonly Lines[], body: Uint8Array): DiskChange[] {
+    const changes: DiskChange[] = placed(entries, batch.first).map(({ first }) => ({
+      delete: key.of('line', account, first),
+    }))
     changes.push(putJson(key.of('batch', account, batch.first), recordOf(batch)))
     changes.push({ put: key.of('body', account, batch.first), value: body })
     return changes
@@ -115,6 +161,15 @@ export const change = {
     { delete: key.of('batch', account, first) },
     { delete: key.of('body', account, first) },
   ],
+}
+
+/** Entries, each with the number of its first line, from `first` on. */
+function placed(entries: readonly Lines[], first: number) {
+  let next = first
+  return entries.map(({ text, count }) => {
+    next += count
+    return { text, first: next - count }
+  })
 }
 
 /** The packed lines of a batch; raises `corrupt` when they are not there. */
@@ -159,7 +214,7 @@ export function readAccounts(disk: Disk): Account[] {
     if (found) return found
     const record = boots.get(boot)
     if (!record) throw new Problem('corrupt', `the outbox has ${path} but no record of its boot; restore the disk`)
-    const account = { boot: record, stream, running: false, next: 0, dropped: [], held: [], open: [], openBytes: 0 }
+    const account = newAccount(record, stream, false)
     accounts.set(name, account)
     return account
   }
@@ -176,10 +231,10 @@ export function readAccounts(disk: Disk): Account[] {
   }
   for (const entry of list(disk, 'outbox/line/')) {
     const account = accountOf(entry.key.slice('outbox/line/'.length))
-    const line = Buffer.from(entry.value).toString()
-    account.open.push(line)
-    account.openBytes += entry.value.length
-    account.next = Math.max(account.next, sequenceOf(entry.key) + 1)
+    const text = Buffer.from(entry.value).toString()
+    const count = text.split('\n').length - 1
+    addOpen(account, { text, count, bytes: entry.value.length })
+    account.next = Math.max(account.next, sequenceOf(entry.key) + count)
   }
   return [...accounts.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, account]) => account)
 }

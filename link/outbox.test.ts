@@ -308,7 +308,7 @@ function ship(outbox: Outbox, stream: string, cloud: ReturnType<typeof openCloud
 const step = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.record({ do: fc.constant('append'), stream: fc.nat(1), count: fc.integer({ min: 1, max: 30 }) }),
+    arbitrary: fc.record({ do: fc.constant('append'), stream: fc.nat(1), count: fc.nat(30), together: fc.boolean() }),
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('take'), stream: fc.nat(1), flush: fc.boolean() }) },
   {
@@ -317,7 +317,7 @@ const step = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('restart', 'power cut', 'raise') }) },
 )
-type Step = { do: string; stream?: number; count?: number; flush?: boolean; which?: number }
+type Step = { do: string; stream?: number; count?: number; together?: boolean; flush?: boolean; which?: number }
 
 test('whatever the interleaving: no number in two batches, no promise broken, the account complete', async () => {
   await fc.assert(
@@ -343,10 +343,11 @@ test('whatever the interleaving: no number in two batches, no promise broken, th
       for (const one of steps) {
         const stream = STREAMS[one.stream ?? 0] ?? ''
         if (one.do === 'append') {
-          for (let i = 0; i < (one.count ?? 0); i++) {
-            const text = `${given.size} `.repeat(10)
-            const seq = outbox.append(stream, { m: outbox.m(), kind: 'log', text })
-            given.set(`${outbox.boot()} ${stream} ${seq}`, text)
+          const texts = Array.from({ length: one.count ?? 0 }, (_, i) => `${given.size + i} `.repeat(10))
+          for (const part of one.together ? [texts] : texts.map((text) => [text])) {
+            const events = part.map((text) => ({ m: outbox.m(), kind: 'log', text }))
+            const first = outbox.appendAll(stream, events)
+            for (const [i, text] of part.entries()) given.set(`${outbox.boot()} ${stream} ${first + i}`, text)
           }
         } else if (one.do === 'take') {
           const batch = outbox.take(stream, { flush: one.flush ?? false })

@@ -23,11 +23,15 @@ import type { Outbox, OutboxOptions, TakenBatch, Transmission } from './outbox-s
 import {
   type Account,
   ackedOf,
+  addOpen,
   type BootRecord,
   change,
   emptyBoots,
+  entriesOf,
+  frontOf,
   type Held,
   isOlder,
+  newAccount,
   rangesOf,
   readAccounts,
   readBody,
@@ -93,7 +97,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   function runningAccount(stream: string): Account {
     const found = accounts.findLast((account) => account.boot === running && account.stream === stream)
     if (found) return found
-    const account = { boot: running, stream, running: true, next: 0, dropped: [], held: [], open: [], openBytes: 0 }
+    const account = newAccount(running, stream, true)
     accounts.push(account)
     return account
   }
@@ -104,15 +108,14 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
 
   function appendAll(stream: string, events: readonly Event[], also: readonly DiskChange[] = []): number {
     assert(limits.has(stream), `the outbox of ${source} has no stream ${stream}`)
-    const lines = events.map(lineOf)
+    const entries = entriesOf(events.map(lineOf))
     const account = runningAccount(stream)
     const first = account.next
-    makeRoom(() => disk.write([...lines.map((line, i) => change.line(account, first + i, line)), ...also]))
-    account.next += lines.length
-    for (const line of lines) {
-      account.open.push(line)
-      account.openBytes += Buffer.byteLength(line)
-      keep(stream, Buffer.byteLength(line) + ENTRY_OVERHEAD_BYTES)
+    makeRoom(() => disk.write([...change.append(account, entries), ...also]))
+    account.next += events.length
+    for (const entry of entries) {
+      addOpen(account, entry)
+      keep(stream, entry.bytes + ENTRY_OVERHEAD_BYTES)
     }
     tidy(account)
     for (const callback of watchers) callback(stream)
@@ -132,7 +135,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   }
 
   function sealFull(account: Account) {
-    while (account.openBytes >= target_bytes || account.open.length >= BATCH_TARGET_EVENTS) {
+    while (account.openBytes >= target_bytes || account.openCount >= BATCH_TARGET_EVENTS) {
       seal(account)
     }
   }
@@ -149,22 +152,19 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
 
   /** Cuts one batch off the front of what is open. */
   function seal(account: Account): Held {
-    let count = 0
-    let plain_bytes = 0
-    while (count < account.open.length && count < BATCH_TARGET_EVENTS && (count === 0 || plain_bytes < target_bytes)) {
-      plain_bytes += Buffer.byteLength(account.open[count] ?? '')
-      count++
-    }
+    const entries = frontOf(account, target_bytes)
+    const count = entries.reduce((sum, lines) => sum + lines.count, 0)
     assert(count > 0, 'a batch is cut only when a line is open')
-    const plain = Buffer.from(account.open.slice(0, count).join(''))
+    const plain = Buffer.from(entries.map(({ text }) => text).join(''))
     const body = pack(plain, codec)
-    const first = account.next - account.open.length
+    const first = account.next - account.openCount
     const held: Held = { first, count, crc: eventsCrc(plain), bytes: body.length, inFlight: false }
-    disk.write([...change.seal(account, held, body), change.account(account)])
-    account.open = account.open.slice(count)
+    disk.write([...change.seal(account, held, entries, body), change.account(account)])
+    account.open = account.open.slice(entries.length)
+    account.openCount -= count
     account.openBytes -= plain.length
     account.held.push(held)
-    keep(account.stream, body.length + ENTRY_OVERHEAD_BYTES - plain.length - count * ENTRY_OVERHEAD_BYTES)
+    keep(account.stream, body.length + ENTRY_OVERHEAD_BYTES - plain.length - entries.length * ENTRY_OVERHEAD_BYTES)
     return held
   }
 
@@ -385,7 +385,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
           stream,
           bytes: bytesKept.get(stream) ?? 0,
           batches: mine.reduce((sum, account) => sum + account.held.length, 0),
-          events: mine.reduce((sum, one) => sum + one.open.length + one.held.reduce((n, held) => n + held.count, 0), 0),
+          events: mine.reduce((sum, one) => sum + one.openCount + one.held.reduce((n, held) => n + held.count, 0), 0),
           dropped: droppedEvents.get(stream) ?? 0,
         }
       }),

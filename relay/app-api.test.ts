@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { COMMAND_BODY_MAX_BYTES, COMMAND_SET_MAX, DEADLINE_MAX_MS, DEADLINE_MIN_MS } from '../contract/limits.ts'
 import { memoryDisk } from '../link/memory-disk.ts'
+import { WATCH_POLL_MS } from '../registry/limits.ts'
 import { openSqliteRegistry } from '../registry/sqlite-registry.ts'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { appApi } from './app-api.ts'
@@ -208,6 +209,19 @@ describe('a command at its limits', () => {
   ])('to %s is missing', async (_what, ask) => {
     expect(await post(ask)).toMatchObject({ status: 404, told: { kind: 'missing' } })
   })
+})
+
+test('a hub that leaves the fleet, or joins it, while apps command it is one that left or joined at the registry’s next word', async () => {
+  const place = { home: 'h', region: 'r', model: 'm', zone: 'UTC' }
+  const record = { ...place, generation: 1, enrolled_ms: 0, maintenance: [] }
+  const ask = async () => (await post({ hub: 'late-01' })).status
+  expect(await ask()).toBe(404)
+  await registry.putHub({ ...record, hub: 'late-01' }, 0)
+  await clock.advance(WATCH_POLL_MS)
+  expect(await ask()).toBe(200)
+  await registry.putHub({ ...record, hub: 'late-01', retired_ms: 2 }, 2)
+  await clock.advance(WATCH_POLL_MS)
+  expect(await ask()).toBe(404)
 })
 
 describe('a token', () => {

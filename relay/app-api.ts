@@ -57,7 +57,11 @@ export type Issue = (
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, view, registry, clock } = options
   const { verify, prepare, watch } = tokenCache(registry, clock, options.outside)
-  const recordOf = trusted((hub) => registry.hub(hub), clock)
+  const members = trusted((hub) => {
+    const record = registry.hub(hub)
+    return record !== undefined && record.retired_ms === undefined
+  })
+  const unwatchMembers = registry.watch(members.forget)
   let isCommand: CommandRoute = () => false
   const app: FastifyInstance = Fastify({
     bodyLimit: BODY_MAX_BYTES,
@@ -108,9 +112,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   /** A hub that a token may not see is, to it, a hub that is not there. */
   const seen = (principal: Principal, hub: string) => {
     // A name that no hub can have is not looked up, and so not remembered.
-    const mayBe = isId(hub) && maySee(principal, hub)
-    const record = mayBe ? recordOf(hub) : undefined
-    if (!record || record.retired_ms !== undefined)
+    if (!isId(hub) || !maySee(principal, hub) || !members.of(hub))
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
 
@@ -160,6 +162,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const unwatch = watchTokens(registry, clock, () => live.recheck())
   const stopProbes = every(clock, LIVE_PROBE_MS, live.probe)
   app.addHook('onClose', async () => {
+    unwatchMembers()
     unwatch()
     stopProbes()
   })

@@ -29,8 +29,8 @@ export type HubLink = {
 
 /** The relay's durable memory: events on their way to the lake, and the commands that they are about. */
 export type Ledger = {
-  /** All or nothing; when it returns, it survives the end of the process. Raises `unavailable`. */
-  write(events: readonly LedgerEvent[], commands: readonly Command[]): void
+  /** Events of one hub and their command, all or nothing; when it returns, it survives the end of the process. Raises `unavailable`. */
+  write(events: readonly LedgerEvent[], command: Command | undefined): void
   find(id: string): Command | undefined
   /** Commands without an outcome, in the order of their issue. */
   open(): readonly Command[]

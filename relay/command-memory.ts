@@ -39,7 +39,7 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
   const writeKept = (at_once = WRITTEN_AT_ONCE) => {
     for (let i = 0; i < at_once && unwritten[0]; i++) {
       const { events, command } = unwritten[0]
-      ledger.write(events, command ? [command] : [])
+      ledger.write(events, command)
       unwritten.shift()
       // As it is now: what later ones change of it is written already.
       if (command && kept.get(command.id) === command) kept.delete(command.id)
@@ -50,7 +50,7 @@ export function commandMemory(ledger: Ledger, clock: Clock): CommandMemory {
 
   const write = (events: readonly LedgerEvent[], command: Command | undefined) => {
     writeKept()
-    ledger.write(events, command ? [command] : [])
+    ledger.write(events, command)
   }
 
   const writeOrKeep = (events: readonly LedgerEvent[], command: Command | undefined) => {

@@ -142,21 +142,15 @@ export async function openLedger(options: {
     return [known, { put: `${PREFIX.open}${place}`, value: NOTHING }, { put: `${PREFIX.age}${place}`, value: NOTHING }]
   }
 
-  /** Events of one hub and its commands go to the disk in one write: a command is never known by half. */
-  const write = (events: readonly LedgerEvent[], commands: readonly Command[]) => {
-    const written = new Set([...events, ...commands].map(({ hub }) => streamOf(hub)))
+  /** Events and their command go to the disk in one write: a command is never known by half. */
+  const write = (events: readonly LedgerEvent[], command: Command | undefined) => {
+    const hub = command?.hub ?? events[0]?.hub
+    if (hub === undefined) return
+    const old = command ? tooOld() : []
     try {
-      for (const stream of written) {
-        const mine = commands.filter(({ hub }) => streamOf(hub) === stream)
-        const old = tooOld()
-        append(
-          stream,
-          events.filter(({ hub }) => streamOf(hub) === stream),
-          [...mine.flatMap(changesOf), ...old.flatMap(forget)],
-        )
-        places.splice(0, old.length)
-        for (const command of mine) if (command.outcome === undefined) places.push(placeOf(command))
-      }
+      append(streamOf(hub), events, command && [...changesOf(command), ...old.flatMap(forget)])
+      places.splice(0, old.length)
+      if (command && command.outcome === undefined) places.push(placeOf(command))
     } catch (error) {
       // Anything else (an event that is too long) is a fault of ours: trying it again would never end.
       if (!isProblem(error) || error.kind === 'invalid') throw error

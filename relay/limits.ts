@@ -25,7 +25,7 @@ export const UNKNOWN_RESULT_RATE: Rate = { per_second: 10, burst: 1_000 }
 export const RATE_KEYS_MAX = 50_000
 /** An Idempotency-Key. */
 export const KEY_MAX_CHARACTERS = 255
-/** Verified tokens, and hubs, that are remembered, and for how long: the bound on how late a revocation is seen. */
+/** Verified tokens, and hubs, that are remembered; tokens for so long, which bounds how late a revocation is seen. */
 export const TRUSTED_MAX = 20_000
 export const TRUST_MS = 2_000
 /** The same for tokens of an issuer elsewhere, which nobody revokes: a signature is checked once in so long. */

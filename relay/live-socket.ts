@@ -10,7 +10,7 @@ import { ownShare_ms } from './command.ts'
 import type { CommandCore } from './command-core.ts'
 import { LIVE_BUFFER_MAX_BYTES, LIVE_CLIENTS_MAX, LIVE_CLIENTS_PER_APP_MAX, LIVE_OPEN_MAX } from './limits.ts'
 import type { LiveAnswer, LiveEvent, LiveSource } from './live-event.ts'
-import { checkTime, liveRequest } from './live-request.ts'
+import { checkTime, isLiveCommand, liveRequest } from './live-request.ts'
 
 const TOKEN_ENDED = 'the token is no longer good'
 
@@ -166,7 +166,8 @@ function serve(
 /** Raises `invalid`. */
 function understood(data: Buffer): LiveRequest {
   try {
-    return liveRequest.parse(JSON.parse(data.toString('utf8')))
+    const said: unknown = JSON.parse(data.toString('utf8'))
+    return isLiveCommand(said) ? said : liveRequest.parse(said)
   } catch (error) {
     throw new Problem('invalid', `not understood: ${messageOf(error)}`)
   }

@@ -114,9 +114,9 @@ export class RelayNode {
         const { outbox, epochs } = ledger
         const noted: Ledger = {
           ...ledger,
-          write: (events, commands) => {
-            const ended = commands.filter(({ outcome }) => outcome !== undefined).map(({ id }) => id)
-            this.#owing(ended, () => ledger.write(events, commands))
+          write: (events, command) => {
+            const ended = command?.outcome === undefined ? [] : [command.id]
+            this.#owing(ended, () => ledger.write(events, command))
           },
         }
         const link: HubLink = {

@@ -67,8 +67,11 @@ export class SimDisk {
       changes.flatMap((change) => {
         const at = 'put' in change ? lineAt(change.put) : undefined
         if (!at || !('put' in change)) return []
-        const { command, stage }: Event = JSON.parse(Buffer.from(change.value).toString())
-        return [{ event: eventKey({ source, ...at }), command, stage }]
+        const lines = Buffer.from(change.value).toString().trimEnd().split('\n')
+        return lines.map((line, i) => {
+          const { command, stage }: Event = JSON.parse(line)
+          return { event: eventKey({ source, ...at, seq: at.seq + i }), command, stage }
+        })
       })
     return {
       get: (key) => platter.get(key),
