@@ -22,8 +22,6 @@ export type Plant = {
   readonly name: string
   /** The promise that it breaks: the invariant of this name sees it. */
   readonly breaks: string
-  /** The first seed that showed it when it was planted, where the first few do not. A hint of where to look first. */
-  readonly seed?: number
   /** `who` opens it: `gateway-1`, `writer-2`, `operator`; `shared` is one and the same for all of a run. */
   readonly log?: (log: EventLog, who: string, shared: Map<string, number>) => EventLog
   readonly encoder?: (encoder: Encoder) => Encoder

@@ -4,6 +4,5 @@ import type { Plant } from '../plant.ts'
 export const aPartOfTheNewestVersions: Plant = {
   name: 'a part of the newest versions',
   breaks: 'every process goes on',
-  seed: 3,
   table: (table, _, committer) => (committer === 'part' ? { ...table, snapshot: () => table.snapshot() } : table),
 }

@@ -1,10 +1,32 @@
 import type { Plant } from '../plant.ts'
 import { simulate } from '../simulate.ts'
 
+/**
+ * Where a planted bug showed last, if the first two seeds do not show it: it is looked for there first. Any change of what a
+ * process writes moves it; `npm run sim -- --plants` finds it anew.
+ */
+const KNOWN_SEEDS: Readonly<Record<string, number>> = {
+  'a part of the newest versions': 3,
+  'a stale hint trusted': 15,
+  'any session is obeyed': 11,
+  'commit where nobody reads': 3,
+  'hop not counted': 9,
+  'ingest over a mark': 36,
+  'journal synced after the device': 9,
+  'late called failed': 3,
+  'made of the newest input': 4,
+  'never claimed again': 5,
+  'silence taken for away': 20,
+  'topic anew under its id': 3,
+  'unknown taken for refused': 12,
+  'vacuum without a floor': 17,
+}
+
 /** A seed among the first so many whose run breaks the promise of the planted bug: by accident of another does not count. */
 export async function caughtAt(plant: Plant, seeds: number): Promise<number | undefined> {
-  const rest = Array.from({ length: seeds }, (_, i) => i + 1)
-  for (const seed of plant.seed === undefined ? rest : [plant.seed, ...rest]) {
+  const known = KNOWN_SEEDS[plant.name]
+  const all = Array.from({ length: seeds }, (_, i) => i + 1)
+  for (const seed of known === undefined ? all : [known, ...all]) {
     const { failures } = await simulate(seed, new Map(), plant)
     if (failures.some((failure) => failure.startsWith(`${plant.breaks}:`))) return seed
   }

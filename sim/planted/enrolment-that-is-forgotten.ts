@@ -4,7 +4,6 @@ import type { Plant } from '../plant.ts'
 export const enrolmentThatIsForgotten: Plant = {
   name: 'an enrolment that is forgotten',
   breaks: 'who comes back is told of',
-  seed: 9,
   encoder: (encoder) => ({
     ...encoder,
     async begin(erasedHub) {

@@ -5,7 +5,6 @@ import type { Plant } from '../plant.ts'
 export const hintTrusted: Plant = {
   name: 'a stale hint trusted',
   breaks: 'every process goes on',
-  seed: 15,
   store: (store) => {
     let hint: number | undefined
     return {

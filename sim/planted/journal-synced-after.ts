@@ -4,7 +4,6 @@ import type { Plant } from '../plant.ts'
 export const journalSyncedAfter: Plant = {
   name: 'journal synced after the device',
   breaks: 'a command is executed at most once',
-  seed: 32,
   among_relays: true,
   hubDisk: (disk) => ({ ...disk, sync: async () => undefined }),
 }

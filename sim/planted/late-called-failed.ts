@@ -4,7 +4,6 @@ import type { Plant } from '../plant.ts'
 export const lateCalledFailed: Plant = {
   name: 'late called failed',
   breaks: 'each command has one outcome, and a true one',
-  seed: 3,
   core: (core) => ({
     ...core,
     result(hub, said) {

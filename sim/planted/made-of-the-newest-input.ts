@@ -5,7 +5,6 @@ import { rewritten } from './ledger-tags.ts'
 export const madeOfTheNewestInput: Plant = {
   name: 'made of the newest input',
   breaks: 'metrics equal a recompute',
-  seed: 7,
   table: (table, store) => ({
     ...table,
     async commit(request) {

@@ -5,7 +5,6 @@ import type { Plant } from '../plant.ts'
 export const silenceTakenForAway: Plant = {
   name: 'silence taken for away',
   breaks: 'each command has one outcome, and a true one',
-  seed: 20,
   among_relays: true,
   peers: (peers) => ({
     at: (address) => ({

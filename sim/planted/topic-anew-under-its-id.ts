@@ -4,6 +4,5 @@ import type { Plant } from '../plant.ts'
 export const topicAnewUnderItsId: Plant = {
   name: 'topic anew under its id',
   breaks: 'nothing acknowledged is missing',
-  seed: 3,
   log: (log) => ({ ...log, id: 'simulated-log-1' }),
 }

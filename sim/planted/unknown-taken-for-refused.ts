@@ -5,7 +5,6 @@ import type { Plant } from '../plant.ts'
 export const unknownTakenForRefused: Plant = {
   name: 'unknown taken for refused',
   breaks: 'what is needed is there',
-  seed: 14,
   table: (table) => ({
     ...table,
     async commit(request) {

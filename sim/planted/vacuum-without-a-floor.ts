@@ -4,7 +4,6 @@ import type { Plant } from '../plant.ts'
 export const vacuumWithoutAFloor: Plant = {
   name: 'vacuum without a floor',
   breaks: 'what is needed is there',
-  seed: 17,
   table: (table) => ({
     ...table,
     commit: (request) => table.commit(request.kind === 'floor' ? { ...request, txns: [] } : request),
