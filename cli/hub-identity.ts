@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Problem } from '../contract/problem.ts'
+import { isProblem, Problem } from '../contract/problem.ts'
 import { claim, type Enrolled, enrol, hubOf, newKey, renew, renewalDue } from '../hub-agent/enrolment.ts'
 import { makeFolder } from '../link/folder.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
@@ -68,7 +68,7 @@ export async function localIdentities(
 
 /** A hub of a fleet elsewhere: by the certificate that it has, renewed in time, or by a one-time code. */
 export async function remoteIdentity(
-  context: CliContext,
+  context: Pick<CliContext, 'home' | 'clock'>,
   options: {
     readonly hub: string
     readonly url: string
@@ -87,8 +87,15 @@ export async function remoteIdentity(
   // Cut off once the certificate was kept: what the key to come was for has come.
   if (before && code !== undefined && before.key === kept(join(folder, KEY_TO_COME))) settle(folder, code)
   if (before && (code === undefined || kept(join(folder, ENROLLED_BY)) === code)) {
-    if (!renewalDue(before.cert, now_ms)) return { ...hubOf(before.cert), zone, tls: before }
-    return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
+    const has = { ...hubOf(before.cert), zone, tls: before }
+    if (!renewalDue(before.cert, now_ms)) return has
+    try {
+      return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
+    } catch (error) {
+      if (!isProblem(error, 'unavailable')) throw error
+      // By a clock that may be wrong, and not the last try: with what it has the home may well be served meanwhile.
+      return has
+    }
   }
   if (options.claim) {
     const made = keptFiles(options.claim.folder)

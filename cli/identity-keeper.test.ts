@@ -7,6 +7,8 @@ import { testFleet } from '../link/fleet.fixture.ts'
 import type { ClientTls } from '../link/mqtt-connection.ts'
 import { listenTelemetry, type TelemetryEndpoint } from '../link/telemetry-endpoint.ts'
 import { caHash } from '../registry/authority-file.ts'
+import { keepFiles } from './hub-files.ts'
+import { hubFolder, remoteIdentity } from './hub-identity.ts'
 import { keepIdentity } from './identity-keeper.ts'
 import { machineClock, machineRandom } from './machine.ts'
 
@@ -24,6 +26,7 @@ let asked: string[]
 let ca: string
 let now_ms: number
 let told: boolean
+let isBusy: boolean
 let certificate: string
 
 beforeAll(async () => {
@@ -32,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => fleet.close())
 beforeEach(async () => {
   home = mkdtempSync(join(tmpdir(), 'hearth-keeper-'))
-  ;[asked, ca, now_ms, told] = [[], fleet.ca, Date.now(), true]
+  ;[asked, ca, now_ms, told, isBusy] = [[], fleet.ca, Date.now(), true, false]
   const tls = await fleet.server()
   endpoint = await listenTelemetry({
     ...{ mqtt: { host: '127.0.0.1', port: 0 }, https: { host: '127.0.0.1', port: 0 }, tls, fleet: 'test' },
@@ -42,8 +45,9 @@ beforeEach(async () => {
         asked.push('ca')
         return { ca, now_ms }
       })
-      app.post('/v1/renew', async ({ body }) => {
+      app.post('/v1/renew', async ({ body }, reply) => {
         asked.push('renew')
+        if (isBusy) return reply.code(503).send({ error: 'no more today' })
         certificate = await fleet.sign('demo-01', JSON.parse(String(body)).csr)
         return { hub: 'demo-01', generation: 1, certificate, ca, expires_ms: now_ms }
       })
@@ -107,4 +111,16 @@ test('a clock that is far ahead, its own or that of the fleet, renews nothing, a
   expect(asked).not.toContain('renew')
   ca += ca
   await expect.poll(() => asked, SOON).toContain('renew')
+})
+
+test('a hub that starts and cannot renew goes on with what it has, and has the new one at a later start', async () => {
+  const tls = await fleet.hub('demo-01')
+  keepFiles(hubFolder({ home }, 'demo-01'), tls)
+  const clock = { ...machineClock, now: () => Date.now() + 300 * DAY_MS }
+  const start = () => remoteIdentity({ home, clock }, { hub: 'demo-01', url: endpoint.httpsUrl })
+  isBusy = true
+  expect((await start()).tls.cert).toBe(tls.cert)
+  isBusy = false
+  expect((await start()).tls.cert).toBe(certificate)
+  expect(asked).toEqual(['renew', 'renew'])
 })

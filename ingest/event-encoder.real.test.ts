@@ -137,6 +137,9 @@ test('every engine finds the same rows, by any column', async () => {
     ...columns.map((column) => `SELECT ${column}, ${sums} FROM t GROUP BY ${column} ORDER BY ${column} NULLS LAST`),
     ...FILTERS.map((filter) => `SELECT ${sums} FROM t WHERE ${filter}`),
     `SELECT kind, time_source, ${distinct} FROM t GROUP BY kind, time_source ORDER BY kind, time_source`,
+    ...['seq BETWEEN 131000 AND 133000', "event_time > TIMESTAMP '2025-11-24 16:00:00' AND seq < 2000"].map(
+      (filter) => `SELECT ${distinct} FROM t WHERE ${filter}`,
+    ),
   ]
   const [hearth, ...others] = await Promise.all(
     engines(spark, join(folder, 'lake'), 'events').map(

@@ -6,8 +6,9 @@ import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 import { openOutbox } from './outbox.ts'
 import { addOpen, entriesOf, frontOf, newAccount } from './outbox-store.ts'
 
-const open = (disk: MemoryDisk) =>
+const open = (disk: MemoryDisk, more: { readonly batch_bytes?: number } = {}) =>
   openOutbox({
+    ...more,
     ...{ disk, clock: new ManualClock(), random: seededRandom(1), source: 'demo-01', generation: 1 },
     ...{ firmware: '4.2.1', agent: '1.0.0', codec: 'plain', streams: [{ name: 'control' }] },
   })
@@ -33,6 +34,18 @@ test('of an entry that another run left a batch has all, under the same numbers'
   const outbox = await open(disk.kill())
   const batch = outbox.take('control')
   expect(batch).toMatchObject({ boot: before.boot(), first: 0, count: 2 })
+})
+
+test('what it counts of bytes and events is the same once it was opened anew', async () => {
+  const disk = memoryDisk()
+  const options = { batch_bytes: 4_096 }
+  const outbox = await open(disk, options)
+  const event = { m: 1, kind: 'log', text: 'x'.repeat(100) }
+  for (let i = 0; i < 20; i++) outbox.appendAll('control', [event, event, event])
+  for (let i = 0; i < 20; i++) outbox.append('control', event)
+  const counted = outbox.status()
+  expect(counted[0]?.batches).toBeGreaterThan(0)
+  expect((await open(disk.kill(), options)).status()).toEqual(counted)
 })
 
 test('reads what format 1 left, and says from then on that it is format 2', async () => {

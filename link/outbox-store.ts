@@ -83,13 +83,14 @@ export function ackedOf(account: Account): number {
   return account.held[0]?.first ?? account.next - account.openCount
 }
 
-/** As few entries as they fit into, none longer than a line may be. */
+/** As few entries as they fit into, none longer than a line may be, nor with more lines than a batch. */
 export function entriesOf(lines: readonly string[]): readonly Lines[] {
   const entries: Lines[] = []
   for (const text of lines) {
     const last = entries.at(-1)
     const bytes = Buffer.byteLength(text)
-    if (last === undefined || last.bytes + bytes > OUTBOX_LINE_MAX_BYTES) entries.push({ text, count: 1, bytes })
+    const is_full = last && (last.bytes + bytes > OUTBOX_LINE_MAX_BYTES || last.count === BATCH_TARGET_EVENTS)
+    if (!last || is_full) entries.push({ text, count: 1, bytes })
     else entries[entries.length - 1] = { text: last.text + text, count: last.count + 1, bytes: last.bytes + bytes }
   }
   return entries

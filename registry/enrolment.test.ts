@@ -7,7 +7,7 @@ import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { Administration } from './administration.ts'
 import { type Authority, createAuthority, createRequest } from './authority.ts'
 import { openEnrolment } from './enrolment.ts'
-import { CERTIFICATE_LIFE_MS, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS, RENEWALS_A_DAY_MAX } from './limits.ts'
+import { CERTIFICATE_LIFE_MS, CERTIFICATES_A_DAY_MAX, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
 import { openSqliteRegistry } from './sqlite-registry.ts'
 
 let folder: string
@@ -16,14 +16,16 @@ let registry: Administration
 let authority: Authority
 let answer: ReturnType<typeof openEnrolment>
 
+const place = { home: 'h', region: 'eu', model: 'm', zone: 'UTC' }
+const record = { hub: 'a', ...place, generation: 1, enrolled_ms: 1, maintenance: [] }
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hearth-enrol-'))
   clock = new ManualClock()
   const random = seededRandom(3)
   const layout = { epoch: 1, buckets: 4 }
   registry = openSqliteRegistry(join(folder, 'registry.db'), { fleet: 'demo', layout, clock, random })
-  const record = { hub: 'a', home: 'h', region: 'eu', model: 'm', zone: 'UTC', generation: 1, enrolled_ms: 1 }
-  await registry.putHub({ ...record, maintenance: [] }, 1)
+  await registry.putHub(record, 1)
   const known = { fleet: 'demo', clock, random, record: registry.recordCertificate.bind(registry) }
   authority = await createAuthority(join(folder, 'ca'), known)
   answer = openEnrolment({ registry, authority, clock })
@@ -41,9 +43,9 @@ const post = (path: string, body: unknown, certificate_der?: Uint8Array) =>
     ...(certificate_der ? { certificate_der } : {}),
   })
 
-async function enrol(csr?: string) {
-  const csr_pem = csr ?? (await createRequest('a')).csr_pem
-  const { status, body } = await post('/v1/enrol', { code: await registry.createCode('a'), csr: csr_pem })
+async function enrol(csr?: string, hub = 'a') {
+  const csr_pem = csr ?? (await createRequest(hub)).csr_pem
+  const { status, body } = await post('/v1/enrol', { code: await registry.createCode(hub), csr: csr_pem })
   expect(status).toBe(200)
   return new X509Certificate(String(body.certificate))
 }
@@ -103,18 +105,39 @@ test('a certificate renews within its grace after the end, and not a moment late
   })
 })
 
-test('a hub that renews without end is held back, and no other; the day after it may again', async () => {
+test('a hub that renews without end is held back, however many at once, and no other; the day after it may again', async () => {
   const certificate = await enrol()
   const { csr_pem } = await createRequest('a')
   const renew = () => post('/v1/renew', { csr: csr_pem }, certificate.raw)
-  for (let i = registry.certificates('a').length; i < RENEWALS_A_DAY_MAX; i++) expect((await renew()).status).toBe(200)
+  const answers = await Promise.all(Array.from({ length: 2 * CERTIFICATES_A_DAY_MAX }, renew))
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(CERTIFICATES_A_DAY_MAX - 1)
   expect(await renew()).toMatchObject({
     status: 503,
     body: { error: expect.stringMatching(/hub a got 24 certificates within a day/) },
   })
-  expect(registry.certificates('a')).toHaveLength(RENEWALS_A_DAY_MAX)
+  expect(registry.certificates('a')).toHaveLength(CERTIFICATES_A_DAY_MAX)
+  await registry.putHub({ ...record, hub: 'b' }, 1)
+  const other = await enrol(undefined, 'b')
+  expect((await post('/v1/renew', { csr: (await createRequest('b')).csr_pem }, other.raw)).status).toBe(200)
   clock.jump(86_400_000)
   expect((await renew()).status).toBe(200)
+})
+
+test('whoever enrols a hub anew begins anew, however many certificates it had', async () => {
+  const certificate = await enrol()
+  const { csr_pem } = await createRequest('a')
+  const renew = (der: Uint8Array) => post('/v1/renew', { csr: csr_pem }, der)
+  while ((await renew(certificate.raw)).status === 200) continue
+  const fresh = await enrol()
+  expect((await renew(fresh.raw)).status).toBe(200)
+})
+
+test('a code that is said again and again gives no more certificates than that', async () => {
+  const { csr_pem } = await createRequest('a')
+  const code = await registry.createCode('a')
+  const say = () => post('/v1/enrol', { code, csr: csr_pem })
+  for (let i = 0; i < CERTIFICATES_A_DAY_MAX; i++) expect((await say()).status).toBe(200)
+  expect((await say()).status).toBe(503)
 })
 
 test('renewal needs a certificate of this CA that is not revoked', async () => {

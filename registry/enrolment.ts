@@ -4,7 +4,7 @@ import { isProblem, messageOf, Problem, type ProblemKind } from '../contract/pro
 import type { Administration } from './administration.ts'
 import { type Authority, requestKeyHash } from './authority.ts'
 import { caHash } from './authority-file.ts'
-import { CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS, RENEWALS_A_DAY_MAX } from './limits.ts'
+import { CERTIFICATES_A_DAY_MAX, CLAIM_SERIAL_PATTERN, ENROLMENT_BODY_MAX_BYTES, RENEWAL_GRACE_MS } from './limits.ts'
 
 /** One HTTPS request to the enrolment endpoint, whoever carries it. */
 export type EnrolmentRequest = {
@@ -49,10 +49,33 @@ export function openEnrolment(options: {
 }): (request: EnrolmentRequest) => Promise<EnrolmentAnswer> {
   const { registry, authority, clock } = options
 
+  /** Certificates that are being made, by hub: not in the registry yet. */
+  const begun = new Map<string, number>()
+
+  const checkRate = (hub: string, generation: number) => {
+    const now_ms = clock.now()
+    const lately = registry
+      .certificates(hub)
+      .filter((one) => one.generation === generation && one.issued_ms > now_ms - DAY_MS && one.issued_ms <= now_ms)
+    if (lately.length + (begun.get(hub) ?? 0) < CERTIFICATES_A_DAY_MAX) return
+    throw new Problem(
+      'unavailable',
+      `hub ${hub} got ${CERTIFICATES_A_DAY_MAX} certificates within a day, and no more until tomorrow: keep the newest, and renew it when less than a third of its life is left`,
+    )
+  }
+
   const sign = async (hub: string, generation: number, csr: string): Promise<EnrolmentAnswer> => {
-    const { certificate_pem, entry } = await authority.signRequest({ source: hub, role: 'hub', generation }, csr)
-    const body = { hub, generation, certificate: certificate_pem, ca: authority.certificate_pem }
-    return { status: 200, body: { ...body, expires_ms: entry.expires_ms } }
+    checkRate(hub, generation)
+    begun.set(hub, (begun.get(hub) ?? 0) + 1)
+    try {
+      const { certificate_pem, entry } = await authority.signRequest({ source: hub, role: 'hub', generation }, csr)
+      const body = { hub, generation, certificate: certificate_pem, ca: authority.certificate_pem }
+      return { status: 200, body: { ...body, expires_ms: entry.expires_ms } }
+    } finally {
+      const left = (begun.get(hub) ?? 0) - 1
+      if (left > 0) begun.set(hub, left)
+      else begun.delete(hub)
+    }
   }
 
   const enrol = async (request: EnrolmentRequest) => {
@@ -99,14 +122,6 @@ export function openEnrolment(options: {
       throw new Problem(
         'unauthorized',
         `the certificate expired at ${new Date(identity.expires_ms).toISOString()}, longer ago than the grace: enrol with a new code`,
-      )
-    }
-    const since_ms = clock.now() - DAY_MS
-    const lately = registry.certificates(identity.source).filter(({ issued_ms }) => issued_ms > since_ms)
-    if (lately.length >= RENEWALS_A_DAY_MAX) {
-      throw new Problem(
-        'unavailable',
-        `hub ${identity.source} got ${lately.length} certificates within a day, which is as many as there are: keep the newest, and renew it when less than a third of its life is left`,
       )
     }
     return sign(identity.source, identity.generation, csr)

@@ -16,8 +16,8 @@ export const CODE_LIFE_MS = 24 * 3_600_000
 export const ENROLMENT_BODY_MAX_BYTES = 16 * 1024
 /** How long after its end a hub's certificate is still good for renewal, and for nothing else. */
 export const RENEWAL_GRACE_MS = 180 * 86_400_000
-/** Certificates that a hub may get by renewal within a day: each is a signature, and a row that is kept. */
-export const RENEWALS_A_DAY_MAX = 24
+/** Certificates that an enrolment of a hub may get within a day: each is a signature, and a row that is kept. */
+export const CERTIFICATES_A_DAY_MAX = 24
 /** A certificate of a hub or a service; it renews itself after two thirds of this. */
 export const CERTIFICATE_LIFE_MS = 365 * 86_400_000
 /** The fleet's own CA certificate. */

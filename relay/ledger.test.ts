@@ -82,6 +82,10 @@ test('past the limit the oldest are forgotten, and nothing of them is left', asy
   expect(left('command')).toBe(3)
   expect(disk.get(`relay/command/c${FORGET_AT_ONCE - 1}`)).toBeUndefined()
   expect(disk.get(`relay/command/c${FORGET_AT_ONCE}`)).toBeDefined()
+  // … and then the next ones, once so many came again.
+  for (let i = 0; i < FORGET_AT_ONCE; i++) ledger.write([event], command(`then-${i}`, { issued: 900_002 + i }))
+  expect(left('age')).toBe(COMMANDS_ON_DISK_MAX + 2 - FORGET_AT_ONCE)
+  expect(disk.get(`relay/command/c${FORGET_AT_ONCE}`)).toBeUndefined()
 })
 
 test('when a command was issued and sent is told by the monotonic clock, to the run whose clock it is', async () => {
