@@ -68,7 +68,7 @@ export async function localIdentities(
 
 /** A hub of a fleet elsewhere: by the certificate that it has, renewed in time, or by a one-time code. */
 export async function remoteIdentity(
-  context: Pick<CliContext, 'home' | 'clock'>,
+  context: Pick<CliContext, 'home' | 'clock' | 'note'>,
   options: {
     readonly hub: string
     readonly url: string
@@ -93,7 +93,7 @@ export async function remoteIdentity(
       return taken(folder, options.hub, await renew({ url: options.url, tls: before, now_ms }), zone)
     } catch (error) {
       if (!isProblem(error, 'unavailable')) throw error
-      // By a clock that may be wrong, and not the last try: with what it has the home may well be served meanwhile.
+      context.note(`${options.hub}: goes on with the certificate that it has, and will try again: ${error.message}`)
       return has
     }
   }

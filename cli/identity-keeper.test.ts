@@ -117,10 +117,13 @@ test('a hub that starts and cannot renew goes on with what it has, and has the n
   const tls = await fleet.hub('demo-01')
   keepFiles(hubFolder({ home }, 'demo-01'), tls)
   const clock = { ...machineClock, now: () => Date.now() + 300 * DAY_MS }
-  const start = () => remoteIdentity({ home, clock }, { hub: 'demo-01', url: endpoint.httpsUrl })
+  const noted: string[] = []
+  const context = { home, clock, note: (line: string) => noted.push(line) }
+  const start = () => remoteIdentity(context, { hub: 'demo-01', url: endpoint.httpsUrl })
   isBusy = true
   expect((await start()).tls.cert).toBe(tls.cert)
   isBusy = false
   expect((await start()).tls.cert).toBe(certificate)
   expect(asked).toEqual(['renew', 'renew'])
+  expect(noted).toEqual([expect.stringMatching(/^demo-01: goes on with the certificate that it has.*no more today/)])
 })

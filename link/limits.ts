@@ -6,7 +6,10 @@ export const BATCH_TARGET_BYTES = 256 * 1024
 export const BATCH_TARGET_MIN_BYTES = 4 * 1024
 /** Events in one batch, far below the protocol's own limit. */
 export const BATCH_TARGET_EVENTS = 2_000
-/** One event's line in Hearth's own outbox, as UTF-8; a longer one is refused (`invalid`). The protocol takes longer ones. */
+/**
+ * One event's line in Hearth's own outbox, as UTF-8, and what is kept of several as one entry; a longer line is refused
+ * (`invalid`). The protocol takes longer ones.
+ */
 export const OUTBOX_LINE_MAX_BYTES = 64 * 1024
 /** Bytes that an outbox keeps of one stream where its owner names none; past it the oldest batch is dropped, and counted. */
 export const STREAM_MAX_BYTES = 64 * 1024 * 1024
@@ -81,7 +84,7 @@ export const HELD_MAX_BYTES = 64 * 1024 * 1024
 export const LOG_SEGMENT_BYTES = 8 * 1024 * 1024
 /** Garbage that such a disk keeps at least before it cleans; past it, once there is as much as what counts. */
 export const LOG_GARBAGE_MIN_BYTES = 32 * 1024 * 1024
-/** The largest write to it: a sealed batch, one line past its target, and the lines' names (96 with what else a change takes). */
+/** The largest write to it: a sealed batch, one entry past its target, and the entries' names (96 with what else a change takes). */
 const LOG_FRAME_BYTES = BATCH_TARGET_BYTES + OUTBOX_LINE_MAX_BYTES + 96 * BATCH_TARGET_EVENTS
 /** Such a disk keeps room for when the file system is full, in files of so small a part of a segment. */
 export const LOG_RESERVES_A_SEGMENT = 4

@@ -1,10 +1,8 @@
 import { expect, test } from 'vitest'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import { unpack } from './batch-codec.ts'
-import { BATCH_TARGET_EVENTS, OUTBOX_LINE_MAX_BYTES } from './limits.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 import { openOutbox } from './outbox.ts'
-import { addOpen, entriesOf, frontOf, newAccount } from './outbox-store.ts'
 
 const open = (disk: MemoryDisk, more: { readonly batch_bytes?: number } = {}) =>
   openOutbox({
@@ -74,26 +72,4 @@ test('reads what format 1 left, and says from then on that it is format 2', asyn
     .split('\n')
   expect(lines).toEqual(['{"m":4,"kind":"log"}', '{"m":5,"kind":"log"}'])
   expect(JSON.parse(Buffer.from(disk.get('outbox/meta') ?? '').toString())).toMatchObject({ version: 2 })
-})
-
-test('an entry is never longer than a line may be', () => {
-  const line = `${'x'.repeat(OUTBOX_LINE_MAX_BYTES / 4 - 1)}\n`
-  expect(entriesOf(Array(9).fill(line)).map(({ count, bytes }) => [count, bytes])).toEqual([
-    [4, OUTBOX_LINE_MAX_BYTES],
-    [4, OUTBOX_LINE_MAX_BYTES],
-    [1, line.length],
-  ])
-  expect(entriesOf(['ä\n'])).toEqual([{ text: 'ä\n', count: 1, bytes: 3 }])
-  expect(entriesOf([])).toEqual([])
-})
-
-test('a batch ends with the entry that reaches its target, or before the one that is too many', () => {
-  const account = newAccount({ boot: '1-1-aaaaaaaa', wall: 0, firmware: '', agent: '' }, 'control', true)
-  for (const count of [1_500, 500, 1, 2_500]) addOpen(account, { text: '', count, bytes: count })
-  const counts = (target_bytes: number) => frontOf(account, target_bytes).map(({ count }) => count)
-  expect(counts(1)).toEqual([1_500])
-  expect(counts(1_501)).toEqual([1_500, 500])
-  expect(counts(1e9)).toEqual([1_500, BATCH_TARGET_EVENTS - 1_500])
-  account.open.splice(0, 3)
-  expect(counts(1)).toEqual([2_500])
 })

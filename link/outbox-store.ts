@@ -9,106 +9,22 @@
  * Format 1 had each line under a number of its own, and is read as it was.
  */
 import { z } from 'zod'
-import type { IntervalSet } from '../contract/interval.ts'
 import { messageOf, Problem } from '../contract/problem.ts'
-import { compareBoots, formatBoot, parseBoot } from '../contract/source.ts'
+import { formatBoot } from '../contract/source.ts'
 import type { Disk, DiskChange } from './disk.ts'
-import { BATCH_TARGET_EVENTS, OUTBOX_LINE_MAX_BYTES } from './limits.ts'
+import { type Account, addOpen, type BootRecord, bootKey, type Held, type Lines, newAccount } from './outbox-account.ts'
 
 export const OUTBOX_FORMAT = 2
 
 const meta = z.object({ version: z.number(), source: z.string(), counter: z.number().int() })
-const bootRecord = z.object({ boot: z.string(), wall: z.number(), firmware: z.string(), agent: z.string() })
+const bootRecord = z.object({
+  boot: z.string(),
+  wall: z.number(),
+  firmware: z.string(),
+  agent: z.string(),
+}) satisfies z.ZodType<BootRecord>
 const accountRecord = z.object({ next: z.number(), dropped: z.array(z.tuple([z.number(), z.number()])) })
 const batchRecord = z.object({ count: z.number(), crc: z.string(), bytes: z.number() })
-
-export type BootRecord = z.infer<typeof bootRecord>
-
-/** A batch on disk. It is never cut anew. */
-export type Held = {
-  readonly first: number
-  readonly count: number
-  readonly crc: string
-  /** What its body takes on disk. */
-  readonly bytes: number
-  inFlight: boolean
-}
-
-/** Lines that are one entry of the disk: a batch has all of them, or none. */
-export type Lines = { readonly text: string; readonly count: number; readonly bytes: number }
-
-/** One boot's numbers in one stream, and what is still here of them. */
-export type Account = {
-  readonly boot: BootRecord
-  readonly stream: string
-  /** In its keys: the boot, so that keys sort as boots do, and the stream. */
-  readonly path: string
-  /** Does the boot's monotonic clock still run in this process? */
-  readonly running: boolean
-  next: number
-  dropped: IntervalSet
-  held: Held[]
-  /** What is in no batch yet: the last numbers below `next`, so many. */
-  open: Lines[]
-  openCount: number
-  openBytes: number
-}
-
-/** Of which nothing was given out yet. */
-export function newAccount(boot: BootRecord, stream: string, running: boolean): Account {
-  const path = `${bootKey(boot.boot)}/${stream}`
-  return { boot, stream, path, running, next: 0, dropped: [], held: [], open: [], openCount: 0, openBytes: 0 }
-}
-
-export function addOpen(account: Account, lines: Lines) {
-  account.open.push(lines)
-  account.openCount += lines.count
-  account.openBytes += lines.bytes
-}
-
-/** What is open, from its front, for one batch: up to the entry that reaches `target_bytes`. */
-export function frontOf({ open }: Account, target_bytes: number): readonly Lines[] {
-  let [count, bytes] = [0, 0]
-  const end = open.findIndex((lines, i) => {
-    if (i > 0 && (bytes >= target_bytes || count + lines.count > BATCH_TARGET_EVENTS)) return true
-    count += lines.count
-    bytes += lines.bytes
-    return false
-  })
-  return end < 0 ? open : open.slice(0, end)
-}
-
-/** Every number below it was acknowledged or is dropped. */
-export function ackedOf(account: Account): number {
-  return account.held[0]?.first ?? account.next - account.openCount
-}
-
-/** As few entries as they fit into, none longer than a line may be, nor with more lines than a batch. */
-export function entriesOf(lines: readonly string[]): readonly Lines[] {
-  const entries: Lines[] = []
-  for (const text of lines) {
-    const last = entries.at(-1)
-    const bytes = Buffer.byteLength(text)
-    const is_full = last && (last.bytes + bytes > OUTBOX_LINE_MAX_BYTES || last.count === BATCH_TARGET_EVENTS)
-    if (!last || is_full) entries.push({ text, count: 1, bytes })
-    else entries[entries.length - 1] = { text: last.text + text, count: last.count + 1, bytes: last.bytes + bytes }
-  }
-  return entries
-}
-
-export function isOlder(a: Account, b: Account): boolean {
-  return compareBoots(parseBoot(a.boot.boot), parseBoot(b.boot.boot)) < 0
-}
-
-export function rangesOf(set: IntervalSet): [number, number][] {
-  return set.map(([from, to]) => [from, to])
-}
-
-/** `boot` so that keys sort as boots do. */
-function bootKey(boot: string): string {
-  const { generation, counter, random } = parseBoot(boot)
-  return `${String(generation).padStart(9, '0')}-${String(counter).padStart(9, '0')}-${random}`
-}
 
 function sequenceKey(seq: number): string {
   return String(seq).padStart(16, '0')

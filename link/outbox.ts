@@ -19,24 +19,21 @@ import {
   ENTRY_OVERHEAD_BYTES,
   STREAM_MAX_BYTES,
 } from './limits.ts'
-import type { Outbox, OutboxOptions, TakenBatch, Transmission } from './outbox-seam.ts'
 import {
   type Account,
   ackedOf,
   addOpen,
   type BootRecord,
-  change,
-  emptyBoots,
   entriesOf,
   frontOf,
   type Held,
   isOlder,
   newAccount,
   rangesOf,
-  readAccounts,
-  readBody,
-  readCounter,
-} from './outbox-store.ts'
+  removeOpen,
+} from './outbox-account.ts'
+import type { Outbox, OutboxOptions, TakenBatch, Transmission } from './outbox-seam.ts'
+import { change, emptyBoots, readAccounts, readBody, readCounter } from './outbox-store.ts'
 
 export type { Outbox, OutboxOptions, StreamStatus, TakenBatch, Transmission } from './outbox-seam.ts'
 
@@ -160,9 +157,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     const first = account.next - account.openCount
     const held: Held = { first, count, crc: eventsCrc(plain), bytes: body.length, inFlight: false }
     disk.write([...change.seal(account, held, entries, body), change.account(account)])
-    account.open = account.open.slice(entries.length)
-    account.openCount -= count
-    account.openBytes -= plain.length
+    removeOpen(account, entries)
     account.held.push(held)
     keep(account.stream, body.length + ENTRY_OVERHEAD_BYTES - plain.length - entries.length * ENTRY_OVERHEAD_BYTES)
     return held

@@ -113,7 +113,7 @@ test('a hub that renews without end is held back, however many at once, and no o
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(CERTIFICATES_A_DAY_MAX - 1)
   expect(await renew()).toMatchObject({
     status: 503,
-    body: { error: expect.stringMatching(/hub a got 24 certificates within a day/) },
+    body: { error: expect.stringMatching(/hub a got 24 certificates within 24 hours/) },
   })
   expect(registry.certificates('a')).toHaveLength(CERTIFICATES_A_DAY_MAX)
   await registry.putHub({ ...record, hub: 'b' }, 1)

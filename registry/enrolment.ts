@@ -60,7 +60,7 @@ export function openEnrolment(options: {
     if (lately.length + (begun.get(hub) ?? 0) < CERTIFICATES_A_DAY_MAX) return
     throw new Problem(
       'unavailable',
-      `hub ${hub} got ${CERTIFICATES_A_DAY_MAX} certificates within a day, and no more until tomorrow: keep the newest, and renew it when less than a third of its life is left`,
+      `hub ${hub} got ${CERTIFICATES_A_DAY_MAX} certificates within 24 hours, and gets the next one when the oldest of them is a day old: keep the newest, and renew it when less than a third of its life is left`,
     )
   }
 

@@ -19,10 +19,10 @@ import type { FleetView } from './fleet-view.ts'
 import type { IssueRequest } from './issue-request.ts'
 import { BODY_MAX_BYTES, KEY_MAX_CHARACTERS, LIVE_PROBE_MS, REQUESTS_PER_ADDRESS } from './limits.ts'
 import { liveSockets } from './live-socket.ts'
+import { membersOf } from './members.ts'
 import { openApiDocument } from './openapi.ts'
 import { problemBody, statusOf } from './problem-answer.ts'
 import { tokenCache, watchTokens } from './token-cache.ts'
-import { trusted } from './trusted.ts'
 
 export type AppApiOptions = {
   readonly core: CommandCore
@@ -57,11 +57,7 @@ export type Issue = (
 export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const { core, view, registry, clock } = options
   const { verify, prepare, watch } = tokenCache(registry, clock, options.outside)
-  const members = trusted((hub) => {
-    const record = registry.hub(hub)
-    return record !== undefined && record.retired_ms === undefined
-  })
-  const unwatchMembers = registry.watch(members.forget)
+  const members = membersOf(registry)
   let isCommand: CommandRoute = () => false
   const app: FastifyInstance = Fastify({
     bodyLimit: BODY_MAX_BYTES,
@@ -112,7 +108,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   /** A hub that a token may not see is, to it, a hub that is not there. */
   const seen = (principal: Principal, hub: string) => {
     // A name that no hub can have is not looked up, and so not remembered.
-    if (!isId(hub) || !maySee(principal, hub) || !members.of(hub))
+    if (!isId(hub) || !maySee(principal, hub) || !members.has(hub))
       throw new Problem('missing', `this fleet has no hub ${hub}, or the app ${principal.app} may not see it`)
   }
 
@@ -162,7 +158,7 @@ export async function appApi(options: AppApiOptions): Promise<FastifyInstance> {
   const unwatch = watchTokens(registry, clock, () => live.recheck())
   const stopProbes = every(clock, LIVE_PROBE_MS, live.probe)
   app.addHook('onClose', async () => {
-    unwatchMembers()
+    members.close()
     unwatch()
     stopProbes()
   })

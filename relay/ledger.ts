@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { bucketOf, type Layout, serviceStream } from '../contract/bucket.ts'
 import { type Clock, type Random, randomHex } from '../contract/clock.ts'
 import { OUTCOMES, STAGES } from '../contract/command.ts'
-import { isProblem, messageOf, Problem } from '../contract/problem.ts'
+import { assert, isProblem, messageOf, Problem } from '../contract/problem.ts'
 import { remember } from '../contract/remember.ts'
 import { formatEpoch, parseEpoch, type SessionEpoch } from '../contract/source.ts'
 import type { Disk, DiskChange } from '../link/disk.ts'
@@ -146,6 +146,10 @@ export async function openLedger(options: {
   const write = (events: readonly LedgerEvent[], command: Command | undefined) => {
     const hub = command?.hub ?? events[0]?.hub
     if (hub === undefined) return
+    assert(
+      events.every((event) => event.hub === hub),
+      'what is written at once is of one hub',
+    )
     const old = command ? tooOld() : []
     try {
       append(streamOf(hub), events, command && [...changesOf(command), ...old.flatMap(forget)])

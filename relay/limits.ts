@@ -25,8 +25,11 @@ export const UNKNOWN_RESULT_RATE: Rate = { per_second: 10, burst: 1_000 }
 export const RATE_KEYS_MAX = 50_000
 /** An Idempotency-Key. */
 export const KEY_MAX_CHARACTERS = 255
-/** Verified tokens, and hubs, that are remembered; tokens for so long, which bounds how late a revocation is seen. */
+/** Hubs of which it is remembered whether they belong to the fleet. */
+export const MEMBERS_MAX = 20_000
+/** Verified tokens that are remembered. */
 export const TRUSTED_MAX = 20_000
+/** … for so long, which bounds how late a revocation is seen. */
 export const TRUST_MS = 2_000
 /** The same for tokens of an issuer elsewhere, which nobody revokes: a signature is checked once in so long. */
 export const OUTSIDE_TOKEN_TRUST_MS = 60_000

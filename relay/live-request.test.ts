@@ -32,3 +32,8 @@ test('what is taken for a command without the schema is one to the schema, and w
     { numRuns: 2_000 },
   )
 })
+
+test('a time that no clock tells is left to the schema', () => {
+  const said = JSON.parse('{"type":"command","hub":"a","command":{},"until":1e999}')
+  expect([isLiveCommand(said), liveRequest.safeParse(said).success]).toEqual([false, false])
+})

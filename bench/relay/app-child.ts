@@ -9,7 +9,7 @@ import { pause } from '../server.ts'
 import { socketApp } from '../socket-app.ts'
 import { type AppDone, type AppTask, appTask, type Load, type Tapped } from './parts.ts'
 
-/** Not measured: until code is compiled and connections are open. */
+/** Not measured: until connections are open. */
 const WARM_UP = 50
 /** As many as a server of apps may have open to a relay. */
 const CONNECTIONS = 64

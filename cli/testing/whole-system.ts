@@ -33,7 +33,7 @@ export type WholeSystem = {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** Kafka, S3, Redis for the queue of jobs, the registry in Postgres, and Hearth's processes on them; all of it serves. */
+/** Kafka, S3, Redis for the queue of jobs, the registry in Postgres, and Hearth's processes on them; all of it serves. `settings` over those. */
 export async function openWholeSystem(settings: NodeJS.ProcessEnv = {}): Promise<WholeSystem> {
   await using stack = new AsyncDisposableStack()
   const kafka = stack.use(await startKafka({ brokers: 1 }))

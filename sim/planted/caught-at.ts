@@ -2,7 +2,7 @@ import type { Plant } from '../plant.ts'
 import { simulate } from '../simulate.ts'
 
 /**
- * Where a planted bug showed last, if the first two seeds do not show it: it is looked for there first. Any change of what a
+ * The seed that showed a planted bug, where the first two do not: it is looked for there first. Any change of what a
  * process writes moves it; `npm run sim -- --plants` finds it anew.
  */
 export const KNOWN_SEEDS: Readonly<Record<string, number>> = {
