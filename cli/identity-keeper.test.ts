@@ -42,6 +42,8 @@ beforeEach(async () => {
     ...{ mqtt: { host: '127.0.0.1', port: 0 }, https: { host: '127.0.0.1', port: 0 }, tls, fleet: 'test' },
     ...{ clock: machineClock, authorise: () => ({ ok: true }), receive: () => Promise.resolve({ kind: 'durable' }) },
     routes(app) {
+      // Of this test: what an earlier one asked may still be under way.
+      const mine = given
       app.get('/v1/ca', () => {
         asked.push('ca')
         return { ca, now_ms }
@@ -50,7 +52,7 @@ beforeEach(async () => {
         asked.push('renew')
         if (isBusy) return reply.code(503).send({ error: 'no more today' })
         const certificate = await fleet.sign('demo-01', JSON.parse(String(body)).csr)
-        given.push(certificate)
+        mine.push(certificate)
         return { hub: 'demo-01', generation: 1, certificate, ca, expires_ms: now_ms }
       })
       app.post('/v1/trust', ({ body }) => {
