@@ -37,18 +37,22 @@ const key = {
   of: (what: 'line' | 'batch' | 'body', { path }: Account, seq: number) => `outbox/${what}/${path}/${sequenceKey(seq)}`,
 }
 
-/** The first of the events whose lines are kept under a key; undefined for any other key. */
-export function lineAt(
+/** The events whose lines an entry of the disk keeps; none for any other entry. */
+export function linesAt(
   name: string,
-): { readonly boot: string; readonly stream: string; readonly seq: number } | undefined {
-  const [, , boot = '', stream = '', seq] = name.startsWith('outbox/line/') ? name.split('/') : []
-  if (seq === undefined) return undefined
-  const [generation, counter, random = ''] = boot.split('-')
-  return {
-    boot: formatBoot({ generation: Number(generation), counter: Number(counter), random }),
-    stream,
-    seq: Number(seq),
-  }
+  value: Uint8Array,
+): readonly { readonly boot: string; readonly stream: string; readonly seq: number; readonly line: string }[] {
+  const [, , path = '', stream = ''] = name.startsWith('outbox/line/') ? name.split('/') : []
+  if (path === '') return []
+  const [generation, counter, random = ''] = path.split('-')
+  const boot = formatBoot({ generation: Number(generation), counter: Number(counter), random })
+  const first = sequenceOf(name)
+  return linesIn(value).map((line, i) => ({ boot, stream, seq: first + i, line }))
+}
+
+/** Each ends with a line feed, which is left off here; JSON has none. */
+function linesIn(value: Uint8Array): readonly string[] {
+  return Buffer.from(value).toString().split('\n').slice(0, -1)
 }
 
 export const change = {
@@ -149,7 +153,7 @@ export function readAccounts(disk: Disk): Account[] {
   for (const entry of list(disk, 'outbox/line/')) {
     const account = accountOf(entry.key.slice('outbox/line/'.length))
     const text = Buffer.from(entry.value).toString()
-    const count = text.split('\n').length - 1
+    const count = linesIn(entry.value).length
     addOpen(account, { text, count, bytes: entry.value.length })
     account.next = Math.max(account.next, sequenceOf(entry.key) + count)
   }

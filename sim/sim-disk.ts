@@ -1,7 +1,7 @@
 import type { Event } from '../contract/event.ts'
 import type { Disk, DiskChange } from '../link/disk.ts'
 import { type MemoryDisk, memoryDisk } from '../link/memory-disk.ts'
-import { lineAt } from '../link/outbox-store.ts'
+import { linesAt } from '../link/outbox-store.ts'
 import { eventKey } from './evidence.ts'
 import type { Death, Life, World } from './world.ts'
 
@@ -65,12 +65,10 @@ export class SimDisk {
     const platter = this.#platter
     const linesOf = (changes: readonly DiskChange[]) =>
       changes.flatMap((change) => {
-        const at = 'put' in change ? lineAt(change.put) : undefined
-        if (!at || !('put' in change)) return []
-        const lines = Buffer.from(change.value).toString().trimEnd().split('\n')
-        return lines.map((line, i) => {
+        if (!('put' in change)) return []
+        return linesAt(change.put, change.value).map(({ line, ...at }) => {
           const { command, stage }: Event = JSON.parse(line)
-          return { event: eventKey({ source, ...at, seq: at.seq + i }), command, stage }
+          return { event: eventKey({ source, ...at }), command, stage }
         })
       })
     return {
