@@ -1,8 +1,21 @@
 /** `npm run servers`: one broker of Kafka, an S3 and a Redis server on free ports, empty, until Ctrl-C; says how Hearth is told of them. */
 import { once } from 'node:events'
+import { parseArgs } from 'node:util'
 import { startKafka } from './kafka/kafka.ts'
 import { startRedis } from './redis/server.ts'
 import { startS3 } from './s3/server.ts'
+
+const { values: options } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
+if (options.help) {
+  process.stdout.write(`Usage: npm run servers
+
+Starts a broker of Kafka, an S3 and a Redis server on free ports, empty, until Ctrl-C, and prints the variables by which Hearth is told of them.
+
+Example:
+  npm run --silent servers > /tmp/servers.env &   # then: . /tmp/servers.env; hearth up
+`)
+  process.exit(0)
+}
 
 const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
 process.stderr.write('starting them; the first time they are fetched and built\n')

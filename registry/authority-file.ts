@@ -15,6 +15,8 @@ export type Root = {
   readonly certificate_pem: string
   /** What its file says before the key: when it became what it is, ms since 1970; 0 where it says nothing. */
   readonly since_ms: number
+  /** SHA-256 of the file's text, hex: they are looked at every two seconds, and to parse a root takes 4 ms of a relay's thread. */
+  readonly file_hash: string
 }
 
 /** The root that signs, and while it is being replaced the one to come or the one before: all of them are trusted. */
@@ -31,13 +33,16 @@ export const AUTHORITY_FILES = {
 
 export type RootOptions = { readonly fleet: string; readonly clock: Clock; readonly random: Random }
 
-/** Reads the CA of a folder, or makes one. Of several processes that make one at once, one wins and all read it. */
-export async function readOrCreateRoots(folder: string, options: RootOptions): Promise<Roots> {
+/**
+ * Reads the CA of a folder, or makes one. Of several processes that make one at once, one wins and all read it. What is as `known`, the
+ * roots of an earlier reading, is not parsed again.
+ */
+export async function readOrCreateRoots(folder: string, options: RootOptions, known?: Roots): Promise<Roots> {
   const path = join(folder, AUTHORITY_FILES.active)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     if (!(await exists(path))) await publish(path, await makeRoot(options), 0o600, options.random)
-    const roots = await readRoots(folder, options.fleet)
+    const roots = await readRoots(folder, options.fleet, known)
     const publicPath = join(folder, AUTHORITY_FILES.trusted)
     if (!(await exists(publicPath))) await publish(publicPath, trustedPem(roots), 0o644, options.random)
     return roots
@@ -47,14 +52,15 @@ export async function readOrCreateRoots(folder: string, options: RootOptions): P
   }
 }
 
-async function readRoots(folder: string, fleet: string): Promise<Roots> {
+async function readRoots(folder: string, fleet: string, known: Partial<Roots> = {}): Promise<Roots> {
+  const before = [known.active, known.next, known.previous]
   const optional = async (name: 'next' | 'previous') => {
     const path = join(folder, AUTHORITY_FILES[name])
-    return (await exists(path)) ? { [name]: await parseRoot(path, fleet) } : {}
+    return (await exists(path)) ? { [name]: await parseRoot(path, fleet, before) } : {}
   }
   // The active one last: at the moment of a switch the other two have what it was and what it will be.
   const others = { ...(await optional('next')), ...(await optional('previous')) }
-  return { active: await parseRoot(join(folder, AUTHORITY_FILES.active), fleet), ...others }
+  return { active: await parseRoot(join(folder, AUTHORITY_FILES.active), fleet, before), ...others }
 }
 
 /** PEM of every root that is trusted, the one that signs first, each once. */
@@ -89,8 +95,11 @@ export async function makeRoot({ fleet, clock, random }: RootOptions): Promise<s
   return `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n${certificate.toString('pem')}\n`
 }
 
-async function parseRoot(path: string, fleet: string): Promise<Root> {
+async function parseRoot(path: string, fleet: string, before: readonly (Root | undefined)[]): Promise<Root> {
   const pem = await readFile(path, 'utf8')
+  const file_hash = hash('sha256', pem)
+  const same = before.find((root) => root?.file_hash === file_hash)
+  if (same) return same
   const [key, certificate] = [part(pem, 'PRIVATE KEY', path), part(pem, 'CERTIFICATE', path)]
   const parsed = new x509.X509Certificate(certificate)
   const found = parsed.subjectName.getField('O')[0]
@@ -105,6 +114,7 @@ async function parseRoot(path: string, fleet: string): Promise<Root> {
     certificate: parsed,
     certificate_pem: `${parsed.toString('pem')}\n`,
     since_ms: Number(/^since_ms: (\d+)$/m.exec(pem)?.[1] ?? 0),
+    file_hash,
   }
 }
 

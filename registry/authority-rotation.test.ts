@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ManualClock, seededRandom } from '../sim/clock.ts'
 import type { CertificateEntry } from './administration.ts'
 import { type Authority, createAuthority } from './authority.ts'
-import { caHash } from './authority-file.ts'
+import { caHash, readOrCreateRoots } from './authority-file.ts'
 import { hubsBehind, rotate } from './authority-rotation.ts'
 import { openEnrolment } from './enrolment.ts'
 import { RENEWAL_GRACE_MS } from './limits.ts'
@@ -155,4 +155,22 @@ test('a hub is told when it says so by its certificate of the root that signs, w
   } finally {
     await registry.close()
   }
+})
+
+test('a root whose file says what it said is not parsed again, one whose file says anything else is', async () => {
+  const before = await readOrCreateRoots(folder, options)
+  expect((await readOrCreateRoots(folder, options, before)).active).toBe(before.active)
+
+  const file = join(folder, 'authority.pem')
+  writeFileSync(file, `since_ms: 7\n${readFileSync(file, 'utf8')}`)
+  const dated = await readOrCreateRoots(folder, options, before)
+  expect(dated.active).not.toBe(before.active)
+  expect(dated.active.since_ms).toBe(7)
+
+  await rotate(folder, 'begin', options)
+  const both = await readOrCreateRoots(folder, options, dated)
+  expect(both.active).toBe(dated.active)
+  expect(both.next?.certificate_pem).not.toBe(both.active.certificate_pem)
+  writeFileSync(file, 'nothing')
+  await expect(readOrCreateRoots(folder, options, both)).rejects.toThrow('holds no PRIVATE KEY')
 })

@@ -129,7 +129,7 @@ export async function createAuthority(folder: string, options: AuthorityOptions)
     },
     async reload() {
       const before = trustedPem(roots)
-      roots = await readOrCreateRoots(folder, options)
+      roots = await readOrCreateRoots(folder, options, roots)
       return trustedPem(roots) !== before
     },
     issueHub: (hub, generation) => issue('hub', hub, generation, sanOf(fleet, 'hub', hub, generation)),
