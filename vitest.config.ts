@@ -10,7 +10,7 @@ import LongestFirst from './infra/longest-first.ts'
 const retry = (condition?: RegExp) => (process.env.CI === undefined ? 0 : { count: 1, ...(condition && { condition }) })
 
 /**
- * Three sets: `fast` is what needs no server and no process of its own (the newcomer's loop, under a minute); `long`
+ * Three sets: `fast` is what needs no server and no process of its own (the newcomer's loop); `long`
  * (`*.long.test.ts`) needs none either, and makes whole histories: files of three seconds and more; `real`
  * (`*.real.test.ts`) starts what users run: processes, browsers, other readers of the lake.
  */

@@ -10,8 +10,10 @@ const root = join(import.meta.dirname, '..')
 const folder = mkdtempSync(join(tmpdir(), 'hearth-package-'))
 const environment = { ...process.env, HEARTH_HOME: join(folder, 'state') }
 
+/** No limit of the runner ends what does not return: where the registry is out of reach, npm tries on for half an hour. */
+const NPM_MS = 240_000
 const npm = (words: readonly string[], cwd: string) =>
-  execFileSync('npm', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  execFileSync('npm', words, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: NPM_MS })
 const hearth = (...words: string[]) =>
   execFileSync(join(folder, 'node_modules/.bin/hearth'), words, { cwd: folder, encoding: 'utf8', env: environment })
 
