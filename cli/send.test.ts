@@ -46,6 +46,7 @@ beforeEach(() => {
   clock = new ManualClock()
   stop = new AbortController()
   ;[printed, noted, answers, asked] = [[], [], [], 0]
+  process.exitCode = undefined
 })
 afterEach(() => {
   process.exitCode = undefined
