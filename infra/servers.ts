@@ -1,20 +1,21 @@
 /** `npm run servers`: one broker of Kafka, an S3 and a Redis server on free ports, empty, until Ctrl-C; says how Hearth is told of them. */
 import { once } from 'node:events'
-import { parseArgs } from 'node:util'
 import { startKafka } from './kafka/kafka.ts'
 import { startRedis } from './redis/server.ts'
 import { startS3 } from './s3/server.ts'
 
-const { values: options } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
-if (options.help) {
-  process.stdout.write(`Usage: npm run servers
+const [word] = process.argv.slice(2)
+if (word !== undefined) {
+  const asked = word === '--help' || word === '-h'
+  const stream = asked ? process.stdout : process.stderr
+  stream.write(`${asked ? '' : `unknown argument ${word}; it takes none but --help\n`}Usage: npm run servers
 
 Starts a broker of Kafka, an S3 and a Redis server on free ports, empty, until Ctrl-C, and prints the variables by which Hearth is told of them.
 
 Example:
   npm run --silent servers > /tmp/servers.env &   # then: . /tmp/servers.env; hearth up
 `)
-  process.exit(0)
+  process.exit(asked ? 0 : 2)
 }
 
 const ended = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])

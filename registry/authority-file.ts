@@ -52,15 +52,14 @@ export async function readOrCreateRoots(folder: string, options: RootOptions, kn
   }
 }
 
-async function readRoots(folder: string, fleet: string, known: Partial<Roots> = {}): Promise<Roots> {
-  const before = [known.active, known.next, known.previous]
+async function readRoots(folder: string, fleet: string, known?: Roots): Promise<Roots> {
   const optional = async (name: 'next' | 'previous') => {
     const path = join(folder, AUTHORITY_FILES[name])
-    return (await exists(path)) ? { [name]: await parseRoot(path, fleet, before) } : {}
+    return (await exists(path)) ? { [name]: await parseRoot(path, fleet, known) } : {}
   }
   // The active one last: at the moment of a switch the other two have what it was and what it will be.
   const others = { ...(await optional('next')), ...(await optional('previous')) }
-  return { active: await parseRoot(join(folder, AUTHORITY_FILES.active), fleet, before), ...others }
+  return { active: await parseRoot(join(folder, AUTHORITY_FILES.active), fleet, known), ...others }
 }
 
 /** PEM of every root that is trusted, the one that signs first, each once. */
@@ -95,10 +94,10 @@ export async function makeRoot({ fleet, clock, random }: RootOptions): Promise<s
   return `${x509.PemConverter.encode(pkcs8, 'PRIVATE KEY')}\n${certificate.toString('pem')}\n`
 }
 
-async function parseRoot(path: string, fleet: string, before: readonly (Root | undefined)[]): Promise<Root> {
+async function parseRoot(path: string, fleet: string, known?: Roots): Promise<Root> {
   const pem = await readFile(path, 'utf8')
   const file_hash = hash('sha256', pem)
-  const same = before.find((root) => root?.file_hash === file_hash)
+  const same = Object.values(known ?? {}).find((root) => root.file_hash === file_hash)
   if (same) return same
   const [key, certificate] = [part(pem, 'PRIVATE KEY', path), part(pem, 'CERTIFICATE', path)]
   const parsed = new x509.X509Certificate(certificate)
